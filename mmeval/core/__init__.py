@@ -1,0 +1,1 @@
+"""The nouns of mmeval: media, samples, requests, responses, verdicts, errors and hashing."""

@@ -1,0 +1,80 @@
+"""The shape of a verifier, and the one place where a response becomes a verdict."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Protocol
+
+from mmeval.core.types import AnswerContext, Extraction, Match, Response, Verdict
+
+_REFUSAL = re.compile(
+    r"\b(?:i(?:'m| am) (?:sorry|unable|not able)|i (?:cannot|can't|can not) (?:help|assist|answer|determine|see|view|provide)"
+    r"|as an ai\b|unable to (?:answer|determine|view|see))",
+    re.IGNORECASE,
+)
+
+
+class Verifier(Protocol):
+    """Turns answer text into a verdict in two steps: `parse` never sees the target, `match` compares.
+
+    Attributes:
+        name: what cards call it.
+        version: raised whenever a result can change; part of the score digest.
+    """
+
+    name: str
+    version: str
+
+    def parse(self, text: str, context: AnswerContext) -> Extraction:
+        """Read the answer from `text` (the final answer text, reasoning already separated). Never raises."""
+        ...
+
+    def match(self, value: Any, target: Any, context: AnswerContext) -> Match:
+        """Compare a value that `parse` returned with the target.
+
+        Raises:
+            DataError: when the target itself is not of the form that the verifier documents.
+        """
+        ...
+
+
+def looks_like_refusal(text: str) -> bool:
+    """Whether the text declines to answer. Only asked when nothing could be parsed."""
+    return _REFUSAL.search(text) is not None
+
+
+def verify(verifier: Verifier, response: Response, target: Any, context: AnswerContext) -> Verdict:
+    """Score one response.
+
+    A response without text is never an answer: `too_long` is `unsupported`, `refused` is the model's own failure
+    (`no_answer`), everything else is `error` and leaves the mean.
+    """
+    identity = f"{verifier.name}/{verifier.version}"
+    if response.status == "too_long":
+        return Verdict("unsupported", reason=response.error or "too_long", verifier=identity)
+    if response.status == "refused":
+        return Verdict("no_answer", score=0.0, correct=False, reason="refusal", verifier=identity)
+    if response.status != "ok" or response.text is None:
+        return Verdict("error", reason=response.error or response.status, verifier=identity)
+    extraction = verifier.parse(response.text, context)
+    if not extraction.found:
+        reason = extraction.reason or "not found"
+        if response.finish_reason == "length":
+            reason = "truncated"
+        elif not response.text.strip():
+            reason = "empty"
+        elif looks_like_refusal(response.text):
+            reason = "refusal"
+        return Verdict("no_answer", score=0.0, correct=False, reason=reason, verifier=identity)
+    if target is None:
+        return Verdict("unscored", extracted=extraction.value, span=extraction.span, reason="no target", verifier=identity)
+    found = verifier.match(extraction.value, target, context)
+    return Verdict(
+        "scored",
+        score=found.score,
+        correct=found.correct,
+        scores=dict(found.scores),
+        extracted=extraction.value,
+        span=extraction.span,
+        verifier=identity,
+    )
