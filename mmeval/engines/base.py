@@ -1,0 +1,107 @@
+"""The one Protocol behind which every backend stands, and what an engine says about itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from mmeval.core.types import Request, Response
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSpec:
+    """What the user asked for with `-m` and the engine options; the input of every engine factory.
+
+    Each field belongs either to the identity of the model (it can change an answer) or to transport;
+    `IDENTITY_FIELDS` and `TRANSPORT_FIELDS` class every one, and a structural test keeps that complete.
+    """
+
+    backend: str
+    """`hf`, `openai`, `replay`, `chance`, `tiny` …"""
+    target: str
+    """What follows the colon: a path, a hub id, a served model name, a predictions file."""
+    revision: str | None = None
+    """Hub revision."""
+    profile: str | None = None
+    """Name of a model profile; None chooses by the checkpoint's configuration."""
+    engine_args: Mapping[str, Any] = field(default_factory=dict)
+    """Engine arguments under the engine's own names (dtype, max_pixels …)."""
+    trust_remote_code: bool = False
+    model_id: str | None = None
+    """The user's word for which weights an endpoint serves; lets its answers be shared between runs."""
+    base_urls: tuple[str, ...] = ()
+    """Endpoints, e.g. http://127.0.0.1:8000/v1."""
+    api_key: str | None = field(default=None, repr=False)
+    timeout_s: float = 600.0
+    """Limit of one request in seconds."""
+    concurrency: int | None = None
+    """Requests in flight at most; None lets the engine choose."""
+    engine_python: str | None = None
+    """Python interpreter of the environment in which the engine's package lives."""
+
+
+IDENTITY_FIELDS = frozenset(
+    {"backend", "target", "revision", "profile", "engine_args", "trust_remote_code", "model_id"}
+)
+TRANSPORT_FIELDS = frozenset({"base_urls", "api_key", "timeout_s", "concurrency", "engine_python"})
+
+
+@dataclass(frozen=True, slots=True)
+class EngineInfo:
+    """What a started engine says of itself; goes into the manifest.
+
+    `identity` decides cache hits: for files content hashes of weights, config, tokenizer, chat template and processor
+    files (never paths or times); for an endpoint the served name and what `/v1/models` says, or `--model-id`.
+    """
+
+    engine: str
+    """`hf`, `openai` …"""
+    version: str
+    """Version of the engine's package, or of the serving engine where it tells."""
+    identity: Mapping[str, Any]
+    """JSON; equal identities mean equal answers to equal requests."""
+    shared_identity: bool = True
+    """False when answers may be reused inside one run folder only (an endpoint without `--model-id`)."""
+    slots: int = 8
+    """How many requests the engine works on at once."""
+    details: Mapping[str, Any] = field(default_factory=dict)
+    """Further facts for the manifest: arguments, device, dtype, profile. No secrets."""
+    profile: Mapping[str, Any] = field(default_factory=dict)
+    """`coordinates`, `coordinate_order`, `reasoning_tags` … of the model profile in use."""
+
+
+SAMPLING_FIELDS = frozenset(
+    {"temperature", "top_p", "top_k", "min_p", "repetition_penalty", "max_tokens", "stop", "seed"}
+)
+
+
+class Engine(Protocol):
+    """A backend. `start` before anything else, `close` at the end whatever happened.
+
+    Attributes:
+        supported_sampling: names of the `Sampling` fields that it can honour; the pipeline refuses a run that sets another.
+        modalities: what it can be shown: `text`, `image`, `images` (several), `video`.
+    """
+
+    supported_sampling: frozenset[str]
+    modalities: frozenset[str]
+
+    async def start(self) -> EngineInfo:
+        """Load the model or reach the endpoint.
+
+        Raises:
+            EngineError: with a remedy, when it cannot work at all (missing package, wrong key, unknown model, endpoint down).
+        """
+        ...
+
+    async def generate(self, request: Request) -> Response:
+        """Answer one request. Never raises for a failure of the request: that is a `Response` with another status.
+
+        Cancelling the call stops the work where the backend can.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Release everything; safe to call twice."""
+        ...
