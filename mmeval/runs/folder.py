@@ -1,0 +1,89 @@
+"""Reading a run folder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mmeval.core.errors import DataError, unknown
+from mmeval.runs.manifest import Manifest, read_manifest
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A run folder on disk, optionally narrowed to one of its models."""
+
+    path: Path
+    manifest: Manifest
+    model: str | None = None
+    """Set when the run was addressed as `RUN#MODEL`."""
+
+    @property
+    def models(self) -> list[str]:
+        """Names of the models in view, in the order of the manifest."""
+        return [self.model] if self.model else [record.name for record in self.manifest.models]
+
+    def results(self, columns: list[str] | None = None) -> pd.DataFrame:
+        """Return `results.parquet` (map columns as dictionaries), narrowed to the model in view.
+
+        Raises:
+            DataError: when the file is missing or damaged.
+        """
+        wanted = columns if columns is None or "model" in columns else [*columns, "model"]
+        frame = _read_parquet(self.path / "results.parquet", wanted)
+        for name in ("scores", "subsets"):
+            if name in frame:
+                frame[name] = [dict(pairs) if pairs is not None else {} for pairs in frame[name]]
+        return frame[frame["model"] == self.model].reset_index(drop=True) if self.model else frame
+
+    def samples(self) -> pd.DataFrame:
+        """Return `samples.parquet`: question, choices, target, prompt messages and media of each (task, sample, condition)."""
+        frame = _read_parquet(self.path / "samples.parquet", None)
+        frame["subsets"] = [dict(pairs) if pairs is not None else {} for pairs in frame["subsets"]]
+        return frame
+
+    def media_path(self, sha256: str) -> Path | None:
+        """Return the stored file of one media, or None when the run was made with `--no-media`."""
+        for suffix in ("png", "jpeg", "webp"):
+            path = self.path / "media" / f"{sha256}.{suffix}"
+            if path.exists():
+                return path
+        return None
+
+
+def open_run(address: str | Path) -> Run:
+    """Open `FOLDER` or `FOLDER#MODEL`.
+
+    Raises:
+        DataError: when there is no run folder at that place.
+        UsageError: when the named model is not in the run.
+    """
+    text = str(address)
+    folder, _, model = (text, "", "") if Path(text).is_dir() else text.partition("#")
+    manifest = read_manifest(Path(folder))
+    if model and model not in [record.name for record in manifest.models]:
+        raise unknown(f"model in {folder}", model, [record.name for record in manifest.models])
+    return Run(Path(folder), manifest, model or None)
+
+
+def subset_pairs(subsets: dict[str, str]) -> list[tuple[str, str]]:
+    """Return every (column, label) of a row; several labels of one column are stored joined by ' | '."""
+    return [(column, label) for column, value in subsets.items() for label in value.split(" | ")]
+
+
+def _read_parquet(path: Path, columns: list[str] | None) -> pd.DataFrame:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        table = pq.read_table(path, columns=columns)
+    except FileNotFoundError as error:
+        raise DataError(f"{path} is missing", remedy="run the same `mmeval run` command again to rebuild it") from error
+    except (pa.ArrowInvalid, OSError) as error:
+        raise DataError(f"cannot read {path}: {error}", remedy="delete it and run the same `mmeval run` command again") from error
+    frame: pd.DataFrame = table.to_pandas()
+    return frame

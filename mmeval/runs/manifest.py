@@ -1,0 +1,138 @@
+"""`run.json`: what was asked of whom, with which versions, and what came of it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, Literal
+
+import orjson
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from mmeval.core.errors import DataError
+
+SCHEMA_VERSION = 1
+RunStatus = Literal["running", "complete", "incomplete", "interrupted"]
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class ModelRecord(_Record):
+    """One model of the run and the engine that served it."""
+
+    name: str
+    """The name in the results table and on the command line (`RUN#name`)."""
+    spec: str
+    """What `-m` said."""
+    engine: str
+    engine_version: str
+    identity: dict[str, Any]
+    identity_digest: str
+    shared_identity: bool
+    details: dict[str, Any] = Field(default_factory=dict)
+    profile: dict[str, Any] = Field(default_factory=dict)
+
+
+class TaskRecord(_Record):
+    """One task under one protocol, with the digests that decide whether two numbers compare."""
+
+    name: str
+    protocol: str
+    family: str
+    title: str
+    items_digest: str | None
+    """Of the item hashes in the run; None until every sample was seen."""
+    ask_digest: str
+    """Of prompt, media settings, decoding and condition."""
+    score_digest: str
+    """Of parser, verifier, judge and metric with their versions."""
+    metrics: list[str]
+    """Metric names; the first is the primary one."""
+    chance: float | None = None
+    """The primary metric of the best blind guess, where it is known exactly."""
+    subset_columns: list[str] = Field(default_factory=list)
+    samples: int
+    """Samples in this run (after `--limit`)."""
+    available: int | None
+    """Samples in the data set before `--limit`, where known."""
+    limit: float | int | None = None
+    dataset: dict[str, Any] = Field(default_factory=dict)
+    published: list[dict[str, Any]] = Field(default_factory=list)
+    """Published numbers with the protocol they belong to."""
+    citation: str = ""
+    licence: str = ""
+    status: str = "verified"
+
+
+class Manifest(_Record):
+    """The manifest of one run folder."""
+
+    schema_version: int = SCHEMA_VERSION
+    run_id: str
+    """Random; scopes the cached answers of endpoints whose weights are unknown."""
+    name: str
+    status: RunStatus
+    created: str
+    """ISO 8601, UTC."""
+    finished: str | None = None
+    command: list[str]
+    """Argument vector with secrets removed."""
+    config: dict[str, Any]
+    """The resolved configuration; `mmeval run --config run.json` repeats the run."""
+    config_digest: str
+    """Of the part of `config` that is identity, not transport."""
+    versions: dict[str, str]
+    hardware: dict[str, Any]
+    git: dict[str, Any] | None = None
+    seeds: dict[str, int]
+    models: list[ModelRecord]
+    tasks: list[TaskRecord]
+    conditions: list[str]
+    repeats: int = 1
+    counts: dict[str, int] = Field(default_factory=dict)
+    """Rows by outcome, plus `asked` (model calls made), `cached` (answers taken from the cache), `missing` (not asked)."""
+    timings: dict[str, float] = Field(default_factory=dict)
+    """Seconds: `total`, and what else was measured."""
+    notes: list[str] = Field(default_factory=list)
+    """What a reader must know: limits, refused fields, fallbacks."""
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Read `run.json` of a run folder.
+
+    Raises:
+        DataError: when the folder has none, or it does not follow the schema.
+    """
+    path = folder / "run.json"
+    try:
+        raw = orjson.loads(path.read_bytes())
+    except FileNotFoundError as error:
+        raise DataError(f"{folder} is not a run folder (no run.json)", remedy="give a folder that `mmeval run -o` wrote") from error
+    except (OSError, orjson.JSONDecodeError) as error:
+        raise DataError(f"cannot read {path}: {error}", remedy="repeat the run with the same command") from error
+    version = raw.get("schema_version") if isinstance(raw, dict) else None
+    if version != SCHEMA_VERSION:
+        raise DataError(
+            f"{path}: schema_version is {version!r}, this mmeval reads {SCHEMA_VERSION}",
+            remedy="use the mmeval version that wrote the run, or repeat the run",
+        )
+    try:
+        return Manifest.model_validate(raw)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise DataError(f"{path}: key {key}: {first['msg']}", remedy="repeat the run with the same command") from error
+
+
+def write_manifest(folder: Path, manifest: Manifest) -> None:
+    """Write `run.json` so that a crash leaves either the old or the new file."""
+    path = folder / "run.json"
+    temporary = folder / "run.json.new"
+    data = orjson.dumps(manifest.model_dump(mode="json"), option=orjson.OPT_INDENT_2)
+    with temporary.open("wb") as handle:
+        handle.write(data)
+        handle.flush()
+        os.fsync(handle.fileno())
+    temporary.replace(path)

@@ -1,0 +1,93 @@
+"""Column types of the parquet files in a run folder (docs/files.md describes them)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+def results_schema() -> pa.Schema:
+    """`results.parquet`: one row per (model, task, sample, condition, repeat)."""
+    import pyarrow as pa
+
+    text = pa.string()
+    return pa.schema(
+        [
+            ("model", text),
+            ("task", text),
+            ("protocol", text),
+            ("family", text),
+            ("condition", text),
+            ("sample_id", text),
+            ("repeat", pa.int32()),
+            ("cluster", text),
+            ("item_hash", text),
+            ("request_hash", text),
+            ("outcome", text),
+            ("score", pa.float64()),
+            ("correct", pa.bool_()),
+            ("scores", pa.map_(text, pa.float64())),
+            ("extracted", text),
+            ("extracted_span", pa.list_(pa.int32())),
+            ("target", text),
+            ("response", text),
+            ("reasoning", text),
+            ("status", text),
+            ("finish_reason", text),
+            ("error", text),
+            ("reason", text),
+            ("verifier", text),
+            ("judge_model", text),
+            ("judge_verdict", text),
+            ("judge_reason", text),
+            ("prompt_tokens", pa.int64()),
+            ("completion_tokens", pa.int64()),
+            ("reasoning_tokens", pa.int64()),
+            ("latency_s", pa.float64()),
+            ("subsets", pa.map_(text, text)),
+            ("media", pa.list_(media_type())),
+        ]
+    )
+
+
+def media_type() -> pa.StructType:
+    """One media as sent: hash of the encoded bytes, size in pixels, kind (`image` or `frame`), format."""
+    import pyarrow as pa
+
+    return pa.struct(
+        [
+            ("sha256", pa.string()),
+            ("width", pa.int32()),
+            ("height", pa.int32()),
+            ("kind", pa.string()),
+            ("format", pa.string()),
+        ]
+    )
+
+
+def samples_schema() -> pa.Schema:
+    """`samples.parquet`: one row per (task, sample, condition); JSON columns are marked in docs/files.md."""
+    import pyarrow as pa
+
+    text = pa.string()
+    return pa.schema(
+        [
+            ("task", text),
+            ("protocol", text),
+            ("condition", text),
+            ("sample_id", text),
+            ("item_hash", text),
+            ("cluster", text),
+            ("question", text),
+            ("choices", pa.list_(text)),
+            ("target", text),
+            ("messages", text),
+            ("context", text),
+            ("extras", text),
+            ("subsets", pa.map_(text, text)),
+            ("media", pa.list_(media_type())),
+            ("source_media", pa.list_(pa.string())),
+        ]
+    )
