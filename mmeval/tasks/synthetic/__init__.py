@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from mmeval.tasks.synthetic import clips, objects, photos, reading, screens
+from mmeval.core.errors import UsageError, nearest
+from mmeval.tasks.synthetic import clips, compare, objects, photos, reading, screens
 from mmeval.tasks.synthetic.context import Context
 from mmeval.tasks.synthetic.model import Fact, SceneObject, SyntheticItem
 from mmeval.tasks.synthetic.png import encode_png
@@ -22,7 +23,7 @@ _GENERATORS: dict[str, Callable[[Context], SyntheticItem]] = {
     "existence": objects.existence,
     "read-number": reading.read_number,
     "read-word": reading.read_word,
-    "compare": objects.compare,
+    "compare": compare.compare,
     "chart": reading.chart,
     "point": screens.point,
     "box": objects.box,
@@ -40,9 +41,10 @@ _FOUR_OPTIONS = frozenset({"attribute", "spatial", "compare", "degradation", "or
 
 def _check(name: str, difficulty: int) -> None:
     if name not in _GENERATORS:
-        raise ValueError(f"unknown synthetic task {name!r}; known: {', '.join(TASKS)}")
+        near = ", ".join(nearest(name, TASKS)) or ", ".join(TASKS)
+        raise UsageError(f"unknown synthetic task {name!r}", remedy=f"use one of: {near}")
     if difficulty not in (1, 2, 3):
-        raise ValueError(f"difficulty must be 1, 2 or 3, got {difficulty!r}")
+        raise UsageError(f"difficulty of synthetic/{name} is {difficulty!r}", remedy="use 1, 2 or 3")
 
 
 def generate(name: str, *, seed: int, index: int, difficulty: int = 2) -> SyntheticItem:
@@ -55,11 +57,11 @@ def generate(name: str, *, seed: int, index: int, difficulty: int = 2) -> Synthe
         difficulty: 1 (few, large objects) to 3 (many, small ones, with distractors).
 
     Raises:
-        ValueError: for an unknown task, a negative index or another difficulty.
+        UsageError: for an unknown task, a negative index or another difficulty.
     """
     _check(name, difficulty)
     if index < 0:
-        raise ValueError(f"index must not be negative, got {index}")
+        raise UsageError(f"index of synthetic/{name} is {index}", remedy="use 0 or a positive number")
     context = Context(name, seed, index, difficulty, 2 if name in _TWO_PER_SCENE else 1)
     return _GENERATORS[name](context)
 

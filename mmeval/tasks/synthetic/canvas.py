@@ -51,7 +51,7 @@ def shape_mask(shape: str, size: int) -> Mask:
 def _coverage(inside: NDArray[np.bool_]) -> Mask:
     height, width = inside.shape[0] // 4, inside.shape[1] // 4
     hits = inside.reshape(height, 4, width, 4).sum(axis=(1, 3), dtype=np.int64)
-    return (hits * 255 // 16).astype(np.uint8)
+    return np.asarray(hits * 255 // 16, np.uint8)
 
 
 def _polygon(
@@ -70,12 +70,12 @@ def _polygon(
 
 
 def _heart(x: NDArray[np.int64], y: NDArray[np.int64], half: int) -> NDArray[np.bool_]:
-    """The sextic (u² + v² − 1)³ ≤ u² v³, scaled so that the heart fills the square."""
+    """The sextic (u² + v² − 1)³ ≤ u² v³, scaled to nearly fill the square; all terms stay below 2**63."""
     unit = 800
     u = x * 930 // half
     v = -(y * 900 // half) + 90
     ring = u * u + v * v - unit * unit
-    return (ring * ring // unit) * ring <= u * u * v * v * v // unit * unit // unit * unit
+    return np.asarray(ring * ring * ring <= u * u * v * v * v * unit)
 
 
 @lru_cache(maxsize=1024)

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from mmeval.tasks.synthetic.model import Pixels
 from mmeval.tasks.synthetic.rng import Rng, noise_bytes
 
-_BLUR_RADIUS = (1, 2, 4, 7)
-_NOISE_AMPLITUDE = (36, 72, 128, 210)
+_BLUR_RADIUS = (2, 4, 7, 11)
+_NOISE_AMPLITUDE = (48, 90, 150, 230)
 _BLOCK_STEP = (36, 72, 128, 220)
 _CONTRAST_PERCENT = (66, 46, 30, 18)
 _DARK_PERCENT = (62, 44, 28, 16)
@@ -77,7 +77,8 @@ def _blur(pixels: Pixels, radius: int) -> Pixels:
 def _noise(pixels: Pixels, amplitude: int, rng: Rng) -> Pixels:
     raw = noise_bytes(rng.raw_seed(), 2 * pixels.size).reshape(2, *pixels.shape)
     offset = raw[0].astype(np.int32) - raw[1]
-    return np.clip(pixels + offset * amplitude // 256, 0, 255).astype(np.uint8)
+    noisy: NDArray[np.int32] = pixels + offset * amplitude // 256
+    return np.asarray(np.clip(noisy, 0, 255), np.uint8)
 
 
 def _scale(pixels: Pixels, percent: int, center: int) -> Pixels:
@@ -91,7 +92,9 @@ def _blocks(pixels: Pixels, step: int) -> Pixels:
     All values are whole numbers below 2**53, so the float64 products are exact in any order.
     """
     height, width, _ = pixels.shape
-    blocks = pixels.reshape(height // 8, 8, width // 8, 8, 3).transpose(0, 2, 4, 1, 3).astype(np.float64) - 128
+    blocks = (
+        pixels.reshape(height // 8, 8, width // 8, 8, 3).transpose(0, 2, 4, 1, 3).astype(np.float64) - 128
+    )
     spectrum = _DCT @ blocks @ _DCT.T  # scaled by 4096²
     order = np.arange(8)
     steps = (step + step * (order[:, None] + order[None, :]) // 3).astype(np.float64) * 4096.0 * 4096.0

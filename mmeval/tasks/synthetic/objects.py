@@ -1,65 +1,30 @@
-"""Tasks about scenes of coloured shapes: count, attribute, spatial, existence, compare, box, detect."""
+"""Tasks about scenes of coloured shapes: count, attribute, spatial, existence, box, detect."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from mmeval.tasks.synthetic.context import Context
 from mmeval.tasks.synthetic.model import SyntheticItem
 from mmeval.tasks.synthetic.rng import Rng
+from mmeval.tasks.synthetic.scene_item import scene_item, scene_size
 from mmeval.tasks.synthetic.scenes import (
+    ALL_KINDS,
     COLOR_NAMES,
     SHAPE_NAMES,
     SIDE,
     Kind,
     Thing,
     an,
-    describe,
-    draw,
     plural,
     relation,
     scatter,
-    scene_facts,
-    scene_objects,
-    tint,
 )
 
 COUNT_RANGE = {1: 3, 2: 4, 3: 6}
 """Counts run from 1 to this, by difficulty."""
 
-ALL_KINDS: tuple[Kind, ...] = tuple((c, s) for c in COLOR_NAMES for s in SHAPE_NAMES)
 _RELATIONS = ("left", "right", "above", "below")
-
-
-def scene_size(rng: Rng, difficulty: int) -> int:
-    """How many objects a scene holds."""
-    return rng.between(*((2, 3), (3, 6), (6, 12))[difficulty - 1])
-
-
-def _item(
-    context: Context,
-    things: Sequence[Thing],
-    question: str,
-    answer: Any,
-    choices: tuple[str, ...] | None,
-    subsets: dict[str, str],
-) -> SyntheticItem:
-    rng = context.scene_rng("look")
-    background = tint(rng)
-    return SyntheticItem(
-        id=context.item_id,
-        question=question,
-        images=(draw(rng, things, background),),
-        is_video=False,
-        answer=answer,
-        choices=choices,
-        facts=scene_facts(context.item_rng("facts"), things),
-        objects=scene_objects(things),
-        caption=describe(things, background),
-        subsets={"difficulty": str(context.difficulty), **subsets},
-        cluster=context.cluster,
-    )
 
 
 def _others(rng: Rng, pool: Sequence[str], *taken: str) -> list[str]:
@@ -110,7 +75,7 @@ def count(context: Context) -> SyntheticItem:
         )
     )
     subsets = {"count": str(numbers[turn]), "asked_by": by}
-    return _item(context, things, question, numbers[turn], None, subsets)
+    return scene_item(context, things, question, numbers[turn], None, subsets)
 
 
 def attribute(context: Context) -> SyntheticItem:
@@ -156,7 +121,7 @@ def attribute(context: Context) -> SyntheticItem:
         )
         value = shape_y
     subsets = {"attribute": "color" if ask_color else "shape", "value": value}
-    return _item(context, things, question, letter, choices, subsets)
+    return scene_item(context, things, question, letter, choices, subsets)
 
 
 def _fill(rng: Rng, seen: Sequence[str], rest: Sequence[str], number: int = 3) -> list[str]:
@@ -220,7 +185,7 @@ def spatial(context: Context) -> SyntheticItem:
         )
     )
     letter, choices = context.options(wanted, [name for name in _RELATIONS if name != wanted])
-    return _item(context, things, question, letter, choices, {"relation": wanted})
+    return scene_item(context, things, question, letter, choices, {"relation": wanted})
 
 
 def existence(context: Context) -> SyntheticItem:
@@ -264,105 +229,10 @@ def existence(context: Context) -> SyntheticItem:
         )
     )
     answer = "yes" if yes else "no"
-    return _item(context, things, question, answer, None, {"answer": answer, "asked_by": level})
+    return scene_item(context, things, question, answer, None, {"answer": answer, "asked_by": level})
 
 
-def compare(context: Context) -> SyntheticItem:
-    """Odd one out, most or fewest of a kind, largest or smallest object."""
-    mode, nth = context.mode(3)
-    rng = context.scene_rng("scene")
-    value = context.balanced(f"value-{mode}", 8, nth)
-    return (_odd_one_out, _most_or_fewest, _largest_or_smallest)[mode](context, rng, value)
-
-
-def _odd_one_out(context: Context, rng: Rng, value: int) -> SyntheticItem:
-    by_color = bool(rng.below(2))
-    pool = COLOR_NAMES if by_color else SHAPE_NAMES
-    odd = pool[value]
-    wrong = rng.sample([name for name in pool if name != odd], 3)
-    usual = wrong[0]
-    number = rng.between(*((3, 4), (5, 7), (8, 12))[context.difficulty - 1])
-    free = list(SHAPE_NAMES if by_color else COLOR_NAMES)
-    same = rng.choice(free)
-
-    def kind(name: str) -> Kind:
-        # At difficulty 3 the attribute that does not matter varies too.
-        other = rng.choice(free) if context.difficulty == 3 else same
-        return (name, other) if by_color else (other, name)
-
-    things = scatter(rng, [kind(odd)] + [kind(usual) for _ in range(number - 1)], context.difficulty)
-    what = "color" if by_color else "shape"
-    question = context.item_rng("words").choice(
-        (
-            f"One object has a different {what} than all the others. Which {what} is it?",
-            f"Which {what} does the odd one out have?",
-            f"Which {what} appears only once?",
-            f"All objects but one have the same {what}. What is the {what} of the exception?",
-        )
-    )
-    letter, choices = context.options(odd, wrong)
-    return _item(context, things, question, letter, choices, {"comparison": f"odd-{what}"})
-
-
-def _most_or_fewest(context: Context, rng: Rng, value: int) -> SyntheticItem:
-    by_color, most = bool(rng.below(2)), bool(rng.below(2))
-    pool = COLOR_NAMES if by_color else SHAPE_NAMES
-    winner = pool[value]
-    shown = (2, 3, 4)[context.difficulty - 1]
-    wrong = rng.sample([name for name in pool if name != winner], 3)
-    numbers = {name: rng.between(1, 2) if most else rng.between(2, 3) for name in wrong[: shown - 1]}
-    numbers[winner] = max(numbers.values()) + 1 + rng.below(2) if most else min(numbers.values()) - 1
-    if not most:
-        numbers[winner] = max(numbers[winner], 1)
-    free = SHAPE_NAMES if by_color else COLOR_NAMES
-    same = rng.choice(free)
-    kinds = []
-    for name, number in numbers.items():
-        for _ in range(number):
-            other = same if context.difficulty == 1 else rng.choice(free)
-            kinds.append((name, other) if by_color else (other, name))
-    things = scatter(rng, kinds, context.difficulty)
-    what = "color" if by_color else "shape"
-    how, verb = ("most", "most often") if most else ("fewest", "least often")
-    shown_note = "" if most else " of those in the picture"
-    question = context.item_rng("words").choice(
-        (
-            f"Which {what}{shown_note} appears {verb}?",
-            f"Which {what}{shown_note} do the {how} objects have?",
-            f"Of which {what}{shown_note} are there the {how} objects?",
-        )
-    )
-    letter, choices = context.options(winner, wrong)
-    return _item(context, things, question, letter, choices, {"comparison": f"{how}-{what}"})
-
-
-def _largest_or_smallest(context: Context, rng: Rng, value: int) -> SyntheticItem:
-    largest = bool(rng.below(2))
-    color, shape = COLOR_NAMES[value], rng.choice(SHAPE_NAMES)
-    others = rng.sample([k for k in ALL_KINDS if k[0] != color or k[1] != shape], 3)
-    extreme, low, high = ((104, 44, 62), (96, 44, 66), (90, 52, 70))[context.difficulty - 1]
-    if not largest:
-        extreme, low, high = ((44, 84, 110), (40, 68, 96), (40, 54, 84))[context.difficulty - 1]
-    cells = rng.sample(range(4), 4)
-    things = []
-    for kind, cell in zip([(color, shape), *others], cells, strict=True):
-        size = extreme if kind == (color, shape) else rng.between(low, high) // 2 * 2
-        slack = 140 - size - 4
-        x, y = 6 + cell % 2 * 140 + rng.below(slack + 1), 6 + cell // 2 * 140 + rng.below(slack + 1)
-        things.append(Thing(*kind, x, y, size))
-    how = "largest" if largest else "smallest"
-    question = context.item_rng("words").choice(
-        (
-            f"Which object is the {how}?",
-            f"Which of these objects is the {how}?",
-            f"What is the {how} object in the picture?",
-        )
-    )
-    letter, choices = context.options(things[0].name, [thing.name for thing in things[1:]])
-    return _item(context, things, question, letter, choices, {"comparison": how})
-
-
-def _unique_scene(context: Context, rng: Rng) -> tuple[list[Thing], int]:
+def _unique_scene(context: Context, rng: Rng) -> list[Thing]:
     """Things of which the first two are the only ones of their kind."""
     asked = rng.sample(ALL_KINDS, 2)
     number = scene_size(rng, context.difficulty) - 2
@@ -370,12 +240,12 @@ def _unique_scene(context: Context, rng: Rng) -> tuple[list[Thing], int]:
         kinds = [*asked, *rng.sample([k for k in ALL_KINDS if k not in asked], number)]
     else:
         kinds = [*asked, *_relatives(rng, asked, set(asked), number)]
-    return scatter(rng, kinds, context.difficulty), number
+    return scatter(rng, kinds, context.difficulty)
 
 
 def box(context: Context) -> SyntheticItem:
     """The box of a uniquely named object, two per scene."""
-    things, _ = _unique_scene(context, context.scene_rng("scene"))
+    things = _unique_scene(context, context.scene_rng("scene"))
     thing = things[context.turn]
     question = context.item_rng("words").choice(
         (
@@ -385,7 +255,9 @@ def box(context: Context) -> SyntheticItem:
             f"Draw a box around the {thing.name}.",
         )
     )
-    return _item(context, things, question, list(thing.box), None, {"shape": thing.shape, "color": thing.color})
+    return scene_item(
+        context, things, question, list(thing.box), None, {"shape": thing.shape, "color": thing.color}
+    )
 
 
 def detect(context: Context) -> SyntheticItem:
@@ -413,4 +285,4 @@ def detect(context: Context) -> SyntheticItem:
     )
     boxes = [list(thing.box) for thing in things[:number]]
     subsets = {"number": str(number), "class": asked, "asked_by": "shape" if by_shape else "color"}
-    return _item(context, things, question, boxes, None, subsets)
+    return scene_item(context, things, question, boxes, None, subsets)

@@ -92,7 +92,9 @@ def _house(canvas: Canvas, x: int, y: int, width: int, wall: str) -> Box:
 
 def _tree(canvas: Canvas, x: int, y: int, size: int, rng: Rng) -> Box:
     trunk = (110, 74, 46)
-    canvas.rect(x + size // 2 - size // 12, y + size - 4, x + size // 2 + size // 12, y + size * 3 // 2, trunk)
+    canvas.rect(
+        x + size // 2 - size // 12, y + size - 4, x + size // 2 + size // 12, y + size * 3 // 2, trunk
+    )
     leaves = mix((40, 124, 56), (120, 150, 40), rng.below(60))
     canvas.shape("circle", x, y, size, leaves, shadow=False)
     for _ in range(10):  # small light leaves, so that blur has detail to destroy
@@ -180,10 +182,10 @@ def degradation(context: Context) -> SyntheticItem:
     letter, choices = context.options(OPTION_TEXT[kind], [OPTION_TEXT[name] for name in wrong])
     question = words.choice(
         (
-            "Which degradation does this picture suffer from?",
-            "What is wrong with the quality of this picture?",
-            "Which quality problem does the image have?",
-            "How was this image degraded?",
+            "Which degradation, if any, does this picture suffer from?",
+            "What, if anything, is wrong with the quality of this picture?",
+            "Which quality problem does the image have, if any?",
+            "How was this image degraded, if at all?",
         )
     )
     sentence = "The picture is clean." if kind == "none" else f"Its quality problem is: {OPTION_TEXT[kind]}."

@@ -10,7 +10,7 @@ from mmeval.tasks.synthetic.context import Context
 from mmeval.tasks.synthetic.model import Fact, SceneObject, SyntheticItem
 from mmeval.tasks.synthetic.rng import Rng
 from mmeval.tasks.synthetic.scenes import COLORS, SIDE, an, backdrop, listing, pick_facts, tint, zone
-from mmeval.tasks.synthetic.text import draw_centered, draw_text, text_size
+from mmeval.tasks.synthetic.text import cap_height, draw_centered, draw_text, text_size
 
 NUMBER_DIGITS = {1: 2, 2: 4, 3: 6}
 WORDS = {1: words.SHORT, 2: words.MEDIUM, 3: words.LONG}
@@ -37,11 +37,11 @@ def _sign(context: Context, text: str) -> tuple[Canvas, SceneObject, str, str]:
     background = tint(rng)
     canvas = backdrop(SIDE, SIDE, background)
     face = rng.choice(_FACES[context.difficulty])
-    width, height = text_size(text, face)
+    width, height = text_size(text, face)[0], cap_height(face)
     color = rng.choice(_SIGN_COLORS)
     fill: Color = (252, 252, 252) if color == "white" else COLORS[color]
     ink: Color = (30, 32, 40) if color == "white" else (255, 255, 255)
-    pad = height // 2
+    pad = height // 2 + 2  # descenders of "g" and "y" need the room below
     box_width, box_height = min(width + 2 * pad, SIDE - 16), height + 2 * pad
     x = rng.between(8, SIDE - 8 - box_width)
     y = rng.between(8, SIDE - 24 - box_height)
@@ -51,7 +51,12 @@ def _sign(context: Context, text: str) -> tuple[Canvas, SceneObject, str, str]:
     canvas.framed((x, y, x + box_width, y + box_height), fill, mix(fill, (0, 0, 0), 40), 12, 3)
     draw_centered(canvas, x + box_width // 2, y + box_height // 2, text, face, ink)
     box = (float(x), float(y), float(x + box_width), float(y + box_height))
-    return canvas, SceneObject(f"{color} sign", "sign", {"color": color, "text": text}, box), color, background
+    return (
+        canvas,
+        SceneObject(f"{color} sign", "sign", {"color": color, "text": text}, box),
+        color,
+        background,
+    )
 
 
 def _reading_item(context: Context, text: str, what: str, questions: tuple[str, ...]) -> SyntheticItem:
@@ -140,9 +145,9 @@ def _draw_chart(context: Context, bars: list[Bar], rng: Rng) -> tuple[Canvas, tu
     canvas = Canvas(SIDE, SIDE, mix((255, 255, 255), rng.choice(((228, 236, 250), (250, 240, 226))), 40))
     face = "bold-20" if context.difficulty == 1 else "regular-14"
     name_face = "bold-14" if context.difficulty == 1 else "regular-14"
-    left, right, floor, ceiling = 46, SIDE - 10, SIDE - 34, 20
-    height = (floor - ceiling) // top * top if top <= 50 else (floor - ceiling) * 100 // top // 10 * top // 10
-    height = min(height, floor - ceiling)
+    crowded = len(bars) > 5
+    left, right, floor, ceiling = 46, SIDE - 10, SIDE - (48 if crowded else 34), 20
+    height = floor - ceiling
 
     def row(value: int) -> int:
         return floor - (value * height + top // 2) // top
@@ -161,7 +166,9 @@ def _draw_chart(context: Context, bars: list[Bar], rng: Rng) -> tuple[Canvas, tu
         color = COLORS[bar.color]
         canvas.rect(x0, y0, x1, floor, mix(color, (0, 0, 0), 30))
         canvas.rect(x0 + 2, y0 + 2, x1 - 2, floor, color)
-        draw_centered(canvas, (x0 + x1) // 2, floor + 17, bar.name, name_face, (40, 44, 56))
+        # Six names do not fit side by side, so every other one goes a line lower.
+        label_row = floor + 17 + (16 if crowded and at % 2 else 0)
+        draw_centered(canvas, (x0 + x1) // 2, label_row, bar.name, name_face, (40, 44, 56))
         attributes = {"color": bar.color, "text": bar.name, "value": str(bar.value)}
         box = (float(x0), float(y0), float(x1), float(floor))
         objects.append(SceneObject(f"{bar.color} bar ({bar.name})", "bar", attributes, box))

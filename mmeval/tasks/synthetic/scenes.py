@@ -36,6 +36,8 @@ TINTS: dict[str, Color] = {
 Kind = tuple[str, str]
 """(color, shape)"""
 
+ALL_KINDS: tuple[Kind, ...] = tuple((c, s) for c in COLOR_NAMES for s in SHAPE_NAMES)
+
 
 @dataclass(frozen=True, slots=True)
 class Thing:
@@ -157,7 +159,9 @@ def describe(things: Sequence[Thing], background: str, side: int = SIDE) -> str:
         words = f"{size_word(thing.size, side)} {thing.name}"
         parts.append(f"{an(words)} {zone(x, y, side, side)} (x {x}, y {y})")
     noun = "object" if len(things) == 1 else "objects"
-    return f"{len(things)} {noun} on {an(background)} background of {side} by {side} pixels: {listing(parts)}."
+    return (
+        f"{len(things)} {noun} on {an(background)} background of {side} by {side} pixels: {listing(parts)}."
+    )
 
 
 def relation(first: Thing, second: Thing) -> str | None:

@@ -60,6 +60,8 @@ def _elements(rng: Rng, difficulty: int) -> list[Element]:
     found: list[Element] = []
     for at in range(number):
         kind = rng.choice(_KINDS)
+        if not pools.get(kind, [""]):
+            kind = "icon"  # all texts of that kind are used
         if kind == "button":
             found.append(Element(kind, rng.choice(_BUTTON_COLORS), pools[kind].pop()))
         elif kind == "icon":
