@@ -1,0 +1,179 @@
+"""Confidence intervals for one proportion and one mean, plain and cluster-robust.
+
+Nothing here returns NaN. Where the data cannot give an interval (no observation, or a mean from a single
+observation or cluster) the result is None, and the caller says what it shows instead.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import NormalDist
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+FloatArray: TypeAlias = npt.NDArray[np.float64]
+Labels: TypeAlias = Sequence[Any] | npt.NDArray[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A two-sided confidence interval, in the unit of the estimate."""
+
+    low: float
+    high: float
+    level: float
+    """Confidence level in (0, 1)."""
+    method: str
+    """How it was computed: `wilson`, `clopper-pearson`, `t`, `cr1-t` …"""
+
+    def clip(self, low: float, high: float) -> Interval:
+        """Return the interval cut to the range that the quantity can take."""
+        return Interval(
+            min(max(self.low, low), high), min(max(self.high, low), high), self.level, self.method
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class MeanEstimate:
+    """A mean with its standard error and t interval."""
+
+    mean: float | None
+    """None when there is no observation."""
+    standard_error: float | None
+    """None with fewer than two clusters (or observations)."""
+    interval: Interval | None
+    """None where the standard error is None."""
+    n: int
+    """Observations."""
+    clusters: int
+    """Independent clusters; equals `n` where observations are independent."""
+
+
+def wilson(successes: float, n: int, level: float = 0.95) -> Interval | None:
+    """Return the Wilson score interval of a proportion (Wilson 1927), or None when n is 0.
+
+    Args:
+        successes: number of successes in [0, n]; a fraction is allowed (an effective count).
+        n: number of independent trials.
+        level: confidence level in (0, 1).
+
+    Raises:
+        ValueError: when the counts or the level are out of range.
+    """
+    _check(successes, n, level)
+    if n == 0:
+        return None
+    z = NormalDist().inv_cdf(0.5 + level / 2)
+    share = successes / n
+    center = (share + z * z / (2 * n)) / (1 + z * z / n)
+    half = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
+    # The formula gives exactly 0 and 1 at the extremes; rounding must not say otherwise.
+    low = 0.0 if successes == 0 else max(0.0, center - half)
+    high = 1.0 if successes == n else min(1.0, center + half)
+    return Interval(low, high, level, "wilson")
+
+
+def clopper_pearson(successes: int, n: int, level: float = 0.95) -> Interval | None:
+    """Return the exact (Clopper and Pearson 1934) interval of a proportion, or None when n is 0.
+
+    Raises:
+        ValueError: when the counts or the level are out of range.
+    """
+    from scipy.special import betaincinv
+
+    _check(successes, n, level)
+    if n == 0:
+        return None
+    tail = (1 - level) / 2
+    low = 0.0 if successes == 0 else float(betaincinv(successes, n - successes + 1, tail))
+    high = 1.0 if successes == n else float(betaincinv(successes + 1, n - successes, 1 - tail))
+    return Interval(low, high, level, "clopper-pearson")
+
+
+def cluster_mean(values: npt.ArrayLike, clusters: Labels, level: float = 0.95) -> MeanEstimate:
+    """Return a mean whose standard error allows for dependence inside clusters.
+
+    Standard error: CR1, sqrt(C/(C-1) * sum_c (sum_{i in c} (x_i - mean))^2) / n (Liang and Zeger 1986,
+    with the C/(C-1) factor). Interval: Student's t with C-1 degrees of freedom.
+
+    Args:
+        values: observations, shape (n,).
+        clusters: cluster label of each observation, length n.
+        level: confidence level in (0, 1).
+
+    Raises:
+        ValueError: when lengths differ, a value is not finite, or the level is out of range.
+    """
+    data = _finite(values)
+    if len(clusters) != data.size:
+        raise ValueError(f"{data.size} values but {len(clusters)} cluster labels")
+    _check(0, data.size, level)
+    if data.size == 0:
+        return MeanEstimate(None, None, None, 0, 0)
+    index = _cluster_index(clusters)
+    count = int(index.max()) + 1
+    mean = _mean(data)
+    if count < 2:
+        return MeanEstimate(mean, None, None, data.size, count)
+    sums = np.bincount(index, weights=data - mean, minlength=count)
+    error = math.sqrt(count / (count - 1) * float(np.dot(sums, sums))) / data.size
+    return MeanEstimate(mean, error, _t_interval(mean, error, count - 1, level, "cr1-t"), data.size, count)
+
+
+def mean_interval(values: npt.ArrayLike, level: float = 0.95) -> MeanEstimate:
+    """Return the mean of independent observations with its t interval (n-1 degrees of freedom).
+
+    Raises:
+        ValueError: when a value is not finite or the level is out of range.
+    """
+    data = _finite(values)
+    _check(0, data.size, level)
+    if data.size == 0:
+        return MeanEstimate(None, None, None, 0, 0)
+    mean = _mean(data)
+    if data.size < 2:
+        return MeanEstimate(mean, None, None, 1, 1)
+    deviations = data - mean
+    error = math.sqrt(float(np.dot(deviations, deviations)) / (data.size - 1) / data.size)
+    return MeanEstimate(
+        mean, error, _t_interval(mean, error, data.size - 1, level, "t"), data.size, data.size
+    )
+
+
+def _mean(data: FloatArray) -> float:
+    # fsum keeps the mean of equal values equal to them, so that their variance is exactly 0.
+    first = float(data[0])
+    return first if bool(np.all(data == first)) else math.fsum(data.tolist()) / data.size
+
+
+def _t_interval(mean: float, error: float, freedom: int, level: float, method: str) -> Interval:
+    from scipy.special import stdtrit
+
+    half = float(stdtrit(freedom, 0.5 + level / 2)) * error
+    return Interval(mean - half, mean + half, level, method)
+
+
+def _cluster_index(clusters: Labels) -> npt.NDArray[np.int64]:
+    known: dict[Any, int] = {}
+    labels = clusters.tolist() if isinstance(clusters, np.ndarray) else clusters
+    return np.fromiter(
+        (known.setdefault(label, len(known)) for label in labels), dtype=np.int64, count=len(labels)
+    )
+
+
+def _finite(values: npt.ArrayLike) -> FloatArray:
+    data = np.asarray(values, dtype=np.float64).ravel()
+    if not bool(np.all(np.isfinite(data))):
+        raise ValueError("values must be finite")
+    return data
+
+
+def _check(successes: float, n: int, level: float) -> None:
+    if not 0 < level < 1:
+        raise ValueError(f"level {level} is not in (0, 1)")
+    if n < 0 or not 0 <= successes <= n:
+        raise ValueError(f"{successes} successes of {n} trials")
