@@ -78,28 +78,24 @@ def _heart(x: NDArray[np.int64], y: NDArray[np.int64], half: int) -> NDArray[np.
     return np.asarray(ring * ring * ring <= u * u * v * v * v * unit)
 
 
+def _over_255(values: NDArray[np.uint16]) -> NDArray[np.uint16]:
+    """values / 255, rounded to nearest; exact up to 255², without leaving 16 bits."""
+    shifted = values + np.uint16(128)
+    return np.asarray((shifted + (shifted >> np.uint16(8))) >> np.uint16(8))
+
+
 @lru_cache(maxsize=1024)
-def rounded_mask(width: int, height: int, radius: int) -> Mask:
-    """(height, width) coverage of a rectangle whose corners are quarter circles."""
-    mask = np.full((height, width), 255, np.uint8)
-    radius = min(radius, width // 2, height // 2)
-    if radius > 0:
-        disc = shape_mask("circle", 2 * radius)
-        mask[:radius, :radius] = disc[:radius, :radius]
-        mask[:radius, -radius:] = disc[:radius, radius:]
-        mask[-radius:, :radius] = disc[radius:, :radius]
-        mask[-radius:, -radius:] = disc[radius:, radius:]
-    mask.flags.writeable = False
-    return mask
-
-
-def mask_box(mask: Mask, x: int, y: int) -> Box:
-    """The tight box of a mask's half-covered pixels when its top left pixel lies at (x, y)."""
+def _bounds(shape: str, size: int) -> tuple[int, int, int, int]:
+    mask = shape_mask(shape, size)
     rows = np.flatnonzero((mask >= 128).any(axis=1))
     columns = np.flatnonzero((mask >= 128).any(axis=0))
-    return (
-        float(x + columns[0]), float(y + rows[0]), float(x + columns[-1] + 1), float(y + rows[-1] + 1)
-    )  # fmt: skip
+    return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
+
+
+def shape_box(shape: str, x: int, y: int, size: int) -> Box:
+    """The tight box of the half-covered pixels of a shape whose square starts at (x, y)."""
+    left, top, right, bottom = _bounds(shape, size)
+    return float(x + left), float(y + top), float(x + right), float(y + bottom)
 
 
 def mix(first: Color, second: Color, percent: int) -> Color:
@@ -121,8 +117,7 @@ class Canvas:
         last = np.array(top if bottom is None else bottom, np.int64)
         steps = np.arange(height, dtype=np.int64)[:, None]
         column = (first * (height - 1 - steps) + last * steps + (height - 1) // 2) // max(height - 1, 1)
-        self.pixels: Pixels = np.empty((height, width, 3), np.uint8)
-        self.pixels[:] = column[:, None, :].astype(np.uint8)
+        self.pixels: Pixels = np.tile(column.astype(np.uint8), (1, width)).reshape(height, width, 3)
 
     @property
     def width(self) -> int:
@@ -138,18 +133,32 @@ class Canvas:
         x1, y1 = min(x + mask.shape[1], self.width), min(y + mask.shape[0], self.height)
         if x0 >= x1 or y0 >= y1:
             return
-        weight = mask[y0 - y : y1 - y, x0 - x : x1 - x].astype(np.int32)[:, :, None]
+        # Rows as flat runs of bytes: NumPy is several times faster than with an inner axis of three.
+        weight = np.repeat(mask[y0 - y : y1 - y, x0 - x : x1 - x], 3, axis=1).astype(np.uint16)
         if opacity != 255:
-            weight = (weight * opacity + 127) // 255
-        under = self.pixels[y0:y1, x0:x1]
-        blended = (under * (255 - weight) + np.array(color, np.int32) * weight + 127) // 255
-        self.pixels[y0:y1, x0:x1] = blended.astype(np.uint8)
+            weight = _over_255(weight * np.uint16(opacity))
+        area = self.pixels.reshape(self.height, -1)[y0:y1, 3 * x0 : 3 * x1]
+        ink = np.array(color * (x1 - x0), np.uint16)
+        area[:] = _over_255(area * (np.uint16(255) - weight) + ink * weight)
 
     def rect(self, x0: int, y0: int, x1: int, y1: int, color: Color) -> None:
-        self.pixels[max(y0, 0) : max(y1, 0), max(x0, 0) : max(x1, 0)] = color
+        """A filled rectangle without antialiasing; parts outside the picture are cut off."""
+        area = self.pixels[max(y0, 0) : max(y1, 0), max(x0, 0) : max(x1, 0)]
+        if area.size:
+            area[0] = color
+            area[1:] = area[0]
 
     def rounded(self, x0: int, y0: int, x1: int, y1: int, color: Color, radius: int = 8) -> None:
-        self.paste(rounded_mask(x1 - x0, y1 - y0, radius), x0, y0, color)
+        """A rectangle whose corners are quarter circles."""
+        radius = min(radius, (x1 - x0) // 2, (y1 - y0) // 2)
+        self.rect(x0 + radius, y0, x1 - radius, y1, color)
+        self.rect(x0, y0 + radius, x1, y1 - radius, color)
+        if radius > 0:
+            disc = shape_mask("circle", 2 * radius)
+            self.paste(disc[:radius, :radius], x0, y0, color)
+            self.paste(disc[:radius, radius:], x1 - radius, y0, color)
+            self.paste(disc[radius:, :radius], x0, y1 - radius, color)
+            self.paste(disc[radius:, radius:], x1 - radius, y1 - radius, color)
 
     def framed(
         self, box: tuple[int, int, int, int], color: Color, border: Color, radius: int = 8, line: int = 2
@@ -168,4 +177,4 @@ class Canvas:
         self.paste(mask, x, y, mix(color, (0, 0, 0), 35))
         rim = max(1, size // 20)
         self.paste(shape_mask(shape, size - 2 * rim), x + rim, y + rim, color)
-        return mask_box(mask, x, y)
+        return shape_box(shape, x, y, size)

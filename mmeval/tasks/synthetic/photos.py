@@ -60,8 +60,11 @@ def _hill(rng: Rng, base: int, height: int) -> NDArray[np.int64]:
 
 
 def _fill_below(canvas: Canvas, top: NDArray[np.int64], color: Color) -> None:
-    below = np.arange(SIDE, dtype=np.int64)[:, None] >= top[None, :]
-    canvas.pixels[below] = color
+    start, level = int(top.min()), int(top.max())
+    below = np.arange(start, level, dtype=np.int64)[:, None] >= top[None, :]
+    band = canvas.pixels[start:level]
+    band[:] = np.where(below[:, :, None], np.array(color, np.uint8), band)
+    canvas.rect(0, level, SIDE, SIDE, color)
 
 
 def _house(canvas: Canvas, x: int, y: int, width: int, wall: str) -> Box:

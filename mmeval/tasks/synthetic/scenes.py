@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mmeval.tasks.synthetic.canvas import Canvas, Color, mask_box, mix, shape_mask
+from mmeval.tasks.synthetic.canvas import Canvas, Color, mix, shape_box
 from mmeval.tasks.synthetic.model import Box, Fact, Pixels, SceneObject
 from mmeval.tasks.synthetic.rng import Rng
 
@@ -64,7 +64,7 @@ class Thing:
 
     @property
     def box(self) -> Box:
-        return mask_box(shape_mask(self.shape, self.size), self.x, self.y)
+        return shape_box(self.shape, self.x, self.y, self.size)
 
 
 def plural(noun: str) -> str:
