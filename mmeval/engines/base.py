@@ -77,18 +77,32 @@ SAMPLING_FIELDS = frozenset(
 
 
 class Engine(Protocol):
-    """A backend. `start` before anything else, `close` at the end whatever happened.
+    """A backend. `describe` first, `start` before the first `generate`, `close` at the end whatever happened.
+
+    A run whose answers are all in the cache never calls `start`, so `describe` must not load a model.
 
     Attributes:
         supported_sampling: names of the `Sampling` fields that it can honour; the pipeline refuses a run that sets another.
-        modalities: what it can be shown: `text`, `image`, `images` (several), `video`.
+        modalities: what it can be shown: `text`, `image`, `images` (several), `video`; right after `describe`.
+        exclusive: it fills the card (or all cores) by itself, so such engines run one after another.
     """
 
     supported_sampling: frozenset[str]
     modalities: frozenset[str]
+    exclusive: bool
+
+    async def describe(self) -> EngineInfo:
+        """Say which engine, version and weights these are, and which profile fits, without loading the model.
+
+        An endpoint is asked for `/v1/models` here.
+
+        Raises:
+            EngineError: with a remedy, when it cannot work at all (missing package or file, wrong key, unknown model, endpoint down).
+        """
+        ...
 
     async def start(self) -> EngineInfo:
-        """Load the model or reach the endpoint.
+        """Load the model or reach the endpoint; the same info as `describe`, perhaps with more details.
 
         Raises:
             EngineError: with a remedy, when it cannot work at all (missing package, wrong key, unknown model, endpoint down).

@@ -1,0 +1,254 @@
+"""The durable store of answers: SQLite, group commits, one row per request hash. A committed answer is a hit for ever after."""
+
+from __future__ import annotations
+
+import hashlib
+import queue
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from mmeval.core.errors import StorageError
+from mmeval.core.types import Response
+from mmeval.pipeline.media import ImageFacts
+
+COMMIT_INTERVAL_S = 0.2
+"""Longest time that an answer waits for its commit."""
+BATCH = 512
+LOCK_TIMEOUT_S = 60.0
+"""How long a write waits while another process holds the cache."""
+KEPT_STATUS = frozenset({"ok", "refused", "too_long"})
+"""What is permanent. A timeout or an error is asked again by the next run."""
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS responses (
+  key TEXT PRIMARY KEY, created REAL NOT NULL, engine TEXT NOT NULL, model TEXT NOT NULL,
+  response BLOB NOT NULL, checksum BLOB NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS images (
+  sha256 TEXT PRIMARY KEY, format TEXT NOT NULL, width INTEGER NOT NULL, height INTEGER NOT NULL, plain INTEGER NOT NULL
+) WITHOUT ROWID;
+"""
+_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class CacheStats:
+    """What the cache holds."""
+
+    responses: int
+    images: int
+    bytes: int
+    by_model: Mapping[str, int]
+
+
+class ResponseCache:
+    """Answers by request hash. Reads come from any thread, writes go through one writer thread.
+
+    Raises (from the constructor):
+        StorageError: when the file cannot be opened, is no cache, or cannot be written.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._local = threading.local()
+        self._queue: queue.SimpleQueue[tuple[str, tuple[Any, ...], Future[None] | None] | None] = queue.SimpleQueue()
+        self._broken: StorageError | None = None
+        self._closed = False
+        self._connections: list[sqlite3.Connection] = []
+        self._guard = threading.Lock()
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            connection = self._connect()
+            version = connection.execute("PRAGMA user_version").fetchone()[0]
+            if version not in (0, _VERSION):
+                raise StorageError(f"cache {path} has format {version}, this mmeval uses {_VERSION}", remedy="give another file with --cache")
+            connection.executescript(_SCHEMA)
+            connection.execute(f"PRAGMA user_version = {_VERSION}")
+            connection.execute("BEGIN IMMEDIATE")  # fails at once when the file cannot be written
+            connection.execute("ROLLBACK")
+        except (sqlite3.Error, OSError) as error:
+            raise _storage_error(path, error) from error
+        self._writer = threading.Thread(target=self._write_loop, name="mmeval-cache-writer", daemon=True)
+        self._writer.start()
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self.path, timeout=LOCK_TIMEOUT_S, isolation_level=None, check_same_thread=False)
+        if connection.execute("PRAGMA journal_mode = WAL").fetchone()[0] != "wal":
+            # WAL needs shared memory, which network file systems lack.
+            connection.execute("PRAGMA journal_mode = TRUNCATE")
+        connection.execute("PRAGMA synchronous = FULL")
+        with self._guard:
+            self._connections.append(connection)
+        return connection
+
+    def _reader(self) -> sqlite3.Connection:
+        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        if connection is None:
+            connection = self._local.connection = self._connect()
+        return connection
+
+    def get(self, key: str) -> Response | None:
+        """Return the answer stored under a request hash; a damaged entry counts as absent and is overwritten later.
+
+        Raises:
+            StorageError: when the database itself cannot be read.
+        """
+        try:
+            row = self._reader().execute("SELECT response, checksum FROM responses WHERE key = ?", (key,)).fetchone()
+        except sqlite3.Error as error:
+            raise _storage_error(self.path, error) from error
+        if row is None or _checksum(key, row[0]) != row[1]:
+            return None
+        return _decode(row[0])
+
+    def put(self, key: str, response: Response, *, engine: str, model: str) -> Future[None]:
+        """Queue an answer; the future is done when it is committed to disk.
+
+        Raises (through the future):
+            StorageError: when it cannot be written (disk full, read-only).
+        """
+        if response.status not in KEPT_STATUS:
+            raise ValueError(f"a response with status {response.status!r} is not permanent and is never cached")
+        future: Future[None] = Future()
+        future.set_running_or_notify_cancel()  # a commit under way cannot be called back
+        if self._broken is not None:
+            future.set_exception(self._broken)
+            return future
+        data = _encode(response)
+        sql = "INSERT OR REPLACE INTO responses VALUES (?, ?, ?, ?, ?, ?)"
+        self._queue.put((sql, (key, time.time(), engine, model, data, _checksum(key, data)), future))
+        return future
+
+    def image_facts(self, sha256: str) -> ImageFacts | None:
+        """Return the verdict of an earlier validation of the same bytes."""
+        try:
+            row = self._reader().execute("SELECT format, width, height, plain FROM images WHERE sha256 = ?", (sha256,)).fetchone()
+        except sqlite3.Error as error:
+            raise _storage_error(self.path, error) from error
+        return ImageFacts(row[0], row[1], row[2], bool(row[3])) if row else None
+
+    def remember_image(self, sha256: str, facts: ImageFacts) -> None:
+        """Queue the verdict on an image; losing it costs one validation, so nobody waits for the commit."""
+        if self._broken is None:
+            row = (sha256, facts.format, facts.width, facts.height, int(facts.plain))
+            self._queue.put(("INSERT OR REPLACE INTO images VALUES (?, ?, ?, ?, ?)", row, None))
+
+    def stats(self) -> CacheStats:
+        """Count what the cache holds."""
+        reader = self._reader()
+        by_model = dict(reader.execute("SELECT model, COUNT(*) FROM responses GROUP BY model ORDER BY model"))
+        images = reader.execute("SELECT COUNT(*) FROM images").fetchone()[0]
+        size = self.path.stat().st_size
+        return CacheStats(sum(by_model.values()), images, size, by_model)
+
+    def damaged(self) -> Iterator[str]:
+        """Yield the keys whose checksum does not fit, after SQLite's own integrity check.
+
+        Raises:
+            StorageError: when the database file itself is corrupt.
+        """
+        reader = self._reader()
+        try:
+            verdict = reader.execute("PRAGMA integrity_check").fetchone()[0]
+            if verdict != "ok":
+                raise StorageError(f"cache {self.path} is corrupt: {verdict}", remedy="move the file away; answers are asked again")
+            for key, data, checksum in reader.execute("SELECT key, response, checksum FROM responses"):
+                if _checksum(key, data) != checksum:
+                    yield key
+        except sqlite3.Error as error:
+            raise _storage_error(self.path, error) from error
+
+    def close(self) -> None:
+        """Commit what is queued and close; safe to call twice."""
+        if self._closed:
+            return
+        self._closed = True
+        self._queue.put(None)
+        self._writer.join()
+        with self._guard:
+            for connection in self._connections:
+                connection.close()
+
+    def __enter__(self) -> ResponseCache:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def _write_loop(self) -> None:
+        connection = self._connect()
+        finished = False
+        while not finished:
+            entry = self._queue.get()
+            if entry is None:
+                return
+            batch = [entry]
+            deadline = time.monotonic() + COMMIT_INTERVAL_S
+            while len(batch) < BATCH:
+                try:
+                    entry = self._queue.get(timeout=max(0.0, deadline - time.monotonic()))
+                except queue.Empty:
+                    break
+                if entry is None:
+                    finished = True
+                    break
+                batch.append(entry)
+            self._commit(connection, batch)
+
+    def _commit(self, connection: sqlite3.Connection, batch: list[tuple[str, tuple[Any, ...], Future[None] | None]]) -> None:
+        try:
+            if self._broken is not None:
+                raise self._broken
+            connection.execute("BEGIN IMMEDIATE")
+            for sql, values, _ in batch:
+                connection.execute(sql, values)
+            connection.execute("COMMIT")
+        except (sqlite3.Error, StorageError) as error:
+            failure = error if isinstance(error, StorageError) else _storage_error(self.path, error)
+            self._broken = failure
+            if connection.in_transaction:
+                try:
+                    connection.execute("ROLLBACK")
+                except sqlite3.Error:
+                    failure.add_note("the transaction could not be rolled back either")
+            for _, _, future in batch:
+                if future is not None:
+                    future.set_exception(failure)
+            return
+        for _, _, future in batch:
+            if future is not None:
+                future.set_result(None)
+
+
+def _checksum(key: str, data: bytes) -> bytes:
+    return hashlib.blake2b(key.encode() + data, digest_size=12).digest()
+
+
+def _encode(response: Response) -> bytes:
+    fields = {name: value for name, value in asdict(response).items() if value not in (None, False)}
+    return orjson.dumps(fields)
+
+
+def _decode(data: bytes) -> Response:
+    return Response(**orjson.loads(data))
+
+
+def _storage_error(path: Path, error: Exception) -> StorageError:
+    text = str(error)
+    if "disk is full" in text or "No space left" in text:
+        return StorageError(f"cache {path}: the disk is full", remedy="free some space and run the same command again; every committed answer is kept")
+    if "readonly" in text or "read-only" in text or "unable to open" in text or isinstance(error, PermissionError):
+        return StorageError(f"cache {path} cannot be written: {text}", remedy="make it writable or give another file with --cache")
+    if "locked" in text:
+        return StorageError(f"cache {path} was locked by another process for {LOCK_TIMEOUT_S:.0f} s", remedy="wait for that process, or give another file with --cache")
+    if "not a database" in text or "malformed" in text:
+        return StorageError(f"cache {path} is corrupt or no cache: {text}", remedy="move the file away or give another one with --cache")
+    return StorageError(f"cache {path}: {text}", remedy="give another file with --cache")

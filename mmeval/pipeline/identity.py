@@ -1,0 +1,49 @@
+"""What makes two requests the same request, and which run options are identity or transport."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from mmeval.core.hashing import digest
+from mmeval.core.types import Message, Request, Sampling, TextPart
+
+
+def message_json(messages: tuple[Message, ...]) -> list[dict[str, Any]]:
+    """Messages as JSON: text parts as strings, media parts as their index."""
+    return [
+        {
+            "role": message.role,
+            "parts": [part.text if isinstance(part, TextPart) else {"media": part.index} for part in message.parts],
+        }
+        for message in messages
+    ]
+
+
+def sampling_json(sampling: Sampling) -> dict[str, Any]:
+    """Every decoding field by name; None means left to the engine."""
+    return {
+        name: list(value) if isinstance(value, tuple) else value
+        for name in Sampling.__dataclass_fields__
+        for value in (getattr(sampling, name),)
+    }
+
+
+def request_hash(request: Request, engine: str, engine_version: str, model_identity: Mapping[str, Any]) -> str:
+    """Hash of what was asked of which model: messages and media as sent, sampling, seed, repeat, schema, engine, weights."""
+    return digest(
+        {
+            "messages": message_json(request.messages),
+            "media": [[media.kind, [image.sha256 for image in media.images]] for media in request.media],
+            "sampling": sampling_json(request.sampling),
+            "repeat": request.repeat,
+            "schema": request.schema,
+            "engine": [engine, engine_version],
+            "model": dict(model_identity),
+        }
+    )
+
+
+def cache_key(request_digest: str, scope: str | None) -> str:
+    """The key in the response cache: the request hash, inside one run when the model's weights are unknown."""
+    return request_digest if scope is None else digest([request_digest, scope])

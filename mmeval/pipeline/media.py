@@ -1,0 +1,207 @@
+"""Validating images once and preparing what is sent: the original bytes wherever an engine can take them unchanged."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from mmeval.core.errors import MediaError
+from mmeval.core.hashing import sha256_bytes
+from mmeval.core.types import Media, PreparedImage, PreparedMedia
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+MAX_PIXELS = 128_000_000
+"""Larger pictures are refused before they are decoded; a 40-megapixel screenshot is fine, a decompression bomb is not."""
+
+MAX_BYTES = 256 * 1024 * 1024
+"""Larger files are refused before they are opened."""
+
+_PLAIN_FORMATS = {"JPEG": "jpeg", "PNG": "png", "WEBP": "webp"}
+_ORIENTATION_TAG = 0x0112
+
+
+@dataclass(frozen=True, slots=True)
+class ImageFacts:
+    """What validation found out about encoded bytes; cached by their hash."""
+
+    format: str
+    """Pillow's name, e.g. `JPEG`."""
+    width: int
+    """Pixels after the EXIF orientation is applied."""
+    height: int
+    """Pixels after the EXIF orientation is applied."""
+    plain: bool
+    """RGB or grey JPEG, PNG or WebP without rotation, alpha or animation: can be sent as it is."""
+
+
+FactsStore = Callable[[str], "ImageFacts | None"]
+
+
+def validate(data: bytes, name: str) -> ImageFacts:
+    """Decode an image far enough to know that all of it is there.
+
+    JPEG is decoded at an eighth of its size (about 1 ms for 800×600), other formats in full.
+
+    Raises:
+        MediaError: for bytes that are no image, are truncated, or would decode to more than `MAX_PIXELS`.
+    """
+    image = _open(data, name)
+    width, height = image.size
+    orientation = _orientation(image)
+    if orientation >= 5:
+        width, height = height, width
+    animated = bool(getattr(image, "is_animated", False))
+    plain = (
+        image.format in _PLAIN_FORMATS
+        and image.mode in {"RGB", "L"}
+        and "transparency" not in image.info
+        and orientation == 1
+        and not animated
+    )
+    if image.format == "JPEG":
+        image.draft(image.mode, (max(1, image.width // 8), max(1, image.height // 8)))
+    _load(image, name)
+    return ImageFacts(str(image.format), width, height, plain)
+
+
+def prepare_image(
+    data: bytes,
+    name: str,
+    *,
+    facts: ImageFacts | None = None,
+    source_sha256: str | None = None,
+    ablation: Callable[[Image], Image] | None = None,
+) -> tuple[PreparedImage, ImageFacts]:
+    """Return the image as it is sent, and what validation found.
+
+    Args:
+        data: encoded bytes as stored.
+        name: for messages.
+        facts: an earlier verdict on the same bytes; None validates now.
+        source_sha256: hash of `data` when it is known already.
+        ablation: changes the decoded RGB pixels; leads to a lossless re-encode.
+
+    Raises:
+        MediaError: as `validate`.
+    """
+    source = source_sha256 or sha256_bytes(data)
+    if facts is None:
+        facts = validate(data, name)
+    if facts.plain and ablation is None:
+        kind = _plain_format(facts.format)
+        return PreparedImage(data, kind, facts.width, facts.height, source, source, facts.width, facts.height), facts
+    pixels = decode_rgb(data, name)
+    if ablation is not None:
+        pixels = ablation(pixels)
+    buffer = io.BytesIO()
+    pixels.save(buffer, "PNG", compress_level=1)
+    sent = buffer.getvalue()
+    prepared = PreparedImage(sent, "png", pixels.width, pixels.height, sha256_bytes(sent), source, facts.width, facts.height)
+    return prepared, facts
+
+
+def decode_rgb(data: bytes, name: str) -> Image:
+    """Decode to 8-bit RGB: orientation applied once, alpha flattened on white, 16 bits reduced to 8, first frame only.
+
+    Raises:
+        MediaError: as `validate`.
+    """
+    from PIL import Image as images
+    from PIL import ImageOps
+
+    image = _open(data, name)
+    _load(image, name)
+    upright = ImageOps.exif_transpose(image)
+    if upright.mode.startswith("I") or upright.mode == "F":
+        return _reduce_depth(upright)
+    if upright.mode == "P":
+        upright = upright.convert("RGBA" if "transparency" in upright.info else "RGB")
+    elif "transparency" in upright.info and upright.mode in {"RGB", "L", "1"}:
+        upright = upright.convert("RGBA")
+    if upright.mode in {"RGBA", "LA", "PA", "La", "RGBa"}:
+        rgba = upright.convert("RGBA")
+        flat = images.new("RGBA", rgba.size, (255, 255, 255, 255))
+        flat.alpha_composite(rgba)
+        return flat.convert("RGB")
+    return upright.convert("RGB")
+
+
+def prepare(media: Media, known: FactsStore, remember: Callable[[str, ImageFacts], None],
+            ablation: Callable[[Image], Image] | None = None) -> PreparedMedia:  # fmt: skip
+    """Read, validate and prepare one media (an image, or all frames of a video).
+
+    Raises:
+        MediaError: naming what cannot be read.
+    """
+    if media.kind == "video" and not media.frames:
+        raise MediaError(f"{media.label}: the video has no frames")
+    images = []
+    for part in media.frames if media.kind == "video" else (media,):
+        data = part.read()
+        sha = sha256_bytes(data)
+        facts = known(sha)
+        image, found = prepare_image(data, part.label, facts=facts, source_sha256=sha, ablation=ablation)
+        if facts is None:
+            remember(sha, found)
+        images.append(image)
+    return PreparedMedia(media.kind, tuple(images))
+
+
+def _open(data: bytes, name: str) -> Image:
+    from PIL import Image as images
+    from PIL import UnidentifiedImageError
+
+    if not data:
+        raise MediaError(f"{name}: the image is empty (0 bytes)")
+    if len(data) > MAX_BYTES:
+        raise MediaError(f"{name}: {len(data) / 2**20:.0f} MiB, images above {MAX_BYTES // 2**20} MiB are refused")
+    # Our own limit below replaces Pillow's, whose warning is process-wide state.
+    images.MAX_IMAGE_PIXELS = None
+    try:
+        image = images.open(io.BytesIO(data))
+    except UnidentifiedImageError as error:
+        raise MediaError(f"{name}: not an image that can be read ({len(data)} bytes)") from error
+    except (OSError, SyntaxError, ValueError, EOFError, OverflowError, MemoryError) as error:
+        raise MediaError(f"{name}: damaged image: {error}") from error
+    if image.width * image.height > MAX_PIXELS:
+        raise MediaError(
+            f"{name}: {image.width}×{image.height} pixels, more than {MAX_PIXELS // 10**6} megapixels are refused as a decompression bomb"
+        )
+    if image.width < 1 or image.height < 1:
+        raise MediaError(f"{name}: the image has no pixels")
+    return image
+
+
+def _load(image: Image, name: str) -> None:
+    try:
+        image.load()
+    except (OSError, SyntaxError, ValueError, EOFError, OverflowError, MemoryError, IndexError) as error:
+        raise MediaError(f"{name}: damaged or truncated image: {error}") from error
+
+
+def _orientation(image: Image) -> int:
+    try:
+        value = image.getexif().get(_ORIENTATION_TAG, 1)
+    except (OSError, SyntaxError, ValueError, KeyError, TypeError):
+        return 1  # a broken EXIF block says nothing about orientation; the pixels are validated apart
+    return value if isinstance(value, int) and 1 <= value <= 8 else 1
+
+
+def _reduce_depth(image: Image) -> Image:
+    import numpy as np
+    from PIL import Image as images
+
+    values = np.asarray(image).astype(np.float64)
+    scale = 255.0 if image.mode == "F" and values.max(initial=0.0) <= 1.0 else 1 / 257 if values.max(initial=0.0) > 255 else 1.0
+    grey = np.clip(np.rint(values * scale), 0, 255).astype(np.uint8)
+    return images.fromarray(grey).convert("RGB")
+
+
+def _plain_format(name: str) -> Literal["jpeg", "png", "webp"]:
+    if name == "JPEG":
+        return "jpeg"
+    return "png" if name == "PNG" else "webp"

@@ -1,0 +1,224 @@
+"""From a data set's row to units of work: sample, condition, prepared media, requests with their hashes."""
+
+from __future__ import annotations
+
+import threading
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mmeval.conditions.base import Condition
+from mmeval.core.errors import MediaError, StorageError
+from mmeval.core.types import PreparedMedia, Request, Response, Sample
+from mmeval.engines.base import EngineInfo
+from mmeval.pipeline.cache import ResponseCache
+from mmeval.pipeline.identity import cache_key, message_json, request_hash
+from mmeval.pipeline.media import prepare
+from mmeval.pipeline.plan import RunPlan
+from mmeval.tasks.task import AskStyle, OpenTask, Task, item_hash
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """The place of a row in the results table, so that it does not depend on who finished first."""
+
+    model: int
+    task: int
+    condition: int
+    position: int
+    repeat: int
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """One (sample, condition, repeat) of one model."""
+
+    order: Order
+    task: Task
+    condition: str
+    sample: Sample
+    item_hash: str
+    request: Request | None
+    """None when the sample cannot be asked."""
+    request_hash: str
+    key: str
+    stored: Response | None
+    """The answer, when the cache has it."""
+    failure: Response | None
+    """Why it cannot be asked: an unreadable image, a modality that the model lacks."""
+    media: tuple[PreparedMedia, ...]
+
+    @property
+    def bytes(self) -> int:
+        """Prepared media bytes that this unit keeps in memory."""
+        return sum(len(image.data) for media in self.media for image in media.images)
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """All that preparing needs to know about one model's pass over the plan."""
+
+    plan: RunPlan
+    model: int
+    info: EngineInfo
+    modalities: frozenset[str]
+    supported: frozenset[str]
+    style: AskStyle
+    cache: ResponseCache
+    scope: str | None
+    """Run id when the model's answers must not leave this run."""
+    media_dir: Path | None
+    """Where media as sent are stored, or None."""
+
+
+def style_of(info: EngineInfo) -> AskStyle:
+    """The part of a model profile that shapes prompts."""
+    profile = info.profile
+    return AskStyle(
+        coordinates=str(profile.get("coordinates") or "pixels"),
+        coordinate_order=str(profile.get("coordinate_order") or "xy"),
+        system=profile.get("system"),
+        reasoning_tags=tuple(profile.get("reasoning_tags") or ()),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """A sample that has not been built yet."""
+
+    task_index: int
+    task: OpenTask
+    position: int
+    build: Callable[[], Sample]
+    condition_index: int
+    condition: Condition
+
+
+def tickets(stage: Stage) -> Iterator[Ticket]:
+    """Yield everything there is to ask of one model, in the order of the results table. Reads rows, prepares nothing."""
+    for task_index, task in enumerate(stage.plan.tasks):
+        for position, build in task.samples(stage.style):
+            for condition_index, condition in enumerate(stage.plan.conditions):
+                yield Ticket(task_index, task, position, build, condition_index, condition)
+
+
+def prepare_units(stage: Stage, ticket: Ticket) -> list[Unit]:
+    """Build the sample, prepare its media, and look every repeat up in the cache. Runs in a worker thread."""
+    task = ticket.task.task
+    original = ticket.build()
+    changed = ticket.condition.sample(original) if ticket.condition.sample else original
+    ablation = _ablation(stage, ticket.condition, original)
+    try:
+        remember = stage.cache.remember_image
+        source = tuple(prepare(media, stage.cache.image_facts, remember) for media in original.media)
+        if ablation is not None:
+            sent = tuple(prepare(media, stage.cache.image_facts, remember, ablation) for media in changed.media)
+        else:
+            sent = source if changed.media else ()
+    except MediaError as error:
+        return _failed(stage, ticket, original, Response("error", error=str(error)))
+    sample = task.settle(replace(changed, media=original.media), source)
+    item = item_hash(original, source)
+    refusal = _unsupported(sent, stage.modalities)
+    if refusal is not None:
+        return _failed(stage, ticket, sample, Response("too_long", error=refusal), item)
+    if stage.media_dir is not None:
+        for media in sent:
+            for image in media.images:
+                _store(stage.media_dir / f"{image.sha256}.{image.format}", image.data)
+    sampling = stage.plan.sampling_for(task)
+    units = []
+    for repeat in range(stage.plan.repeats_for(task)):
+        seed = stage.plan.seed_for(task.name, sample.id, repeat) if "seed" in stage.supported else None
+        request = Request(
+            id=f"{task.name}/{sample.id}/{ticket.condition.name}/{repeat}",
+            messages=sample.messages,
+            media=sent,
+            sampling=replace(sampling, seed=seed),
+            repeat=repeat,
+            sample=sample,
+        )
+        asked = request_hash(request, stage.info.engine, stage.info.version, stage.info.identity)
+        key = cache_key(asked, stage.scope)
+        order = Order(stage.model, ticket.task_index, ticket.condition_index, ticket.position, repeat)
+        stored = stage.cache.get(key)
+        units.append(Unit(order, task, ticket.condition.name, sample, item, request, asked, key, stored, None, sent))
+    return units
+
+
+def _failed(stage: Stage, ticket: Ticket, sample: Sample, failure: Response, item: str = "") -> list[Unit]:
+    task = ticket.task.task
+    sample = sample if sample.cluster else replace(sample, cluster=sample.id)
+    return [
+        Unit(
+            Order(stage.model, ticket.task_index, ticket.condition_index, ticket.position, repeat),
+            task, ticket.condition.name, sample, item, None, "", "", None, failure, (),
+        )  # fmt: skip
+        for repeat in range(stage.plan.repeats_for(task))
+    ]
+
+
+def _ablation(stage: Stage, condition: Condition, sample: Sample) -> Callable[[Image], Image] | None:
+    if condition.image is None:
+        return None
+    seed = stage.plan.seed_for(sample.task, sample.id, 0) ^ zlib.crc32(condition.name.encode())
+    return partial(_apply_image, condition, seed)
+
+
+def _apply_image(condition: Condition, seed: int, image: Image) -> Image:
+    assert condition.image is not None
+    return condition.image(image, seed)
+
+
+def _unsupported(media: tuple[PreparedMedia, ...], modalities: frozenset[str]) -> str | None:
+    """Say why a model of these modalities cannot be shown the media, or None. A permanent fact, not a failure."""
+    if not media:
+        return None
+    if any(entry.kind == "video" for entry in media) and "video" not in modalities:
+        return "this model takes no video"
+    if "image" not in modalities and "video" not in modalities:
+        return "this model takes no images"
+    if len(media) > 1 and "images" not in modalities:
+        return "this model takes one image per request"
+    return None
+
+
+def _store(path: Path, data: bytes) -> None:
+    if path.exists():
+        return
+    temporary = path.with_name(f".{path.name}.{threading.get_ident()}")
+    try:
+        temporary.write_bytes(data)
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise StorageError(
+            f"cannot store media in {path.parent}: {error.strerror or error}",
+            remedy="free some space or add --no-media, then run the same command again; every committed answer is kept",
+        ) from error
+
+
+def media_json(media: tuple[PreparedMedia, ...]) -> list[dict[str, Any]]:
+    """The `media` column: every image or frame as sent."""
+    return [
+        {
+            "sha256": image.sha256,
+            "width": image.width,
+            "height": image.height,
+            "kind": "frame" if entry.kind == "video" else "image",
+            "format": image.format,
+        }
+        for entry in media
+        for image in entry.images
+    ]
+
+
+def prompt_json(sample: Sample) -> list[dict[str, Any]]:
+    """The conversation as sent, media as their index."""
+    return message_json(sample.messages)

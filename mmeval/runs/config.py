@@ -1,0 +1,120 @@
+"""The resolved configuration of `mmeval run`, and which of its keys are identity."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import orjson
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from mmeval.core.errors import UsageError, nearest
+from mmeval.core.hashing import digest
+from mmeval.tasks.registry import read_yaml
+
+
+class RunConfig(BaseModel):
+    """Everything that `mmeval run` was told. Command line, `--config` file and defaults end here."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    models: list[str] = Field(default_factory=list)
+    tasks: list[str] = Field(default_factory=list)
+    output: str | None = None
+    conditions: list[str] = Field(default_factory=lambda: ["standard"])
+    repeats: int | None = Field(default=None, ge=1)
+    limit: float | int | None = None
+    seed: int = 0
+    sampling: dict[str, Any] = Field(default_factory=dict)
+    engine_args: dict[str, Any] = Field(default_factory=dict)
+    base_urls: list[str] = Field(default_factory=list)
+    concurrency: int | None = Field(default=None, ge=1)
+    data_dir: str | None = None
+    task_paths: list[str] = Field(default_factory=list)
+    cache: str | None = None
+    engine_python: str | None = None
+    model_id: str | None = None
+    revision: str | None = None
+    profile: str | None = None
+    prompt_file: str | None = None
+    prompt: str | None = None
+    """Text of the prompt file, so that the manifest repeats the run without it."""
+    media: bool = True
+    timeout_s: float = Field(default=600.0, gt=0)
+    attempts: int = Field(default=5, ge=1)
+    allow_errors: float = Field(default=0.0, ge=0, le=1)
+    """Share of rows that may end in error or unscored before the exit code is 6."""
+    trust_remote_code: bool = False
+
+
+IDENTITY_KEYS = frozenset(
+    {
+        "models", "tasks", "conditions", "repeats", "limit", "seed", "sampling", "engine_args",
+        "model_id", "revision", "profile", "prompt", "trust_remote_code",
+    }
+)  # fmt: skip
+"""Keys that decide what is asked and how it is scored; another value is another run."""
+
+TRANSPORT_KEYS = frozenset(
+    {
+        "output", "base_urls", "concurrency", "data_dir", "task_paths", "cache", "engine_python", "prompt_file",
+        "media", "timeout_s", "attempts", "allow_errors",
+    }
+)  # fmt: skip
+"""Keys that only say where things are and how hard to try. Data behind `data_dir` and cards behind `task_paths` enter by content."""
+
+
+def config_digest(config: RunConfig) -> str:
+    """Digest of the identity keys."""
+    return digest(config.model_dump(include=set(IDENTITY_KEYS), mode="json"))
+
+
+def default_output(config: RunConfig) -> Path:
+    """The run folder when `-o` is not given: the same command finds the same folder, so it resumes."""
+    model = re.sub(r"[^A-Za-z0-9._-]+", "-", "+".join(config.models))[-40:].strip("-.") or "run"
+    task = re.sub(r"[^A-Za-z0-9._-]+", "-", "+".join(config.tasks))[:40].strip("-.") or "tasks"
+    return Path("runs") / f"{model}_{task}_{config_digest(config)[:8]}"
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """Read a `--config` YAML or JSON file, or the `config` of a `run.json`.
+
+    Raises:
+        UsageError: naming file and key.
+    """
+    if path.suffix == ".json":
+        try:
+            raw = orjson.loads(path.read_bytes())
+        except OSError as error:
+            raise UsageError(f"cannot read --config {path}: {error.strerror}", remedy="check the path") from error
+        except orjson.JSONDecodeError as error:
+            raise UsageError(f"--config {path}: not JSON: {error}", remedy="correct the file") from error
+    else:
+        raw = read_yaml(path)
+    if isinstance(raw, dict) and "schema_version" in raw and isinstance(raw.get("config"), dict):
+        raw = {key: value for key, value in raw["config"].items() if key != "output"}
+    if not isinstance(raw, dict):
+        raise UsageError(f"--config {path}: a mapping of options is expected", remedy="docs/run.md lists the keys")
+    for key in raw:
+        if key not in RunConfig.model_fields:
+            close = nearest(str(key), RunConfig.model_fields)
+            raise UsageError(
+                f"--config {path}: unknown key {key!r}",
+                remedy=f"did you mean {' or '.join(close)}?" if close else "docs/run.md lists the keys",
+            )
+    return raw
+
+
+def build_config(values: dict[str, Any]) -> RunConfig:
+    """Validate the merged options.
+
+    Raises:
+        UsageError: naming the key and what it takes.
+    """
+    try:
+        return RunConfig.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise UsageError(f"configuration key {key}: {first['msg']}", remedy="`mmeval run --help` describes every option") from error

@@ -1,0 +1,484 @@
+"""Carrying out `mmeval run`: from a configuration to a finished run folder."""
+
+from __future__ import annotations
+
+import asyncio
+import platform
+import secrets
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from mmeval import __version__
+from mmeval.conditions.base import get_condition
+from mmeval.core.errors import EngineError, MmevalError, StorageError, UsageError
+from mmeval.core.hashing import digest
+from mmeval.engines.base import SAMPLING_FIELDS, Engine, EngineInfo
+from mmeval.engines.registry import create_engine, parse_model
+from mmeval.pipeline.cache import ResponseCache
+from mmeval.pipeline.plan import Effort, RunPlan
+from mmeval.pipeline.runner import Finished, ModelRun, Progress
+from mmeval.pipeline.work import Stage, style_of
+from mmeval.runs.config import RunConfig, config_digest
+from mmeval.runs.manifest import Manifest, ModelRecord, TaskRecord, read_manifest, write_manifest
+from mmeval.runs.rows import result_row, sample_row
+from mmeval.runs.writer import RunWriter
+from mmeval.tasks.registry import Registry
+from mmeval.tasks.task import DataOptions, OpenTask, Task
+
+RECORDED_PACKAGES = ("mmeval-harness", "torch", "transformers", "datasets", "pillow", "numpy", "pyarrow", "aiohttp")
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A run that has been checked and described but not started."""
+
+    config: RunConfig
+    plan: RunPlan
+    engines: Sequence[Engine]
+    infos: Sequence[EngineInfo]
+    names: Sequence[str]
+    """Model names in the results table."""
+    notes: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a run came to."""
+
+    folder: Path
+    manifest: Manifest
+    exit_code: int
+    failures: Mapping[str, int] = field(default_factory=dict)
+    """Failure reasons with their number of rows, most frequent first."""
+    problem: MmevalError | None = None
+    """Why the run stopped early."""
+
+
+def load_tasks(config: RunConfig) -> list[Task]:
+    """Resolve and validate the tasks of a configuration.
+
+    Raises:
+        UsageError: for unknown tasks or protocols, or broken cards.
+    """
+    registry = Registry([Path(path) for path in config.task_paths])
+    found = registry.resolve(config.tasks)
+    if not found:
+        raise UsageError("no task given", remedy="add -t TASK, e.g. -t demo (`mmeval tasks list` lists all)")
+    return [Task.load(card, protocol, config.prompt) for card, protocol in found]
+
+
+def open_tasks(config: RunConfig, tasks: Sequence[Task]) -> list[OpenTask]:
+    """Open every data set and draw the limit.
+
+    Raises:
+        DataError: when a data set is missing.
+    """
+    options = DataOptions(Path(config.data_dir) if config.data_dir else None, config.limit, config.seed)
+    return [task.open(options) for task in tasks]
+
+
+async def prepare_run(config: RunConfig, api_key: str | None = None) -> Prepared:
+    """Check everything that can be checked before the first request, and ask the engines who they are.
+
+    Raises:
+        MmevalError: with its exit code, for anything that cannot work.
+    """
+    if not config.models:
+        raise UsageError("no model given", remedy="add -m MODEL, e.g. -m tiny")
+    tasks = load_tasks(config)
+    conditions = [get_condition(name) for name in config.conditions]
+    specs = [
+        parse_model(
+            text,
+            revision=config.revision,
+            profile=config.profile,
+            engine_args=config.engine_args,
+            trust_remote_code=config.trust_remote_code,
+            model_id=config.model_id,
+            base_urls=tuple(config.base_urls),
+            api_key=api_key,
+            timeout_s=config.timeout_s,
+            concurrency=config.concurrency,
+            engine_python=config.engine_python,
+        )
+        for text in config.models
+    ]
+    engines = [create_engine(spec) for spec in specs]
+    plan = RunPlan(open_tasks(config, tasks), conditions, config.repeats, config.seed, _sampling(config.sampling))
+    notes: list[str] = []
+    for text, engine in zip(config.models, engines, strict=True):
+        _check_sampling(text, engine, plan, notes)
+    infos = []
+    try:
+        for engine in engines:
+            infos.append(await engine.describe())
+    except BaseException:
+        await _close(engines)
+        raise
+    return Prepared(config, plan, engines, infos, _model_names(config.models), notes)
+
+
+def _sampling(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+
+
+def _model_names(specs: Sequence[str]) -> list[str]:
+    """Short names: the spec without its backend where that stays unique."""
+    short = [spec.split(":", 1)[1] if ":" in spec and not spec.startswith(("chance:", "replay:")) else spec for spec in specs]
+    short = [name.rstrip("/").removeprefix("./") for name in short]
+    if len(set(short)) == len(short):
+        return short
+    if len(set(specs)) != len(specs):
+        twice = next(spec for spec in specs if list(specs).count(spec) > 1)
+        raise UsageError(f"model {twice!r} is given twice", remedy="use --repeats to ask a model several times")
+    return list(specs)
+
+
+def _check_sampling(name: str, engine: Engine, plan: RunPlan, notes: list[str]) -> None:
+    for task in plan.tasks:
+        sampling = plan.sampling_for(task.task)
+        wanted = {key for key in SAMPLING_FIELDS if key != "seed" and getattr(sampling, key) not in (None, ())}
+        refused = sorted(wanted - engine.supported_sampling)
+        if refused:
+            raise EngineError(
+                f"model {name} cannot honour the sampling field{'s' if len(refused) > 1 else ''} {', '.join(refused)} of task {task.task.name}",
+                remedy=f"leave {refused[0]} out with --sampling {refused[0]}=none, or use another engine",
+            )
+    if "seed" not in engine.supported_sampling:
+        notes.append(f"model {name}: its engine takes no seed; sampled answers cannot be repeated exactly")
+
+
+async def execute(
+    prepared: Prepared,
+    folder: Path,
+    cache_path: Path,
+    command: Sequence[str],
+    stop: asyncio.Event,
+    observe: Callable[[Sequence[Progress]], None] | None = None,
+    overwrite: bool = False,
+) -> Outcome:
+    """Run, and write the run folder. Whatever happens, everything committed is kept and the tables show what is finished.
+
+    Args:
+        prepared: from `prepare_run`.
+        folder: the run folder; running into it again resumes.
+        cache_path: the response cache.
+        command: argument vector for the manifest, without secrets.
+        stop: set it to end the run cleanly.
+        observe: is handed the live progress of each model once.
+        overwrite: replace a run of another configuration in the same folder.
+
+    Raises:
+        StorageError: when folder or cache cannot be written from the start.
+        UsageError: when the folder holds another run, or another process writes it.
+    """
+    config, plan = prepared.config, prepared.plan
+    began, created = time.monotonic(), _now()
+    run_id = _run_id(folder, config, overwrite)
+    writer = RunWriter(folder)
+    try:
+        cache = ResponseCache(cache_path)
+    except MmevalError:
+        writer.close()
+        await _close(prepared.engines)
+        raise
+    progress = [Progress(name, plan.total) for name in prepared.names]
+    tally = _Tally()
+    problem: MmevalError | None = None
+    manifest = _manifest(prepared, folder, run_id, command, created)
+    try:
+        write_manifest(folder, manifest)
+        if observe is not None:
+            observe(progress)
+        try:
+            await _run_all(prepared, folder, cache, writer, progress, tally, run_id, stop)
+        except* MmevalError as group:
+            problem = _first(group)
+        cache.close()  # commits what is queued, before the tables speak of it
+        writer.finish()
+        manifest = _finished(manifest, tally, progress, problem, stop.is_set(), time.monotonic() - began, plan)
+        write_manifest(folder, manifest)
+    except OSError as error:
+        raise StorageError(f"run folder {folder} cannot be written: {error.strerror or error}", remedy="give another folder with -o") from error
+    finally:
+        cache.close()
+        await _close(prepared.engines)
+        writer.close()
+    return Outcome(folder, manifest, _exit_code(manifest, tally, problem, stop.is_set(), config.allow_errors), tally.reasons(), problem)
+
+
+async def _run_all(
+    prepared: Prepared,
+    folder: Path,
+    cache: ResponseCache,
+    writer: RunWriter,
+    progress: Sequence[Progress],
+    tally: _Tally,
+    run_id: str,
+    stop: asyncio.Event,
+) -> None:
+    config = prepared.config
+    effort = Effort(concurrency=config.concurrency, attempts=config.attempts)
+
+    async def one(index: int) -> None:
+        engine, info = prepared.engines[index], prepared.infos[index]
+        stage = Stage(
+            plan=prepared.plan,
+            model=index,
+            info=info,
+            modalities=engine.modalities,
+            supported=engine.supported_sampling,
+            style=style_of(info),
+            cache=cache,
+            scope=None if info.shared_identity else run_id,
+            media_dir=folder / "media" if config.media else None,
+        )
+
+        def deliver(finished: Finished) -> None:
+            order = finished.unit.order
+            row = result_row(finished, prepared.names[index])
+            tally.add(finished, row)
+            writer.add((order.model, order.task, order.condition, order.position, order.repeat), row)
+            if order.repeat == 0 and index == 0:
+                writer.add_sample((order.task, order.condition, order.position), sample_row(finished.unit))
+
+        try:
+            await ModelRun(engine, stage, effort, progress[index], deliver, start=engine.start).run(stop)
+        finally:
+            await engine.close()
+
+    together = [index for index, engine in enumerate(prepared.engines) if not engine.exclusive]
+    alone = [index for index, engine in enumerate(prepared.engines) if engine.exclusive]
+
+    async def in_turn() -> None:
+        # Models that fill the card (or all cores) by themselves run one after another.
+        for index in alone:
+            if not stop.is_set():
+                await one(index)
+
+    async with asyncio.TaskGroup() as group:
+        for index in together:
+            group.create_task(one(index))
+        group.create_task(in_turn())
+
+
+class _Tally:
+    """Counts over all rows, and the order-independent digest of the items."""
+
+    def __init__(self) -> None:
+        self.outcomes: dict[str, int] = {}
+        self.failures: dict[str, int] = {}
+        self._items: dict[int, tuple[int, int]] = {}
+        self.samples: dict[int, int] = {}
+
+    def add(self, finished: Finished, row: Mapping[str, Any]) -> None:
+        outcome = finished.verdict.outcome
+        self.outcomes[outcome] = self.outcomes.get(outcome, 0) + 1
+        if outcome in {"error", "unscored", "unsupported"}:
+            reason = str(row["error"] or row["reason"] or outcome).splitlines()[0][:200]
+            if reason in self.failures or len(self.failures) < 1000:
+                self.failures[reason] = self.failures.get(reason, 0) + 1
+        order = finished.unit.order
+        if order.model == 0 and order.condition == 0 and order.repeat == 0:
+            self.samples[order.task] = self.samples.get(order.task, 0) + 1
+            if finished.unit.item_hash:
+                count, total = self._items.get(order.task, (0, 0))
+                self._items[order.task] = (count + 1, (total + int(finished.unit.item_hash, 16)) % 2**256)
+
+    def items_digest(self, task: int) -> str | None:
+        """Digest of the multiset of item hashes, or None when some sample could not be read."""
+        count, total = self._items.get(task, (0, 0))
+        return digest([count, f"{total:064x}"]) if count and count == self.samples.get(task) else None
+
+    def reasons(self) -> dict[str, int]:
+        return dict(sorted(self.failures.items(), key=lambda entry: (-entry[1], entry[0])))
+
+
+def _run_id(folder: Path, config: RunConfig, overwrite: bool) -> str:
+    if not (folder / "run.json").exists():
+        return secrets.token_hex(8)
+    earlier = read_manifest(folder)
+    if earlier.config_digest != config_digest(config) and not overwrite:
+        changed = [
+            key for key, value in config.model_dump(mode="json").items() if key in earlier.config and earlier.config[key] != value
+        ]
+        raise UsageError(
+            f"{folder} holds another run (it differs in {', '.join(changed) or 'its configuration'})",
+            remedy="give another folder with -o, or add --overwrite (answers stay in the cache either way)",
+        )
+    return earlier.run_id
+
+
+def _manifest(prepared: Prepared, folder: Path, run_id: str, command: Sequence[str], created: str) -> Manifest:
+    config = prepared.config
+    models = [
+        ModelRecord(
+            name=name,
+            spec=spec,
+            engine=info.engine,
+            engine_version=info.version,
+            identity=dict(info.identity),
+            identity_digest=digest(dict(info.identity)),
+            shared_identity=info.shared_identity,
+            details=dict(info.details),
+            profile=dict(info.profile),
+        )
+        for name, spec, info in zip(prepared.names, config.models, prepared.infos, strict=True)
+    ]
+    return Manifest(
+        run_id=run_id,
+        name=folder.name,
+        status="running",
+        created=created,
+        command=list(command),
+        config=config.model_dump(mode="json"),
+        config_digest=config_digest(config),
+        versions=_versions(),
+        hardware=_hardware(),
+        git=_git(),
+        seeds={"run": config.seed, "limit": config.seed},
+        models=models,
+        tasks=[_task_record(prepared, task) for task in prepared.plan.tasks],
+        conditions=[condition.name for condition in prepared.plan.conditions],
+        repeats=max(prepared.plan.repeats_for(task.task) for task in prepared.plan.tasks),
+        notes=[*prepared.notes, *_limit_notes(prepared)],
+    )
+
+
+def _task_record(prepared: Prepared, opened: OpenTask) -> TaskRecord:
+    task, plan = opened.task, prepared.plan
+    condition = digest([[entry.name, entry.version] for entry in plan.conditions])
+    return TaskRecord(
+        name=task.name,
+        protocol=task.protocol,
+        family=task.card.family,
+        title=task.card.title,
+        items_digest=None,
+        ask_digest=task.ask_digest(plan.sampling_for(task), condition),
+        score_digest=task.score_digest(),
+        metrics=list(task.card.metrics),
+        chance=task.chance,
+        subset_columns=list(task.card.subsets),
+        samples=opened.size or 0,
+        available=opened.available,
+        limit=prepared.config.limit,
+        dataset=opened.description(),
+        published=[entry.model_dump() for entry in task.card.published],
+        citation=task.card.citation,
+        licence=task.card.licence,
+        status=task.card.status,
+    )
+
+
+def _limit_notes(prepared: Prepared) -> list[str]:
+    notes = []
+    for opened in prepared.plan.tasks:
+        if opened.selected is not None and opened.available is not None and len(opened.selected) < opened.available:
+            notes.append(f"{opened.task.name}: {len(opened.selected)} of {opened.available} samples (--limit, whole clusters, seed {prepared.config.seed})")
+        rows = opened.task.card.dataset.rows
+        if rows is not None and opened.available is not None and opened.available != rows:
+            notes.append(f"{opened.task.name}: the data set has {opened.available} rows, the card expects {rows}")
+    return notes
+
+
+def _finished(
+    manifest: Manifest,
+    tally: _Tally,
+    progress: Sequence[Progress],
+    problem: MmevalError | None,
+    interrupted: bool,
+    seconds: float,
+    plan: RunPlan,
+) -> Manifest:
+    tasks = [
+        record.model_copy(update={"items_digest": tally.items_digest(index), "samples": tally.samples.get(index, 0)})
+        for index, record in enumerate(manifest.tasks)
+    ]
+    done = sum(entry.done for entry in progress)
+    counts = {
+        **{name: tally.outcomes.get(name, 0) for name in ("scored", "no_answer", "unsupported", "unscored", "error")},
+        "asked": sum(entry.asked for entry in progress),
+        "cached": sum(entry.cached for entry in progress),
+        "missing": max(0, (plan.total or 0) * len(progress) - done) if plan.total is not None else 0,
+    }
+    broken = counts["error"] + counts["unscored"] + counts["missing"]
+    status = "interrupted" if interrupted else "incomplete" if broken or problem is not None else "complete"
+    notes = [*manifest.notes, *([f"stopped early: {problem.message}"] if problem is not None else [])]
+    update = {"tasks": tasks, "counts": counts, "status": status, "finished": _now(), "timings": {"total": round(seconds, 3)}, "notes": notes}
+    return manifest.model_copy(update=update)
+
+
+def _exit_code(manifest: Manifest, tally: _Tally, problem: MmevalError | None, interrupted: bool, allowed: float) -> int:
+    if interrupted:
+        return 130
+    if problem is not None:
+        return 6 if isinstance(problem, StorageError) else problem.exit_code
+    broken = tally.outcomes.get("error", 0) + tally.outcomes.get("unscored", 0)
+    total = sum(tally.outcomes.values()) + manifest.counts["missing"]
+    return 6 if manifest.counts["missing"] or broken > allowed * total else 0
+
+
+def _first(group: BaseExceptionGroup[MmevalError]) -> MmevalError:
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    assert isinstance(error, MmevalError)
+    return error
+
+
+async def _close(engines: Sequence[Engine]) -> None:
+    await asyncio.gather(*(engine.close() for engine in engines), return_exceptions=True)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _versions() -> dict[str, str]:
+    found = {"python": platform.python_version(), "mmeval": __version__}
+    for name in RECORDED_PACKAGES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def _hardware() -> dict[str, Any]:
+    import os
+
+    return {"system": platform.system(), "machine": platform.machine(), "cpus": os.cpu_count()}
+
+
+def _git() -> dict[str, Any] | None:
+    """Commit of the working directory, which usually holds the user's training code."""
+    try:
+        commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, timeout=5, check=True).stdout.strip()
+        status = subprocess.run(["git", "status", "--porcelain", "-uno"], capture_output=True, text=True, timeout=10, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return {"commit": commit, "dirty": bool(status.stdout.strip())}
+
+
+def command_line(arguments: Sequence[str] | None = None) -> list[str]:
+    """The argument vector with the values of secret options replaced."""
+    hidden, result = False, []
+    for argument in sys.argv if arguments is None else arguments:
+        if hidden:
+            result.append("***")
+            hidden = False
+        elif argument == "--api-key":
+            result.append(argument)
+            hidden = True
+        elif argument.startswith("--api-key="):
+            result.append("--api-key=***")
+        else:
+            result.append(argument)
+    return result

@@ -1,0 +1,86 @@
+"""From a finished unit of work to a row of `results.parquet` and `samples.parquet`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+from mmeval.pipeline.runner import Finished
+from mmeval.pipeline.work import Unit, media_json, prompt_json
+
+
+def result_row(finished: Finished, model: str) -> dict[str, Any]:
+    """Return one row with the columns of `results_schema`. An error text is never a response."""
+    unit, response, verdict = finished.unit, finished.response, finished.verdict
+    task, sample = unit.task, unit.sample
+    return {
+        "model": model,
+        "task": task.name,
+        "protocol": task.protocol,
+        "family": task.card.family,
+        "condition": unit.condition,
+        "sample_id": sample.id,
+        "repeat": unit.order.repeat,
+        "cluster": sample.cluster,
+        "item_hash": unit.item_hash or None,
+        "request_hash": unit.request_hash or None,
+        "outcome": verdict.outcome,
+        "score": verdict.score,
+        "correct": verdict.correct,
+        "scores": dict(verdict.scores),
+        "extracted": _json(verdict.extracted),
+        "extracted_span": list(verdict.span) if verdict.span else None,
+        "target": _json(sample.target),
+        "response": response.text,
+        "reasoning": response.reasoning,
+        "status": response.status,
+        "finish_reason": response.finish_reason,
+        "error": response.error,
+        "reason": verdict.reason or None,
+        "verifier": verdict.verifier,
+        "judge_model": verdict.judge_model,
+        "judge_verdict": verdict.judge_verdict,
+        "judge_reason": verdict.judge_reason,
+        "prompt_tokens": response.prompt_tokens,
+        "completion_tokens": response.completion_tokens,
+        "reasoning_tokens": response.reasoning_tokens,
+        "latency_s": response.latency_s,
+        "subsets": dict(sample.subsets),
+        "media": media_json(unit.media),
+    }
+
+
+def sample_row(unit: Unit) -> dict[str, Any]:
+    """Return one row with the columns of `samples_schema`."""
+    sample = unit.sample
+    context = sample.context
+    return {
+        "task": unit.task.name,
+        "protocol": unit.task.protocol,
+        "condition": unit.condition,
+        "sample_id": sample.id,
+        "item_hash": unit.item_hash or None,
+        "cluster": sample.cluster,
+        "question": str(sample.item.get("question", "")),
+        "choices": list(context.choices),
+        "target": _json(sample.target),
+        "messages": _json(prompt_json(sample)),
+        "context": _json(
+            {
+                "options": dict(context.options),
+                "image_size": context.image_size,
+                "sent_size": context.sent_size,
+                "coordinates": context.coordinates,
+                "coordinate_order": context.coordinate_order,
+            }
+        ),
+        "extras": _json(dict(sample.extras)),
+        "subsets": dict(sample.subsets),
+        "media": media_json(unit.media),
+        "source_media": [image.source_sha256 for media in unit.media for image in media.images],
+    }
+
+
+def _json(value: Any) -> str | None:
+    return None if value is None else orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()

@@ -1,0 +1,152 @@
+"""Writing a run folder: rows as they finish into a working file, tables in a fixed order at the end."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sqlite3
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from mmeval.core.errors import StorageError, UsageError
+from mmeval.runs.schema import results_schema, samples_schema
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+BATCH = 256
+ROW_GROUP = 2048
+_SCHEMA = """
+CREATE TABLE results (model INT, task INT, condition INT, position INT, repeat INT, row BLOB,
+  PRIMARY KEY (model, task, condition, position, repeat)) WITHOUT ROWID;
+CREATE TABLE samples (task INT, condition INT, position INT, row BLOB, PRIMARY KEY (task, condition, position)) WITHOUT ROWID;
+"""
+
+
+class RunWriter:
+    """Collects rows in any order in bounded memory and writes the tables in one order.
+
+    The working file holds nothing that cannot be rebuilt from the response cache, so it is not synced and is deleted at the end.
+
+    Raises:
+        UsageError: when another process writes the same run.
+        StorageError: when the folder cannot be written.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        try:
+            (folder / "media").mkdir(parents=True, exist_ok=True)
+            self._lock = (folder / ".lock").open("w")
+        except OSError as error:
+            raise _storage(folder, error) from error
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            self._lock.close()
+            raise UsageError(f"another mmeval process is writing {folder}", remedy="wait for it, or give another folder with -o") from error
+        self._path = folder / "rows.sqlite"
+        self._results: list[tuple[Any, ...]] = []
+        self._samples: list[tuple[Any, ...]] = []
+        try:
+            for leftover in folder.glob("rows.sqlite*"):
+                leftover.unlink()
+            self._database = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
+            self._database.execute("PRAGMA journal_mode = OFF")
+            self._database.execute("PRAGMA synchronous = OFF")
+            self._database.executescript(_SCHEMA)
+        except (OSError, sqlite3.Error) as error:
+            raise _storage(folder, error) from error
+
+    def add(self, order: tuple[int, int, int, int, int], row: Mapping[str, Any]) -> None:
+        """Add one results row; `order` is (model, task, condition, position, repeat)."""
+        self._results.append((*order, orjson.dumps(row)))
+        if len(self._results) >= BATCH:
+            self.flush()
+
+    def add_sample(self, order: tuple[int, int, int], row: Mapping[str, Any]) -> None:
+        """Add one samples row unless it is there; `order` is (task, condition, position)."""
+        self._samples.append((*order, orjson.dumps(row)))
+
+    def flush(self) -> None:
+        """Move collected rows to the working file.
+
+        Raises:
+            StorageError: when the disk is full.
+        """
+        try:
+            self._database.execute("BEGIN")
+            self._database.executemany("INSERT OR REPLACE INTO results VALUES (?, ?, ?, ?, ?, ?)", self._results)
+            self._database.executemany("INSERT OR IGNORE INTO samples VALUES (?, ?, ?, ?)", self._samples)
+            self._database.execute("COMMIT")
+        except sqlite3.Error as error:
+            raise _storage(self.folder, error) from error
+        self._results.clear()
+        self._samples.clear()
+
+    def finish(self) -> None:
+        """Write `results.parquet` and `samples.parquet` in the order of model, task, condition, position, repeat.
+
+        Raises:
+            StorageError: when they cannot be written; an older table stays as it was.
+        """
+        self.flush()
+        try:
+            query = "SELECT row FROM results ORDER BY model, task, condition, position, repeat"
+            _write_table(self.folder / "results.parquet", results_schema(), self._database.execute(query))
+            query = "SELECT row FROM samples ORDER BY task, condition, position"
+            _write_table(self.folder / "samples.parquet", samples_schema(), self._database.execute(query))
+        except (OSError, sqlite3.Error) as error:
+            raise _storage(self.folder, error) from error
+
+    def close(self) -> None:
+        """Delete the working file and release the run."""
+        self._database.close()
+        self._path.unlink(missing_ok=True)
+        self._lock.close()
+
+    def __enter__(self) -> RunWriter:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+
+def _write_table(path: Path, schema: pa.Schema, rows: Iterator[tuple[bytes]]) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    maps = [field.name for field in schema if pa.types.is_map(field.type)]
+    temporary = path.with_name(path.name + ".new")
+    with temporary.open("wb") as handle:
+        with pq.ParquetWriter(handle, schema, compression="zstd") as writer:
+            batch: list[dict[str, Any]] = []
+
+            def write() -> None:
+                writer.write_table(pa.Table.from_pylist(batch, schema=schema), row_group_size=ROW_GROUP)
+                batch.clear()
+
+            for (data,) in rows:
+                row = orjson.loads(data)
+                for name in maps:
+                    row[name] = list(row[name].items()) if row.get(name) is not None else None
+                batch.append(row)
+                if len(batch) >= ROW_GROUP:
+                    write()
+            if batch:
+                write()
+        handle.flush()
+        os.fsync(handle.fileno())
+    temporary.replace(path)
+
+
+def _storage(folder: Path, error: Exception) -> StorageError:
+    text = getattr(error, "strerror", None) or str(error)
+    return StorageError(
+        f"run folder {folder} cannot be written: {text}",
+        remedy="free some space or give another folder with -o, then run the same command again; every committed answer is kept",
+    )

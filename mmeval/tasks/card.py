@@ -1,0 +1,222 @@
+"""The schema of a task card and how a protocol overrides it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from mmeval.core.errors import UsageError, nearest, unknown
+
+AnswerKind = Literal["choice", "number", "yes-no", "text", "box", "boxes", "point", "rating", "mixed"]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class SyntheticSource(_Section):
+    """A procedural generator of `mmeval.tasks.synthetic`."""
+
+    generator: str
+    seed: int = 0
+    """Data seed; training seeds of the embedded model start at 1,000,000."""
+    size: int = Field(default=500, ge=1)
+    """Samples in the card's default run; the generator itself has no end."""
+    difficulty: int = Field(default=2, ge=1, le=3)
+
+
+class HubSource(_Section):
+    """A data set of the Hugging Face hub, pinned to a revision."""
+
+    id: str
+    config: str | None = None
+    split: str
+    revision: str | None = None
+
+
+class LocalSource(_Section):
+    """Files in the benchmark's own layout below `--data-dir` (tried in DIR/<task> and in DIR)."""
+
+    files: list[str] = Field(min_length=1)
+    """Glob patterns relative to the data folder; the first pattern that matches is used."""
+    image_root: str = "."
+    """Folder of relative image paths, relative to the folder of the file that holds the row."""
+
+
+class Dataset(_Section):
+    """Where the rows come from: a generator, or files and the hub (files first when `--data-dir` has them)."""
+
+    synthetic: SyntheticSource | None = None
+    local: LocalSource | None = None
+    hub: HubSource | None = None
+    rows: int | None = None
+    """Rows that the complete data set has; another number found is reported."""
+    where: dict[str, list[Any]] = Field(default_factory=dict)
+    """Column -> values to keep."""
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Dataset:
+        if self.synthetic is None and self.local is None and self.hub is None:
+            raise ValueError("give one of synthetic, local, hub")
+        if self.synthetic is not None and (self.local or self.hub):
+            raise ValueError("synthetic excludes local and hub")
+        return self
+
+
+class Fields(_Section):
+    """Which column holds what. A value that starts with '=' is a Jinja expression over the row's columns."""
+
+    id: str | None = None
+    question: str = "question"
+    images: list[str] = Field(default_factory=list)
+    choices: str | None = None
+    answer: str | None = "answer"
+    cluster: str | None = None
+    answer_type: str | None = None
+    """For `kind: mixed`: choice, number, text or yes-no, per row."""
+
+
+class Prompt(_Section):
+    """What the model is asked: the dataset's own prompt column, or a Jinja2 template, or the answer kind's default."""
+
+    column: str | None = None
+    template: str | None = None
+    instruction: str | None = None
+    """Replaces the default format instruction of the answer kind."""
+    system: str | None = None
+    placeholder: str | None = None
+    """Marks where image i goes, e.g. '<image{i}>'; without it images come first."""
+
+
+class Answer(_Section):
+    """The kind of answer, the form of the gold, and the options of the verifier."""
+
+    kind: AnswerKind
+    target: Literal["letter", "text", "index", "value"] = "value"
+    """For choices: whether the gold is a letter, the text of an option, or a 0-based index."""
+    verifier: str | None = None
+    """Another verifier than the kind's own."""
+    options: dict[str, Any] = Field(default_factory=dict)
+    row_options: list[str] = Field(default_factory=list)
+    """Columns that the rule needs beside the choices (precision, unit …)."""
+    coordinates: Literal["pixels", "unit", "thousand"] = "pixels"
+    """Space of the gold boxes and points, relative to the original image."""
+
+
+class Decoding(_Section):
+    """Default decoding of the protocol; `--sampling` overrides."""
+
+    temperature: float | None = 0.0
+    top_p: float | None = None
+    top_k: int | None = None
+    min_p: float | None = None
+    repetition_penalty: float | None = None
+    max_tokens: int = Field(default=1024, ge=1)
+    stop: list[str] = Field(default_factory=list)
+    repeats: int = Field(default=1, ge=1)
+
+
+class Published(_Section):
+    """A published number with the protocol under which it was measured."""
+
+    model: str
+    value: float
+    metric: str = "accuracy"
+    protocol: str
+    source: str
+
+
+class Card(_Section):
+    """One task: data, prompt, answer, metrics, protocols."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]*(/[a-z0-9][a-z0-9._-]*)*$")
+    family: str
+    title: str
+    description: str = ""
+    licence: str = "unknown"
+    citation: str = ""
+    homepage: str = ""
+    status: Literal["verified", "unverified"] = "verified"
+    """`unverified`: no row of the real data set was at hand when the card was written."""
+    provenance: str = ""
+    """Where the fixture rows come from: repository and commit."""
+    needs: list[Literal["judge", "video", "local data"]] = Field(default_factory=list)
+    dataset: Dataset
+    fields: Fields = Field(default_factory=Fields)
+    prompt: Prompt = Field(default_factory=Prompt)
+    answer: Answer
+    metrics: list[str] = Field(default_factory=lambda: ["accuracy"], min_length=1)
+    chance: float | None = None
+    """Accuracy of the best blind guess, where it is known exactly and the generator does not say."""
+    subsets: dict[str, str] = Field(default_factory=dict)
+    """Name -> column or expression; a list becomes several labels of one row."""
+    decoding: Decoding = Field(default_factory=Decoding)
+    protocols: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    """Name -> keys of the card that it overrides."""
+    published: list[Published] = Field(default_factory=list)
+
+
+def merge(base: dict[str, Any], override: dict[str, Any]) -> dict[str, Any]:
+    """Return `base` with `override` laid over it, section by section; lists and scalars are replaced."""
+    merged = dict(base)
+    for key, value in override.items():
+        if isinstance(value, dict) and isinstance(merged.get(key), dict):
+            merged[key] = merge(merged[key], value)
+        else:
+            merged[key] = value
+    return merged
+
+
+def parse_card(raw: Any, source: Path | str, protocol: str = "default") -> Card:
+    """Validate a card and lay the named protocol over it.
+
+    Raises:
+        UsageError: naming the file, the key and the remedy; lists every mistake, not only the first.
+    """
+    if not isinstance(raw, dict):
+        raise UsageError(f"{source}: a card is a YAML mapping, this is {type(raw).__name__}", remedy="see docs/tasks.md")
+    card = _validate(raw, source)
+    if protocol == "default":
+        return card
+    if protocol not in card.protocols:
+        raise unknown(f"protocol of {card.name}", protocol, ["default", *card.protocols], listing=f"mmeval tasks show {card.name}")
+    return _validate(merge(raw, card.protocols[protocol]), f"{source} (protocol {protocol})")
+
+
+def _validate(raw: dict[str, Any], source: Path | str) -> Card:
+    try:
+        card = Card.model_validate(raw)
+    except ValidationError as error:
+        lines = []
+        for entry in error.errors():
+            key = ".".join(str(part) for part in entry["loc"]) or "card"
+            hint = ""
+            if entry["type"] == "extra_forbidden":
+                close = nearest(str(entry["loc"][-1]), _known_keys(entry["loc"]))
+                hint = f" (did you mean {' or '.join(close)}?)" if close else ""
+                lines.append(f"  {key}: unknown key{hint}")
+            else:
+                lines.append(f"  {key}: {entry['msg'].removeprefix('Value error, ')}")
+        raise UsageError(f"{source}: the card is not valid:\n" + "\n".join(lines), remedy="docs/tasks.md describes every key") from error
+    for name, override in card.protocols.items():
+        stray = set(override) - set(Card.model_fields)
+        if stray:
+            close = nearest(sorted(stray)[0], Card.model_fields)
+            raise UsageError(
+                f"{source}: protocols.{name}: unknown key {sorted(stray)[0]!r}",
+                remedy=f"did you mean {' or '.join(close)}?" if close else "docs/tasks.md describes every key",
+            )
+    return card
+
+
+def _known_keys(location: tuple[int | str, ...]) -> list[str]:
+    model: Any = Card
+    for part in location[:-1]:
+        field = getattr(model, "model_fields", {}).get(part)
+        if field is None:
+            break
+        candidates = [field.annotation, *getattr(field.annotation, "__args__", ())]
+        model = next((c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel)), model)
+    return list(getattr(model, "model_fields", {}))

@@ -1,0 +1,144 @@
+"""Rendering prompts: default formats by answer kind, cards' Jinja2 templates, and image placeholders."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+
+from jinja2 import StrictUndefined, Template, TemplateError
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from mmeval.core.errors import DataError, UsageError
+from mmeval.core.types import MediaPart, Message, Part, TextPart
+
+LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+COORDINATE_PHRASES: Mapping[str, str] = {
+    "pixels": "in pixels",
+    "unit": "in coordinates from 0 to 1",
+    "thousand": "in coordinates from 0 to 1000",
+}
+
+INSTRUCTIONS: Mapping[str, str] = {
+    "choice": "Answer with the letter of the correct option.",
+    "number": "Answer with a number.",
+    "yes-no": "Answer yes or no.",
+    "text": "Answer with a single word or phrase.",
+    "box": "Answer with one box as [{corners}] {coordinates}.",
+    "boxes": "Answer with a JSON list of boxes, each [{corners}], {coordinates}.",
+    "point": "Answer with one point as [{axes}] {coordinates}.",
+    "rating": "Answer with a number from {low} to {high}.",
+}
+"""The default format contract of each answer kind; `mixed` uses the one of the row's own kind."""
+
+DEFAULT_TEMPLATE = """\
+{{ question }}
+{%- for choice in choices %}
+({{ letters[loop.index0] }}) {{ choice }}
+{%- endfor %}
+{%- if instruction %}
+{{ instruction }}
+{%- endif %}"""
+
+_environment = ImmutableSandboxedEnvironment(undefined=StrictUndefined, autoescape=False, keep_trailing_newline=False)
+
+
+@lru_cache(maxsize=256)
+def compile_template(text: str) -> Template:
+    """Compile a prompt template in Jinja's sandbox.
+
+    Raises:
+        UsageError: with the line of the mistake.
+    """
+    try:
+        return _environment.from_string(text)
+    except TemplateError as error:
+        line = getattr(error, "lineno", None)
+        raise UsageError(f"prompt template{f', line {line}' if line else ''}: {error}", remedy="correct the Jinja2 template") from error
+
+
+@lru_cache(maxsize=1024)
+def _compile_expression(text: str) -> Any:
+    try:
+        return _environment.compile_expression(text, undefined_to_none=False)
+    except TemplateError as error:
+        raise UsageError(f"expression {text!r}: {error}", remedy="correct the card's expression") from error
+
+
+def evaluate(expression: str, row: Mapping[str, Any]) -> Any:
+    """Evaluate a sandboxed Jinja expression over the columns of a row; the value keeps its Python type.
+
+    Raises:
+        DataError: when a column is missing or the expression fails on this row.
+    """
+    try:
+        value = _compile_expression(expression)(**row)
+    except Exception as error:  # a card's expression may fail in any way on a row it did not foresee
+        raise DataError(f"expression {expression!r} fails: {error}", remedy="correct the card or the row") from error
+    if isinstance(value, StrictUndefined):
+        raise DataError(f"expression {expression!r} has no value", remedy=f"the row has the columns {', '.join(row)}")
+    return value
+
+
+def instruction_for(kind: str, options: Mapping[str, Any], coordinates: str, coordinate_order: str) -> str:
+    """Return the default format instruction of an answer kind, in the coordinate space that the model answers in."""
+    swapped = coordinate_order == "yx"
+    return INSTRUCTIONS[kind].format(
+        corners="y1, x1, y2, x2" if swapped else "x1, y1, x2, y2",
+        axes="y, x" if swapped else "x, y",
+        coordinates=COORDINATE_PHRASES[coordinates],
+        low=options.get("low", 1),
+        high=options.get("high", 5),
+    )
+
+
+def render(template: str, values: Mapping[str, Any]) -> str:
+    """Render a prompt.
+
+    Raises:
+        DataError: when the template names something that the row does not have.
+    """
+    try:
+        return compile_template(template).render(letters=LETTERS, **values)
+    except TemplateError as error:
+        raise DataError(f"prompt template: {error}", remedy=f"it may use {', '.join(sorted(values))}") from error
+
+
+def place_media(text: str, count: int, placeholder: str | None) -> tuple[Part, ...]:
+    """Put `count` media into the text: where the placeholder marks them, all others before the text.
+
+    Args:
+        text: the rendered prompt.
+        count: number of media of the sample.
+        placeholder: pattern with `{i}` (1-based), e.g. `<image{i}>`; None puts all media first.
+    """
+    if placeholder is None:
+        return (*(MediaPart(index) for index in range(count)), TextPart(text))
+    before, _, after = placeholder.partition("{i}")
+    pattern = re.compile(re.escape(before) + r"(\d+)" + re.escape(after)) if "{i}" in placeholder else re.compile(f"({re.escape(placeholder)})")
+    pieces: list[Part] = []
+    used: set[int] = set()
+    position, following = 0, 0
+    for match in pattern.finditer(text):
+        index = int(match.group(1)) - 1 if "{i}" in placeholder else following
+        following += 1
+        if not 0 <= index < count:
+            continue
+        chunk = text[position : match.start()].rstrip(" \n")
+        if chunk:
+            pieces.append(TextPart(chunk))
+        pieces.append(MediaPart(index))
+        used.add(index)
+        position = match.end()
+    rest = text[position:].lstrip(" \n") if used else text
+    if rest:
+        pieces.append(TextPart(rest))
+    return (*(MediaPart(index) for index in range(count) if index not in used), *pieces)
+
+
+def build_messages(parts: Sequence[Part], system: str | None) -> tuple[Message, ...]:
+    """Return the conversation: an optional system turn and the user's turn."""
+    user = Message("user", tuple(parts))
+    return (Message("system", (TextPart(system),)), user) if system else (user,)

@@ -1,0 +1,131 @@
+"""Finding cards and suites by name: shipped ones, `--task-path` folders, and installed packages."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from mmeval.core.errors import UsageError, unknown
+from mmeval.core.resources import resource_dir
+
+ENTRY_POINT_GROUP = "mmeval.tasks"
+
+
+@dataclass(frozen=True, slots=True)
+class CardFile:
+    """A card as it lies on disk, not yet validated."""
+
+    name: str
+    path: Path
+    raw: dict[str, Any]
+
+
+def read_yaml(path: Path) -> Any:
+    """Read one YAML file without running anything in it.
+
+    Raises:
+        UsageError: naming file and line when it is not YAML, or cannot be read.
+    """
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    try:
+        return yaml.load(path.read_text(encoding="utf-8"), Loader=loader)  # safe: a SafeLoader
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror}", remedy="check the path") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f", line {mark.line + 1}" if mark is not None else ""
+        problem = getattr(error, "problem", None) or str(error)
+        raise UsageError(f"{path}{place}: not valid YAML: {problem}", remedy="correct the file") from error
+
+
+class Registry:
+    """All cards and suites that can be named with `-t`."""
+
+    def __init__(self, extra_paths: Iterable[Path] = ()) -> None:
+        self._folders = [resource_dir("tasks"), *_package_folders(), *extra_paths]
+        for folder in extra_paths:
+            if not folder.is_dir():
+                raise UsageError(f"--task-path {folder}: no such folder", remedy="give a folder that holds card files (*.yaml)")
+        self._cards: dict[str, CardFile] | None = None
+        self._suites: dict[str, list[str]] | None = None
+
+    @property
+    def cards(self) -> dict[str, CardFile]:
+        """Card files by task name; a later folder overrides an earlier one."""
+        if self._cards is None:
+            self._cards = {card.name: card for folder in self._folders for card in _read_cards(folder)}
+        return self._cards
+
+    @property
+    def suites(self) -> dict[str, list[str]]:
+        """Suites by name; each is a list of what `-t` accepts."""
+        if self._suites is None:
+            self._suites = {}
+            for folder in self._folders:
+                for path in sorted((folder / "suites").glob("*.yaml")):
+                    raw = read_yaml(path)
+                    tasks = raw.get("tasks") if isinstance(raw, dict) else None
+                    if not isinstance(tasks, list) or not all(isinstance(task, str) for task in tasks):
+                        raise UsageError(f"{path}: key tasks: a suite is a mapping with a list of task names under 'tasks'")
+                    self._suites[path.stem] = tasks
+        return self._suites
+
+    def resolve(self, selectors: Iterable[str]) -> list[tuple[CardFile, str]]:
+        """Turn `-t` selectors (names, globs, suites, `@protocol`, commas) into (card, protocol) pairs, each once, in order.
+
+        Raises:
+            UsageError: for a name that matches nothing, with the nearest names.
+        """
+        found: dict[tuple[str, str], tuple[CardFile, str]] = {}
+        for selector in selectors:
+            for single in filter(None, (part.strip() for part in selector.split(","))):
+                for card, protocol in self._resolve_one(single, set()):
+                    found.setdefault((card.name, protocol), (card, protocol))
+        return list(found.values())
+
+    def _resolve_one(self, selector: str, inside: set[str]) -> Iterator[tuple[CardFile, str]]:
+        name, _, protocol = selector.partition("@")
+        protocol = protocol or "default"
+        if name in self.suites and name not in self.cards:
+            if name in inside:
+                raise UsageError(f"suite {name!r} contains itself", remedy=f"remove it from tasks/suites/{name}.yaml")
+            for entry in self.suites[name]:
+                with_protocol = entry if "@" in entry or protocol == "default" else f"{entry}@{protocol}"
+                yield from self._resolve_one(with_protocol, inside | {name})
+        elif any(character in name for character in "*?["):
+            matches = fnmatch.filter(sorted(self.cards), name)
+            if not matches:
+                raise unknown("task pattern", name, [*self.cards, *self.suites], listing="mmeval tasks list")
+            yield from ((self.cards[match], protocol) for match in matches)
+        elif name in self.cards:
+            yield self.cards[name], protocol
+        else:
+            raise unknown("task", name, [*self.cards, *self.suites], listing="mmeval tasks list")
+
+
+def _read_cards(folder: Path) -> Iterator[CardFile]:
+    for path in sorted(folder.rglob("*.yaml")):
+        if path.parent.name == "suites":
+            continue
+        raw = read_yaml(path)
+        if not isinstance(raw, dict) or not isinstance(raw.get("name"), str):
+            raise UsageError(f"{path}: key name: a card is a mapping with a name", remedy="`mmeval tasks check` explains a card's mistakes")
+        yield CardFile(raw["name"], path, raw)
+
+
+def _package_folders() -> list[Path]:
+    from importlib.metadata import entry_points
+    from importlib.util import find_spec
+
+    folders = []
+    for point in entry_points(group=ENTRY_POINT_GROUP):
+        spec = find_spec(point.value)
+        if spec is None or not spec.submodule_search_locations:
+            raise UsageError(f"entry point {ENTRY_POINT_GROUP}:{point.name} names {point.value!r}, which is no package with cards")
+        folders.extend(Path(location) for location in spec.submodule_search_locations)
+    return folders

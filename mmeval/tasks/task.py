@@ -1,0 +1,444 @@
+"""A task under one protocol: a card that yields samples."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from mmeval.core.errors import DataError, UsageError
+from mmeval.core.hashing import digest
+from mmeval.core.types import AnswerContext, Media, PreparedMedia, Sample, Sampling
+from mmeval.tasks import synthetic
+from mmeval.tasks.card import Card, parse_card
+from mmeval.tasks.data import Row, Source, lookup, media_from_cell, open_dataset
+from mmeval.tasks.limit import Entry, draw
+from mmeval.tasks.prompts import DEFAULT_TEMPLATE, LETTERS, build_messages, evaluate, instruction_for, place_media, render
+from mmeval.tasks.registry import CardFile
+from mmeval.verifiers.base import Verifier
+from mmeval.verifiers.registry import get_verifier
+
+VERIFIER_OF_KIND: Mapping[str, str] = {"mixed": "mixed"}
+"""Kinds whose default verifier has another name than the kind itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class AskStyle:
+    """What the model's profile adds to a prompt; recorded apart and no part of the task's ask digest."""
+
+    coordinates: str = "pixels"
+    coordinate_order: str = "xy"
+    system: str | None = None
+    reasoning_tags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class DataOptions:
+    """Where data are read and how much of them."""
+
+    data_dir: Path | None = None
+    limit: int | float | None = None
+    limit_seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A validated card with one protocol laid over it."""
+
+    card: Card
+    protocol: str
+    prompt_override: str | None = None
+    """Text of `--prompt-file`."""
+
+    @classmethod
+    def load(cls, file: CardFile, protocol: str = "default", prompt_override: str | None = None) -> Task:
+        """Validate a card file under a protocol.
+
+        Raises:
+            UsageError: for a card with mistakes or an unknown protocol, verifier or metric.
+        """
+        task = cls(parse_card(file.raw, file.path, protocol), protocol, prompt_override)
+        task.check(file.path)
+        return task
+
+    def check(self, place: Path | str) -> None:
+        """Find mistakes that the schema cannot see: unknown verifier, metric, generator, templates that do not compile."""
+        from mmeval.metrics import get_metric
+        from mmeval.tasks.prompts import compile_template
+
+        for metric in self.card.metrics:
+            get_metric(metric)
+        _ = self.verifier
+        if self.card.prompt.template:
+            compile_template(self.card.prompt.template)
+        source = self.card.dataset.synthetic
+        if source is not None and source.generator not in synthetic.TASKS:
+            from mmeval.core.errors import unknown
+
+            raise unknown(f"generator in {place}", source.generator, synthetic.TASKS)
+        if source is None and self.card.answer.kind == "mixed" and not self.card.fields.answer_type:
+            raise UsageError(f"{place}: fields.answer_type: kind 'mixed' needs it", remedy="name the column or an '=' expression")
+
+    @property
+    def name(self) -> str:
+        """The task's name, without the protocol."""
+        return self.card.name
+
+    @property
+    def verifier(self) -> Verifier:
+        """The rule verifier of the card."""
+        answer = self.card.answer
+        return get_verifier(answer.verifier or VERIFIER_OF_KIND.get(answer.kind, answer.kind), answer.options)
+
+    @property
+    def sampling(self) -> Sampling:
+        """The protocol's decoding."""
+        fields = self.card.decoding.model_dump(exclude={"repeats"})
+        return Sampling(**{**fields, "stop": tuple(fields["stop"])})
+
+    @property
+    def chance(self) -> float | None:
+        """Value of the best blind guess where it is known exactly."""
+        source = self.card.dataset.synthetic
+        if source is not None:
+            return synthetic.chance(source.generator, source.difficulty)
+        return self.card.chance
+
+    def ask_digest(self, sampling: Sampling, condition: str) -> str:
+        """Digest of what is asked: prompt, media settings, decoding, condition. The model's profile is no part of it."""
+        prompt = self.card.prompt.model_dump()
+        if self.prompt_override is not None:
+            prompt = {"template": self.prompt_override}
+        decoding = {name: getattr(sampling, name) for name in Sampling.__dataclass_fields__ if name != "seed"}
+        kind = self.card.answer.kind if self.card.prompt.column is None else None
+        return digest({"prompt": prompt, "kind": kind, "images": self.card.fields.images, "decoding": decoding, "condition": condition})
+
+    def score_digest(self) -> str:
+        """Digest of how answers are scored: parser, verifier and metrics with their versions."""
+        from mmeval.metrics import get_metric
+
+        verifier = self.verifier
+        metrics = [[name, getattr(get_metric(name), "version", "1")] for name in self.card.metrics]
+        answer = self.card.answer.model_dump(exclude={"coordinates"})
+        return digest({"answer": answer, "verifier": [verifier.name, verifier.version], "metrics": metrics})
+
+    def open(self, options: DataOptions) -> OpenTask:
+        """Open the data set and, with a limit, draw the samples.
+
+        Raises:
+            DataError: when the data set is missing or a row has no such column.
+        """
+        synthetic_source = self.card.dataset.synthetic
+        if synthetic_source is not None:
+            source = _synthetic_source(self.card)
+        else:
+            source = open_dataset(self.card.dataset, self.name, options.data_dir)
+        if options.limit is None:
+            return OpenTask(self, source, None, source.total)
+        if source.fetch is not None:
+            return OpenTask(self, source, self._first(source, options.limit), source.total)
+        entries = list(self._entries(source))
+        if not entries:
+            raise DataError(f"task {self.name}: the data set has no rows", remedy="check --data-dir and the card's dataset.where")
+        return OpenTask(self, source, draw(entries, options.limit, options.limit_seed), len(entries))
+
+    def _first(self, source: Source, limit: int | float) -> set[int]:
+        """The first items of an endless generator: its answers are balanced over consecutive blocks."""
+        assert source.fetch is not None and source.total is not None
+        count = max(1, round(limit * source.total)) if isinstance(limit, float) else limit
+        last, following = source.fetch(count - 1), source.fetch(count)
+        if last.values["item"].cluster == following.values["item"].cluster:
+            count = count - 1 if count > 1 else count + 1
+        return set(range(count))
+
+    def _entries(self, source: Source) -> Iterator[Entry]:
+        first_subset = next(iter(self.card.subsets.values()), None)
+        for number, row in enumerate(source.rows()):
+            cluster = str(_field(self.card.fields.cluster, row)) if self.card.fields.cluster else f"row-{number}"
+            stratum = str(_field(first_subset, row)) if first_subset else ""
+            yield Entry(number, cluster, stratum)
+
+    def sample(self, row: Row, style: AskStyle) -> Sample:
+        """Build the sample of one row.
+
+        Raises:
+            DataError: naming file, row and column.
+        """
+        if self.card.dataset.synthetic is not None:
+            return self._synthetic_sample(row.values["item"], style)
+        card = self.card
+        fields = card.fields
+        media = tuple(m for column in fields.images for m in media_from_cell(_field(column, row), row, column))
+        choices = tuple(_choice_texts(_field(fields.choices, row), row)) if fields.choices else ()
+        kind = card.answer.kind if card.answer.kind != "mixed" else str(_field(fields.answer_type, row))
+        identifier = str(_field(fields.id, row)) if fields.id else str(row.position)
+        raw_target = _field(fields.answer, row) if fields.answer else None
+        options: dict[str, Any] = dict(card.answer.options)
+        options.update({name.split(".")[-1]: lookup(name, row) for name in card.answer.row_options})
+        if card.answer.kind == "mixed":
+            options["answer_type"] = kind
+        question = str(_field(fields.question, row))
+        return self._build(
+            row=row.values,
+            identifier=identifier,
+            question=question,
+            kind=kind,
+            choices=choices,
+            target=_target(raw_target, kind, card.answer.target, choices, row),
+            media=media,
+            options=options,
+            subsets={name: _label(_field(column, row)) for name, column in card.subsets.items()},
+            cluster=str(_field(fields.cluster, row)) if fields.cluster else "",
+            extras={},
+            style=style,
+        )
+
+    def _synthetic_sample(self, item: synthetic.SyntheticItem, style: AskStyle) -> Sample:
+        pictures = tuple(
+            Media("image", loader=partial(synthetic.encode_png, pixels), name=f"{item.id}, image {number}")
+            for number, pixels in enumerate(item.images, 1)
+        )
+        media = (Media("video", name=item.id, frames=pictures, frame_indices=tuple(range(len(pictures)))),) if item.is_video else pictures
+        extras = {
+            "facts": [{"question": fact.question, "answer": fact.answer} for fact in item.facts],
+            "objects": [
+                {"name": o.name, "label": o.label, "attributes": dict(o.attributes), "box": list(o.box)} for o in item.objects
+            ],
+            "caption": item.caption,
+        }
+        return self._build(
+            row={},
+            identifier=item.id,
+            question=item.question,
+            kind=self.card.answer.kind,
+            choices=tuple(item.choices or ()),
+            target=item.answer,
+            media=media,
+            options=dict(self.card.answer.options),
+            subsets={name: str(item.subsets.get(column, "")) for name, column in self.card.subsets.items()},
+            cluster=item.cluster,
+            extras=extras,
+            style=style,
+        )
+
+    def _build(
+        self,
+        *,
+        row: Mapping[str, Any],
+        identifier: str,
+        question: str,
+        kind: str,
+        choices: tuple[str, ...],
+        target: Any,
+        media: tuple[Media, ...],
+        options: dict[str, Any],
+        subsets: Mapping[str, str],
+        cluster: str,
+        extras: Mapping[str, Any],
+        style: AskStyle,
+    ) -> Sample:
+        prompt = self.card.prompt
+        if self.prompt_override is None and prompt.column is not None:
+            text = str(row.get(prompt.column) or "")
+            if not text:
+                raise DataError(f"task {self.name}, sample {identifier}: prompt column {prompt.column!r} is missing or empty")
+        else:
+            shown = choices if kind == "choice" else ()
+            instruction = prompt.instruction
+            if instruction is None:
+                instruction = instruction_for(kind, options, style.coordinates, style.coordinate_order)
+            values = {"question": question, "choices": shown, "instruction": instruction, "row": row, "kind": kind}
+            template = self.prompt_override or prompt.template or DEFAULT_TEMPLATE
+            text = render(template, values)
+        if style.reasoning_tags:
+            options["reasoning_tags"] = list(style.reasoning_tags)
+        messages = build_messages(place_media(text, len(media), prompt.placeholder), prompt.system or style.system)
+        context = AnswerContext(
+            choices=choices,
+            options=options,
+            coordinates=style.coordinates,
+            coordinate_order="yx" if style.coordinate_order == "yx" else "xy",
+        )
+        return Sample(
+            id=identifier,
+            task=self.name,
+            messages=messages,
+            target=target,
+            media=media,
+            context=context,
+            subsets=subsets,
+            cluster=cluster,
+            item={"id": identifier, "question": question, "choices": list(choices), "target": target},
+            extras=extras,
+        )
+
+    def settle(self, sample: Sample, media: Sequence[PreparedMedia]) -> Sample:
+        """Return the sample with what only the media tell: image sizes, gold in original pixels, the image as cluster."""
+        images = [image for prepared in media for image in prepared.images]
+        if not images:
+            return sample if sample.cluster else replace(sample, cluster=sample.id)
+        first = images[0]
+        size = (first.source_width, first.source_height)
+        context = replace(sample.context, image_size=size, sent_size=(first.width, first.height))
+        target = sample.target
+        if self.card.answer.coordinates != "pixels":
+            target = _to_pixels(target, size, 1.0 if self.card.answer.coordinates == "unit" else 1000.0)
+        cluster = sample.cluster or f"image-{first.source_sha256[:16]}"
+        return replace(sample, context=context, target=target, cluster=cluster)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenTask:
+    """A task whose data set is open."""
+
+    task: Task
+    source: Source
+    selected: set[int] | None
+    """Positions that `--limit` drew; None means all."""
+    available: int | None
+    """Rows of the data set, where known."""
+
+    @property
+    def size(self) -> int | None:
+        """Samples that will be asked, where known beforehand."""
+        return len(self.selected) if self.selected is not None else self.available
+
+    def samples(self, style: AskStyle) -> Iterator[tuple[int, Callable[[], Sample]]]:
+        """Yield (position, a function that builds the sample) in the data set's order; building may happen in any thread."""
+        if self.source.fetch is not None and self.selected is not None:
+            for position in sorted(self.selected):
+                yield position, partial(self.task.sample, self.source.fetch(position), style)
+            return
+        for number, row in enumerate(self.source.rows()):
+            if self.selected is None or number in self.selected:
+                yield number, partial(self.task.sample, row, style)
+
+    def description(self) -> dict[str, Any]:
+        """What the manifest says of the data."""
+        return dict(self.source.describe)
+
+
+def item_hash(sample: Sample, media: Sequence[PreparedMedia]) -> str:
+    """Hash of the source item: question, choices, target, original media, row id."""
+    sources = [[image.source_sha256 for image in prepared.images] for prepared in media]
+    return digest({**sample.item, "media": sources})
+
+
+class _LazyItem(Mapping[str, Any]):
+    """The columns of a synthetic row, drawn when they are read, so that a pass over rows costs nothing."""
+
+    __slots__ = ("_make",)
+
+    def __init__(self, make: Callable[[], synthetic.SyntheticItem]) -> None:
+        self._make = make
+
+    def __getitem__(self, key: str) -> Any:
+        if key != "item":
+            raise KeyError(key)
+        return self._make()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(("item",))
+
+    def __len__(self) -> int:
+        return 1
+
+
+def _synthetic_source(card: Card) -> Source:
+    settings = card.dataset.synthetic
+    assert settings is not None
+
+    def row(position: int) -> Row:
+        make = partial(
+            synthetic.generate, settings.generator, seed=settings.seed, index=position, difficulty=settings.difficulty
+        )
+        return Row(position, _LazyItem(make), f"{card.name}, item {position}")
+
+    def rows() -> Iterator[Row]:
+        return (row(position) for position in range(settings.size))
+
+    return Source({"kind": "synthetic", **settings.model_dump()}, rows, settings.size, fetch=row)
+
+
+def _field(column: str | None, row: Row) -> Any:
+    if column is None:
+        return None
+    if column.startswith("="):
+        try:
+            return evaluate(column[1:].strip(), row.values)
+        except DataError as error:
+            raise DataError(f"{row.place}: {error.message}", remedy=error.remedy) from error
+    return lookup(column, row)
+
+
+def _choice_texts(cell: Any, row: Row) -> list[str]:
+    if cell is None:
+        return []
+    if isinstance(cell, Mapping):
+        return [str(value) for value in cell.values()]
+    if isinstance(cell, str):
+        cell = parse_list_literal(cell, row.place)
+    if not isinstance(cell, (list, tuple)):
+        raise DataError(f"{row.place}: choices are {type(cell).__name__}, a list is expected", remedy="name the right column in fields.choices")
+    if len(cell) > len(LETTERS):
+        raise DataError(f"{row.place}: {len(cell)} choices, at most {len(LETTERS)} can be lettered")
+    return [str(value) for value in cell]
+
+
+def parse_list_literal(text: str, place: str) -> list[Any]:
+    """Read a list written as JSON or as a Python literal, without running it.
+
+    Raises:
+        DataError: when it is neither.
+    """
+    import ast
+
+    import orjson
+
+    try:
+        value = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        try:
+            value = ast.literal_eval(text)
+        except (ValueError, SyntaxError, MemoryError, RecursionError) as error:
+            raise DataError(f"{place}: {text[:60]!r} is no list", remedy="choices are a list, or a list written as JSON") from error
+    if not isinstance(value, (list, tuple)):
+        raise DataError(f"{place}: {text[:60]!r} is no list", remedy="choices are a list, or a list written as JSON")
+    return list(value)
+
+
+def _target(raw: Any, kind: str, form: str, choices: Sequence[str], row: Row) -> Any:
+    if raw is None or kind != "choice" or form == "value":
+        return raw
+    if form == "index":
+        if not isinstance(raw, int) or not 0 <= raw < len(choices):
+            raise DataError(f"{row.place}: answer index {raw!r} is outside the {len(choices)} choices")
+        return LETTERS[raw]
+    text = str(raw).strip()
+    if form == "text":
+        matches = [index for index, choice in enumerate(choices) if choice.strip() == text]
+        if not matches:
+            raise DataError(f"{row.place}: answer {text!r} is none of the choices {list(choices)}", remedy="check the card's answer.target")
+        return LETTERS[matches[0]]
+    letter = text.strip("().").upper()
+    if len(letter) != 1 or letter not in LETTERS[: len(choices)]:
+        raise DataError(f"{row.place}: answer {text!r} is no letter of the {len(choices)} choices", remedy="check the card's answer.target")
+    return letter
+
+
+def _label(value: Any) -> str:
+    if isinstance(value, (list, tuple)):
+        return " | ".join(str(entry).replace(" | ", " / ") for entry in value)
+    return "none" if value is None else str(value).replace(" | ", " / ")
+
+
+def _to_pixels(target: Any, size: tuple[int, int], scale: float) -> Any:
+    if isinstance(target, Mapping):
+        return {key: _to_pixels(value, size, scale) for key, value in target.items()}
+    if isinstance(target, (list, tuple)):
+        if target and all(isinstance(value, (int, float)) for value in target):
+            return [value / scale * size[index % 2] for index, value in enumerate(target)]
+        return [_to_pixels(value, size, scale) for value in target]
+    return target
