@@ -1,0 +1,294 @@
+"""The `openai` backend: any OpenAI-compatible endpoint over aiohttp, one or several replicas."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import ipaddress
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import aiohttp
+import orjson
+
+from mmeval.core.errors import EngineError, nearest
+from mmeval.core.types import Request, Response
+from mmeval.engines.base import SAMPLING_FIELDS, EngineInfo, ModelSpec
+from mmeval.engines.openai_body import BodyStyle, chat_body
+from mmeval.engines.openai_reply import error_fields, failure, reply
+from mmeval.engines.options import one_of
+from mmeval.engines.profiles import choose_profile
+
+DEFAULT_BASE_URL = "https://api.openai.com/v1"
+OPENAI_HOSTS = ("api.openai.com",)
+BEYOND_OPENAI = frozenset({"top_k", "min_p", "repetition_penalty"})
+"""Sampling fields that vLLM, LMDeploy and SGLang know and the OpenAI API refuses."""
+RESERVED = frozenset({"model", "messages", "stream", "stream_options", "n", "response_format", "max_completion_tokens"})
+"""Body fields that mmeval sets itself."""
+KEY_VARIABLES = ("MMEVAL_API_KEY", "OPENAI_API_KEY")
+DEFAULT_SLOTS = 64
+"""Requests in flight per endpoint when the user names no number."""
+ANSWER_LIMIT = 64 * 1024 * 1024
+"""Bytes of one answer; more is no answer."""
+START_TIMEOUT_S = 30.0
+COOL_DOWN_S = 5.0
+"""How long an endpoint that could not be reached gets no request while another one is there."""
+
+
+@dataclass(slots=True)
+class _Endpoint:
+    base: str
+    in_flight: int = 0
+    rest_until: float = 0.0
+    """Monotonic time before which it is used only when no other endpoint is there."""
+
+
+class OpenAIEngine:
+    """Any compatible endpoint. `--engine-arg` fields go into the request body under the server's own names.
+
+    One argument is mmeval's own: `video` = `frames` (a video is sent as several images, the default) or `video_url`.
+    """
+
+    modalities = frozenset({"text", "image", "images", "video"})
+    exclusive = False
+
+    def __init__(self, spec: ModelSpec) -> None:
+        self._spec = spec
+        urls = spec.base_urls or (os.environ.get("OPENAI_BASE_URL") or DEFAULT_BASE_URL,)
+        self._endpoints = [_Endpoint(_checked_url(url)) for url in urls]
+        self._strict = any(urlsplit(endpoint.base).hostname in OPENAI_HOSTS for endpoint in self._endpoints)
+        self.supported_sampling = SAMPLING_FIELDS - BEYOND_OPENAI if self._strict else SAMPLING_FIELDS
+        self._key = spec.api_key or next((v for n in KEY_VARIABLES if (v := os.environ.get(n))), None)
+        extra = {name: value for name, value in spec.engine_args.items() if name != "video"}
+        for name in extra:
+            if name in RESERVED or name in SAMPLING_FIELDS:
+                remedy = "use --sampling" if name in SAMPLING_FIELDS else "repeats are separate requests: --repeats"
+                raise EngineError(f"engine argument {name!r} is set by mmeval itself", remedy=remedy)
+        self._style = BodyStyle(
+            spec.target,
+            max_tokens_field="max_completion_tokens" if self._strict else "max_tokens",
+            video_as_frames=one_of(spec.engine_args, "video", ("frames", "video_url"), "frames") == "frames",
+            extra=extra,
+        )
+        self._concurrency = spec.concurrency or DEFAULT_SLOTS * len(self._endpoints)
+        self._session: aiohttp.ClientSession | None = None
+        self._info: EngineInfo | None = None
+        self._turn = 0
+
+    async def describe(self) -> EngineInfo:
+        """Ask every endpoint which models it serves.
+
+        Raises:
+            EngineError: endpoint down, wrong key, unknown model, or no OpenAI-compatible endpoint.
+        """
+        if self._info is None:
+            entries = await asyncio.gather(*(self._model_entry(endpoint.base) for endpoint in self._endpoints))
+            engine, version = await self._server(self._endpoints[0].base, entries[0])
+            self._info = self._describe(entries, engine, version)
+        return self._info
+
+    async def start(self) -> EngineInfo:
+        """See `Engine.start`; there is nothing to load."""
+        return await self.describe()
+
+    def _describe(self, entries: list[dict[str, Any]], engine: str, version: str) -> EngineInfo:
+        spec = self._spec
+        identity: dict[str, Any] = {"model_id": spec.model_id}
+        if spec.model_id is None:
+            stable = [{k: v for k, v in entry.items() if k not in ("created", "permission")} for entry in entries]
+            identity = {"served": spec.target, "models": stable}
+        if self._style.extra or not self._style.video_as_frames:
+            identity["arguments"] = {**self._style.extra, "video_as_frames": self._style.video_as_frames}
+        return EngineInfo(
+            "openai",
+            f"{engine} {version}".strip(),
+            identity,
+            shared_identity=spec.model_id is not None,
+            slots=self._concurrency,
+            details={
+                "server": engine or "unknown",
+                "server_version": version or "unknown",
+                "base_urls": [endpoint.base for endpoint in self._endpoints],
+                "models": entries,
+                "timeout_s": spec.timeout_s,
+            },
+            profile=choose_profile(spec.profile, _local_config(entries[0]), spec.target),
+        )
+
+    async def generate(self, request: Request) -> Response:
+        """See `Engine.generate`."""
+        unsupported = [name for name in BEYOND_OPENAI if getattr(request.sampling, name) is not None]
+        if self._strict and unsupported:
+            return Response("error", error=f"{', '.join(sorted(unsupported))}: unknown to the OpenAI API")
+        endpoint = self._choose()
+        endpoint.in_flight += 1
+        started = time.perf_counter()
+        try:
+            response = await self._ask(endpoint, chat_body(request, self._style))
+        finally:
+            endpoint.in_flight -= 1
+        if response.error is not None:
+            response = replace(response, error=self._redact(response.error))
+        return replace(response, latency_s=time.perf_counter() - started)
+
+    def _choose(self) -> _Endpoint:
+        """The endpoint with the fewest requests in flight; equal ones by turns, unreachable ones last."""
+        now = time.monotonic()
+        self._turn += 1
+        count = len(self._endpoints)
+        order = ((self._turn + offset) % count for offset in range(count))
+        return min((self._endpoints[i] for i in order), key=lambda e: (e.rest_until > now, e.in_flight))
+
+    async def _ask(self, endpoint: _Endpoint, body: bytes) -> Response:
+        # A BytesIO is sent in chunks; plain bytes beyond 1 MB would block the event loop.
+        data = body if len(body) < 1 << 20 else io.BytesIO(body)
+        headers = {"Content-Type": "application/json"}
+        try:
+            async with self._open().post(
+                f"{endpoint.base}/chat/completions", data=data, headers=headers, allow_redirects=False
+            ) as answer:
+                content = await _read(answer)
+                if content is None:
+                    return Response("error", error=f"the answer is larger than {ANSWER_LIMIT >> 20} MiB")
+                if answer.status == 200:
+                    return reply(answer.headers.get("Content-Type", ""), content)
+                if answer.status in (401, 403):
+                    message = self._key_message(endpoint.base, answer.status, content)
+                    return Response("error", error=f"{message.message} -> {message.remedy}")
+                return failure(answer.status, answer.headers, content)
+        except TimeoutError as error:
+            if isinstance(error, aiohttp.ConnectionTimeoutError):
+                endpoint.rest_until = time.monotonic() + COOL_DOWN_S
+            return Response("timeout", error=f"no answer within {self._spec.timeout_s:g} s", retryable=True)
+        except aiohttp.ClientConnectorError as error:
+            endpoint.rest_until = time.monotonic() + COOL_DOWN_S
+            return Response("error", error=f"cannot reach {endpoint.base}: {error.os_error}", retryable=True)
+        except (aiohttp.ClientError, ConnectionError) as error:
+            return Response("error", error=f"the connection broke: {type(error).__name__}: {error}", retryable=True)
+
+    def _open(self) -> aiohttp.ClientSession:
+        if self._session is None or self._session.closed:
+            headers = {"Authorization": f"Bearer {self._key}"} if self._key else {}
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=self._concurrency, keepalive_timeout=30.0),
+                timeout=aiohttp.ClientTimeout(total=self._spec.timeout_s, sock_connect=min(30.0, self._spec.timeout_s)),
+                headers=headers,
+                # A proxy of the environment is for the internet, not for an endpoint on this machine.
+                trust_env=not any(_is_loopback(endpoint.base) for endpoint in self._endpoints),
+                auto_decompress=True,
+            )
+        return self._session
+
+    async def _get(self, url: str) -> tuple[int, bytes]:
+        timeout = aiohttp.ClientTimeout(total=min(START_TIMEOUT_S, self._spec.timeout_s))
+        try:
+            async with self._open().get(url, timeout=timeout, allow_redirects=False) as answer:
+                return answer.status, await _read(answer) or b""
+        except TimeoutError as error:
+            raise EngineError(f"{url} does not answer", remedy="is the server up, and --base-url right?") from error
+        except (aiohttp.ClientError, ConnectionError) as error:
+            reason = getattr(error, "os_error", None) or error
+            message = self._redact(f"{url} cannot be reached: {reason}")
+            raise EngineError(message, remedy="is the server up, and --base-url right (it usually ends in /v1)?") from error
+
+    async def _model_entry(self, base: str) -> dict[str, Any]:
+        """Return what `/v1/models` says of the model; empty where the endpoint has no such list."""
+        status, body = await self._get(f"{base}/models")
+        if status in (401, 403):
+            raise self._key_message(base, status, body)
+        if status in (404, 405, 501) and not body.lstrip().startswith(b"<"):
+            return {}
+        if status != 200:
+            message = self._redact(f"{base}/models answers HTTP {status}: {error_fields(body)['message']}")
+            raise EngineError(message, remedy="--base-url names the folder above /chat/completions, usually …/v1")
+        try:
+            payload = orjson.loads(body)
+            entries = {str(entry["id"]): entry for entry in payload["data"]}
+        except (orjson.JSONDecodeError, KeyError, TypeError) as error:
+            what = "HTML" if body.lstrip()[:1] == b"<" else "no model list"
+            raise EngineError(
+                f"{base}/models answers {what}: this is no OpenAI-compatible endpoint",
+                remedy="--base-url names the folder above /chat/completions, usually …/v1",
+            ) from error
+        if self._spec.target not in entries:
+            close = nearest(self._spec.target, entries) or sorted(entries)[:12]
+            raise EngineError(
+                f"{base} does not serve a model {self._spec.target!r}",
+                remedy=f"it serves {', '.join(close)}" + (" …" if len(entries) > len(close) else ""),
+            )
+        entry: dict[str, Any] = entries[self._spec.target]
+        return entry
+
+    async def _server(self, base: str, entry: Mapping[str, Any]) -> tuple[str, str]:
+        """Name and version of the serving engine, where it tells."""
+        owner = str(entry.get("owned_by") or "")
+        if owner not in ("vllm", "sglang"):
+            return ("lmdeploy" if owner == "lmdeploy" else "", "")
+        root = base.removesuffix("/v1")
+        try:
+            status, body = await self._get(f"{root}/version")
+            version = orjson.loads(body).get("version", "") if status == 200 else ""
+        except (EngineError, orjson.JSONDecodeError, AttributeError):
+            return owner, ""
+        return owner, str(version)
+
+    def _key_message(self, base: str, status: int, body: bytes) -> EngineError:
+        state = "the key was refused" if self._key else "it wants a key, and none is set"
+        said = error_fields(body)["message"]
+        message = self._redact(f"{base} answers HTTP {status}: {state}" + (f" ({said})" if said else ""))
+        return EngineError(message, remedy=f"set the environment variable {' or '.join(KEY_VARIABLES)}")
+
+    def _redact(self, text: str) -> str:
+        return text.replace(self._key, "***") if self._key else text
+
+    async def close(self) -> None:
+        """See `Engine.close`."""
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+
+async def _read(answer: aiohttp.ClientResponse) -> bytes | None:
+    """The whole body, or None beyond the limit."""
+    chunks: list[bytes] = []
+    size = 0
+    async for chunk in answer.content.iter_any():
+        size += len(chunk)
+        if size > ANSWER_LIMIT:
+            return None
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+def _checked_url(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise EngineError(f"--base-url {url!r} is no address", remedy="e.g. http://127.0.0.1:8000/v1")
+    if parts.username or parts.password:
+        raise EngineError("--base-url holds a user name or password", remedy=f"set {KEY_VARIABLES[0]} instead")
+    return url.rstrip("/").removesuffix("/chat/completions")
+
+
+def _is_loopback(url: str) -> bool:
+    host = urlsplit(url).hostname or ""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _local_config(entry: Mapping[str, Any]) -> dict[str, Any] | None:
+    """config.json of the served checkpoint, when the server names a folder that this machine has too."""
+    root = entry.get("root")
+    if not isinstance(root, str) or not Path(root).is_absolute():
+        return None
+    try:
+        config = orjson.loads((Path(root) / "config.json").read_bytes())
+    except (OSError, orjson.JSONDecodeError):
+        return None
+    return config if isinstance(config, dict) else None
