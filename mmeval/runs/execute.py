@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import platform
 import secrets
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from mmeval import __version__
 from mmeval.conditions.base import get_condition
 from mmeval.core.errors import EngineError, MmevalError, StorageError, UsageError
 from mmeval.core.hashing import digest
@@ -26,13 +21,12 @@ from mmeval.pipeline.plan import Effort, RunPlan
 from mmeval.pipeline.runner import Finished, ModelRun, Progress
 from mmeval.pipeline.work import Stage, style_of
 from mmeval.runs.config import RunConfig, config_digest
-from mmeval.runs.manifest import Manifest, ModelRecord, TaskRecord, read_manifest, write_manifest
+from mmeval.runs.manifest import Manifest, read_manifest, write_manifest
+from mmeval.runs.record import new_manifest, now
 from mmeval.runs.rows import result_row, sample_row
 from mmeval.runs.writer import RunWriter
 from mmeval.tasks.registry import Registry
 from mmeval.tasks.task import DataOptions, OpenTask, Task
-
-RECORDED_PACKAGES = ("mmeval-harness", "torch", "transformers", "datasets", "pillow", "numpy", "pyarrow", "aiohttp")
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +174,7 @@ async def execute(
         UsageError: when the folder holds another run, or another process writes it.
     """
     config, plan = prepared.config, prepared.plan
-    began, created = time.monotonic(), _now()
+    began = time.monotonic()
     run_id = _run_id(folder, config, overwrite)
     writer = RunWriter(folder)
     try:
@@ -192,7 +186,7 @@ async def execute(
     progress = [Progress(name, plan.total) for name in prepared.names]
     tally = _Tally()
     problem: MmevalError | None = None
-    manifest = _manifest(prepared, folder, run_id, command, created)
+    manifest = new_manifest(prepared, folder.name, run_id, command)
     try:
         write_manifest(folder, manifest)
         if observe is not None:
@@ -316,78 +310,6 @@ def _run_id(folder: Path, config: RunConfig, overwrite: bool) -> str:
     return earlier.run_id
 
 
-def _manifest(prepared: Prepared, folder: Path, run_id: str, command: Sequence[str], created: str) -> Manifest:
-    config = prepared.config
-    models = [
-        ModelRecord(
-            name=name,
-            spec=spec,
-            engine=info.engine,
-            engine_version=info.version,
-            identity=dict(info.identity),
-            identity_digest=digest(dict(info.identity)),
-            shared_identity=info.shared_identity,
-            details=dict(info.details),
-            profile=dict(info.profile),
-        )
-        for name, spec, info in zip(prepared.names, config.models, prepared.infos, strict=True)
-    ]
-    return Manifest(
-        run_id=run_id,
-        name=folder.name,
-        status="running",
-        created=created,
-        command=list(command),
-        config=config.model_dump(mode="json"),
-        config_digest=config_digest(config),
-        versions=_versions(),
-        hardware=_hardware(),
-        git=_git(),
-        seeds={"run": config.seed, "limit": config.seed},
-        models=models,
-        tasks=[_task_record(prepared, task) for task in prepared.plan.tasks],
-        conditions=[condition.name for condition in prepared.plan.conditions],
-        repeats=max(prepared.plan.repeats_for(task.task) for task in prepared.plan.tasks),
-        notes=[*prepared.notes, *_limit_notes(prepared)],
-    )
-
-
-def _task_record(prepared: Prepared, opened: OpenTask) -> TaskRecord:
-    task, plan = opened.task, prepared.plan
-    condition = digest([[entry.name, entry.version] for entry in plan.conditions])
-    return TaskRecord(
-        name=task.name,
-        protocol=task.protocol,
-        family=task.card.family,
-        title=task.card.title,
-        items_digest=None,
-        ask_digest=task.ask_digest(plan.sampling_for(task), condition),
-        score_digest=task.score_digest(),
-        metrics=list(task.card.metrics),
-        chance=task.chance,
-        subset_columns=list(task.card.subsets),
-        samples=opened.size or 0,
-        available=opened.available,
-        limit=prepared.config.limit,
-        dataset=opened.description(),
-        published=[entry.model_dump() for entry in task.card.published],
-        citation=task.card.citation,
-        licence=task.card.licence,
-        status=task.card.status,
-    )
-
-
-def _limit_notes(prepared: Prepared) -> list[str]:
-    notes = []
-    for opened in prepared.plan.tasks:
-        if opened.selected is not None and opened.available is not None and len(opened.selected) < opened.available:
-            notes.append(f"{opened.task.name}: {len(opened.selected)} of {opened.available} samples (--limit, whole clusters, seed {prepared.config.seed})")
-        rows = opened.task.card.dataset.rows
-        if rows is not None and opened.available is not None and opened.available != rows:
-            notes.append(f"{opened.task.name}: the data set has {opened.available} rows, the card expects {rows}")
-    return notes
-
-
 def _finished(
     manifest: Manifest,
     tally: _Tally,
@@ -411,7 +333,7 @@ def _finished(
     broken = counts["error"] + counts["unscored"] + counts["missing"]
     status = "interrupted" if interrupted else "incomplete" if broken or problem is not None else "complete"
     notes = [*manifest.notes, *([f"stopped early: {problem.message}"] if problem is not None else [])]
-    update = {"tasks": tasks, "counts": counts, "status": status, "finished": _now(), "timings": {"total": round(seconds, 3)}, "notes": notes}
+    update = {"tasks": tasks, "counts": counts, "status": status, "finished": now(), "timings": {"total": round(seconds, 3)}, "notes": notes}
     return manifest.model_copy(update=update)
 
 
@@ -435,36 +357,6 @@ def _first(group: BaseExceptionGroup[MmevalError]) -> MmevalError:
 
 async def _close(engines: Sequence[Engine]) -> None:
     await asyncio.gather(*(engine.close() for engine in engines), return_exceptions=True)
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")
-
-
-def _versions() -> dict[str, str]:
-    found = {"python": platform.python_version(), "mmeval": __version__}
-    for name in RECORDED_PACKAGES:
-        try:
-            found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
-    return found
-
-
-def _hardware() -> dict[str, Any]:
-    import os
-
-    return {"system": platform.system(), "machine": platform.machine(), "cpus": os.cpu_count()}
-
-
-def _git() -> dict[str, Any] | None:
-    """Commit of the working directory, which usually holds the user's training code."""
-    try:
-        commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, timeout=5, check=True).stdout.strip()
-        status = subprocess.run(["git", "status", "--porcelain", "-uno"], capture_output=True, text=True, timeout=10, check=True)
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return {"commit": commit, "dirty": bool(status.stdout.strip())}
 
 
 def command_line(arguments: Sequence[str] | None = None) -> list[str]:

@@ -14,8 +14,9 @@ from mmeval.core.types import AnswerContext, Media, PreparedMedia, Sample, Sampl
 from mmeval.tasks import synthetic
 from mmeval.tasks.card import Card, parse_card
 from mmeval.tasks.data import Row, Source, lookup, media_from_cell, open_dataset
+from mmeval.tasks.gold import choice_texts, field_value, gold_answer, subset_label, to_pixels
 from mmeval.tasks.limit import Entry, draw
-from mmeval.tasks.prompts import DEFAULT_TEMPLATE, LETTERS, build_messages, evaluate, instruction_for, place_media, render
+from mmeval.tasks.prompts import DEFAULT_TEMPLATE, build_messages, instruction_for, place_media, render
 from mmeval.tasks.registry import CardFile
 from mmeval.verifiers.base import Verifier
 from mmeval.verifiers.registry import get_verifier
@@ -156,8 +157,8 @@ class Task:
     def _entries(self, source: Source) -> Iterator[Entry]:
         first_subset = next(iter(self.card.subsets.values()), None)
         for number, row in enumerate(source.rows()):
-            cluster = str(_field(self.card.fields.cluster, row)) if self.card.fields.cluster else f"row-{number}"
-            stratum = str(_field(first_subset, row)) if first_subset else ""
+            cluster = str(field_value(self.card.fields.cluster, row)) if self.card.fields.cluster else f"row-{number}"
+            stratum = str(field_value(first_subset, row)) if first_subset else ""
             yield Entry(number, cluster, stratum)
 
     def sample(self, row: Row, style: AskStyle) -> Sample:
@@ -170,27 +171,25 @@ class Task:
             return self._synthetic_sample(row.values["item"], style)
         card = self.card
         fields = card.fields
-        media = tuple(m for column in fields.images for m in media_from_cell(_field(column, row), row, column))
-        choices = tuple(_choice_texts(_field(fields.choices, row), row)) if fields.choices else ()
-        kind = card.answer.kind if card.answer.kind != "mixed" else str(_field(fields.answer_type, row))
-        identifier = str(_field(fields.id, row)) if fields.id else str(row.position)
-        raw_target = _field(fields.answer, row) if fields.answer else None
+        media = tuple(m for column in fields.images for m in media_from_cell(field_value(column, row), row, column))
+        choices = tuple(choice_texts(field_value(fields.choices, row), row)) if fields.choices else ()
+        kind = card.answer.kind if card.answer.kind != "mixed" else str(field_value(fields.answer_type, row))
+        identifier = str(field_value(fields.id, row)) if fields.id else str(row.position)
+        raw_target = field_value(fields.answer, row) if fields.answer else None
         options: dict[str, Any] = dict(card.answer.options)
         options.update({name.split(".")[-1]: lookup(name, row) for name in card.answer.row_options})
-        if card.answer.kind == "mixed":
-            options["answer_type"] = kind
-        question = str(_field(fields.question, row))
+        question = str(field_value(fields.question, row))
         return self._build(
             row=row.values,
             identifier=identifier,
             question=question,
             kind=kind,
             choices=choices,
-            target=_target(raw_target, kind, card.answer.target, choices, row),
+            target=gold_answer(raw_target, kind, card.answer.target, choices, row),
             media=media,
             options=options,
-            subsets={name: _label(_field(column, row)) for name, column in card.subsets.items()},
-            cluster=str(_field(fields.cluster, row)) if fields.cluster else "",
+            subsets={name: subset_label(field_value(column, row)) for name, column in card.subsets.items()},
+            cluster=str(field_value(fields.cluster, row)) if fields.cluster else "",
             extras={},
             style=style,
         )
@@ -240,6 +239,7 @@ class Task:
         style: AskStyle,
     ) -> Sample:
         prompt = self.card.prompt
+        options["answer_kind"] = kind
         if self.prompt_override is None and prompt.column is not None:
             text = str(row.get(prompt.column) or "")
             if not text:
@@ -284,7 +284,7 @@ class Task:
         context = replace(sample.context, image_size=size, sent_size=(first.width, first.height))
         target = sample.target
         if self.card.answer.coordinates != "pixels":
-            target = _to_pixels(target, size, 1.0 if self.card.answer.coordinates == "unit" else 1000.0)
+            target = to_pixels(target, size, 1.0 if self.card.answer.coordinates == "unit" else 1000.0)
         cluster = sample.cluster or f"image-{first.source_sha256[:16]}"
         return replace(sample, context=context, target=target, cluster=cluster)
 
@@ -360,85 +360,3 @@ def _synthetic_source(card: Card) -> Source:
         return (row(position) for position in range(settings.size))
 
     return Source({"kind": "synthetic", **settings.model_dump()}, rows, settings.size, fetch=row)
-
-
-def _field(column: str | None, row: Row) -> Any:
-    if column is None:
-        return None
-    if column.startswith("="):
-        try:
-            return evaluate(column[1:].strip(), row.values)
-        except DataError as error:
-            raise DataError(f"{row.place}: {error.message}", remedy=error.remedy) from error
-    return lookup(column, row)
-
-
-def _choice_texts(cell: Any, row: Row) -> list[str]:
-    if cell is None:
-        return []
-    if isinstance(cell, Mapping):
-        return [str(value) for value in cell.values()]
-    if isinstance(cell, str):
-        cell = parse_list_literal(cell, row.place)
-    if not isinstance(cell, (list, tuple)):
-        raise DataError(f"{row.place}: choices are {type(cell).__name__}, a list is expected", remedy="name the right column in fields.choices")
-    if len(cell) > len(LETTERS):
-        raise DataError(f"{row.place}: {len(cell)} choices, at most {len(LETTERS)} can be lettered")
-    return [str(value) for value in cell]
-
-
-def parse_list_literal(text: str, place: str) -> list[Any]:
-    """Read a list written as JSON or as a Python literal, without running it.
-
-    Raises:
-        DataError: when it is neither.
-    """
-    import ast
-
-    import orjson
-
-    try:
-        value = orjson.loads(text)
-    except orjson.JSONDecodeError:
-        try:
-            value = ast.literal_eval(text)
-        except (ValueError, SyntaxError, MemoryError, RecursionError) as error:
-            raise DataError(f"{place}: {text[:60]!r} is no list", remedy="choices are a list, or a list written as JSON") from error
-    if not isinstance(value, (list, tuple)):
-        raise DataError(f"{place}: {text[:60]!r} is no list", remedy="choices are a list, or a list written as JSON")
-    return list(value)
-
-
-def _target(raw: Any, kind: str, form: str, choices: Sequence[str], row: Row) -> Any:
-    if raw is None or kind != "choice" or form == "value":
-        return raw
-    if form == "index":
-        if not isinstance(raw, int) or not 0 <= raw < len(choices):
-            raise DataError(f"{row.place}: answer index {raw!r} is outside the {len(choices)} choices")
-        return LETTERS[raw]
-    text = str(raw).strip()
-    if form == "text":
-        matches = [index for index, choice in enumerate(choices) if choice.strip() == text]
-        if not matches:
-            raise DataError(f"{row.place}: answer {text!r} is none of the choices {list(choices)}", remedy="check the card's answer.target")
-        return LETTERS[matches[0]]
-    letter = text.strip("().").upper()
-    if len(letter) != 1 or letter not in LETTERS[: len(choices)]:
-        raise DataError(f"{row.place}: answer {text!r} is no letter of the {len(choices)} choices", remedy="check the card's answer.target")
-    return letter
-
-
-def _label(value: Any) -> str:
-    if isinstance(value, (list, tuple)):
-        return " | ".join(str(entry).replace(" | ", " / ") for entry in value)
-    return "none" if value is None else str(value).replace(" | ", " / ")
-
-
-def _to_pixels(target: Any, size: tuple[int, int], scale: float) -> Any:
-    if isinstance(target, Mapping):
-        return {key: _to_pixels(value, size, scale) for key, value in target.items()}
-    if isinstance(target, (list, tuple)):
-        if target and all(isinstance(value, (int, float)) for value in target):
-            return [value / scale * size[index % 2] for index, value in enumerate(target)]
-        return [_to_pixels(value, size, scale) for value in target]
-    return target

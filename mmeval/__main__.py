@@ -1,0 +1,5 @@
+"""`python -m mmeval`."""
+
+from mmeval.cli.main import main
+
+main()

@@ -1,0 +1,104 @@
+"""The `mmeval` command: commands are imported only when they are used."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import traceback
+from pathlib import Path
+from typing import NoReturn
+
+import click
+
+from mmeval import __version__
+from mmeval.core.errors import MmevalError, nearest
+
+COMMANDS: dict[str, tuple[str, str]] = {
+    "run": ("mmeval.cli.run:run", "Ask models, score the answers, write a run folder and a report."),
+    "tasks": ("mmeval.cli.tasks:tasks", "List, show, check and create task cards."),
+    "import": ("mmeval.cli.import_:import_", "Turn predictions from elsewhere into a run folder."),
+    "report": ("mmeval.cli.report:report", "Write the HTML report of one or more runs."),
+    "cache": ("mmeval.cli.cache:cache", "Inspect the response cache."),
+    "doctor": ("mmeval.cli.doctor:doctor", "Say what works here, what does not, and what to do."),
+}
+
+
+class LazyGroup(click.Group):
+    """A group that knows its commands by name and imports them on use, so that `--help` stays fast."""
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        """Names in the order of the table above."""
+        return list(COMMANDS)
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        """Import the module of one command."""
+        if name not in COMMANDS:
+            return None
+        module, _, attribute = COMMANDS[name][0].partition(":")
+        command: click.Command = getattr(importlib.import_module(module), attribute)
+        return command
+
+    def resolve_command(self, context: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        """Name the nearest commands when one is unknown."""
+        if args and args[0] not in COMMANDS:
+            close = nearest(args[0], COMMANDS)
+            hint = f" Did you mean {' or '.join(close)}?" if close else ""
+            context.fail(f"No such command {args[0]!r}.{hint}")
+        return super().resolve_command(context, args)
+
+    def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, prog_name="mmeval")
+def cli() -> None:
+    """Evaluate vision-language models, and say honestly what the numbers show.
+
+    \b
+    Example:
+      mmeval run -m tiny -t demo
+    """
+
+
+def main() -> NoReturn:
+    """Run the command line; every failure ends in the exit code that docs/cli.md gives."""
+    try:
+        code = cli.main(standalone_mode=False)
+        sys.exit(code if isinstance(code, int) else 0)
+    except MmevalError as error:
+        click.echo(f"error: {error}", err=True)
+        sys.exit(error.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.exceptions.Abort, KeyboardInterrupt):
+        click.echo("interrupted", err=True)
+        sys.exit(130)
+    except BrokenPipeError:
+        # The reader of our output has gone (`| head`); there is nobody left to tell.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except Exception as error:  # a bug: the traceback goes to the log, the user gets one line
+        click.echo(f"internal error: {type(error).__name__}: {error}\n  -> the traceback is in {_log()}; please report it", err=True)
+        sys.exit(1)
+
+
+def _log() -> str:
+    base = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
+    path = base / "mmeval" / "error.log"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a", encoding="utf-8") as handle:
+            traceback.print_exc(file=handle)
+    except OSError:
+        traceback.print_exc()
+        return "the text above"
+    return str(path)
+
+
+if __name__ == "__main__":
+    main()

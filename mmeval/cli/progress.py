@@ -1,0 +1,79 @@
+"""The progress display of a run: a live bar on a terminal, a line now and then elsewhere. On stderr."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from collections.abc import Sequence
+
+from mmeval.pipeline.runner import Progress
+
+REFRESH_S = 0.25
+LINE_EVERY_S = 15.0
+
+
+async def show_progress(progress: Sequence[Progress], started: float) -> None:
+    """Show until cancelled."""
+    if sys.stderr.isatty():
+        await _bars(progress)
+    else:
+        await _lines(progress, started)
+
+
+def describe(entry: Progress, elapsed: float) -> str:
+    """One line: done, in flight, failed, coverage, tokens per second."""
+    share = f"/{entry.total}" if entry.total is not None else ""
+    coverage = f", coverage {entry.answered / entry.done:.1%}" if entry.done else ""
+    tokens = f", {entry.completion_tokens / elapsed:.0f} tok/s" if entry.asked and elapsed > 0 else ""
+    failed = f", {entry.failed} failed ({entry.trouble[:80]})" if entry.failed else ""
+    state = " (loading the model)" if entry.state == "loading" else ""
+    return f"{entry.model}: {entry.done}{share} done, {entry.in_flight} in flight, {entry.cached} from cache{coverage}{tokens}{failed}{state}"
+
+
+async def _lines(progress: Sequence[Progress], started: float) -> None:
+    while True:
+        await asyncio.sleep(LINE_EVERY_S)
+        for entry in progress:
+            if entry.state in {"running", "loading"}:
+                print(describe(entry, time.monotonic() - entry.started), file=sys.stderr, flush=True)
+
+
+async def _bars(progress: Sequence[Progress]) -> None:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bars
+
+    bars = Bars(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[detail]}", markup=False),
+        console=Console(stderr=True),
+        refresh_per_second=4,
+    )
+    with bars:
+        rows = [bars.add_task(entry.model, total=entry.total, detail="") for entry in progress]
+        try:
+            while True:
+                _update(bars, rows, progress)
+                await asyncio.sleep(REFRESH_S)
+        finally:
+            _update(bars, rows, progress)
+
+
+def _update(bars: object, rows: Sequence[int], progress: Sequence[Progress]) -> None:
+    for row, entry in zip(rows, progress, strict=True):
+        elapsed = max(time.monotonic() - entry.started, 1e-3)
+        parts = [f"{entry.in_flight} in flight"]
+        if entry.cached:
+            parts.append(f"{entry.cached} cached")
+        if entry.failed:
+            parts.append(f"{entry.failed} failed")
+        if entry.done:
+            parts.append(f"coverage {entry.answered / entry.done:.1%}")
+        if entry.asked:
+            parts.append(f"{entry.completion_tokens / elapsed:.0f} tok/s")
+        detail = "loading the model" if entry.state == "loading" else " · ".join(parts)
+        bars.update(row, completed=entry.done, detail=detail)  # type: ignore[attr-defined]

@@ -1,0 +1,100 @@
+"""What `mmeval run` prints at its end."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+import orjson
+
+from mmeval.runs.execute import Outcome
+from mmeval.runs.folder import open_run
+from mmeval.runs.leaderboard import LeaderboardRow, leaderboard
+
+SHOWN_FAILURES = 5
+
+
+def print_outcome(outcome: Outcome, *, report: bool, as_json: bool) -> int:
+    """Print the leaderboard (stdout) and the summary (stderr), write the report, and return the exit code."""
+    run = open_run(outcome.folder)
+    rows = leaderboard(run)
+    path = None
+    if report and rows:
+        from mmeval.reports.build import build_report
+
+        path = build_report([run], outcome.folder / "report.html").path
+    if as_json:
+        click.echo(orjson.dumps(summary_json(outcome, rows, str(path) if path else None), option=orjson.OPT_INDENT_2).decode())
+    elif rows:
+        from rich.console import Console
+
+        from mmeval.reports.terminal import leaderboard_table
+
+        Console().print(leaderboard_table(rows))
+    _print_failures(outcome)
+    click.echo(summary_line(outcome), err=True)
+    if path is not None:
+        click.echo(f"report: {path}", err=True)
+    return outcome.exit_code
+
+
+def summary_line(outcome: Outcome) -> str:
+    """One line: status, rows, coverage, what was asked and what came from the cache, seconds, folder."""
+    counts = outcome.manifest.counts
+    rows = sum(counts.get(name, 0) for name in ("scored", "no_answer", "unsupported", "unscored", "error"))
+    answered = counts.get("scored", 0) + counts.get("no_answer", 0)
+    coverage = f"{answered / rows:.1%}" if rows else "none"
+    missing = f", {counts['missing']} not asked" if counts.get("missing") else ""
+    return (
+        f"{outcome.manifest.status}: {rows} rows{missing}, coverage {coverage}, {counts.get('asked', 0)} model calls, "
+        f"{counts.get('cached', 0)} from cache, {outcome.manifest.timings.get('total', 0):.1f} s -> {outcome.folder}"
+    )
+
+
+def _print_failures(outcome: Outcome) -> None:
+    for reason, count in list(outcome.failures.items())[:SHOWN_FAILURES]:
+        click.echo(f"failed {count}×: {reason}", err=True)
+    if len(outcome.failures) > SHOWN_FAILURES:
+        click.echo(f"… and {len(outcome.failures) - SHOWN_FAILURES} further reasons (column error of results.parquet)", err=True)
+    if outcome.problem is not None:
+        click.echo(f"error: {outcome.problem}", err=True)
+    if outcome.exit_code == 6 and outcome.problem is None:
+        click.echo("incomplete: run the same command again to ask what is missing", err=True)
+
+
+def summary_json(outcome: Outcome, rows: list[LeaderboardRow], report: str | None) -> dict[str, Any]:
+    """The machine-readable summary of a run."""
+    return {
+        "schema": 1,
+        "run": str(outcome.folder),
+        "status": outcome.manifest.status,
+        "exit_code": outcome.exit_code,
+        "counts": outcome.manifest.counts,
+        "timings": outcome.manifest.timings,
+        "report": report,
+        "leaderboard": [row_json(row) for row in rows],
+    }
+
+
+def row_json(row: LeaderboardRow) -> dict[str, Any]:
+    """One cell of the leaderboard as JSON."""
+    estimate = row.estimate
+    interval = estimate.interval
+    return {
+        "model": row.model,
+        "task": row.task,
+        "protocol": row.protocol,
+        "condition": row.condition,
+        "subset": list(row.subset) if row.subset else None,
+        "metric": estimate.metric,
+        "value": estimate.value,
+        "ci": [interval.low, interval.high] if interval is not None else None,
+        "ci_method": interval.method if interval is not None else None,
+        "n": estimate.n,
+        "clusters": estimate.clusters,
+        "coverage": estimate.coverage,
+        "chance": row.chance,
+        "outcomes": dict(row.outcomes),
+        "truncated": row.truncated,
+        "no_answer": row.no_answer,
+    }

@@ -1,0 +1,217 @@
+"""`mmeval tasks`: list, show, check, new."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+import orjson
+
+from mmeval.core.errors import MmevalError, UsageError
+
+NEW_CARD = """\
+# A task card. `mmeval tasks check {file}` explains every mistake; docs/tasks.md describes every key.
+name: {name}
+family: custom
+title: {title}
+description: One sentence on what the task measures.
+licence: unknown
+status: unverified
+dataset:
+  local:
+    files: ["{stem}.jsonl", "*.jsonl"]   # looked for in DIR/{name} and DIR of --data-dir DIR
+fields:
+  id: id
+  question: question
+  images: [image]        # paths relative to the file, base64, or parquet image cells
+  choices: options       # leave out for open questions
+  answer: answer
+answer:
+  kind: choice           # choice, number, yes-no, text, box, boxes, point, rating
+  target: letter         # how the answer column names the option: letter, text or index
+metrics: [accuracy]
+"""
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def tasks() -> None:
+    """List, show, check and create task cards.
+
+    \b
+    Example:
+      mmeval tasks show synthetic/count --sample 0
+    """
+
+
+_path_option = click.option("--task-path", "task_paths", multiple=True, type=click.Path(path_type=Path), help="Folder with further task cards.")
+
+
+@tasks.command("list")
+@click.option("--family", help="Only this family.")
+@click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
+@_path_option
+def list_(family: str | None, as_json: bool, task_paths: tuple[Path, ...]) -> None:
+    """List all tasks and suites.
+
+    \b
+    Example:
+      mmeval tasks list --family synthetic
+    """
+    from mmeval.tasks.registry import Registry
+
+    registry = Registry(task_paths)
+    rows = [_row(card.raw) for _, card in sorted(registry.cards.items())]
+    if family is not None:
+        families = sorted({row["family"] for row in rows})
+        if family not in families:
+            from mmeval.core.errors import unknown
+
+            raise unknown("family", family, families)
+        rows = [row for row in rows if row["family"] == family]
+    if as_json:
+        click.echo(orjson.dumps({"schema": 1, "tasks": rows, "suites": registry.suites}, option=orjson.OPT_INDENT_2).decode())
+    else:
+        _print_table(rows)
+        if family is None and registry.suites:
+            click.echo("\nSuites")
+            for name, members in sorted(registry.suites.items()):
+                click.echo(f"  {name:24} {', '.join(members)}")
+    click.echo(f"{len(rows)} tasks, {len(registry.suites)} suites", err=True)
+
+
+def _row(raw: dict[str, Any]) -> dict[str, Any]:
+    dataset = raw.get("dataset") or {}
+    synthetic = dataset.get("synthetic") or {}
+    return {
+        "name": str(raw["name"]),
+        "family": str(raw.get("family", "")),
+        "title": str(raw.get("title", "")),
+        "samples": synthetic.get("size", 500) if synthetic else dataset.get("rows"),
+        "licence": str(raw.get("licence", "unknown")),
+        "status": str(raw.get("status", "verified")),
+        "needs": list(raw.get("needs") or []),
+        "protocols": ["default", *(raw.get("protocols") or {})],
+    }
+
+
+def _print_table(rows: list[dict[str, Any]]) -> None:
+    header = ("task", "family", "samples", "licence", "needs", "status", "protocols")
+    table = [
+        (
+            row["name"], row["family"], str(row["samples"] or "?"), row["licence"], ", ".join(row["needs"]) or "-",
+            row["status"], ", ".join(row["protocols"]),
+        )
+        for row in rows
+    ]  # fmt: skip
+    widths = [max(len(line[column]) for line in (header, *table)) for column in range(len(header))]
+    for line in (header, *table):
+        click.echo("  ".join(cell.rjust(width) if column == 2 else cell.ljust(width) for column, (cell, width) in enumerate(zip(line, widths, strict=True))).rstrip())
+
+
+@tasks.command("show")
+@click.argument("task")
+@click.option("--sample", "sample", type=click.IntRange(min=0), metavar="I", help="Also show sample I as it would be asked.")
+@click.option("--data-dir", type=click.Path(path_type=Path), help="Folder with data sets in their own layout.")
+@click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
+@_path_option
+def show(task: str, sample: int | None, data_dir: Path | None, as_json: bool, task_paths: tuple[Path, ...]) -> None:
+    """Show a card: data, prompt, answer, metrics, protocols, published numbers.
+
+    \b
+    Example:
+      mmeval tasks show mathvista@official
+    """
+    from mmeval.tasks.registry import Registry
+    from mmeval.tasks.task import Task
+
+    found = Registry(task_paths).resolve([task])
+    loaded = [Task.load(card, protocol) for card, protocol in found]
+    shown: list[dict[str, Any]] = []
+    for (card, _), entry in zip(found, loaded, strict=True):
+        record: dict[str, Any] = {"file": card.path.name, "protocol": entry.protocol, **entry.card.model_dump(exclude_defaults=True), "chance": entry.chance}
+        if sample is not None:
+            record["sample"] = _sample_json(entry, sample, data_dir)
+        shown.append(record)
+    if as_json:
+        click.echo(orjson.dumps({"schema": 1, "tasks": shown}, option=orjson.OPT_INDENT_2).decode())
+    else:
+        import yaml
+
+        for record in shown:
+            click.echo(yaml.safe_dump(record, sort_keys=False, allow_unicode=True, width=110))
+    click.echo(f"{len(shown)} task{'s' if len(shown) != 1 else ''}", err=True)
+
+
+def _sample_json(task: Any, index: int, data_dir: Path | None) -> dict[str, Any]:
+    from mmeval.pipeline.identity import message_json
+    from mmeval.tasks.task import AskStyle, DataOptions
+
+    for number, (_, build) in enumerate(task.open(DataOptions(data_dir)).samples(AskStyle())):
+        if number == index:
+            sample = build()
+            return {
+                "id": sample.id,
+                "messages": message_json(sample.messages),
+                "media": [media.label for media in sample.media],
+                "choices": list(sample.context.choices),
+                "target": sample.target,
+                "subsets": dict(sample.subsets),
+                "cluster": sample.cluster,
+            }
+    raise UsageError(f"task {task.name} has no sample {index}", remedy="count from 0")
+
+
+@tasks.command("check")
+@click.argument("cards", nargs=-1, required=True, type=click.Path(path_type=Path))
+def check(cards: tuple[Path, ...]) -> int:
+    """Explain every mistake in card files; exit code 2 when there is one.
+
+    \b
+    Example:
+      mmeval tasks check my-tasks/my-card.yaml
+    """
+    from mmeval.tasks.registry import CardFile, read_yaml
+    from mmeval.tasks.task import Task
+
+    wrong = 0
+    for path in cards:
+        try:
+            raw = read_yaml(path)
+            name = str(raw.get("name", path.stem)) if isinstance(raw, dict) else path.stem
+            protocols = raw.get("protocols") if isinstance(raw, dict) else None
+            for protocol in ("default", *(protocols if isinstance(protocols, dict) else ())):
+                Task.load(CardFile(name, path, raw), protocol)
+            click.echo(f"{path}: good")
+        except MmevalError as error:
+            wrong += 1
+            click.echo(f"error: {error}", err=True)
+    click.echo(f"{len(cards) - wrong} good, {wrong} with mistakes", err=True)
+    return 2 if wrong else 0
+
+
+@tasks.command("new")
+@click.argument("name")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="File to write.  [default: NAME.yaml]")
+def new(name: str, output: Path | None) -> None:
+    """Write a commented card to start from.
+
+    \b
+    Example:
+      mmeval tasks new my-benchmark
+    """
+    from mmeval.tasks.card import parse_card
+    from mmeval.tasks.registry import read_yaml
+
+    stem = name.rsplit("/", 1)[-1]
+    path = output or Path(f"{stem}.yaml")
+    if path.exists():
+        raise UsageError(f"{path} exists", remedy="give another file with -o")
+    text = NEW_CARD.format(name=name, stem=stem, title=stem.replace("-", " ").title(), file=path)
+    path.write_text(text, encoding="utf-8")
+    try:
+        parse_card(read_yaml(path), path)
+    except UsageError:
+        path.unlink()
+        raise
+    click.echo(f"wrote {path}; edit it, then: mmeval tasks check {path} && mmeval run --task-path {path.parent} -t {name} --data-dir DIR -m tiny", err=True)

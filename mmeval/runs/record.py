@@ -1,0 +1,122 @@
+"""Filling in the manifest: models, tasks, versions, hardware, git."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from importlib import metadata
+from typing import TYPE_CHECKING, Any
+
+from mmeval import __version__
+from mmeval.core.hashing import digest
+from mmeval.runs.config import config_digest
+from mmeval.runs.manifest import Manifest, ModelRecord, TaskRecord
+from mmeval.tasks.task import OpenTask
+
+if TYPE_CHECKING:
+    from mmeval.runs.execute import Prepared
+
+RECORDED_PACKAGES = ("mmeval-harness", "torch", "transformers", "datasets", "pillow", "numpy", "pyarrow", "aiohttp")
+
+
+def new_manifest(prepared: Prepared, name: str, run_id: str, command: Sequence[str]) -> Manifest:
+    config = prepared.config
+    models = [
+        ModelRecord(
+            name=name,
+            spec=spec,
+            engine=info.engine,
+            engine_version=info.version,
+            identity=dict(info.identity),
+            identity_digest=digest(dict(info.identity)),
+            shared_identity=info.shared_identity,
+            details=dict(info.details),
+            profile=dict(info.profile),
+        )
+        for name, spec, info in zip(prepared.names, config.models, prepared.infos, strict=True)
+    ]
+    return Manifest(
+        run_id=run_id,
+        name=name,
+        status="running",
+        created=now(),
+        command=list(command),
+        config=config.model_dump(mode="json"),
+        config_digest=config_digest(config),
+        versions=versions(),
+        hardware=hardware(),
+        git=git_state(),
+        seeds={"run": config.seed, "limit": config.seed},
+        models=models,
+        tasks=[_task_record(prepared, task) for task in prepared.plan.tasks],
+        conditions=[condition.name for condition in prepared.plan.conditions],
+        repeats=max(prepared.plan.repeats_for(task.task) for task in prepared.plan.tasks),
+        notes=[*prepared.notes, *_limit_notes(prepared)],
+    )
+
+
+def _task_record(prepared: Prepared, opened: OpenTask) -> TaskRecord:
+    task, plan = opened.task, prepared.plan
+    condition = digest([[entry.name, entry.version] for entry in plan.conditions])
+    return TaskRecord(
+        name=task.name,
+        protocol=task.protocol,
+        family=task.card.family,
+        title=task.card.title,
+        items_digest=None,
+        ask_digest=task.ask_digest(plan.sampling_for(task), condition),
+        score_digest=task.score_digest(),
+        metrics=list(task.card.metrics),
+        chance=task.chance,
+        subset_columns=list(task.card.subsets),
+        samples=opened.size or 0,
+        available=opened.available,
+        limit=prepared.config.limit,
+        dataset=opened.description(),
+        published=[entry.model_dump() for entry in task.card.published],
+        citation=task.card.citation,
+        licence=task.card.licence,
+        status=task.card.status,
+    )
+
+
+def _limit_notes(prepared: Prepared) -> list[str]:
+    notes = []
+    for opened in prepared.plan.tasks:
+        if opened.selected is not None and opened.available is not None and len(opened.selected) < opened.available:
+            notes.append(f"{opened.task.name}: {len(opened.selected)} of {opened.available} samples (--limit, whole clusters, seed {prepared.config.seed})")
+        rows = opened.task.card.dataset.rows
+        if rows is not None and opened.available is not None and opened.available != rows:
+            notes.append(f"{opened.task.name}: the data set has {opened.available} rows, the card expects {rows}")
+    return notes
+
+
+def now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def versions() -> dict[str, str]:
+    found = {"python": platform.python_version(), "mmeval": __version__}
+    for name in RECORDED_PACKAGES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def hardware() -> dict[str, Any]:
+    return {"system": platform.system(), "machine": platform.machine(), "cpus": os.cpu_count()}
+
+
+def git_state() -> dict[str, Any] | None:
+    """Commit of the working directory, which usually holds the user's training code."""
+    try:
+        commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, timeout=5, check=True).stdout.strip()
+        status = subprocess.run(["git", "status", "--porcelain", "-uno"], capture_output=True, text=True, timeout=10, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return {"commit": commit, "dirty": bool(status.stdout.strip())}
