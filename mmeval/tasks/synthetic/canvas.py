@@ -54,9 +54,7 @@ def _coverage(inside: NDArray[np.bool_]) -> Mask:
     return np.asarray(hits * 255 // 16, np.uint8)
 
 
-def _polygon(
-    x: NDArray[np.int64], y: NDArray[np.int64], corners: tuple[tuple[int, int], ...]
-) -> NDArray[np.bool_]:
+def _polygon(x: NDArray[np.int64], y: NDArray[np.int64], corners: tuple[tuple[int, int], ...]) -> NDArray[np.bool_]:
     """Even–odd rule; a sample's parity flips at every edge to its right."""
     inside = np.zeros(np.broadcast_shapes(x.shape, y.shape), bool)
     for (x1, y1), (x2, y2) in zip(corners, corners[1:] + corners[:1], strict=True):
@@ -100,9 +98,7 @@ def shape_box(shape: str, x: int, y: int, size: int) -> Box:
 
 def mix(first: Color, second: Color, percent: int) -> Color:
     """``percent`` of ``second`` in ``first``."""
-    red, green, blue = (
-        (a * (100 - percent) + b * percent + 50) // 100 for a, b in zip(first, second, strict=True)
-    )
+    red, green, blue = ((a * (100 - percent) + b * percent + 50) // 100 for a, b in zip(first, second, strict=True))
     return red, green, blue
 
 

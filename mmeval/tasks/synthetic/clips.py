@@ -83,8 +83,7 @@ def _movement(context: Context, nth: int) -> SyntheticItem:
         names.append((kind, size))
         paths.append(_path(rng, way, size, frames, limits))
     shown = [
-        [Thing(*kind, *path[at], size) for (kind, size), path in zip(names, paths, strict=True)]
-        for at in range(frames)
+        [Thing(*kind, *path[at], size) for (kind, size), path in zip(names, paths, strict=True)] for at in range(frames)
     ]
     name = shown[0][0].name
     question = context.item_rng("words").choice(
@@ -153,9 +152,7 @@ def _appearance(context: Context, nth: int) -> SyntheticItem:
     return _event_item(context, shown, things, asked, verb)
 
 
-def _disappear_four(
-    context: Context, shown: list[list[Thing]], things: list[Thing], asked: int
-) -> SyntheticItem:
+def _disappear_four(context: Context, shown: list[list[Thing]], things: list[Thing], asked: int) -> SyntheticItem:
     """With four frames only three things can vanish: ask for the first one, or the one that stays."""
     return _event_item(context, shown, things, asked, "disappear" if asked == 0 else "stay")
 

@@ -92,9 +92,7 @@ def _blocks(pixels: Pixels, step: int) -> Pixels:
     All values are whole numbers below 2**53, so the float64 products are exact in any order.
     """
     height, width, _ = pixels.shape
-    blocks = (
-        pixels.reshape(height // 8, 8, width // 8, 8, 3).transpose(0, 2, 4, 1, 3).astype(np.float64) - 128
-    )
+    blocks = pixels.reshape(height // 8, 8, width // 8, 8, 3).transpose(0, 2, 4, 1, 3).astype(np.float64) - 128
     spectrum = _DCT @ blocks @ _DCT.T  # scaled by 4096²
     order = np.arange(8)
     steps = (step + step * (order[:, None] + order[None, :]) // 3).astype(np.float64) * 4096.0 * 4096.0

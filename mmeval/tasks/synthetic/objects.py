@@ -205,9 +205,7 @@ def existence(context: Context) -> SyntheticItem:
         kind
         for kind in ALL_KINDS
         if not (
-            kind == absent
-            or (level == "shape" and kind[1] == absent[1])
-            or (level == "color" and kind[0] == absent[0])
+            kind == absent or (level == "shape" and kind[1] == absent[1]) or (level == "color" and kind[0] == absent[0])
         )
     ]
     near = [kind for kind in allowed if kind[0] == absent[0] or kind[1] == absent[1]]
@@ -255,9 +253,7 @@ def box(context: Context) -> SyntheticItem:
             f"Draw a box around the {thing.name}.",
         )
     )
-    return scene_item(
-        context, things, question, list(thing.box), None, {"shape": thing.shape, "color": thing.color}
-    )
+    return scene_item(context, things, question, list(thing.box), None, {"shape": thing.shape, "color": thing.color})
 
 
 def detect(context: Context) -> SyntheticItem:

@@ -95,9 +95,7 @@ def _house(canvas: Canvas, x: int, y: int, width: int, wall: str) -> Box:
 
 def _tree(canvas: Canvas, x: int, y: int, size: int, rng: Rng) -> Box:
     trunk = (110, 74, 46)
-    canvas.rect(
-        x + size // 2 - size // 12, y + size - 4, x + size // 2 + size // 12, y + size * 3 // 2, trunk
-    )
+    canvas.rect(x + size // 2 - size // 12, y + size - 4, x + size // 2 + size // 12, y + size * 3 // 2, trunk)
     leaves = mix((40, 124, 56), (120, 150, 40), rng.below(60))
     canvas.shape("circle", x, y, size, leaves, shadow=False)
     for _ in range(10):  # small light leaves, so that blur has detail to destroy

@@ -121,9 +121,7 @@ def encode_png(pixels: NDArray[np.uint8]) -> bytes:
         ValueError: for another shape or type, or an empty picture.
     """
     if pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.dtype != np.uint8 or pixels.size == 0:
-        raise ValueError(
-            f"encode_png needs a (height, width, 3) uint8 array, got {pixels.shape} {pixels.dtype}"
-        )
+        raise ValueError(f"encode_png needs a (height, width, 3) uint8 array, got {pixels.shape} {pixels.dtype}")
     height, width, _ = pixels.shape
     rows = np.empty((height, 1 + width * 3), np.uint8)
     flat = pixels.reshape(height, width * 3)

@@ -159,9 +159,7 @@ def describe(things: Sequence[Thing], background: str, side: int = SIDE) -> str:
         words = f"{size_word(thing.size, side)} {thing.name}"
         parts.append(f"{an(words)} {zone(x, y, side, side)} (x {x}, y {y})")
     noun = "object" if len(things) == 1 else "objects"
-    return (
-        f"{len(things)} {noun} on {an(background)} background of {side} by {side} pixels: {listing(parts)}."
-    )
+    return f"{len(things)} {noun} on {an(background)} background of {side} by {side} pixels: {listing(parts)}."
 
 
 def relation(first: Thing, second: Thing) -> str | None:

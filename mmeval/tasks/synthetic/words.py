@@ -46,5 +46,5 @@ BUTTONS = (
     "Login", "Start", "Stop", "Apply", "Reset", "Edit", "Delete", "Export",
 )  # fmt: skip
 FIELDS = ("Name", "Email", "City", "Phone", "Search", "Street", "Title", "Notes", "Country", "Company")
-OPTIONS = ("Wi-Fi", "Sound", "Alerts", "Sync", "Backup", "Camera", "Updates", "Night mode", "Cookies", "Maps")
+OPTIONS = ("Wi-Fi", "Sound", "Alerts", "Sync", "Backup", "Camera", "Updates", "Hotspot", "Cookies", "Maps")
 WINDOWS = ("Settings", "Mail", "Editor", "Photos", "Calendar", "Contacts", "Player", "Files")

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from mmeval.tasks.synthetic import Fact, SceneObject, SyntheticItem, generate
+from mmeval.tasks.synthetic import Fact, SceneObject, SyntheticItem, generate, words
 from mmeval.tasks.synthetic.context import LETTERS
 from mmeval.tasks.synthetic.model import Pixels
 from mmeval.tasks.synthetic.reading import CHART_VALUES
@@ -165,9 +165,7 @@ def test_scenes_show_their_objects(name: str, difficulty: int) -> None:
                 ), (item.id, thing, other)
 
 
-@pytest.mark.parametrize(
-    "name", ["circle", "square", "triangle", "star", "heart", "diamond", "cross", "hexagon"]
-)
+@pytest.mark.parametrize("name", ["circle", "square", "triangle", "star", "heart", "diamond", "cross", "hexagon"])
 def test_boxes_are_tight(name: str) -> None:
     """Pixels that differ clearly from the background start and end at the box (shadow excluded)."""
     found = 0
@@ -179,9 +177,7 @@ def test_boxes_are_tight(name: str) -> None:
             found += 1
             x1, y1, x2, y2 = (int(edge) for edge in thing.box)
             image = item.images[0].astype(int)
-            inside = (
-                np.ptp(image, axis=2) > 60
-            )  # strong colours only: background, rim blends and shadow are pale
+            inside = np.ptp(image, axis=2) > 60  # strong colours only: background, rim blends and shadow are pale
             around = inside[max(y1 - 4, 0) : y2 + 4, max(x1 - 4, 0) : x2 + 4]
             ys, xs = np.nonzero(around)
             left, top = x1 - max(x1 - 4, 0), y1 - max(y1 - 4, 0)
@@ -374,3 +370,12 @@ def ranked(item: SyntheticItem, appears: bool) -> list[str]:
         when[thing.name] = shown.index(True) if appears else len(shown) - shown[::-1].index(True)
     assert len(set(when.values())) == 4
     return sorted(when, key=when.__getitem__)
+
+
+def test_every_label_fits_the_narrowest_slot() -> None:
+    """Screens: body at least 344 pixels wide, two or three columns, four pixels free on each side."""
+    for face, slot, side in (("regular-20", 164, 28), ("regular-14", 106, 18)):
+        bold = face.replace("regular", "bold")
+        assert all(side + 8 + text_size(text, face)[0] <= slot for text in words.OPTIONS)
+        assert all(text_size(text, face)[0] + 22 <= slot for text in words.FIELDS)
+        assert all(text_size(text, bold)[0] + 12 <= slot for text in words.BUTTONS)
