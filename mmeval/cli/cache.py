@@ -11,7 +11,12 @@ import orjson
 from mmeval.core.errors import StorageError
 from mmeval.pipeline.cache import ResponseCache
 
-_file = click.option("--cache", "cache_file", type=click.Path(path_type=Path), help="Response cache.  [default: cache/responses.sqlite, or $MMEVAL_CACHE]")
+_file = click.option(
+    "--cache",
+    "cache_file",
+    type=click.Path(path_type=Path),
+    help="Response cache.  [default: cache/responses.sqlite, or $MMEVAL_CACHE]",
+)
 
 
 def _open(cache_file: Path | None) -> ResponseCache:
@@ -39,12 +44,21 @@ def stats(cache_file: Path | None, as_json: bool) -> None:
     with _open(cache_file) as opened:
         found = opened.stats()
     if as_json:
-        record = {"schema": 1, "responses": found.responses, "images": found.images, "bytes": found.bytes, "by_model": dict(found.by_model)}
+        record = {
+            "schema": 1,
+            "responses": found.responses,
+            "images": found.images,
+            "bytes": found.bytes,
+            "by_model": dict(found.by_model),
+        }
         click.echo(orjson.dumps(record).decode())
     else:
         for model, count in found.by_model.items():
             click.echo(f"{count:>9}  {model}")
-    click.echo(f"{found.responses} answers, {found.images} validated images, {found.bytes / 1e6:.1f} MB in {opened.path}", err=True)
+    click.echo(
+        f"{found.responses} answers, {found.images} validated images, {found.bytes / 1e6:.1f} MB in {opened.path}",
+        err=True,
+    )
 
 
 @cache.command()
@@ -56,5 +70,8 @@ def verify(cache_file: Path | None) -> int:
         damaged = list(opened.damaged())
     for key in damaged:
         click.echo(f"damaged: {key}")
-    click.echo(f"{count} answers, {len(damaged)} damaged" + ("; they count as absent and are asked again" if damaged else ""), err=True)
+    click.echo(
+        f"{count} answers, {len(damaged)} damaged" + ("; they count as absent and are asked again" if damaged else ""),
+        err=True,
+    )
     return 2 if damaged else 0

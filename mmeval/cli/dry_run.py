@@ -32,7 +32,9 @@ async def _show(config: RunConfig) -> None:
     for note in prepared.notes:
         click.echo(note)
     for name, info in zip(prepared.names, prepared.infos, strict=True):
-        click.echo(f"model {name}: engine {info.engine} {info.version}, profile {info.profile.get('name', '-')}, {info.slots} in flight")
+        click.echo(
+            f"model {name}: engine {info.engine} {info.version}, profile {info.profile.get('name', '-')}, {info.slots} in flight"
+        )
     requests = 0
     for opened in plan.tasks:
         images = characters = samples = 0
@@ -40,15 +42,29 @@ async def _show(config: RunConfig) -> None:
             for number, (_, build) in enumerate(opened.samples(style_of(info))):
                 sample = build()
                 if number < SHOWN_SAMPLES:
-                    click.echo(f"\n--- {opened.task.name}@{opened.task.protocol}, sample {sample.id}, as asked of {model}")
+                    click.echo(
+                        f"\n--- {opened.task.name}@{opened.task.protocol}, sample {sample.id}, as asked of {model}"
+                    )
                     for message in sample.messages:
-                        parts = [part.text if isinstance(part, TextPart) else f"<{sample.media[part.index].kind}: {sample.media[part.index].label}>" for part in message.parts]
+                        parts = [
+                            part.text
+                            if isinstance(part, TextPart)
+                            else f"<{sample.media[part.index].kind}: {sample.media[part.index].label}>"
+                            for part in message.parts
+                        ]
                         click.echo(f"[{message.role}] " + "\n".join(parts))
-                    click.echo(f"[target] {sample.target!r}   [verifier] {opened.task.verifier.name}   [sampling] {plan.sampling_for(opened.task)}")
+                    click.echo(
+                        f"[target] {sample.target!r}   [verifier] {opened.task.verifier.name}   [sampling] {plan.sampling_for(opened.task)}"
+                    )
                 if model == prepared.names[0]:
                     samples += 1
                     images += sum(len(media.frames) or 1 for media in sample.media)
-                    characters += sum(len(part.text) for message in sample.messages for part in message.parts if isinstance(part, TextPart))
+                    characters += sum(
+                        len(part.text)
+                        for message in sample.messages
+                        for part in message.parts
+                        if isinstance(part, TextPart)
+                    )
                 if number + 1 >= (COUNTED_SAMPLES if model == prepared.names[0] else SHOWN_SAMPLES):
                     break
         total = opened.size if opened.size is not None else samples

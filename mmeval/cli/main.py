@@ -39,7 +39,9 @@ class LazyGroup(click.Group):
         command: click.Command = getattr(importlib.import_module(module), attribute)
         return command
 
-    def resolve_command(self, context: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+    def resolve_command(
+        self, context: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
         """Name the nearest commands when one is unknown."""
         if args and args[0] not in COMMANDS:
             close = nearest(args[0], COMMANDS)
@@ -83,7 +85,10 @@ def main() -> NoReturn:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
     except Exception as error:  # a bug: the traceback goes to the log, the user gets one line
-        click.echo(f"internal error: {type(error).__name__}: {error}\n  -> the traceback is in {_log()}; please report it", err=True)
+        click.echo(
+            f"internal error: {type(error).__name__}: {error}\n  -> the traceback is in {_log()}; please report it",
+            err=True,
+        )
         sys.exit(1)
 
 

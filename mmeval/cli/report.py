@@ -9,8 +9,12 @@ import click
 
 @click.command(context_settings={"show_default": True})
 @click.argument("runs", nargs=-1, required=True, metavar="RUN…")
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="HTML file.  [default: report.html in the first run]")
-@click.option("--max-mb", type=click.FloatRange(min=0.5), default=20.0, help="Size limit; what is left out is said in the report.")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), help="HTML file.  [default: report.html in the first run]"
+)
+@click.option(
+    "--max-mb", type=click.FloatRange(min=0.5), default=20.0, help="Size limit; what is left out is said in the report."
+)
 def report(runs: tuple[str, ...], output: Path | None, max_mb: float) -> None:
     """Write one HTML file that opens without a network.
 
@@ -24,5 +28,6 @@ def report(runs: tuple[str, ...], output: Path | None, max_mb: float) -> None:
     opened = [open_run(run) for run in runs]
     summary = build_report(opened, output or opened[0].path / "report.html", max_mb=max_mb)
     click.echo(
-        f"wrote {summary.path} ({summary.bytes / 1e6:.1f} MB, {summary.samples_shown} of {summary.samples_total} samples shown)", err=True
+        f"wrote {summary.path} ({summary.bytes / 1e6:.1f} MB, {summary.samples_shown} of {summary.samples_total} samples shown)",
+        err=True,
     )

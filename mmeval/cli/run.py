@@ -35,36 +35,114 @@ def _engine_args(pairs: tuple[str, ...]) -> dict[str, Any]:
 
 
 @click.command(context_settings={"show_default": True})
-@click.option("-m", "--model", "models", multiple=True, metavar="MODEL", help="Model(s), e.g. tiny, hf:./ckpt, openai:gpt-4o, chance. Commas or several -m.")
-@click.option("-t", "--task", "tasks", multiple=True, metavar="TASK[@PROTOCOL]", help="Task(s), globs or suites, e.g. demo, 'synthetic/*', mathvista@official.")
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="Run folder. Default: runs/ and a name made of the options, so that the same command resumes.")
-@click.option("--condition", "conditions", multiple=True, metavar="NAME", help="What is done to samples before asking: standard, blind, blank.")
+@click.option(
+    "-m",
+    "--model",
+    "models",
+    multiple=True,
+    metavar="MODEL",
+    help="Model(s), e.g. tiny, hf:./ckpt, openai:gpt-4o, chance. Commas or several -m.",
+)
+@click.option(
+    "-t",
+    "--task",
+    "tasks",
+    multiple=True,
+    metavar="TASK[@PROTOCOL]",
+    help="Task(s), globs or suites, e.g. demo, 'synthetic/*', mathvista@official.",
+)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    help="Run folder. Default: runs/ and a name made of the options, so that the same command resumes.",
+)
+@click.option(
+    "--condition",
+    "conditions",
+    multiple=True,
+    metavar="NAME",
+    help="What is done to samples before asking: standard, blind, blank.",
+)
 @click.option("--repeats", type=click.IntRange(min=1), help="Ask every sample this often (avg@k, pass@k).")
-@click.option("--limit", metavar="N|SHARE", help="Only so many samples of each task (stratified, seeded, whole clusters): 200, 0.1 or 10%.")
+@click.option(
+    "--limit",
+    metavar="N|SHARE",
+    help="Only so many samples of each task (stratified, seeded, whole clusters): 200, 0.1 or 10%.",
+)
 @click.option("--seed", type=int, help="Seed of sampling and of --limit.  [default: 0]")
-@click.option("--sampling", multiple=True, metavar="KEY=VALUE", help="Decoding: temperature, top_p, top_k, min_p, repetition_penalty, max_tokens, stop.")
-@click.option("--engine-arg", "engine_args", multiple=True, metavar="KEY=VALUE", help="Argument of the engine, under its own name.")
+@click.option(
+    "--sampling",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Decoding: temperature, top_p, top_k, min_p, repetition_penalty, max_tokens, stop.",
+)
+@click.option(
+    "--engine-arg",
+    "engine_args",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Argument of the engine, under its own name.",
+)
 @click.option("--base-url", "base_urls", multiple=True, metavar="URL", help="Endpoint(s) of an openai: model.")
 @click.option("--concurrency", type=click.IntRange(min=1), help="Requests in flight. Default: what the engine says.")
-@click.option("--config", "config_file", type=click.Path(path_type=Path), help="YAML file with these options, or the run.json of a run to repeat.")
+@click.option(
+    "--config",
+    "config_file",
+    type=click.Path(path_type=Path),
+    help="YAML file with these options, or the run.json of a run to repeat.",
+)
 @click.option("--data-dir", type=click.Path(path_type=Path), help="Folder with data sets in their own layout.")
-@click.option("--task-path", "task_paths", multiple=True, type=click.Path(path_type=Path), help="Folder with further task cards.")
-@click.option("--cache", "cache_file", type=click.Path(path_type=Path), help="Response cache.  [default: cache/responses.sqlite, or $MMEVAL_CACHE]")
+@click.option(
+    "--task-path", "task_paths", multiple=True, type=click.Path(path_type=Path), help="Folder with further task cards."
+)
+@click.option(
+    "--cache",
+    "cache_file",
+    type=click.Path(path_type=Path),
+    help="Response cache.  [default: cache/responses.sqlite, or $MMEVAL_CACHE]",
+)
 @click.option("--dry-run", is_flag=True, help="Load, render and show the first requests; ask nothing.")
 @click.option("--report/--no-report", default=True, help="Write report.html into the run folder.")
 @click.option("--engine-python", metavar="PATH", help="Python of the environment in which the engine lives.")
-@click.option("--model-id", metavar="ID", help="Your word for which weights an endpoint serves; its answers are then shared between runs.")
+@click.option(
+    "--model-id",
+    metavar="ID",
+    help="Your word for which weights an endpoint serves; its answers are then shared between runs.",
+)
 @click.option("--revision", metavar="R", help="Hub revision of the model.")
 @click.option("--profile", metavar="NAME", help="Model profile instead of the one that its configuration suggests.")
-@click.option("--prompt-file", type=click.Path(path_type=Path), help="Jinja2 template that replaces the tasks' prompts.")
+@click.option(
+    "--prompt-file", type=click.Path(path_type=Path), help="Jinja2 template that replaces the tasks' prompts."
+)
 @click.option("--no-media", is_flag=True, help="Do not copy images into the run folder.")
-@click.option("--timeout", "timeout_s", type=click.FloatRange(min=0, min_open=True), help="Seconds that one request may take.  [default: 600]")
-@click.option("--attempts", type=click.IntRange(min=1), help="Tries per request before it becomes an error row.  [default: 5]")
-@click.option("--allow-errors", type=click.FloatRange(0, 1), metavar="SHARE", help="Share of rows that may fail before the exit code is 6.  [default: 0]")
+@click.option(
+    "--timeout",
+    "timeout_s",
+    type=click.FloatRange(min=0, min_open=True),
+    help="Seconds that one request may take.  [default: 600]",
+)
+@click.option(
+    "--attempts", type=click.IntRange(min=1), help="Tries per request before it becomes an error row.  [default: 5]"
+)
+@click.option(
+    "--allow-errors",
+    type=click.FloatRange(0, 1),
+    metavar="SHARE",
+    help="Share of rows that may fail before the exit code is 6.  [default: 0]",
+)
 @click.option("--trust-remote-code", is_flag=True, help="Run code that comes with a checkpoint. Named in the manifest.")
 @click.option("--overwrite", is_flag=True, help="Replace a run of another configuration in the same folder.")
 @click.option("--json", "as_json", is_flag=True, help="Print the leaderboard as JSON on stdout.")
-def run(config_file: Path | None, cache_file: Path | None, dry_run: bool, report: bool, overwrite: bool, as_json: bool, **options: Any) -> int:
+def run(
+    config_file: Path | None,
+    cache_file: Path | None,
+    dry_run: bool,
+    report: bool,
+    overwrite: bool,
+    as_json: bool,
+    **options: Any,
+) -> int:
     """Ask models, score the answers, and write a run folder with a report.
 
     Running the same command again resumes: only what is not yet in the cache is asked.
@@ -108,7 +186,9 @@ def _resolve(options: dict[str, Any], config_file: Path | None) -> RunConfig:
         try:
             values["limit"] = parse_limit(options["limit"])
         except ValueError as error:
-            raise UsageError(f"--limit {options['limit']}: {error}", remedy="a count like 200, or a share like 0.1 or 10%") from error
+            raise UsageError(
+                f"--limit {options['limit']}: {error}", remedy="a count like 200, or a share like 0.1 or 10%"
+            ) from error
     if options["no_media"]:
         values["media"] = False
     if options["trust_remote_code"]:
@@ -125,7 +205,9 @@ def _resolve(options: dict[str, Any], config_file: Path | None) -> RunConfig:
         try:
             config = config.model_copy(update={"prompt": Path(config.prompt_file).read_text(encoding="utf-8")})
         except (OSError, UnicodeDecodeError) as error:
-            raise UsageError(f"cannot read --prompt-file {config.prompt_file}: {error}", remedy="give a UTF-8 text file") from error
+            raise UsageError(
+                f"cannot read --prompt-file {config.prompt_file}: {error}", remedy="give a UTF-8 text file"
+            ) from error
     return config
 
 
@@ -144,7 +226,10 @@ async def _execute(config: RunConfig, folder: Path, cache_path: Path, overwrite:
         if stop.is_set():
             click.echo("stopping at once", err=True)
             os._exit(130)
-        click.echo("\nstopping: finished answers are kept; run the same command again to go on (Ctrl-C again stops at once)", err=True)
+        click.echo(
+            "\nstopping: finished answers are kept; run the same command again to go on (Ctrl-C again stops at once)",
+            err=True,
+        )
         stop.set()
 
     for name in (signal.SIGINT, signal.SIGTERM):

@@ -24,7 +24,9 @@ def print_outcome(outcome: Outcome, *, report: bool, as_json: bool) -> int:
 
         path = build_report([run], outcome.folder / "report.html").path
     if as_json:
-        click.echo(orjson.dumps(summary_json(outcome, rows, str(path) if path else None), option=orjson.OPT_INDENT_2).decode())
+        click.echo(
+            orjson.dumps(summary_json(outcome, rows, str(path) if path else None), option=orjson.OPT_INDENT_2).decode()
+        )
     elif rows:
         from rich.console import Console
 
@@ -55,7 +57,10 @@ def _print_failures(outcome: Outcome) -> None:
     for reason, count in list(outcome.failures.items())[:SHOWN_FAILURES]:
         click.echo(f"failed {count}×: {reason}", err=True)
     if len(outcome.failures) > SHOWN_FAILURES:
-        click.echo(f"… and {len(outcome.failures) - SHOWN_FAILURES} further reasons (column error of results.parquet)", err=True)
+        click.echo(
+            f"… and {len(outcome.failures) - SHOWN_FAILURES} further reasons (column error of results.parquet)",
+            err=True,
+        )
     if outcome.problem is not None:
         click.echo(f"error: {outcome.problem}", err=True)
     if outcome.exit_code == 6 and outcome.problem is None:

@@ -44,7 +44,9 @@ def tasks() -> None:
     """
 
 
-_path_option = click.option("--task-path", "task_paths", multiple=True, type=click.Path(path_type=Path), help="Folder with further task cards.")
+_path_option = click.option(
+    "--task-path", "task_paths", multiple=True, type=click.Path(path_type=Path), help="Folder with further task cards."
+)
 
 
 @tasks.command("list")
@@ -70,7 +72,9 @@ def list_(family: str | None, as_json: bool, task_paths: tuple[Path, ...]) -> No
             raise unknown("family", family, families)
         rows = [row for row in rows if row["family"] == family]
     if as_json:
-        click.echo(orjson.dumps({"schema": 1, "tasks": rows, "suites": registry.suites}, option=orjson.OPT_INDENT_2).decode())
+        click.echo(
+            orjson.dumps({"schema": 1, "tasks": rows, "suites": registry.suites}, option=orjson.OPT_INDENT_2).decode()
+        )
     else:
         _print_table(rows)
         if family is None and registry.suites:
@@ -106,12 +110,19 @@ def _print_table(rows: list[dict[str, Any]]) -> None:
     ]  # fmt: skip
     widths = [max(len(line[column]) for line in (header, *table)) for column in range(len(header))]
     for line in (header, *table):
-        click.echo("  ".join(cell.rjust(width) if column == 2 else cell.ljust(width) for column, (cell, width) in enumerate(zip(line, widths, strict=True))).rstrip())
+        click.echo(
+            "  ".join(
+                cell.rjust(width) if column == 2 else cell.ljust(width)
+                for column, (cell, width) in enumerate(zip(line, widths, strict=True))
+            ).rstrip()
+        )
 
 
 @tasks.command("show")
 @click.argument("task")
-@click.option("--sample", "sample", type=click.IntRange(min=0), metavar="I", help="Also show sample I as it would be asked.")
+@click.option(
+    "--sample", "sample", type=click.IntRange(min=0), metavar="I", help="Also show sample I as it would be asked."
+)
 @click.option("--data-dir", type=click.Path(path_type=Path), help="Folder with data sets in their own layout.")
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
 @_path_option
@@ -129,7 +140,12 @@ def show(task: str, sample: int | None, data_dir: Path | None, as_json: bool, ta
     loaded = [Task.load(card, protocol) for card, protocol in found]
     shown: list[dict[str, Any]] = []
     for (card, _), entry in zip(found, loaded, strict=True):
-        record: dict[str, Any] = {"file": card.path.name, "protocol": entry.protocol, **entry.card.model_dump(exclude_defaults=True), "chance": entry.chance}
+        record: dict[str, Any] = {
+            "file": card.path.name,
+            "protocol": entry.protocol,
+            **entry.card.model_dump(exclude_defaults=True),
+            "chance": entry.chance,
+        }
         if sample is not None:
             record["sample"] = _sample_json(entry, sample, data_dir)
         shown.append(record)
@@ -214,4 +230,7 @@ def new(name: str, output: Path | None) -> None:
     except UsageError:
         path.unlink()
         raise
-    click.echo(f"wrote {path}; edit it, then: mmeval tasks check {path} && mmeval run --task-path {path.parent} -t {name} --data-dir DIR -m tiny", err=True)
+    click.echo(
+        f"wrote {path}; edit it, then: mmeval tasks check {path} && mmeval run --task-path {path.parent} -t {name} --data-dir DIR -m tiny",
+        err=True,
+    )

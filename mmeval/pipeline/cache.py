@@ -69,7 +69,10 @@ class ResponseCache:
             connection = self._connect()
             version = connection.execute("PRAGMA user_version").fetchone()[0]
             if version not in (0, _VERSION):
-                raise StorageError(f"cache {path} has format {version}, this mmeval uses {_VERSION}", remedy="give another file with --cache")
+                raise StorageError(
+                    f"cache {path} has format {version}, this mmeval uses {_VERSION}",
+                    remedy="give another file with --cache",
+                )
             connection.executescript(_SCHEMA)
             connection.execute(f"PRAGMA user_version = {_VERSION}")
             connection.execute("BEGIN IMMEDIATE")  # fails at once when the file cannot be written
@@ -130,7 +133,11 @@ class ResponseCache:
     def image_facts(self, sha256: str) -> ImageFacts | None:
         """Return the verdict of an earlier validation of the same bytes."""
         try:
-            row = self._reader().execute("SELECT format, width, height, plain FROM images WHERE sha256 = ?", (sha256,)).fetchone()
+            row = (
+                self._reader()
+                .execute("SELECT format, width, height, plain FROM images WHERE sha256 = ?", (sha256,))
+                .fetchone()
+            )
         except sqlite3.Error as error:
             raise _storage_error(self.path, error) from error
         return ImageFacts(row[0], row[1], row[2], bool(row[3])) if row else None
@@ -159,7 +166,9 @@ class ResponseCache:
         try:
             verdict = reader.execute("PRAGMA integrity_check").fetchone()[0]
             if verdict != "ok":
-                raise StorageError(f"cache {self.path} is corrupt: {verdict}", remedy="move the file away; answers are asked again")
+                raise StorageError(
+                    f"cache {self.path} is corrupt: {verdict}", remedy="move the file away; answers are asked again"
+                )
             for key, data, checksum in reader.execute("SELECT key, response, checksum FROM responses"):
                 if _checksum(key, data) != checksum:
                     yield key
@@ -203,7 +212,9 @@ class ResponseCache:
                 batch.append(entry)
             self._commit(connection, batch)
 
-    def _commit(self, connection: sqlite3.Connection, batch: list[tuple[str, tuple[Any, ...], Future[None] | None]]) -> None:
+    def _commit(
+        self, connection: sqlite3.Connection, batch: list[tuple[str, tuple[Any, ...], Future[None] | None]]
+    ) -> None:
         try:
             if self._broken is not None:
                 raise self._broken
@@ -244,11 +255,21 @@ def _decode(data: bytes) -> Response:
 def _storage_error(path: Path, error: Exception) -> StorageError:
     text = str(error)
     if "disk is full" in text or "No space left" in text:
-        return StorageError(f"cache {path}: the disk is full", remedy="free some space and run the same command again; every committed answer is kept")
+        return StorageError(
+            f"cache {path}: the disk is full",
+            remedy="free some space and run the same command again; every committed answer is kept",
+        )
     if "readonly" in text or "read-only" in text or "unable to open" in text or isinstance(error, PermissionError):
-        return StorageError(f"cache {path} cannot be written: {text}", remedy="make it writable or give another file with --cache")
+        return StorageError(
+            f"cache {path} cannot be written: {text}", remedy="make it writable or give another file with --cache"
+        )
     if "locked" in text:
-        return StorageError(f"cache {path} was locked by another process for {LOCK_TIMEOUT_S:.0f} s", remedy="wait for that process, or give another file with --cache")
+        return StorageError(
+            f"cache {path} was locked by another process for {LOCK_TIMEOUT_S:.0f} s",
+            remedy="wait for that process, or give another file with --cache",
+        )
     if "not a database" in text or "malformed" in text:
-        return StorageError(f"cache {path} is corrupt or no cache: {text}", remedy="move the file away or give another one with --cache")
+        return StorageError(
+            f"cache {path} is corrupt or no cache: {text}", remedy="move the file away or give another one with --cache"
+        )
     return StorageError(f"cache {path}: {text}", remedy="give another file with --cache")

@@ -100,7 +100,9 @@ def prepare_image(
     buffer = io.BytesIO()
     pixels.save(buffer, "PNG", compress_level=1)
     sent = buffer.getvalue()
-    prepared = PreparedImage(sent, "png", pixels.width, pixels.height, sha256_bytes(sent), source, facts.width, facts.height)
+    prepared = PreparedImage(
+        sent, "png", pixels.width, pixels.height, sha256_bytes(sent), source, facts.width, facts.height
+    )
     return prepared, facts
 
 
@@ -196,7 +198,13 @@ def _reduce_depth(image: Image) -> Image:
     from PIL import Image as images
 
     values = np.asarray(image).astype(np.float64)
-    scale = 255.0 if image.mode == "F" and values.max(initial=0.0) <= 1.0 else 1 / 257 if values.max(initial=0.0) > 255 else 1.0
+    scale = (
+        255.0
+        if image.mode == "F" and values.max(initial=0.0) <= 1.0
+        else 1 / 257
+        if values.max(initial=0.0) > 255
+        else 1.0
+    )
     grey = np.clip(np.rint(values * scale), 0, 255).astype(np.uint8)
     return images.fromarray(grey).convert("RGB")
 

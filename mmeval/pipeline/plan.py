@@ -43,7 +43,9 @@ class RunPlan:
         sizes = [task.size for task in self.tasks]
         if any(size is None for size in sizes):
             return None
-        return sum((size or 0) * self.repeats_for(task.task) for size, task in zip(sizes, self.tasks, strict=True)) * len(self.conditions)
+        return sum(
+            (size or 0) * self.repeats_for(task.task) for size, task in zip(sizes, self.tasks, strict=True)
+        ) * len(self.conditions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +103,9 @@ def _sampling_value(name: str, text: str) -> Any:
     try:
         value = int(text) if name in {"top_k", "max_tokens"} else float(text)
     except ValueError as error:
-        raise UsageError(f"--sampling {name}={text}: not a number", remedy=f"a number from {low:g} to {high:g}") from error
+        raise UsageError(
+            f"--sampling {name}={text}: not a number", remedy=f"a number from {low:g} to {high:g}"
+        ) from error
     if not low <= value <= high:
         raise UsageError(f"--sampling {name}={text}: out of range", remedy=f"a number from {low:g} to {high:g}")
     return value

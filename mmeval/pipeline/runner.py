@@ -99,7 +99,10 @@ class ModelRun:
             EngineError: when the engine cannot start.
         """
         self.progress.state = "running"
-        with ThreadPoolExecutor(1, "mmeval-read") as reading, ThreadPoolExecutor(self.effort.workers, "mmeval-prepare") as preparing:
+        with (
+            ThreadPoolExecutor(1, "mmeval-read") as reading,
+            ThreadPoolExecutor(self.effort.workers, "mmeval-prepare") as preparing,
+        ):
             try:
                 async with asyncio.TaskGroup() as group:
                     feeder = group.create_task(self._feed(group, reading, preparing))
@@ -166,7 +169,10 @@ class ModelRun:
         for attempt in range(self.effort.attempts):
             async with self._slots:
                 if self._failures_in_row >= self._patience:
-                    return Response("error", error=f"not asked: {self.progress.model} failed {self._failures_in_row} times in a row; last: {self.progress.trouble}")
+                    return Response(
+                        "error",
+                        error=f"not asked: {self.progress.model} failed {self._failures_in_row} times in a row; last: {self.progress.trouble}",
+                    )
                 await self._ensure_started()
                 self.progress.in_flight += 1
                 self.progress.asked += 1
@@ -193,7 +199,7 @@ class ModelRun:
 
     def _wait(self, attempt: int, asked_for: float | None) -> float:
         limit = self.effort.backoff_limit_s
-        wait = min(limit, self.effort.backoff_s * 2**attempt) * (0.5 + self._jitter.random())
+        wait = min(limit, self.effort.backoff_s * 2.0**attempt) * (0.5 + self._jitter.random())
         return max(wait, min(asked_for, 10 * limit)) if asked_for is not None else wait
 
     async def _ensure_started(self) -> None:

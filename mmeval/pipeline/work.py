@@ -158,8 +158,17 @@ def _failed(stage: Stage, ticket: Ticket, sample: Sample, failure: Response, ite
     return [
         Unit(
             Order(stage.model, ticket.task_index, ticket.condition_index, ticket.position, repeat),
-            task, ticket.condition.name, sample, item, None, "", "", None, failure, (),
-        )  # fmt: skip
+            task,
+            ticket.condition.name,
+            sample,
+            item,
+            None,
+            "",
+            "",
+            None,
+            failure,
+            (),
+        )
         for repeat in range(stage.plan.repeats_for(task))
     ]
 

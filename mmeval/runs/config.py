@@ -117,4 +117,6 @@ def build_config(values: dict[str, Any]) -> RunConfig:
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
-        raise UsageError(f"configuration key {key}: {first['msg']}", remedy="`mmeval run --help` describes every option") from error
+        raise UsageError(
+            f"configuration key {key}: {first['msg']}", remedy="`mmeval run --help` describes every option"
+        ) from error

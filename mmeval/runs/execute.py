@@ -13,7 +13,6 @@ from typing import Any
 
 from mmeval.conditions.base import get_condition
 from mmeval.core.errors import EngineError, MmevalError, StorageError, UsageError
-from mmeval.core.hashing import digest
 from mmeval.engines.base import SAMPLING_FIELDS, Engine, EngineInfo
 from mmeval.engines.registry import create_engine, parse_model
 from mmeval.pipeline.cache import ResponseCache
@@ -24,6 +23,7 @@ from mmeval.runs.config import RunConfig, config_digest
 from mmeval.runs.manifest import Manifest, read_manifest, write_manifest
 from mmeval.runs.record import new_manifest, now
 from mmeval.runs.rows import result_row, sample_row
+from mmeval.runs.tally import Tally
 from mmeval.runs.writer import RunWriter
 from mmeval.tasks.registry import Registry
 from mmeval.tasks.task import DataOptions, OpenTask, Task
@@ -68,6 +68,15 @@ def load_tasks(config: RunConfig) -> list[Task]:
     return [Task.load(card, protocol, config.prompt) for card, protocol in found]
 
 
+def _refuse_extraction(tasks: Sequence[Task]) -> None:
+    for task in tasks:
+        if task.card.answer.reads == "extraction":
+            raise UsageError(
+                f"{task.name}@{task.protocol} scores answers that a judge has extracted, and this version runs no judge",
+                remedy=f"use the rule-only protocol -t {task.name}, or `mmeval import` for files with extractions",
+            )
+
+
 def open_tasks(config: RunConfig, tasks: Sequence[Task]) -> list[OpenTask]:
     """Open every data set and draw the limit.
 
@@ -87,6 +96,7 @@ async def prepare_run(config: RunConfig, api_key: str | None = None) -> Prepared
     if not config.models:
         raise UsageError("no model given", remedy="add -m MODEL, e.g. -m tiny")
     tasks = load_tasks(config)
+    _refuse_extraction(tasks)
     conditions = [get_condition(name) for name in config.conditions]
     specs = [
         parse_model(
@@ -125,7 +135,9 @@ def _sampling(values: Mapping[str, Any]) -> dict[str, Any]:
 
 def _model_names(specs: Sequence[str]) -> list[str]:
     """Short names: the spec without its backend where that stays unique."""
-    short = [spec.split(":", 1)[1] if ":" in spec and not spec.startswith(("chance:", "replay:")) else spec for spec in specs]
+    short = [
+        spec.split(":", 1)[1] if ":" in spec and not spec.startswith(("chance:", "replay:")) else spec for spec in specs
+    ]
     short = [name.rstrip("/").removeprefix("./") for name in short]
     if len(set(short)) == len(short):
         return short
@@ -184,7 +196,7 @@ async def execute(
         await _close(prepared.engines)
         raise
     progress = [Progress(name, plan.total) for name in prepared.names]
-    tally = _Tally()
+    tally = Tally()
     problem: MmevalError | None = None
     manifest = new_manifest(prepared, folder.name, run_id, command)
     try:
@@ -200,12 +212,20 @@ async def execute(
         manifest = _finished(manifest, tally, progress, problem, stop.is_set(), time.monotonic() - began, plan)
         write_manifest(folder, manifest)
     except OSError as error:
-        raise StorageError(f"run folder {folder} cannot be written: {error.strerror or error}", remedy="give another folder with -o") from error
+        raise StorageError(
+            f"run folder {folder} cannot be written: {error.strerror or error}", remedy="give another folder with -o"
+        ) from error
     finally:
         cache.close()
         await _close(prepared.engines)
         writer.close()
-    return Outcome(folder, manifest, _exit_code(manifest, tally, problem, stop.is_set(), config.allow_errors), tally.reasons(), problem)
+    return Outcome(
+        folder,
+        manifest,
+        _exit_code(manifest, tally, problem, stop.is_set(), config.allow_errors),
+        tally.reasons(),
+        problem,
+    )
 
 
 async def _run_all(
@@ -214,7 +234,7 @@ async def _run_all(
     cache: ResponseCache,
     writer: RunWriter,
     progress: Sequence[Progress],
-    tally: _Tally,
+    tally: Tally,
     run_id: str,
     stop: asyncio.Event,
 ) -> None:
@@ -263,45 +283,15 @@ async def _run_all(
         group.create_task(in_turn())
 
 
-class _Tally:
-    """Counts over all rows, and the order-independent digest of the items."""
-
-    def __init__(self) -> None:
-        self.outcomes: dict[str, int] = {}
-        self.failures: dict[str, int] = {}
-        self._items: dict[int, tuple[int, int]] = {}
-        self.samples: dict[int, int] = {}
-
-    def add(self, finished: Finished, row: Mapping[str, Any]) -> None:
-        outcome = finished.verdict.outcome
-        self.outcomes[outcome] = self.outcomes.get(outcome, 0) + 1
-        if outcome in {"error", "unscored", "unsupported"}:
-            reason = str(row["error"] or row["reason"] or outcome).splitlines()[0][:200]
-            if reason in self.failures or len(self.failures) < 1000:
-                self.failures[reason] = self.failures.get(reason, 0) + 1
-        order = finished.unit.order
-        if order.model == 0 and order.condition == 0 and order.repeat == 0:
-            self.samples[order.task] = self.samples.get(order.task, 0) + 1
-            if finished.unit.item_hash:
-                count, total = self._items.get(order.task, (0, 0))
-                self._items[order.task] = (count + 1, (total + int(finished.unit.item_hash, 16)) % 2**256)
-
-    def items_digest(self, task: int) -> str | None:
-        """Digest of the multiset of item hashes, or None when some sample could not be read."""
-        count, total = self._items.get(task, (0, 0))
-        return digest([count, f"{total:064x}"]) if count and count == self.samples.get(task) else None
-
-    def reasons(self) -> dict[str, int]:
-        return dict(sorted(self.failures.items(), key=lambda entry: (-entry[1], entry[0])))
-
-
 def _run_id(folder: Path, config: RunConfig, overwrite: bool) -> str:
     if not (folder / "run.json").exists():
         return secrets.token_hex(8)
     earlier = read_manifest(folder)
     if earlier.config_digest != config_digest(config) and not overwrite:
         changed = [
-            key for key, value in config.model_dump(mode="json").items() if key in earlier.config and earlier.config[key] != value
+            key
+            for key, value in config.model_dump(mode="json").items()
+            if key in earlier.config and earlier.config[key] != value
         ]
         raise UsageError(
             f"{folder} holds another run (it differs in {', '.join(changed) or 'its configuration'})",
@@ -312,7 +302,7 @@ def _run_id(folder: Path, config: RunConfig, overwrite: bool) -> str:
 
 def _finished(
     manifest: Manifest,
-    tally: _Tally,
+    tally: Tally,
     progress: Sequence[Progress],
     problem: MmevalError | None,
     interrupted: bool,
@@ -325,7 +315,7 @@ def _finished(
     ]
     done = sum(entry.done for entry in progress)
     counts = {
-        **{name: tally.outcomes.get(name, 0) for name in ("scored", "no_answer", "unsupported", "unscored", "error")},
+        **tally.counts(),
         "asked": sum(entry.asked for entry in progress),
         "cached": sum(entry.cached for entry in progress),
         "missing": max(0, (plan.total or 0) * len(progress) - done) if plan.total is not None else 0,
@@ -333,11 +323,18 @@ def _finished(
     broken = counts["error"] + counts["unscored"] + counts["missing"]
     status = "interrupted" if interrupted else "incomplete" if broken or problem is not None else "complete"
     notes = [*manifest.notes, *([f"stopped early: {problem.message}"] if problem is not None else [])]
-    update = {"tasks": tasks, "counts": counts, "status": status, "finished": now(), "timings": {"total": round(seconds, 3)}, "notes": notes}
+    update = {
+        "tasks": tasks,
+        "counts": counts,
+        "status": status,
+        "finished": now(),
+        "timings": {"total": round(seconds, 3)},
+        "notes": notes,
+    }
     return manifest.model_copy(update=update)
 
 
-def _exit_code(manifest: Manifest, tally: _Tally, problem: MmevalError | None, interrupted: bool, allowed: float) -> int:
+def _exit_code(manifest: Manifest, tally: Tally, problem: MmevalError | None, interrupted: bool, allowed: float) -> int:
     if interrupted:
         return 130
     if problem is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mmeval.core.errors import DataError, unknown
 from mmeval.runs.manifest import Manifest, read_manifest
@@ -37,13 +37,13 @@ class Run:
         frame = _read_parquet(self.path / "results.parquet", wanted)
         for name in ("scores", "subsets"):
             if name in frame:
-                frame[name] = [dict(pairs) if pairs is not None else {} for pairs in frame[name]]
+                frame[name] = _dictionaries(frame[name])
         return frame[frame["model"] == self.model].reset_index(drop=True) if self.model else frame
 
     def samples(self) -> pd.DataFrame:
         """Return `samples.parquet`: question, choices, target, prompt messages and media of each (task, sample, condition)."""
         frame = _read_parquet(self.path / "samples.parquet", None)
-        frame["subsets"] = [dict(pairs) if pairs is not None else {} for pairs in frame["subsets"]]
+        frame["subsets"] = _dictionaries(frame["subsets"])
         return frame
 
     def media_path(self, sha256: str) -> Path | None:
@@ -75,6 +75,12 @@ def subset_pairs(subsets: dict[str, str]) -> list[tuple[str, str]]:
     return [(column, label) for column, value in subsets.items() for label in value.split(" | ")]
 
 
+def _dictionaries(column: pd.Series[Any]) -> pd.Series[Any]:
+    import pandas as pd
+
+    return pd.Series([dict(pairs) if pairs is not None else {} for pairs in column], index=column.index, dtype=object)
+
+
 def _read_parquet(path: Path, columns: list[str] | None) -> pd.DataFrame:
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -84,6 +90,8 @@ def _read_parquet(path: Path, columns: list[str] | None) -> pd.DataFrame:
     except FileNotFoundError as error:
         raise DataError(f"{path} is missing", remedy="run the same `mmeval run` command again to rebuild it") from error
     except (pa.ArrowInvalid, OSError) as error:
-        raise DataError(f"cannot read {path}: {error}", remedy="delete it and run the same `mmeval run` command again") from error
+        raise DataError(
+            f"cannot read {path}: {error}", remedy="delete it and run the same `mmeval run` command again"
+        ) from error
     frame: pd.DataFrame = table.to_pandas()
     return frame

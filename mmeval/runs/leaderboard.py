@@ -42,7 +42,9 @@ class LeaderboardRow:
     """Mean seconds per answer."""
 
 
-def leaderboard(run: Run, *, by_subset: bool = False, all_metrics: bool = False, level: float = 0.95) -> list[LeaderboardRow]:
+def leaderboard(
+    run: Run, *, by_subset: bool = False, all_metrics: bool = False, level: float = 0.95
+) -> list[LeaderboardRow]:
     """Compute every cell of the leaderboard from the results table, in the order of the manifest.
 
     Args:
@@ -71,7 +73,9 @@ def leaderboard(run: Run, *, by_subset: bool = False, all_metrics: bool = False,
                     found.append(_cell(rows, metric, None, chance, condition, common, level))
                     if by_subset:
                         for column, label, index in _groups(rows, task.subset_columns):
-                            found.append(_cell(rows.loc[index], metric, (column, label), None, condition, common, level))
+                            found.append(
+                                _cell(rows.loc[index], metric, (column, label), None, condition, common, level)
+                            )
     return found
 
 

@@ -109,7 +109,9 @@ def read_manifest(folder: Path) -> Manifest:
     try:
         raw = orjson.loads(path.read_bytes())
     except FileNotFoundError as error:
-        raise DataError(f"{folder} is not a run folder (no run.json)", remedy="give a folder that `mmeval run -o` wrote") from error
+        raise DataError(
+            f"{folder} is not a run folder (no run.json)", remedy="give a folder that `mmeval run -o` wrote"
+        ) from error
     except (OSError, orjson.JSONDecodeError) as error:
         raise DataError(f"cannot read {path}: {error}", remedy="repeat the run with the same command") from error
     version = raw.get("schema_version") if isinstance(raw, dict) else None

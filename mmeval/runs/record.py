@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from mmeval import __version__
 from mmeval.core.hashing import digest
+from mmeval.core.types import Sampling
 from mmeval.runs.config import config_digest
 from mmeval.runs.manifest import Manifest, ModelRecord, TaskRecord
 from mmeval.tasks.task import OpenTask
@@ -23,7 +24,8 @@ RECORDED_PACKAGES = ("mmeval-harness", "torch", "transformers", "datasets", "pil
 
 
 def new_manifest(prepared: Prepared, name: str, run_id: str, command: Sequence[str]) -> Manifest:
-    config = prepared.config
+    config, plan = prepared.config, prepared.plan
+    condition = digest([[entry.name, entry.version] for entry in plan.conditions])
     models = [
         ModelRecord(
             name=name,
@@ -51,30 +53,37 @@ def new_manifest(prepared: Prepared, name: str, run_id: str, command: Sequence[s
         git=git_state(),
         seeds={"run": config.seed, "limit": config.seed},
         models=models,
-        tasks=[_task_record(prepared, task) for task in prepared.plan.tasks],
+        tasks=[task_record(task, plan.sampling_for(task.task), condition, config.limit) for task in plan.tasks],
         conditions=[condition.name for condition in prepared.plan.conditions],
         repeats=max(prepared.plan.repeats_for(task.task) for task in prepared.plan.tasks),
         notes=[*prepared.notes, *_limit_notes(prepared)],
     )
 
 
-def _task_record(prepared: Prepared, opened: OpenTask) -> TaskRecord:
-    task, plan = opened.task, prepared.plan
-    condition = digest([[entry.name, entry.version] for entry in plan.conditions])
+def task_record(opened: OpenTask, sampling: Sampling, condition: str, limit: float | int | None) -> TaskRecord:
+    """The manifest's entry of one task; the digest of its items is known only at the end.
+
+    Args:
+        opened: the task with its data set.
+        sampling: decoding in effect.
+        condition: digest or name of the conditions.
+        limit: the user's `--limit`.
+    """
+    task = opened.task
     return TaskRecord(
         name=task.name,
         protocol=task.protocol,
         family=task.card.family,
         title=task.card.title,
         items_digest=None,
-        ask_digest=task.ask_digest(plan.sampling_for(task), condition),
+        ask_digest=task.ask_digest(sampling, condition),
         score_digest=task.score_digest(),
         metrics=list(task.card.metrics),
         chance=task.chance,
         subset_columns=list(task.card.subsets),
         samples=opened.size or 0,
         available=opened.available,
-        limit=prepared.config.limit,
+        limit=limit,
         dataset=opened.description(),
         published=[entry.model_dump() for entry in task.card.published],
         citation=task.card.citation,
@@ -87,7 +96,9 @@ def _limit_notes(prepared: Prepared) -> list[str]:
     notes = []
     for opened in prepared.plan.tasks:
         if opened.selected is not None and opened.available is not None and len(opened.selected) < opened.available:
-            notes.append(f"{opened.task.name}: {len(opened.selected)} of {opened.available} samples (--limit, whole clusters, seed {prepared.config.seed})")
+            notes.append(
+                f"{opened.task.name}: {len(opened.selected)} of {opened.available} samples (--limit, whole clusters, seed {prepared.config.seed})"
+            )
         rows = opened.task.card.dataset.rows
         if rows is not None and opened.available is not None and opened.available != rows:
             notes.append(f"{opened.task.name}: the data set has {opened.available} rows, the card expects {rows}")
@@ -115,8 +126,12 @@ def hardware() -> dict[str, Any]:
 def git_state() -> dict[str, Any] | None:
     """Commit of the working directory, which usually holds the user's training code."""
     try:
-        commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, timeout=5, check=True).stdout.strip()
-        status = subprocess.run(["git", "status", "--porcelain", "-uno"], capture_output=True, text=True, timeout=10, check=True)
+        commit = subprocess.run(
+            ["git", "rev-parse", "HEAD"], capture_output=True, text=True, timeout=5, check=True
+        ).stdout.strip()
+        status = subprocess.run(
+            ["git", "status", "--porcelain", "-uno"], capture_output=True, text=True, timeout=10, check=True
+        )
     except (OSError, subprocess.SubprocessError):
         return None
     return {"commit": commit, "dirty": bool(status.stdout.strip())}

@@ -48,7 +48,9 @@ class RunWriter:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             self._lock.close()
-            raise UsageError(f"another mmeval process is writing {folder}", remedy="wait for it, or give another folder with -o") from error
+            raise UsageError(
+                f"another mmeval process is writing {folder}", remedy="wait for it, or give another folder with -o"
+            ) from error
         self._path = folder / "rows.sqlite"
         self._results: list[tuple[Any, ...]] = []
         self._samples: list[tuple[Any, ...]] = []
@@ -112,7 +114,9 @@ class RunWriter:
     def __enter__(self) -> RunWriter:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
 

@@ -98,6 +98,8 @@ class Answer(_Section):
     """For choices: whether the gold is a letter, the text of an option, or a 0-based index."""
     verifier: str | None = None
     """Another verifier than the kind's own."""
+    reads: Literal["response", "extraction"] = "response"
+    """What the verifier is given: the answer text, or the short answer that a judge extracted from it."""
     options: dict[str, Any] = Field(default_factory=dict)
     row_options: list[str] = Field(default_factory=list)
     """Columns that the rule needs beside the choices (precision, unit …)."""
@@ -176,12 +178,16 @@ def parse_card(raw: Any, source: Path | str, protocol: str = "default") -> Card:
         UsageError: naming the file, the key and the remedy; lists every mistake, not only the first.
     """
     if not isinstance(raw, dict):
-        raise UsageError(f"{source}: a card is a YAML mapping, this is {type(raw).__name__}", remedy="see docs/tasks.md")
+        raise UsageError(
+            f"{source}: a card is a YAML mapping, this is {type(raw).__name__}", remedy="see docs/tasks.md"
+        )
     card = _validate(raw, source)
     if protocol == "default":
         return card
     if protocol not in card.protocols:
-        raise unknown(f"protocol of {card.name}", protocol, ["default", *card.protocols], listing=f"mmeval tasks show {card.name}")
+        raise unknown(
+            f"protocol of {card.name}", protocol, ["default", *card.protocols], listing=f"mmeval tasks show {card.name}"
+        )
     return _validate(merge(raw, card.protocols[protocol]), f"{source} (protocol {protocol})")
 
 
@@ -199,7 +205,9 @@ def _validate(raw: dict[str, Any], source: Path | str) -> Card:
                 lines.append(f"  {key}: unknown key{hint}")
             else:
                 lines.append(f"  {key}: {entry['msg'].removeprefix('Value error, ')}")
-        raise UsageError(f"{source}: the card is not valid:\n" + "\n".join(lines), remedy="docs/tasks.md describes every key") from error
+        raise UsageError(
+            f"{source}: the card is not valid:\n" + "\n".join(lines), remedy="docs/tasks.md describes every key"
+        ) from error
     for name, override in card.protocols.items():
         stray = set(override) - set(Card.model_fields)
         if stray:

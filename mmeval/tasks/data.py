@@ -75,7 +75,9 @@ def open_dataset(dataset: Dataset, task: str, data_dir: Path | None) -> Source:
             )
     if dataset.hub is None:
         patterns = ", ".join(dataset.local.files) if dataset.local else ""
-        raise DataError(f"task {task} reads local files ({patterns})", remedy="add --data-dir DIR with the benchmark's files")
+        raise DataError(
+            f"task {task} reads local files ({patterns})", remedy="add --data-dir DIR with the benchmark's files"
+        )
     return _filtered(_hub_source(dataset.hub, dataset.hub.id, dataset.hub.revision), dataset)
 
 
@@ -109,7 +111,9 @@ def read_rows(path: Path) -> Iterator[dict[str, Any]]:
         else:
             raise DataError(f"{path}: unknown data format {suffix!r}", remedy=f"mmeval reads {', '.join(FORMATS)}")
     except OSError as error:
-        raise DataError(f"cannot read {path}: {error.strerror or error}", remedy="check the file and its permissions") from error
+        raise DataError(
+            f"cannot read {path}: {error.strerror or error}", remedy="check the file and its permissions"
+        ) from error
     except UnicodeDecodeError as error:
         raise DataError(f"{path}: not UTF-8 at byte {error.start}", remedy="save the file as UTF-8") from error
 
@@ -134,9 +138,13 @@ def _json_lines(path: Path) -> Iterator[dict[str, Any]]:
             try:
                 value = orjson.loads(line)
             except orjson.JSONDecodeError as error:
-                raise DataError(f"{path}, line {number}: not JSON: {error}", remedy="correct or remove the line") from error
+                raise DataError(
+                    f"{path}, line {number}: not JSON: {error}", remedy="correct or remove the line"
+                ) from error
             if not isinstance(value, dict):
-                raise DataError(f"{path}, line {number}: one JSON object per line is expected", remedy="correct the line")
+                raise DataError(
+                    f"{path}, line {number}: one JSON object per line is expected", remedy="correct the line"
+                )
             yield value
 
 
@@ -158,7 +166,10 @@ def _json_rows(path: Path) -> Iterator[dict[str, Any]]:
     elif isinstance(value, dict):
         yield value
     else:
-        raise DataError(f"{path}: a list of objects, or an object of objects, is expected", remedy="see `mmeval tasks show` for the layout")
+        raise DataError(
+            f"{path}: a list of objects, or an object of objects, is expected",
+            remedy="see `mmeval tasks show` for the layout",
+        )
 
 
 def _delimited_rows(path: Path, delimiter: str) -> Iterator[dict[str, Any]]:
@@ -213,7 +224,9 @@ def _hub_source(hub: HubSource, path: str, revision: str | None) -> Source:
     total = None
     if loaded.info.splits and hub.split in loaded.info.splits:
         total = loaded.info.splits[hub.split].num_examples or None
-    return Source({"kind": "hub", "id": hub.id, "config": hub.config, "split": hub.split, "revision": revision}, rows, total)
+    return Source(
+        {"kind": "hub", "id": hub.id, "config": hub.config, "split": hub.split, "revision": revision}, rows, total
+    )
 
 
 def _undecoded(loaded: Any, datasets: Any) -> Any:
@@ -221,7 +234,9 @@ def _undecoded(loaded: Any, datasets: Any) -> Any:
     for name, feature in (loaded.features or {}).items():
         if isinstance(feature, datasets.Image):
             loaded = loaded.cast_column(name, datasets.Image(decode=False))
-        elif isinstance(feature, (datasets.Sequence, datasets.features.features.List)) and isinstance(feature.feature, datasets.Image):
+        elif isinstance(feature, (datasets.Sequence, datasets.features.features.List)) and isinstance(
+            feature.feature, datasets.Image
+        ):
             loaded = loaded.cast_column(name, type(feature)(datasets.Image(decode=False)))
     return loaded
 
@@ -290,7 +305,10 @@ def media_from_cell(cell: Any, row: Row, column: str) -> list[Media]:
         if len(cell) > 1024 or cell.startswith("data:image"):
             return [Media("image", loader=partial(_decode_base64, cell, name), name=name)]
         return [Media("image", path=_inside(cell, row), name=str(_inside(cell, row)))]
-    raise DataError(f"{name}: a cell of type {type(cell).__name__} is no image", remedy="name the right column in the card's fields.images")
+    raise DataError(
+        f"{name}: a cell of type {type(cell).__name__} is no image",
+        remedy="name the right column in the card's fields.images",
+    )
 
 
 def _decode_base64(cell: str, name: str) -> bytes:

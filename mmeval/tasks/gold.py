@@ -32,7 +32,10 @@ def choice_texts(cell: Any, row: Row) -> list[str]:
     if isinstance(cell, str):
         cell = parse_list_literal(cell, row.place)
     if not isinstance(cell, (list, tuple)):
-        raise DataError(f"{row.place}: choices are {type(cell).__name__}, a list is expected", remedy="name the right column in fields.choices")
+        raise DataError(
+            f"{row.place}: choices are {type(cell).__name__}, a list is expected",
+            remedy="name the right column in fields.choices",
+        )
     if len(cell) > len(LETTERS):
         raise DataError(f"{row.place}: {len(cell)} choices, at most {len(LETTERS)} can be lettered")
     return [str(value) for value in cell]
@@ -50,7 +53,9 @@ def parse_list_literal(text: str, place: str) -> list[Any]:
         try:
             value = ast.literal_eval(text)
         except (ValueError, SyntaxError, MemoryError, RecursionError) as error:
-            raise DataError(f"{place}: {text[:60]!r} is no list", remedy="choices are a list, or a list written as JSON") from error
+            raise DataError(
+                f"{place}: {text[:60]!r} is no list", remedy="choices are a list, or a list written as JSON"
+            ) from error
     if not isinstance(value, (list, tuple)):
         raise DataError(f"{place}: {text[:60]!r} is no list", remedy="choices are a list, or a list written as JSON")
     return list(value)
@@ -67,11 +72,17 @@ def gold_answer(raw: Any, kind: str, form: str, choices: Sequence[str], row: Row
     if form == "text":
         matches = [index for index, choice in enumerate(choices) if choice.strip() == text]
         if not matches:
-            raise DataError(f"{row.place}: answer {text!r} is none of the choices {list(choices)}", remedy="check the card's answer.target")
+            raise DataError(
+                f"{row.place}: answer {text!r} is none of the choices {list(choices)}",
+                remedy="check the card's answer.target",
+            )
         return LETTERS[matches[0]]
     letter = text.strip("().").upper()
     if len(letter) != 1 or letter not in LETTERS[: len(choices)]:
-        raise DataError(f"{row.place}: answer {text!r} is no letter of the {len(choices)} choices", remedy="check the card's answer.target")
+        raise DataError(
+            f"{row.place}: answer {text!r} is no letter of the {len(choices)} choices",
+            remedy="check the card's answer.target",
+        )
     return letter
 
 

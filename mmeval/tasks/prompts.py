@@ -56,7 +56,9 @@ def compile_template(text: str) -> Template:
         return _environment.from_string(text)
     except TemplateError as error:
         line = getattr(error, "lineno", None)
-        raise UsageError(f"prompt template{f', line {line}' if line else ''}: {error}", remedy="correct the Jinja2 template") from error
+        raise UsageError(
+            f"prompt template{f', line {line}' if line else ''}: {error}", remedy="correct the Jinja2 template"
+        ) from error
 
 
 @lru_cache(maxsize=1024)
@@ -117,7 +119,11 @@ def place_media(text: str, count: int, placeholder: str | None) -> tuple[Part, .
     if placeholder is None:
         return (*(MediaPart(index) for index in range(count)), TextPart(text))
     before, _, after = placeholder.partition("{i}")
-    pattern = re.compile(re.escape(before) + r"(\d+)" + re.escape(after)) if "{i}" in placeholder else re.compile(f"({re.escape(placeholder)})")
+    pattern = (
+        re.compile(re.escape(before) + r"(\d+)" + re.escape(after))
+        if "{i}" in placeholder
+        else re.compile(f"({re.escape(placeholder)})")
+    )
     pieces: list[Part] = []
     used: set[int] = set()
     position, following = 0, 0

@@ -50,7 +50,9 @@ class Registry:
         self._folders = [resource_dir("tasks"), *_package_folders(), *extra_paths]
         for folder in extra_paths:
             if not folder.is_dir():
-                raise UsageError(f"--task-path {folder}: no such folder", remedy="give a folder that holds card files (*.yaml)")
+                raise UsageError(
+                    f"--task-path {folder}: no such folder", remedy="give a folder that holds card files (*.yaml)"
+                )
         self._cards: dict[str, CardFile] | None = None
         self._suites: dict[str, list[str]] | None = None
 
@@ -71,7 +73,9 @@ class Registry:
                     raw = read_yaml(path)
                     tasks = raw.get("tasks") if isinstance(raw, dict) else None
                     if not isinstance(tasks, list) or not all(isinstance(task, str) for task in tasks):
-                        raise UsageError(f"{path}: key tasks: a suite is a mapping with a list of task names under 'tasks'")
+                        raise UsageError(
+                            f"{path}: key tasks: a suite is a mapping with a list of task names under 'tasks'"
+                        )
                     self._suites[path.stem] = tasks
         return self._suites
 
@@ -114,7 +118,10 @@ def _read_cards(folder: Path) -> Iterator[CardFile]:
             continue
         raw = read_yaml(path)
         if not isinstance(raw, dict) or not isinstance(raw.get("name"), str):
-            raise UsageError(f"{path}: key name: a card is a mapping with a name", remedy="`mmeval tasks check` explains a card's mistakes")
+            raise UsageError(
+                f"{path}: key name: a card is a mapping with a name",
+                remedy="`mmeval tasks check` explains a card's mistakes",
+            )
         yield CardFile(raw["name"], path, raw)
 
 
@@ -122,10 +129,12 @@ def _package_folders() -> list[Path]:
     from importlib.metadata import entry_points
     from importlib.util import find_spec
 
-    folders = []
+    folders: list[Path] = []
     for point in entry_points(group=ENTRY_POINT_GROUP):
         spec = find_spec(point.value)
         if spec is None or not spec.submodule_search_locations:
-            raise UsageError(f"entry point {ENTRY_POINT_GROUP}:{point.name} names {point.value!r}, which is no package with cards")
+            raise UsageError(
+                f"entry point {ENTRY_POINT_GROUP}:{point.name} names {point.value!r}, which is no package with cards"
+            )
         folders.extend(Path(location) for location in spec.submodule_search_locations)
     return folders

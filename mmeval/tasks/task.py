@@ -80,7 +80,9 @@ class Task:
 
             raise unknown(f"generator in {place}", source.generator, synthetic.TASKS)
         if source is None and self.card.answer.kind == "mixed" and not self.card.fields.answer_type:
-            raise UsageError(f"{place}: fields.answer_type: kind 'mixed' needs it", remedy="name the column or an '=' expression")
+            raise UsageError(
+                f"{place}: fields.answer_type: kind 'mixed' needs it", remedy="name the column or an '=' expression"
+            )
 
     @property
     def name(self) -> str:
@@ -114,7 +116,15 @@ class Task:
             prompt = {"template": self.prompt_override}
         decoding = {name: getattr(sampling, name) for name in Sampling.__dataclass_fields__ if name != "seed"}
         kind = self.card.answer.kind if self.card.prompt.column is None else None
-        return digest({"prompt": prompt, "kind": kind, "images": self.card.fields.images, "decoding": decoding, "condition": condition})
+        return digest(
+            {
+                "prompt": prompt,
+                "kind": kind,
+                "images": self.card.fields.images,
+                "decoding": decoding,
+                "condition": condition,
+            }
+        )
 
     def score_digest(self) -> str:
         """Digest of how answers are scored: parser, verifier and metrics with their versions."""
@@ -142,12 +152,15 @@ class Task:
             return OpenTask(self, source, self._first(source, options.limit), source.total)
         entries = list(self._entries(source))
         if not entries:
-            raise DataError(f"task {self.name}: the data set has no rows", remedy="check --data-dir and the card's dataset.where")
+            raise DataError(
+                f"task {self.name}: the data set has no rows", remedy="check --data-dir and the card's dataset.where"
+            )
         return OpenTask(self, source, draw(entries, options.limit, options.limit_seed), len(entries))
 
     def _first(self, source: Source, limit: int | float) -> set[int]:
         """The first items of an endless generator: its answers are balanced over consecutive blocks."""
-        assert source.fetch is not None and source.total is not None
+        assert source.fetch is not None
+        assert source.total is not None
         count = max(1, round(limit * source.total)) if isinstance(limit, float) else limit
         last, following = source.fetch(count - 1), source.fetch(count)
         if last.values["item"].cluster == following.values["item"].cluster:
@@ -199,11 +212,16 @@ class Task:
             Media("image", loader=partial(synthetic.encode_png, pixels), name=f"{item.id}, image {number}")
             for number, pixels in enumerate(item.images, 1)
         )
-        media = (Media("video", name=item.id, frames=pictures, frame_indices=tuple(range(len(pictures)))),) if item.is_video else pictures
+        media = (
+            (Media("video", name=item.id, frames=pictures, frame_indices=tuple(range(len(pictures)))),)
+            if item.is_video
+            else pictures
+        )
         extras = {
             "facts": [{"question": fact.question, "answer": fact.answer} for fact in item.facts],
             "objects": [
-                {"name": o.name, "label": o.label, "attributes": dict(o.attributes), "box": list(o.box)} for o in item.objects
+                {"name": o.name, "label": o.label, "attributes": dict(o.attributes), "box": list(o.box)}
+                for o in item.objects
             ],
             "caption": item.caption,
         }
@@ -243,7 +261,9 @@ class Task:
         if self.prompt_override is None and prompt.column is not None:
             text = str(row.get(prompt.column) or "")
             if not text:
-                raise DataError(f"task {self.name}, sample {identifier}: prompt column {prompt.column!r} is missing or empty")
+                raise DataError(
+                    f"task {self.name}, sample {identifier}: prompt column {prompt.column!r} is missing or empty"
+                )
         else:
             shown = choices if kind == "choice" else ()
             instruction = prompt.instruction

@@ -1,0 +1,91 @@
+"""`mmeval import`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+import orjson
+
+from mmeval.core.errors import UsageError
+
+FORMATS = ("jsonl", "mathvista")
+
+
+@click.command("import")
+@click.argument("format_", metavar="FORMAT", type=click.Choice(FORMATS))
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "-t",
+    "--task",
+    required=True,
+    metavar="TASK[@PROTOCOL]",
+    help="The card that verifies, or a new name for files with ready scores.",
+)
+@click.option("--model", required=True, metavar="NAME", help="What the tables call the model.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Run folder.  [default: runs/NAME_TASK]")
+@click.option("--data-dir", type=click.Path(path_type=Path), help="Folder with data sets in their own layout.")
+@click.option(
+    "--task-path", "task_paths", multiple=True, type=click.Path(path_type=Path), help="Folder with further task cards."
+)
+@click.option("--report/--no-report", default=True, help="Write report.html into the run folder.")
+@click.option("--json", "as_json", is_flag=True, help="Print the leaderboard as JSON on stdout.")
+def import_(
+    format_: str,
+    paths: tuple[Path, ...],
+    task: str,
+    model: str,
+    output: Path | None,
+    data_dir: Path | None,
+    task_paths: tuple[Path, ...],
+    report: bool,
+    as_json: bool,
+) -> int:
+    """Turn predictions from elsewhere into a run folder that every command reads.
+
+    FORMAT is jsonl (one object per line: id and response or score) or mathvista (output_*.json of MathVista's scripts).
+
+    \b
+    Examples:
+      mmeval import jsonl answers.jsonl -t my-benchmark --model mine
+      mmeval import mathvista output_bard.json -t mathvista@official --model bard
+    """
+    from mmeval.cli.summary import print_outcome
+    from mmeval.runs.execute import Outcome, command_line
+    from mmeval.runs.importers.build import import_predictions
+    from mmeval.runs.importers.predictions import read_jsonl, read_mathvista
+    from mmeval.tasks.registry import Registry
+    from mmeval.tasks.task import Task
+
+    if "," in task or "*" in task:
+        raise UsageError(f"-t {task}: one task is expected", remedy="import one task at a time")
+    registry = Registry(task_paths)
+    name, _, protocol = task.partition("@")
+    card = registry.cards.get(name)
+    if card is None and (format_ != "jsonl" or protocol):
+        registry.resolve([task])  # raises with the nearest names
+    loaded = Task.load(card, protocol or "default") if card is not None else None
+    reader = read_mathvista if format_ == "mathvista" else read_jsonl
+    folder = output or Path("runs") / f"{model}_{task}".replace("/", "-")
+    if (folder / "run.json").exists() and output is None:
+        click.echo(f"replacing {folder}", err=True)
+    imported = import_predictions(
+        (prediction for path in paths for prediction in reader(path)),
+        loaded,
+        name,
+        model,
+        folder,
+        source=paths,
+        data_dir=data_dir,
+        command=command_line(sys.argv),
+    )
+    for note in imported.manifest.notes:
+        click.echo(note, err=True)
+    counts = imported.manifest.counts
+    code = 6 if counts["error"] or counts["unscored"] else 0
+    failures = {"no prediction for this sample": imported.missing} if imported.missing else {}
+    outcome = Outcome(folder, imported.manifest, code, failures)
+    if as_json:
+        click.echo(orjson.dumps({"agreement": imported.agreement, "fallbacks": imported.fallbacks}).decode(), err=True)
+    return print_outcome(outcome, report=report, as_json=as_json)
