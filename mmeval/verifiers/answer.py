@@ -1,0 +1,225 @@
+"""Where in a response the answer stands: after the reasoning, in answer tags, in a box, behind a phrase.
+
+Every function keeps offsets: masks replace characters by as many spaces, so that a span found in masked text
+is a span of the response.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import pairwise
+from typing import Any
+
+REASONING_TAGS = ("think", "thinking", "thought", "reasoning", "analysis")
+ANSWER_TAGS = ("answer", "final_answer")
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """The part of a response that can hold the answer."""
+
+    text: str
+    start: int
+    """Offset of `text` in the response."""
+    marked: bool
+    """Whether the model marked it as its answer (tags or a box)."""
+
+    def span(self, start: int, end: int) -> tuple[int, int]:
+        """Return offsets inside `text` as offsets in the response."""
+        return self.start + start, self.start + end
+
+
+def merged_options(defaults: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the card's options with a row's own laid over them."""
+    return {**defaults, **options}
+
+
+def section_of(text: str, options: Mapping[str, Any]) -> Section | None:
+    """Return the answer section with the tag names of `options` (`reasoning_tags`, `answer_tags`)."""
+    return final_answer(text, _names(options.get("reasoning_tags"), REASONING_TAGS), options)
+
+
+def final_answer(
+    text: str, tags: Iterable[str] = REASONING_TAGS, options: Mapping[str, Any] | None = None
+) -> Section | None:
+    r"""Return the part of `text` that counts as answer, or None when the reasoning never ends.
+
+    What follows the last closed reasoning tag; of that, the last `<answer>…</answer>` (an opening tag without
+    its end reaches to the end: the end tag is a common stop string); of that, the last non-empty `\boxed{…}`.
+
+    Args:
+        text: the response.
+        tags: names of reasoning tags.
+        options: `answer_tags` names other answer tags than `answer` and `final_answer`.
+    """
+    start, end, opened = 0, len(text), False
+    for tag in _tag_pattern(tuple(tags)).finditer(text):
+        opened = tag.group(1) == ""
+        start = tag.end()
+    if opened:
+        return None
+    start, end, tagged = _inside_answer_tags(text, start, end, _names((options or {}).get("answer_tags"), ANSWER_TAGS))
+    box = _boxed(text, start, end)
+    if box is not None:
+        return Section(text[box[0] : box[1]], box[0], True)
+    return Section(text[start:end], start, tagged)
+
+
+def _names(value: Any, default: tuple[str, ...]) -> tuple[str, ...]:
+    if isinstance(value, str):
+        return (value,)
+    if isinstance(value, (list, tuple)) and value:
+        return tuple(str(name) for name in value)
+    return default
+
+
+@lru_cache(maxsize=64)
+def _tag_pattern(names: tuple[str, ...]) -> re.Pattern[str]:
+    alternatives = "|".join(re.escape(name) for name in names)
+    return re.compile(rf"[<◁]\s*(/?)\s*(?:{alternatives})\s*[>▷]", re.IGNORECASE)
+
+
+def _inside_answer_tags(text: str, start: int, end: int, names: tuple[str, ...]) -> tuple[int, int, bool]:
+    opening: int | None = None
+    found: tuple[int, int] | None = None
+    for tag in _tag_pattern(names).finditer(text, start, end):
+        if tag.group(1) == "":
+            opening = tag.end()
+        elif opening is not None:
+            found = (opening, tag.start())
+            opening = None
+    if opening is not None:
+        return opening, end, True
+    return (*found, True) if found else (start, end, False)
+
+
+_BOX = re.compile(r"\\f?boxed\s*\{")
+
+
+def _boxed(text: str, start: int, end: int) -> tuple[int, int] | None:
+    """Return the content of the last non-empty box; several boxes on its line are returned together."""
+    boxes: list[tuple[int, int, int]] = []
+    # Only the last ones can matter; the limit bounds the work on text that opens boxes without closing them.
+    for opening in list(_BOX.finditer(text, start, end))[-40:]:
+        close = _closing_brace(text, opening.end(), end)
+        if close is None:
+            line_end = text.find("\n", opening.end(), end)
+            close = line_end if line_end >= 0 else end
+        if text[opening.end() : close].strip():
+            boxes.append((opening.start(), opening.end(), close))
+    inner = [box for box, following in pairwise(boxes) if box[2] <= following[0]] + boxes[-1:]
+    if not inner:
+        return None
+    line = [box for box in inner if "\n" not in text[box[0] : inner[-1][0]]]
+    return line[0][1 if len(line) == 1 else 0], line[-1][2]
+
+
+def _closing_brace(text: str, position: int, end: int) -> int | None:
+    depth = 1
+    while position < end:
+        character = text[position]
+        if character == "\\":
+            position += 2
+            continue
+        depth += (character == "{") - (character == "}")
+        if depth == 0:
+            return position
+        position += 1
+    return None
+
+
+_FULL_WIDTH = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)} | {0x3000: 0x20, 0x2019: 0x27, 0x2018: 0x27}
+_TEXT_COMMAND = re.compile(
+    r"\\(?:text|textbf|textit|textrm|textsf|mathrm|mathbf|mathit|mathsf|mbox|boxed|fbox|bf|rm|emph|underline)\s*\{([^{}]*)\}"
+)
+_MARKUP = re.compile(r"\*\*|__|`|\\[()\[\]]|\\(?:left|right|displaystyle)\b|</?[bi]>")
+
+
+def mask(text: str) -> str:
+    r"""Return `text`, equally long, with emphasis and LaTeX text commands blanked and full-width ASCII narrowed."""
+    text = text.translate(_FULL_WIDTH)
+    for _ in range(6):
+        replaced = _TEXT_COMMAND.sub(_keep_argument, text)
+        if replaced == text:
+            break
+        text = replaced
+    return _MARKUP.sub(_blank, text)
+
+
+def _keep_argument(found: re.Match[str]) -> str:
+    before = found.start(1) - found.start()
+    return " " * before + found.group(1) + " "
+
+
+def _blank(found: re.Match[str]) -> str:
+    return " " * (found.end() - found.start())
+
+
+def lower(text: str) -> str:
+    """Return `text` in lower case without changing its length."""
+    lowered = text.lower()
+    if len(lowered) == len(text):
+        return lowered
+    return "".join(low if len(low := character.lower()) == 1 else character for character in text)
+
+
+_BE = r"(?:is|was|are|equals|(?:would|will|should|must|could|might|may|can)\s+be|comes\s+(?:out\s+)?to|seems\s+to\s+be)"
+_PHRASE = re.compile(
+    r"(?:\banswers?\b(?:\s+(?:to|for|of|in)\s+[^.:\n]{0,80}?|\s+(?:here|choice|option|letter|value))?"
+    rf"\s*(?:(?:{_BE}\b|[:=]|→|->)\s*)+"
+    r"|\b(?:final|correct)\s+(?:value|result|number|count|response)\b\s*(?:(?:is|=|:)\s*)+"
+    r"|(?:答案|结果)\s*(?:选项)?\s*(?:(?:应该|应)?(?:是|为|选|[:=])\s*)+)",
+    re.IGNORECASE,
+)
+NEGATION = re.compile(
+    r"(?:\b(?:not|never|neither|nor|cannot\s+be|isn't|wasn't|can't\s+be|rather\s+than|instead\s+of|except|excluding|without)"
+    r"|不是|不选)\s*(?:(?:an?|the|be|option|choice|answer|letter|simply|just)\s+){0,3}[(\"']?\s*$",
+    re.IGNORECASE,
+)
+_NEGATED_START = re.compile(r"(?:not|never|neither|none\s+of)\b", re.IGNORECASE)
+
+
+def answer_phrases(text: str) -> Iterator[tuple[int, int]]:
+    """Yield (start, end) of every "the answer is …" of masked text: `end` is where the named answer starts."""
+    for found in _PHRASE.finditer(text):
+        if not _NEGATED_START.match(text, found.end()):
+            yield found.start(), found.end()
+
+
+def negated(text: str, position: int) -> bool:
+    """Whether what stands at `position` of masked text is directly negated ("not B")."""
+    return NEGATION.search(text, max(0, position - 48), position) is not None
+
+
+_SENTENCE_END = re.compile(r"[!?。！？]|\.(?![0-9A-Za-z])|\n")
+
+
+def sentence_end(text: str, position: int) -> int:
+    """Return where the sentence that starts at `position` ends (leading white space is skipped)."""
+    while position < len(text) and text[position].isspace():
+        position += 1
+    found = _SENTENCE_END.search(text, position)
+    return found.start() if found else len(text)
+
+
+def lines(text: str) -> list[tuple[int, int]]:
+    """Return (start, end) of every non-blank line, white space at both ends left out."""
+    found = []
+    for line in re.finditer(r"[^\n]+", text):
+        stripped = line.group().strip()
+        if stripped:
+            start = line.start() + line.group().index(stripped)
+            found.append((start, start + len(stripped)))
+    return found
+
+
+def stripped(text: str, start: int, end: int, characters: str) -> tuple[int, int]:
+    """Return [start, end) without white space and `characters` at both ends."""
+    while start < end and (text[start].isspace() or text[start] in characters):
+        start += 1
+    while end > start and (text[end - 1].isspace() or text[end - 1] in characters):
+        end -= 1
+    return start, end

@@ -1,0 +1,173 @@
+"""Reading boxes and points from answers, and converting them to pixels of the original image.
+
+The space of the numbers is declared (`AnswerContext.coordinates`, `coordinate_order`), never guessed from them.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from mmeval.core.errors import DataError
+from mmeval.core.types import AnswerContext
+
+Box: TypeAlias = list[float]
+"""[x1, y1, x2, y2] with x1 <= x2 and y1 <= y2."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """Numbers of one box or point as written, brought to x before y."""
+
+    numbers: tuple[float, ...]
+    """(x1, y1, x2, y2) or (x, y), in the declared space."""
+    start: int
+    end: int
+
+
+_NUMBER = r"[+\-−]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+\-]?[0-9]{1,3})?"
+_COMMA = r"\s*(?:,\s*|\s|;\s*)"
+_PAIR = rf"[\[(]\s*({_NUMBER}){_COMMA}({_NUMBER})\s*[\])]"
+_FOUR = rf"({_NUMBER}){_COMMA}({_NUMBER}){_COMMA}({_NUMBER}){_COMMA}({_NUMBER})"
+_KEY = r"[\"']?\s*[:=]\s*[\"']?\s*"
+
+
+def _keyed(*names: str) -> str:
+    """Return a pattern of "name: number" pairs in the given order, with little between them."""
+    return r"[\"']?[\s,;]*[\"']?".join(rf"(?<![A-Za-z0-9_]){name}{_KEY}({_NUMBER})" for name in names)
+
+
+_BOX = re.compile(
+    "|".join(
+        [
+            rf"[\[(<]\s*{_FOUR}\s*[\])>]",
+            rf"{_PAIR}\s*(?:,|;|-|to|and)?\s*{_PAIR}",
+            rf"<\|?(?:box|bbox|box_start)\|?>\s*{_FOUR}",
+            _keyed("x_?1", "y_?1", "x_?2", "y_?2"),
+            _keyed("x_?min", "y_?min", "x_?max", "y_?max"),
+            _keyed("left", "top", "right", "bottom"),
+        ]
+    ),
+    re.IGNORECASE,
+)
+_NAMED_FROM = 12
+"""Groups up to this one are in the declared order; later ones name their axes."""
+_BARE_BOX = re.compile(rf"[^0-9]*?{_FOUR}[^0-9]*", re.IGNORECASE)
+_POINT = re.compile(
+    "|".join(
+        [
+            rf"(?<![0-9)\]]\s)(?<![0-9)\],]){_PAIR}",
+            rf"<\|?(?:point|point_start)\|?>\s*\(?\s*({_NUMBER}){_COMMA}({_NUMBER})",
+            _keyed("x", "y"),
+        ]
+    ),
+    re.IGNORECASE,
+)
+_BARE_POINT = re.compile(rf"[^0-9]*?({_NUMBER})(?:\s*,\s*|\s+)({_NUMBER})[^0-9]*", re.IGNORECASE)
+
+
+def find_boxes(text: str, order: Literal["xy", "yx"]) -> list[Shape]:
+    """Return every complete box: `[x1, y1, x2, y2]`, two corner pairs, box tags, or named corners.
+
+    JSON that is cut off gives the boxes before the cut. Four bare numbers count only when they are all the
+    numbers of the text. A box with a number that is not finite is left out.
+    """
+    found = []
+    for match in _BOX.finditer(text):
+        groups = [(number, index) for index, number in enumerate(match.groups(), 1) if number is not None]
+        shape = _shape([number for number, _ in groups], "xy" if groups[0][1] > _NAMED_FROM else order, match)
+        if shape is not None:
+            found.append(shape)
+    if not found:
+        bare = _BARE_BOX.fullmatch(text)
+        shape = _shape(list(bare.groups()), order, bare) if bare else None
+        return [shape] if shape else []
+    return found
+
+
+def find_points(text: str, order: Literal["xy", "yx"]) -> list[Shape]:
+    """Return every point: `[x, y]`, `(x, y)`, point tags, or named axes ("x=1, y=2")."""
+    found = []
+    for match in _POINT.finditer(text):
+        groups = [(number, index) for index, number in enumerate(match.groups(), 1) if number is not None]
+        shape = _shape([number for number, _ in groups], "xy" if groups[0][1] > 4 else order, match)
+        if shape is not None:
+            found.append(shape)
+    if not found:
+        bare = _BARE_POINT.fullmatch(text)
+        shape = _shape(list(bare.groups()), order, bare) if bare else None
+        return [shape] if shape else []
+    return found
+
+
+def _shape(numbers: list[str], order: str, match: re.Match[str]) -> Shape | None:
+    values = [float(number.replace("−", "-")) for number in numbers]
+    if not all(math.isfinite(value) for value in values):
+        return None
+    if order == "yx":
+        values = [value for index in range(0, len(values), 2) for value in (values[index + 1], values[index])]
+    return Shape(tuple(values), *match.span())
+
+
+def scales(context: AnswerContext) -> tuple[float, float, float, float]:
+    """Return (multiply x, divide x, multiply y, divide y) from the declared space to original pixels.
+
+    Multiplying before dividing keeps whole results exact. `pixels` without sizes are original pixels: nothing
+    was resized as far as anybody knows.
+
+    Raises:
+        DataError: when the space is unknown, or the image size that it needs is missing.
+    """
+    if context.coordinates == "pixels":
+        if context.sent_size is None or context.image_size is None or context.sent_size == context.image_size:
+            return 1, 1, 1, 1
+        return context.image_size[0], context.sent_size[0], context.image_size[1], context.sent_size[1]
+    divisor = {"unit": 1, "thousand": 1000}.get(context.coordinates)
+    if divisor is None:
+        raise DataError(f"unknown coordinate space {context.coordinates!r}", remedy="use pixels, unit or thousand")
+    if context.image_size is None:
+        raise DataError(
+            f"coordinates in {context.coordinates!r} need the image size, and the sample has none",
+            remedy="give the sample its image, or declare pixels",
+        )
+    return context.image_size[0], divisor, context.image_size[1], divisor
+
+
+def to_pixels(numbers: tuple[float, ...], factors: tuple[float, float, float, float]) -> list[float] | None:
+    """Return x, y, x, y … in pixels of the original image; None when a result is not finite."""
+    if factors == (1, 1, 1, 1):
+        return list(numbers)
+    converted = [
+        value * factors[0] / factors[1] if index % 2 == 0 else value * factors[2] / factors[3]
+        for index, value in enumerate(numbers)
+    ]
+    return converted if all(math.isfinite(value) for value in converted) else None
+
+
+def sorted_corners(box: list[float]) -> Box:
+    """Return the box with its corners in order."""
+    return [min(box[0], box[2]), min(box[1], box[3]), max(box[0], box[2]), max(box[1], box[3])]
+
+
+def iou(first: Box, second: Box) -> float:
+    """Return the intersection over union of two xyxy boxes, 0 for two boxes without area.
+
+    Boxes are not clipped to the image: what reaches beyond it counts against the answer.
+    """
+    width = min(first[2], second[2]) - max(first[0], second[0])
+    height = min(first[3], second[3]) - max(first[1], second[1])
+    if width <= 0 or height <= 0:
+        return 0.0
+    # Relative to the larger box, so that products of huge numbers stay finite.
+    scale = max(first[2] - first[0], first[3] - first[1], second[2] - second[0], second[3] - second[1])
+    if not math.isfinite(scale):
+        return 0.0
+    shared = (width / scale) * (height / scale)
+    union = _area(first, scale) + _area(second, scale) - shared
+    return min(1.0, shared / union) if union > 0 else 0.0
+
+
+def _area(box: Box, scale: float) -> float:
+    return ((box[2] - box[0]) / scale) * ((box[3] - box[1]) / scale)

@@ -1,0 +1,257 @@
+"""Numbers: the one value that an answer states, compared exactly, with a tolerance, or by relative accuracy."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from mmeval.core.errors import DataError
+from mmeval.core.types import AnswerContext, Extraction, Match
+from mmeval.verifiers.answer import (
+    Section,
+    answer_phrases,
+    lines,
+    mask,
+    merged_options,
+    section_of,
+    sentence_end,
+)
+from mmeval.verifiers.base import looks_like_refusal
+from mmeval.verifiers.numerals import Number, Numeral, find_numerals, find_word_numbers, read_number
+
+# linspace(0.5, 0.95, 10) in floating point: the published code's thresholds to the last bit.
+MRA_THRESHOLDS = (*(0.5 + index * ((0.95 - 0.5) / 9) for index in range(9)), 0.95)
+
+_LISTING = re.compile(r"\b(?:or|and|to)\b\W*$|^[^\w(]*$", re.IGNORECASE)
+_ALONE_BEFORE = re.compile(r"[^0-9]{0,60}[:=≈]\s*|\W*")
+_ALONE_AFTER = re.compile(r"\W*(?:[A-Za-zµμ²³%°]+\W*){0,3}")
+_CONCLUSION = re.compile(
+    r"\W*(?:(?:therefore|thus|hence|so|in\s+total|in\s+conclusion|overall|finally)\b|∴|因此|所以|故)", re.IGNORECASE
+)
+_ITEM = re.compile(r"^[ \t]*[0-9]{1,2}[.)](?=[ \t]+\S)", re.MULTILINE)
+_SENTENCE_START = re.compile(r"[.!?]\s+(?=\S)")
+
+
+class NumberVerifier:
+    """The answer is one number; the target is a number or a numeric string.
+
+    Options: `tolerance_abs` and `tolerance_rel` (either suffices), `precision` (both sides are rounded to so
+    many decimals first), `mra: true` (Mean Relative Accuracy becomes the primary score and `scores["mra"]`).
+    """
+
+    name = "number"
+    version = "1"
+
+    def __init__(self, options: Mapping[str, Any] | None = None) -> None:
+        self._options = dict(options or {})
+
+    def parse(self, text: str, context: AnswerContext) -> Extraction:
+        """Return the number that the answer states; several candidates without an answer phrase are ambiguous."""
+        section = section_of(text, merged_options(self._options, context.options))
+        if section is None:
+            return Extraction(reason="unfinished reasoning")
+        if not section.text.strip():
+            return Extraction(reason="empty")
+        found = find_number(section)
+        if isinstance(found, str):
+            return Extraction(reason=found)
+        return Extraction(found.value, section.span(found.start, found.end))
+
+    def match(self, value: Any, target: Any, context: AnswerContext) -> Match:
+        """Compare two numbers.
+
+        Raises:
+            DataError: when the target is no number, or an option is not of its kind.
+        """
+        options = merged_options(self._options, context.options)
+        gold = read_target(target)
+        correct = numbers_equal(float(value), gold, options)
+        if options.get("mra"):
+            accuracy = mean_relative_accuracy(float(value), gold)
+            return Match(accuracy, correct, {"mra": accuracy})
+        return Match(float(correct), correct)
+
+
+def find_number(section: Section, label: re.Pattern[str] | None = None) -> Numeral | str:
+    """Return the number that a section states, or the reason why there is none.
+
+    In this order: behind the last "the answer is …"; alone on the first or last line; in a concluding last
+    sentence; the only value in the whole section. `label` matches further phrases ("rating:").
+    """
+    text = mask(section.text)
+    positions = {end for _, end in answer_phrases(text)}
+    if label is not None:
+        positions |= {found.end() for found in label.finditer(text)}
+    behind = _behind_phrases(text, sorted(positions))
+    if behind is not None:
+        return behind
+    if section.marked:
+        return _stated(text, 0, len(text)) or "not found"
+    alone = _alone_on_line(text)
+    if alone is not None:
+        return alone
+    if looks_like_refusal(section.text):
+        return "refusal"
+    values = _all_values(text)
+    if not values:
+        return "not found"
+    if _one_value(values):
+        return values[0]
+    concluded = _concluded(text)
+    return concluded if concluded is not None else "ambiguous"
+
+
+def _numerals(text: str, start: int, end: int) -> list[Numeral]:
+    found = find_numerals(text[start:end]) or find_word_numbers(text[start:end])
+    return [Numeral(item.value, item.start + start, item.end + start) for item in found]
+
+
+def _one_value(found: list[Numeral]) -> bool:
+    return len({item.value for item in found}) == 1
+
+
+def _stated(text: str, start: int, end: int) -> Numeral | str | None:
+    """Return the number of a segment that must hold the answer: the right-hand side, the only one, the first."""
+    equals = max(text.rfind(sign, start, end) for sign in "=≈")
+    if equals >= 0:
+        right = _numerals(text, equals + 1, end)
+        if right:
+            start = equals + 1
+    found = _numerals(text, start, end)
+    if not found:
+        return None
+    if _one_value(found):
+        return found[0]
+    between = text[found[0].end : found[1].start]
+    return "ambiguous" if _LISTING.search(between) else _first(text, start, found)
+
+
+def _first(text: str, start: int, found: list[Numeral]) -> Numeral | str:
+    """Accept the first of several numbers where only a few words lead to it ("5 apples out of 7")."""
+    lead = text[start : found[0].start].split()
+    return found[0] if len(lead) <= 4 else "ambiguous"
+
+
+def _behind_phrases(text: str, positions: list[int]) -> Numeral | str | None:
+    result: Numeral | str | None = None
+    sentence = -1
+    for position in positions:
+        end = sentence_end(text, position)
+        stated = _stated(text, position, end)
+        if stated is None:
+            continue
+        if (
+            end == sentence
+            and isinstance(result, Numeral)
+            and isinstance(stated, Numeral)
+            and stated.value != result.value
+        ):
+            result = "ambiguous"
+        else:
+            result = stated
+        sentence = end
+    return result
+
+
+def _alone_on_line(text: str) -> Numeral | str | None:
+    found = lines(text)
+    if len(found) < 2:
+        return None
+    alone = [item for line in (found[0], found[-1]) if (item := _alone(text, *line)) is not None]
+    if len(alone) == 2 and alone[0].value != alone[1].value:
+        return "ambiguous" if len(find_numerals(text)) == 2 else alone[1]
+    return alone[0] if alone else None
+
+
+def _alone(text: str, start: int, end: int) -> Numeral | None:
+    """Return the number of a line that holds, apart from a label and a unit, nothing else."""
+    if _ITEM.match(text, start) and len(_ITEM.findall(text)) > 1:
+        return None
+    equals = max(text.rfind(sign, start, end) for sign in "=≈")
+    found = _numerals(text, max(start, equals + 1), end)
+    if len(found) != 1:
+        return None
+    item = found[0]
+    before = text[max(start, equals + 1) : item.start]
+    if _ALONE_BEFORE.fullmatch(before) is None or _ALONE_AFTER.fullmatch(text, item.end, end) is None:
+        return None
+    return item
+
+
+def _all_values(text: str) -> list[Numeral]:
+    """Return all numbers of the section; markers of a numbered list are none."""
+    items = [item.start() for item in _ITEM.finditer(text)]
+    found = _numerals(text, 0, len(text))
+    if len(items) < 2:
+        return found
+    return [number for number in found if not any(0 <= number.start - item < 4 for item in items)]
+
+
+def _concluded(text: str) -> Numeral | None:
+    start, end = lines(text)[-1]
+    sentence = start
+    for stop in _SENTENCE_START.finditer(text, start, end):
+        sentence = stop.end()
+    right = max(text.rfind(sign, sentence, end) for sign in "=≈")
+    if right < 0 and _CONCLUSION.match(text, sentence) is None:
+        return None
+    found = _numerals(text, max(sentence, right + 1), end)
+    return found[0] if found and _one_value(found) else None
+
+
+def read_target(target: Any) -> float:
+    """Return a gold number.
+
+    Raises:
+        DataError: when it is neither a finite number nor a string that holds exactly one.
+    """
+    value: Number | None = None
+    if isinstance(target, (int, float)) and not isinstance(target, bool):
+        value = target
+    elif isinstance(target, str):
+        value = read_number(mask(target))
+    if value is None or not math.isfinite(value):
+        raise DataError(
+            f"target {target!r} is not a number", remedy="give the gold answer as a number or a numeric string"
+        )
+    return float(value)
+
+
+def numbers_equal(value: float, gold: float, options: Mapping[str, Any]) -> bool:
+    """Whether two numbers agree under `precision`, `tolerance_abs` and `tolerance_rel`.
+
+    Without any of them, floating-point noise (one part in 10^9) is all that is forgiven.
+
+    Raises:
+        DataError: when an option is not a number.
+    """
+    precision = _option(options, "precision")
+    absolute, relative = _option(options, "tolerance_abs"), _option(options, "tolerance_rel")
+    if precision is not None and round(value, int(precision)) == round(gold, int(precision)):
+        return True
+    if absolute is not None and abs(value - gold) <= absolute * (1 + 1e-12):
+        return True
+    if relative is not None and abs(value - gold) <= relative * abs(gold) * (1 + 1e-12):
+        return True
+    return math.isclose(value, gold, rel_tol=1e-9, abs_tol=1e-12)
+
+
+def _option(options: Mapping[str, Any], key: str) -> float | None:
+    value = options.get(key)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value) or value < 0:
+        raise DataError(f"answer option {key}: {value!r} is not a number of at least 0", remedy="correct the card")
+    return float(value)
+
+
+def mean_relative_accuracy(value: float, gold: float) -> float:
+    """Return the Mean Relative Accuracy of VSI-Bench (Yang et al. 2024), in [0, 1].
+
+    The share of the thresholds t = 0.50, 0.55 … 0.95 with |value - gold| / |gold| <= 1 - t, in the floating-point
+    order of the published code. Where gold is 0, which that code does not define, the error is |value|.
+    """
+    error = abs(value - gold) / abs(gold) if gold else abs(value)
+    return sum(error <= 1 - threshold for threshold in MRA_THRESHOLDS) / len(MRA_THRESHOLDS)

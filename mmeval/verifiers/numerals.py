@@ -1,0 +1,309 @@
+"""Reading numbers in running text: digits, separators, fractions, powers, pi, roots, English words."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+Number: TypeAlias = int | float
+
+
+@dataclass(frozen=True, slots=True)
+class Numeral:
+    """A number and where it stands."""
+
+    value: Number
+    start: int
+    """Offset of its first character; a sign and a currency symbol belong to it."""
+    end: int
+
+
+_VULGAR: Mapping[str, float] = {
+    **{"½": 1 / 2, "⅓": 1 / 3, "⅔": 2 / 3, "¼": 1 / 4, "¾": 3 / 4, "⅕": 1 / 5, "⅖": 2 / 5, "⅗": 3 / 5, "⅘": 4 / 5},
+    **{"⅙": 1 / 6, "⅚": 5 / 6, "⅛": 1 / 8, "⅜": 3 / 8, "⅝": 5 / 8, "⅞": 7 / 8},
+}
+_RAISED = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻−", "0123456789+--")
+_MAGNITUDES: Mapping[str, int] = {"thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12}
+
+_CORE = re.compile(rf"[0-9{''.join(_VULGAR)}π√]|\.[0-9]|\\pi\b|\bpi\b|\\[dt]?frac|\\sqrt")
+_SEPARATOR = r"(?:,|\{,\}|\\,|[\u00a0\u2009\u202f])"
+_PLAIN = re.compile(rf"(?:([0-9]{{1,3}}(?:{_SEPARATOR}[0-9]{{3}})+)(?![0-9])|([0-9]+))?(\.[0-9]+)?")
+_SCIENTIFIC = re.compile(r"[eE]([+\-−]?[0-9]{1,3})(?![0-9A-Za-z])")
+_TIMES_TEN = re.compile(
+    r"[ \t]*(?:×|x|\*|\\times|\\cdot|·)[ \t]*10(?:\s*\^\s*\{?\s*([+\-−]?[0-9]{1,3})\s*\}?|([⁺⁻]?[⁰¹²³⁴⁵⁶⁷⁸⁹]{1,3}))"
+)
+_EXPONENT = re.compile(
+    r"\s*\^\s*(?:\{\s*([+\-−]?[0-9]{1,3})\s*\}|([+\-−]?[0-9]{1,3}))(?![0-9.])|([⁻]?[⁰¹²³⁴⁵⁶⁷⁸⁹]{1,3})"
+)
+_PI = re.compile(r"[ \t]*\*?[ \t]*(?:π|\\pi\b|pi\b)")
+_ROOT = re.compile(r"[ \t]*(?:\\sqrt\s*(?:\[([23])\])?\s*(?:\{([^{}]*)\}|([0-9]))|√\s*(?:\(([^()]*)\)|([0-9.]+)))")
+_FRACTION = re.compile(r"\\[dt]?frac\s*(?:([0-9])\s*([0-9])|(?=\{))")
+_DIVISOR = re.compile(r"[ \t]*/[ \t]*([0-9]+(?:\.[0-9]+)?)(?![0-9/])")
+_MIXED = re.compile(r"[ \t]+([0-9]+)/([0-9]+)(?![0-9/.])")
+_MAGNITUDE = re.compile(r"[ \t]+(thousand|million|billion|trillion)\b", re.IGNORECASE)
+_NOT_A_NUMBER = re.compile(r"(?:st|nd|rd|th|D)\b|\.[0-9]|[A-Za-z_]+[0-9]|\s*/[0-9]+/[0-9]|\^\{?[A-Za-z]")
+"""Behind digits: ordinals, "3D", version numbers, identifiers, dates, powers with letters."""
+_INSIDE = re.compile(r"[A-Za-z_\\]$|[\^_]\s*\{?\s*[+\-−]?$|[A-Za-z0-9]\.$")
+"""Before digits: the rest of a word, an exponent or a subscript, the dot of an abbreviation or version."""
+_NEXT = re.compile(r"[0-9./]*[0-9]|.", re.DOTALL)
+_SIGN = re.compile(
+    r"(?:^|(?<=[^0-9A-Za-z)\]}%°])|(?<=\n))[\-−–+]$|(?:^|[=(:≈\[,])\s*[\-−–]\s+$|\bnegative\s+$|(?:[=:]|\bis|^)\s*minus\s+$"
+)
+_CURRENCY = re.compile(r"(?:US)?\\?\$\s?$|[€£¥₹]\s?$")
+
+
+def find_numerals(text: str) -> list[Numeral]:
+    """Return the numbers written with digits, pi, roots or fraction signs, in order.
+
+    Digits inside words (`H2O`, `cm2`), exponents of units (`cm^2`), subscripts, ordinals and dates are no
+    numbers. Percent, degree, currency and unit signs do not change the value: "50%" is 50.
+    """
+    found: list[Numeral] = []
+    position = 0
+    while (core := _CORE.search(text, position)) is not None:
+        begin = core.start()
+        read = None if _INSIDE.search(text[max(0, begin - 6) : begin]) else _read(text, begin)
+        if read is None or _NOT_A_NUMBER.match(text, read[1]):
+            skipped = _NEXT.match(text, begin)
+            position = max(skipped.end() if skipped else 0, read[1] if read else 0, begin + 1)
+            continue
+        value, end = read
+        start, negative = _prefix(text, begin)
+        if math.isfinite(value):
+            found.append(Numeral(-value if negative else value, start, end))
+        position = end
+    return found
+
+
+def _prefix(text: str, begin: int) -> tuple[int, bool]:
+    """Return where sign and currency before a number start, and whether the sign is negative."""
+    start, negative = begin, False
+    for _ in range(2):
+        # The leading letter keeps "^" from meaning the start of the window.
+        window = text[:start] if start <= 12 else "x" + text[start - 12 : start]
+        sign = _SIGN.search(window)
+        if sign is not None and not negative:
+            mark = re.search(r"[+\-−–]\s*$|negative\s+$|minus\s+$", window)
+            if mark is not None:
+                start -= len(window) - mark.start()
+                negative = not mark.group().startswith("+")
+                continue
+        currency = _CURRENCY.search(window)
+        if currency is not None:
+            start -= len(window) - currency.start()
+    return start, negative
+
+
+def _read(text: str, begin: int, depth: int = 0) -> tuple[Number, int] | None:
+    """Return the unsigned number that starts at `begin` and where it ends."""
+    plain = _PLAIN.match(text, begin)
+    value: Number | None = None
+    end = begin
+    if plain is not None and plain.end() > begin:
+        value, end = _digits(plain.group(1) or plain.group(2), plain.group(3)), plain.end()
+        value, end = _powers(text, value, end)
+        mixed = _MIXED.match(text, end)
+        if mixed and isinstance(value, int) and int(mixed.group(2)[:9]) > int(mixed.group(1)[:9]):
+            return value + int(mixed.group(1)[:9]) / int(mixed.group(2)[:9]), mixed.end()
+    if end < len(text) and text[end] in _VULGAR:
+        return (value or 0) + _VULGAR[text[end]], end + 1
+    fraction = _fraction(text, end, depth)
+    if fraction is not None:
+        return (value or 0) + fraction[0], fraction[1]
+    for pattern in (_ROOT, _PI):
+        factor = pattern.match(text, end)
+        if factor is None or (value is None and factor.group() != factor.group().lstrip()):
+            continue
+        amount = math.pi if pattern is _PI else _root(factor)
+        if amount is None:
+            return None
+        value, end = (1 if value is None else value) * amount, factor.end()
+    if value is None:
+        return None
+    divisor = _DIVISOR.match(text, end)
+    if divisor and float(divisor.group(1)) != 0:
+        value, end = value / float(divisor.group(1)), divisor.end()
+    magnitude = _MAGNITUDE.match(text, end)
+    if magnitude:
+        value, end = value * _MAGNITUDES[magnitude.group(1).lower()], magnitude.end()
+    return value, end
+
+
+def _digits(whole: str | None, decimals: str | None) -> Number:
+    digits = re.sub(r"[^0-9]", "", whole or "0")
+    # Integers beyond 64 bits have no place in JSON and Parquet; as floats they compare just as well.
+    if decimals is None and len(digits) <= 18:
+        return int(digits)
+    return float(digits + (decimals or ""))
+
+
+def _powers(text: str, value: Number, end: int) -> tuple[Number, int]:
+    for pattern in (_SCIENTIFIC, _TIMES_TEN):
+        found = pattern.match(text, end)
+        if found:
+            exponent = next(group for group in found.groups() if group is not None).translate(_RAISED)
+            # Through text, so that 1.5e-7 is the same float as the literal.
+            return float(f"{value!r}e{exponent}") if "e" not in repr(value) else value * 10.0 ** int(
+                exponent
+            ), found.end()
+    found = _EXPONENT.match(text, end)
+    if found:
+        exponent = next(group for group in found.groups() if group is not None).translate(_RAISED)
+        try:
+            power = float(value) ** int(exponent)
+        except (OverflowError, ZeroDivisionError):
+            return math.inf, found.end()
+        exact = isinstance(value, int) and int(exponent) >= 0 and power < 2**53
+        return (int(value) ** int(exponent) if exact else power), found.end()
+    return value, end
+
+
+def _root(found: re.Match[str]) -> float | None:
+    degree, *arguments = found.groups()
+    inner = read_number(next(argument for argument in arguments if argument is not None))
+    if inner is None or inner < 0:
+        return None
+    return math.sqrt(inner) if degree != "3" else math.cbrt(inner)
+
+
+def _fraction(text: str, position: int, depth: int) -> tuple[float, int] | None:
+    r"""Read `\frac{a}{b}`, whose parts may hold pi, roots and further fractions."""
+    found = _FRACTION.match(text, position)
+    if found is None or depth > 3:
+        return None
+    if found.group(1):
+        return (int(found.group(1)) / int(found.group(2)), found.end()) if found.group(2) != "0" else None
+    parts: list[Number] = []
+    end = found.end()
+    for _ in range(2):
+        close = _brace_end(text, end)
+        if close is None:
+            return None
+        inner = text[end + 1 : close - 1].strip()
+        sign = -1 if inner[:1] in ("-", "−") else 1
+        read = _read(inner, 1 if sign < 0 else 0, depth + 1)
+        if read is None or inner[read[1] :].strip():
+            return None
+        parts.append(sign * read[0])
+        end = close
+    return (parts[0] / parts[1], end) if parts[1] else None
+
+
+def _brace_end(text: str, position: int) -> int | None:
+    if text[position : position + 1] != "{":
+        return None
+    level = 0
+    for offset in range(position, min(len(text), position + 200)):
+        level += (text[offset] == "{") - (text[offset] == "}")
+        if level == 0:
+            return offset + 1
+    return None
+
+
+_UNITS = [
+    "zero",
+    "one",
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+    "ten",
+    "eleven",
+    "twelve",
+    "thirteen",
+    "fourteen",
+    "fifteen",
+    "sixteen",
+    "seventeen",
+    "eighteen",
+    "nineteen",
+]
+_TENS = dict(
+    zip(["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"], range(20, 100, 10), strict=True)
+)
+_WORDS: dict[str, int] = {**{word: value for value, word in enumerate(_UNITS)}, **_TENS}
+_PARTS: dict[str, int] = {"half": 2, "halves": 2} | {
+    name + plural: value
+    for name, value in {"third": 3, "quarter": 4, "fourth": 4, "fifth": 5, "sixth": 6, "eighth": 8, "tenth": 10}.items()
+    for plural in ("", "s")
+}
+_ANY_WORD = "|".join(sorted([*_WORDS, "hundred", *_MAGNITUDES], key=len, reverse=True))
+_WORD_NUMBER = re.compile(
+    rf"(?<![A-Za-z0-9-])(?P<sign>(?:minus|negative)\s+)?"
+    rf"(?P<words>(?:{_ANY_WORD})\b(?:(?:\s+and\s+|[ \t-]+)(?:{_ANY_WORD})\b)*)"
+    rf"(?:[ \t-]+(?P<part>{'|'.join(sorted(_PARTS, key=len, reverse=True))})\b)?",
+    re.IGNORECASE,
+)
+_PRONOUN_BEFORE = re.compile(
+    r"\b(?:no|any|each|every|this|that|the|which|another|only|some|right|left|correct)[\s-]+$", re.IGNORECASE
+)
+_PRONOUN_AFTER = re.compile(
+    r"\s+(?:of|another|by|can|could|should|would|who|that|on|in|is|has|might|must)\b", re.IGNORECASE
+)
+
+
+def find_word_numbers(text: str) -> list[Numeral]:
+    """Return the numbers written in English words ("twenty-three", "two thirds"), in order.
+
+    "one" as a pronoun ("the one", "one of") is no number.
+    """
+    found: list[Numeral] = []
+    for match in _WORD_NUMBER.finditer(text):
+        words = re.split(r"[\s-]+", match.group("words").lower())
+        value = _from_words([word for word in words if word != "and"])
+        if value is None:
+            continue
+        number: Number = value
+        part = match.group("part")
+        if part:
+            number = value / _PARTS[part.lower()]
+        elif words == ["one"] and (
+            _PRONOUN_BEFORE.search(text[max(0, match.start() - 12) : match.start()])
+            or _PRONOUN_AFTER.match(text, match.end())
+        ):
+            continue
+        found.append(Numeral(-number if match.group("sign") else number, match.start(), match.end()))
+    return found
+
+
+def _from_words(words: list[str]) -> int | None:
+    """Return the value of number words, or None where they are no one number ("two three")."""
+    total, group, room = 0, 0, 10**15
+    last = 10**9
+    for word in words:
+        if word in _MAGNITUDES:
+            if not group or _MAGNITUDES[word] >= room:
+                return None
+            room = _MAGNITUDES[word]
+            total, group, last = total + group * room, 0, 10**9
+        elif word == "hundred":
+            if not 1 <= group <= 99:
+                return None
+            group, last = group * 100, 100
+        else:
+            value = _WORDS[word]
+            size = 100 if value >= 20 else 10
+            if (
+                last <= (1 if size == 10 and value < 10 else 10)
+                or (last == 10 and value >= 10)
+                or (value == 0 and len(words) > 1)
+            ):
+                return None
+            if group % 100 and not (group % 10 == 0 and value < 10 and group % 100 >= 20):
+                return None
+            group += value
+            last = 10 if value >= 20 else 1
+    return total + group
+
+
+def read_number(text: str) -> Number | None:
+    """Return the value of a text that holds exactly one number (and perhaps a unit); None otherwise."""
+    numerals = find_numerals(text) or find_word_numbers(text)
+    return numerals[0].value if len(numerals) == 1 else None

@@ -1,0 +1,68 @@
+"""One point: whether it lies in the target region."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from mmeval.core.errors import DataError
+from mmeval.core.types import AnswerContext, Extraction, Match
+from mmeval.verifiers.answer import merged_options, section_of
+from mmeval.verifiers.box import one_shape, read_box
+from mmeval.verifiers.coordinates import Shape, find_boxes, find_points, scales, to_pixels
+
+
+class PointVerifier:
+    """The answer is one point, value [x, y]; the target is {"box": [x1, y1, x2, y2]}, in original pixels.
+
+    A hit is a point inside the box, edges included. Option `accept_box: true` takes a box as its centre.
+    """
+
+    name = "point"
+    version = "1"
+
+    def __init__(self, options: Mapping[str, Any] | None = None) -> None:
+        self._options = dict(options or {})
+
+    def parse(self, text: str, context: AnswerContext) -> Extraction:
+        """Return the point; several different points without an answer phrase are ambiguous.
+
+        Raises:
+            DataError: when the coordinate space needs an image size that the sample lacks.
+        """
+        options = merged_options(self._options, context.options)
+        section = section_of(text, options)
+        if section is None:
+            return Extraction(reason="unfinished reasoning")
+        if not section.text.strip():
+            return Extraction(reason="empty")
+        boxes = find_boxes(section.text, context.coordinate_order)
+        found: list[Shape] = []
+        if boxes and options.get("accept_box"):
+            found = [Shape(_centre(box.numbers), box.start, box.end) for box in boxes]
+        elif not boxes:
+            found = find_points(section.text, context.coordinate_order)
+        stated = one_shape(section.text, found)
+        if isinstance(stated, str):
+            return Extraction(reason="a box, not a point" if boxes and not found else stated)
+        factors = scales(context)
+        pixels = to_pixels(stated.numbers, factors)
+        if pixels is None:
+            return Extraction(reason="not finite")
+        return Extraction(pixels, section.span(stated.start, stated.end))
+
+    def match(self, value: Any, target: Any, context: AnswerContext) -> Match:
+        """Test whether the point lies in the box.
+
+        Raises:
+            DataError: when the target is not {"box": [x1, y1, x2, y2]}.
+        """
+        if not isinstance(target, Mapping) or set(target) != {"box"}:
+            raise DataError(f"target {target!r} is not a region", remedy='give {"box": [x1, y1, x2, y2]}')
+        left, top, right, bottom = read_box(target["box"])
+        hit = left <= value[0] <= right and top <= value[1] <= bottom
+        return Match(float(hit), hit)
+
+
+def _centre(numbers: tuple[float, ...]) -> tuple[float, ...]:
+    return numbers[0] / 2 + numbers[2] / 2, numbers[1] / 2 + numbers[3] / 2

@@ -1,0 +1,65 @@
+"""Verifiers by name: those of this package, and those that installed packages add (`mmeval.verifiers`)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any
+
+from mmeval.core.errors import UsageError, unknown
+from mmeval.verifiers.base import Verifier
+from mmeval.verifiers.box import BoxVerifier
+from mmeval.verifiers.boxes import BoxesVerifier
+from mmeval.verifiers.choice import ChoiceVerifier
+from mmeval.verifiers.mathvista import MathVistaOfficialVerifier, MathVistaRulesVerifier
+from mmeval.verifiers.mixed import MixedVerifier
+from mmeval.verifiers.number import NumberVerifier
+from mmeval.verifiers.point import PointVerifier
+from mmeval.verifiers.rating import RatingVerifier
+from mmeval.verifiers.text import TextVerifier
+from mmeval.verifiers.yes_no import YesNoVerifier
+
+_BUILT_IN: Mapping[str, Callable[[Mapping[str, Any] | None], Verifier]] = {
+    "box": BoxVerifier,
+    "boxes": BoxesVerifier,
+    "choice": ChoiceVerifier,
+    "mathvista": MathVistaOfficialVerifier,
+    "mathvista-rules": MathVistaRulesVerifier,
+    "mixed": MixedVerifier,
+    "number": NumberVerifier,
+    "point": PointVerifier,
+    "rating": RatingVerifier,
+    "text": TextVerifier,
+    "yes-no": YesNoVerifier,
+}
+ENTRY_POINT_GROUP = "mmeval.verifiers"
+
+
+def get_verifier(name: str, options: Mapping[str, Any] | None = None) -> Verifier:
+    """Return the verifier `name` with a card's answer options ("yes_no" is "yes-no").
+
+    Raises:
+        UsageError: when there is no such verifier, or a package's verifier cannot be loaded.
+    """
+    wanted = name.replace("_", "-")
+    if wanted in _BUILT_IN:
+        return _BUILT_IN[wanted](options)
+    installed = _installed()
+    if name not in installed:
+        raise unknown("verifier", name, list_verifiers())
+    try:
+        built: Verifier = installed[name].load()(options)
+    except (ImportError, AttributeError) as error:
+        raise UsageError(
+            f"verifier {name!r} cannot be loaded: {error}", remedy="reinstall the package that provides it"
+        ) from error
+    return built
+
+
+def list_verifiers() -> list[str]:
+    """Return all names, sorted."""
+    return sorted({*_BUILT_IN, *_installed()})
+
+
+def _installed() -> dict[str, EntryPoint]:
+    return {entry.name: entry for entry in entry_points(group=ENTRY_POINT_GROUP)}
