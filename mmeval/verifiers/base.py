@@ -67,7 +67,9 @@ def verify(verifier: Verifier, response: Response, target: Any, context: AnswerC
             reason = "refusal"
         return Verdict("no_answer", score=0.0, correct=False, reason=reason, verifier=identity)
     if target is None:
-        return Verdict("unscored", extracted=extraction.value, span=extraction.span, reason="no target", verifier=identity)
+        return Verdict(
+            "unscored", extracted=extraction.value, span=extraction.span, reason="no target", verifier=identity
+        )
     found = verifier.match(extraction.value, target, context)
     return Verdict(
         "scored",

@@ -1,0 +1,83 @@
+"""An OpenAI-compatible chat server without a model: SLOTS requests at a time, SERVICE seconds each, first come first served.
+
+N requests can take no less than ceil(N / SLOTS) * SERVICE seconds; what a harness takes beyond that is its own cost.
+`GET /stats` gives what it saw. Needs aiohttp.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import math
+import random
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiohttp import web
+
+
+@dataclass
+class Server:
+    """State of the simulated engine."""
+
+    slots: int
+    service_s: float
+    fail_share: float
+    answer: str
+    gate: asyncio.Semaphore = field(init=False)
+    random: random.Random = field(default_factory=lambda: random.Random(0))
+    done: int = 0
+    failed: int = 0
+    first: float | None = None
+    last: float | None = None
+
+    def __post_init__(self) -> None:
+        self.gate = asyncio.Semaphore(self.slots)
+
+    async def chat(self, request: web.Request) -> web.Response:
+        await request.read()
+        self.first = self.first if self.first is not None else time.monotonic()
+        if self.random.random() < self.fail_share:
+            self.failed += 1
+            return web.json_response({"error": {"message": "overloaded"}}, status=503)
+        async with self.gate:
+            await asyncio.sleep(self.service_s)
+        self.done += 1
+        self.last = time.monotonic()
+        message = {"role": "assistant", "content": self.answer}
+        usage = {"prompt_tokens": 300, "completion_tokens": 1, "total_tokens": 301}
+        return web.json_response(
+            {"object": "chat.completion", "model": "sim", "usage": usage, "choices": [{"index": 0, "finish_reason": "stop", "message": message}]}
+        )
+
+    async def models(self, request: web.Request) -> web.Response:
+        return web.json_response({"object": "list", "data": [{"id": "sim", "object": "model", "max_model_len": 32768}]})
+
+    async def stats(self, request: web.Request) -> web.Response:
+        found: dict[str, Any] = {"done": self.done, "failed": self.failed}
+        if self.first is not None and self.last is not None and self.last > self.first:
+            found["ideal_s"] = math.ceil(self.done / self.slots) * self.service_s
+            found["makespan_s"] = self.last - self.first
+            found["efficiency"] = found["ideal_s"] / found["makespan_s"]
+        return web.json_response(found)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--port", type=int, default=8901)
+    parser.add_argument("--slots", type=int, default=64)
+    parser.add_argument("--service", type=float, default=0.5)
+    parser.add_argument("--fail", type=float, default=0.0)
+    parser.add_argument("--answer", default="A")
+    options = parser.parse_args()
+    server = Server(options.slots, options.service, options.fail, options.answer)
+    app = web.Application(client_max_size=1 << 28)
+    app.router.add_post("/v1/chat/completions", server.chat)
+    app.router.add_get("/v1/models", server.models)
+    app.router.add_get("/stats", server.stats)
+    web.run_app(app, host="127.0.0.1", port=options.port, print=None, access_log=None)
+
+
+if __name__ == "__main__":
+    main()
