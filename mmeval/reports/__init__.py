@@ -1,0 +1,3 @@
+"""Results as reports: HTML and the terminal."""
+
+from __future__ import annotations

@@ -1,0 +1,133 @@
+"""The HTML report of one or more runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from markupsafe import Markup
+
+from mmeval import __version__
+from mmeval.core.errors import StorageError, UsageError
+from mmeval.core.resources import resource_dir
+from mmeval.reports.charts import PALETTE, dot_chart
+from mmeval.reports.corpus import Corpus, read_corpus
+from mmeval.reports.format import count, plural
+from mmeval.reports.images import Thumbnails
+from mmeval.reports.names import RunNames, name_runs
+from mmeval.reports.packing import SEED, Packed, pack
+from mmeval.reports.page import render_page
+from mmeval.reports.provenance import provenance
+from mmeval.reports.tables import Tables, build_tables
+from mmeval.runs.folder import Run
+
+
+@dataclass(frozen=True, slots=True)
+class ReportSummary:
+    """What was written."""
+
+    path: Path
+    bytes: int
+    samples_shown: int
+    samples_total: int
+
+
+def build_report(
+    runs: Sequence[Run], output: Path, *, max_mb: float = 20.0, template_dir: Path | None = None
+) -> ReportSummary:
+    """Write one self-contained HTML file. The same runs give the same bytes.
+
+    Args:
+        runs: run folders, each possibly narrowed to one model; an item that several of them hold is shown once.
+        output: the file to write; replaced only when the new one is complete.
+        max_mb: size to keep within, in megabytes (10^6 bytes). Only the sample browser is cut for it, never a number.
+        template_dir: another folder with the template, style sheet and script modules of `reports/`.
+
+    Raises:
+        UsageError: without runs, for a size that is not positive, or a broken template folder.
+        DataError: when a run folder is damaged.
+        StorageError: when the file cannot be written.
+    """
+    if not runs:
+        raise UsageError("a report needs at least one run", remedy="name a run folder")
+    if not max_mb > 0:
+        raise UsageError(f"--max-mb {max_mb:g}: not a size", remedy="give a positive number of megabytes")
+    names = name_runs(runs)
+    tables = build_tables(names)
+    corpus = read_corpus(names)
+    folder = template_dir or resource_dir("reports")
+    limit = int(max_mb * 1e6)
+    values = _values(names, tables, corpus)
+    bare = len(render_page(folder, values | _samples(Packed([], [], 0, 1, 0, 0), max_mb)).encode())
+    packed = pack(corpus, Thumbnails(runs), max(0, limit - bare))
+    page = render_page(folder, values | _samples(packed, max_mb)).encode()
+    _write(output, page)
+    return ReportSummary(output, len(page), packed.shown, packed.total)
+
+
+def _values(names: Sequence[RunNames], tables: Tables, corpus: Corpus) -> dict[str, Any]:
+    """Everything in the template that does not depend on how many samples fit."""
+    runs = [provenance(entry) for entry in names]
+    rows = sum(len(entry.run.results(["outcome"])) for entry in names)
+    models = [f"{column.model} · {column.condition}" if column.condition else column.model for column in tables.columns]
+    facts = [plural(len(corpus.models), "model"), plural(len(corpus.tasks), "task"), plural(len(corpus.records), "sample"), plural(rows, "answer")]
+    return {
+        "title": " + ".join(entry.label for entry in names),
+        "facts": facts,
+        "version": __version__,
+        "runs": runs,
+        "tables": tables,
+        "charts": _charts(tables, models),
+        "browser": {
+            "models": corpus.models,
+            "tasks": corpus.tasks,
+            "conditions": corpus.conditions,
+            "guessers": sorted({corpus.models.index(column.model) for column in tables.columns if column.guesser}),
+            "palette": list(PALETTE),
+        },
+    }
+
+
+def _charts(tables: Tables, models: Sequence[str]) -> dict[str, list[Markup]]:
+    return {
+        family: [
+            dot_chart(dots, models, f"{family}: value, interval and chance level of {plural(len(dots), 'estimate')}; the table has the numbers")
+            for dots in units
+            if dots
+        ]
+        for family, units in tables.dots.items()
+    }
+
+
+def _samples(packed: Packed, max_mb: float) -> dict[str, Any]:
+    return {"blocks": packed.blocks, "images": packed.images, "shown": packed.shown, "total": packed.total, "banner": _banner(packed, max_mb)}
+
+
+def _banner(packed: Packed, max_mb: float) -> str:
+    """Say exactly what the sample browser leaves out; empty when it leaves out nothing."""
+    if packed.shown == packed.total:
+        return ""
+    if packed.urgent_shown < packed.urgent_total:
+        kept = f"{count(packed.urgent_shown)} of the {count(packed.urgent_total)} samples on which models disagree or an answer failed"
+        rest = packed.shown - packed.urgent_shown
+        kept += f" and {count(rest)} others, both" if rest else ","
+    else:
+        kept = f"all {count(packed.urgent_total)} on which models disagree or an answer failed, and {count(packed.shown - packed.urgent_total)} others"
+    return (
+        f"{count(packed.shown)} of {count(packed.total)} samples are shown: {kept} drawn with seed {SEED}. "
+        f"{plural(packed.total - packed.shown, 'sample')} left out to keep this file below {max_mb:g} MB (--max-mb). "
+        "All tables and charts use all samples."
+    )
+
+
+def _write(path: Path, page: bytes) -> None:
+    temporary = path.with_name(path.name + ".new")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_bytes(page)
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise StorageError(f"cannot write {path}: {error.strerror or error}", remedy="free some space or give another file with -o") from error

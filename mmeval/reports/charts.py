@@ -1,0 +1,144 @@
+"""The leaderboard chart: Altair, rendered to SVG by vl-convert when the report is built."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from xml.etree import ElementTree
+
+from markupsafe import Markup
+
+from mmeval.reports.format import is_share, value_text, visible_text
+
+INK, MUTED, GRID, PAPER = "#101112", "#606264", "#d0d2d4", "#fefefd"
+"""Stand-ins that report.css maps to the colours of the light and the dark theme; readable as they are in a saved figure."""
+PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#a66f00", "#3b8ec4", "#56595c")
+"""Okabe and Ito's colours, darkened where they would not reach 3:1 on white."""
+SHAPES = ("circle", "square", "diamond", "triangle-up", "triangle-down", "cross")
+ROW = 20
+"""Pixels per chart row."""
+
+_SVG = "http://www.w3.org/2000/svg"
+_ELEMENTS = {"svg", "g", "path", "text", "line", "rect", "title", "desc", "defs", "clipPath", "tspan"}
+_ATTRIBUTES = {
+    "width", "height", "viewBox", "fill", "stroke", "stroke-width", "stroke-dasharray", "stroke-linecap", "stroke-miterlimit",
+    "stroke-opacity", "fill-opacity", "opacity", "transform", "d", "x", "y", "x1", "x2", "y1", "y2", "text-anchor", "font-size",
+    "font-weight", "font-style", "font-family", "display", "clip-path", "id", "aria-hidden",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Dot:
+    """One estimate of the chart, in the metric's own unit."""
+
+    task: str
+    model: str
+    metric: str
+    value: float
+    low: float | None
+    high: float | None
+    chance: float | None
+    note: str = ""
+    """Shown after the value, e.g. the coverage when it is not complete."""
+
+
+def dot_chart(dots: Sequence[Dot], models: Sequence[str], description: str) -> Markup:
+    """Draw dot, interval and chance tick of every model below the name of its task.
+
+    Args:
+        dots: estimates of one unit (all shares, or all one other metric), grouped by task.
+        models: every model of the report in order, so that a model looks the same in all charts.
+        description: what the figure shows, for readers who cannot see it.
+
+    Returns:
+        An inline SVG element with text as text and no styles, scripts or references.
+    """
+    import altair as alt
+    import vl_convert
+
+    scale = 100.0 if is_share(dots[0].metric) else 1.0
+    values, order = _rows(dots, models, scale)
+    data = alt.Data(values=values)
+    used = [value for row in values for key in ("value", "low", "high", "chance") if (value := row.get(key)) is not None]
+    domain = [0.0, 100.0] if scale == 100.0 else [min(0.0, *used), max(used) or 1.0]
+    x = alt.X("value:Q", title=None, scale=alt.Scale(domain=domain, nice=False, zero=False), axis=alt.Axis(tickCount=5, grid=True))
+    y = alt.Y(
+        "row:N",
+        sort=order,
+        title=None,
+        axis=alt.Axis(
+            labelExpr="slice(datum.label, 6)",
+            labelLimit=230,
+            labelFontWeight={"condition": {"test": "slice(datum.label, 0, 1) === 't'", "value": 600}, "value": 400},
+            labelColor={"condition": {"test": "slice(datum.label, 0, 1) === 't'", "value": INK}, "value": MUTED},
+        ),
+    )
+    color = alt.Color("model:N", scale=alt.Scale(domain=list(models), range=_cycle(PALETTE, len(models))), legend=None)
+    shape = alt.Shape("model:N", scale=alt.Scale(domain=list(models), range=_cycle(SHAPES, len(models))), legend=None)
+    marks = alt.Chart().transform_filter("isValid(datum.value)")
+    layers = [
+        alt.Chart().transform_filter("isValid(datum.chance)").mark_tick(
+            color=MUTED, opacity=1, thickness=2, size=ROW * 0.7, orient="vertical"
+        ).encode(x=x.field("chance"), y=y),
+        marks.transform_filter("isValid(datum.low)").mark_rule(strokeWidth=2).encode(x=x.field("low"), x2="high:Q", y=y, color=color),
+        marks.mark_point(filled=True, size=62, opacity=1, stroke=PAPER, strokeWidth=1).encode(x=x, y=y, color=color, shape=shape),
+        marks.mark_text(align="left", fontSize=11, color=INK).encode(x=alt.value(368), y=y, text="label:N"),
+    ]  # fmt: skip
+    chart = (
+        alt.layer(*layers, data=data)
+        .properties(width=360, height=ROW * len(order), background="transparent", padding=2)
+        .configure_view(stroke=None)
+        .configure_axis(
+            domain=False, ticks=False, gridColor=GRID, labelColor=MUTED, labelFontSize=12, labelPadding=6, labelFont="sans-serif"
+        )
+    )
+    return _clean(vl_convert.vegalite_to_svg(chart.to_json()), description)
+
+
+def _rows(dots: Sequence[Dot], models: Sequence[str], scale: float) -> tuple[list[dict[str, Any]], list[str]]:
+    """Chart rows and their order. A row's key is a kind letter, five digits and the label, so that labels may repeat."""
+    values: list[dict[str, Any]] = []
+    order: list[str] = []
+    task = None
+    single = len(models) == 1
+    for dot in dots:
+        if dot.task != task and not single:
+            order.append(f"t{len(order):05d}{visible_text(dot.task)}")
+            values.append({"row": order[-1]})
+        task = dot.task
+        order.append(f"m{len(order):05d}{visible_text(dot.task if single else dot.model)}")
+        row = {"row": order[-1], "model": dot.model, "label": f"{value_text(dot.value, dot.metric)}{dot.note}"}
+        numbers = {"value": dot.value, "low": dot.low, "high": dot.high, "chance": dot.chance}
+        values.append(row | {key: None if number is None else round(number * scale, 6) for key, number in numbers.items()})
+    return values, order
+
+
+def _cycle(items: Sequence[str], length: int) -> list[str]:
+    return [items[index % len(items)] for index in range(length)]
+
+
+def _clean(svg: str, description: str) -> Markup:
+    """Keep only known drawing elements and attributes: the page's policy forbids inline styles, and names are untrusted."""
+    root = ElementTree.fromstring(svg)
+    _clean_element(root)
+    width, height = root.get("width", "0"), root.get("height", "0")
+    root.set("viewBox", f"0 0 {width} {height}")
+    root.set("role", "img")
+    root.set("aria-label", visible_text(description))
+    text = ElementTree.tostring(root, encoding="unicode", short_empty_elements=True)
+    text = re.sub(r"<(/?)ns\d+:", r"<\1", text).replace(f'xmlns:ns0="{_SVG}"', f'xmlns="{_SVG}"')
+    return Markup(text)  # noqa: S704  an allow-list of elements and attributes, serialised by ElementTree
+
+
+def _clean_element(element: ElementTree.Element) -> None:
+    for name in list(element.attrib):
+        if name not in _ATTRIBUTES:
+            del element.attrib[name]
+    for child in list(element):
+        invisible = child.tag == f"{{{_SVG}}}path" and (child.get("display") == "none" or child.get("d", "").endswith("h0v0h0Z"))
+        if child.tag.removeprefix(f"{{{_SVG}}}") not in _ELEMENTS or invisible:
+            element.remove(child)
+        else:
+            _clean_element(child)

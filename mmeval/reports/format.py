@@ -1,0 +1,103 @@
+"""Numbers, shares and untrusted text as readers see them."""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+from typing import Any
+
+from markupsafe import Markup, escape
+
+SHARES = ("accuracy", "mra", "iou", "pass@", "avg@", "precision", "recall", "f1")
+"""Metrics whose value is a share of 1, by the start of their name; shown in percent."""
+
+INVISIBLE = re.compile(
+    "[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f\\xad\\u034f\\u061c\\u115f\\u1160\\u17b4\\u17b5\\u180e\\u200b-\\u200f\\u2028-\\u202e"
+    "\\u2060-\\u206f\\u3164\\ufeff\\uffa0\\ufff9-\\ufffb\\U000e0000-\\U000e007f]"
+)
+"""Control, zero-width and bidirectional characters: shown by code point, because they can hide or reorder text."""
+
+_PATH = re.compile(r"(?<![\w.:/<>])(?:~|[A-Za-z]:)?(?:/[^\s/'\",;:]+)+/([^\s/'\",;:]+)")
+_URL = re.compile(r"\b(https?)://(?!localhost|127\.0\.0\.1|\[::1\])(?:[^\s/@]*@)?([^\s/:]+)")
+_PUBLIC_HOSTS = ("huggingface.co", "github.com", "arxiv.org", "doi.org", "creativecommons.org")
+
+
+def is_share(metric: str) -> bool:
+    """Whether the metric's value is a share of 1 and therefore shown in percent."""
+    return metric.startswith(SHARES)
+
+
+def value_text(value: float | None, metric: str) -> str:
+    """Format a metric's value: one decimal of a percent for shares, three decimals otherwise, '–' for none."""
+    if value is None:
+        return "–"
+    return f"{value * 100:.1f}" if is_share(metric) else f"{value:.3f}"
+
+
+def interval_text(low: float | None, high: float | None, metric: str) -> str:
+    """Format an interval in the unit of `value_text`."""
+    if low is None or high is None:
+        return "–"
+    return f"{value_text(low, metric)} – {value_text(high, metric)}"
+
+
+def percent(share: float | None, decimals: int = 1) -> str:
+    """Format a share of 1 in percent. Never rounds an incomplete share up to 100, nor a positive one down to 0."""
+    if share is None:
+        return "–"
+    shown = round(share * 100, decimals)
+    step = 10.0**-decimals
+    if share < 1 and shown >= 100:
+        shown = 100 - step
+    elif share > 0 and shown <= 0:
+        return f"< {step:.{decimals}f} %"
+    return f"{shown:.{decimals}f} %" if shown % 1 else f"{shown:.0f} %"
+
+
+def count(number: int) -> str:
+    """Format an integer with thin spaces between thousands."""
+    return f"{number:,}".replace(",", "\u2009")
+
+
+def plural(number: int, noun: str) -> str:
+    """Format a count with its noun; adds an `s` except for 1."""
+    return f"{count(number)} {noun}" if number == 1 else f"{count(number)} {noun}s"
+
+
+def visible_text(text: str) -> str:
+    """Return `text` with control, zero-width and bidirectional characters written as `[U+202E]`."""
+    return INVISIBLE.sub(lambda match: f"[U+{ord(match.group()):04X}]", text)
+
+
+def visible(text: object) -> Markup:
+    """Escape untrusted text for HTML and show invisible characters as marked code points."""
+    pieces: list[Markup] = []
+    position, source = 0, str(text)
+    for match in INVISIBLE.finditer(source):
+        pieces.append(escape(source[position : match.start()]))
+        character = match.group()
+        name = unicodedata.name(character, "control character")
+        pieces.append(Markup('<span class="invisible" title="{}">U+{:04X}</span>').format(name.lower(), ord(character)))
+        position = match.end()
+    pieces.append(escape(source[position:]))
+    return Markup("").join(pieces)
+
+
+def public_text(text: object) -> str:
+    """Return `text` without the folders of absolute paths and without the names of private hosts."""
+    shortened = _PATH.sub(r"…/\1", str(text))
+    return _URL.sub(lambda match: match.group() if match.group(2).endswith(_PUBLIC_HOSTS) else f"{match.group(1)}://‹host›", shortened)
+
+
+def json_text(value: Any) -> str:
+    """Show a JSON value: strings bare, everything else as compact JSON."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True)
+
+
+def script_json(value: Any) -> Markup:
+    """Serialise for a script block: no character in it can end the block or start a tag."""
+    text = json.dumps(value, ensure_ascii=True, sort_keys=True, separators=(",", ":"))
+    for character in "<>&":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return Markup(text)

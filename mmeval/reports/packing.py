@@ -1,0 +1,89 @@
+"""Choosing what fits into the report, and packing it into text blocks."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mmeval.reports.corpus import Corpus, Record
+from mmeval.reports.images import Thumbnails
+
+CHUNK = 200
+"""Records per compressed block."""
+SEED = 0
+"""Of the sample that stays when not everything fits."""
+_IMAGE_MARKUP = 120
+"""Bytes of markup around one image or block, rounded up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """The sample browser's data, ready to be put into script blocks."""
+
+    blocks: list[str]
+    """Base64 of gzip of a JSON list of records."""
+    images: list[tuple[str, str]]
+    """Hash and base64 of each WebP thumbnail."""
+    shown: int
+    total: int
+    urgent_shown: int
+    urgent_total: int
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of the blocks and images in the page."""
+        return sum(len(block) + _IMAGE_MARKUP for block in self.blocks) + sum(len(data) + _IMAGE_MARKUP for _, data in self.images)
+
+
+def pack(corpus: Corpus, thumbnails: Thumbnails, budget: int) -> Packed:
+    """Pack all records when they fit into `budget` bytes, else the urgent ones first and then a seeded sample of the rest."""
+    texts = [json.dumps(record.data, ensure_ascii=False, separators=(",", ":")).encode() for record in corpus.records]
+    compressed = sum(len(_block(texts[start : start + CHUNK])) for start in range(0, len(texts), CHUNK))
+    ratio = compressed / max(1, sum(map(len, texts)))
+    order = sorted(range(len(texts)), key=lambda index: _priority(corpus.records[index]))
+    target = float(budget)
+    while True:
+        packed = _select(corpus, texts, order, thumbnails, ratio, target)
+        if packed.bytes <= budget or not packed.shown:
+            return packed
+        # The share of a block that a record takes is an estimate; a smaller target corrects it.
+        target *= 0.97 * budget / packed.bytes
+
+
+def _priority(record: Record) -> tuple[bool, str]:
+    return (not record.urgent, hashlib.sha256(f"{SEED}:{record.key}".encode()).hexdigest())
+
+
+def _select(
+    corpus: Corpus, texts: Sequence[bytes], order: Sequence[int], thumbnails: Thumbnails, ratio: float, target: float
+) -> Packed:
+    spent, chosen, images = 0.0, [], dict[str, str]()
+    for index in order:
+        cost = len(texts[index]) * ratio
+        fresh: dict[str, str] = {}
+        for sha256 in corpus.records[index].images:
+            if spent + cost > target:
+                break
+            data = thumbnails.get(sha256) if sha256 not in images else None
+            if data is not None:
+                fresh[sha256] = base64.b64encode(data).decode()
+                cost += len(fresh[sha256]) + _IMAGE_MARKUP
+        if spent + cost > target:
+            if cost > target / 20:
+                continue  # one giant must not keep all that follow out
+            break
+        spent += cost
+        chosen.append(index)
+        images |= fresh
+    chosen.sort()
+    blocks = [_block([texts[index] for index in chosen[start : start + CHUNK]]) for start in range(0, len(chosen), CHUNK)]
+    urgent = {index for index, record in enumerate(corpus.records) if record.urgent}
+    return Packed(blocks, sorted(images.items()), len(chosen), len(texts), len(urgent.intersection(chosen)), len(urgent))
+
+
+def _block(texts: Sequence[bytes]) -> str:
+    return base64.b64encode(gzip.compress(b"[" + b",".join(texts) + b"]", compresslevel=6, mtime=0)).decode()

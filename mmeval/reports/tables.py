@@ -1,0 +1,243 @@
+"""The leaderboard and the subset tables as the template prints them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from mmeval.reports.charts import Dot
+from mmeval.reports.format import count, interval_text, is_share, percent, value_text
+from mmeval.reports.names import RunNames, task_label
+from mmeval.runs.leaderboard import LeaderboardRow, leaderboard
+
+Mark = Literal["", "clear", "close"]
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One model under one condition."""
+
+    model: str
+    condition: str
+    """Empty when the report has one condition only."""
+    guesser: bool
+    """The chance engine; never marked as best."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One estimate, formatted."""
+
+    column: Column
+    value: str
+    interval: str
+    n: str
+    clusters: str
+    """Empty unless clusters repeat."""
+    coverage: str
+    complete: bool
+    possible: str
+    """The range that the missing answers allow, for shares; empty when complete."""
+    outcomes: str
+    """What the missing rows are."""
+    truncated: str
+    no_answer: str
+    tokens: str
+    seconds: str
+    row: LeaderboardRow
+    mark: Mark = ""
+    """`clear`: highest, and no other interval reaches it; `close`: highest, but intervals overlap."""
+
+
+@dataclass(slots=True)
+class TaskRow:
+    """One task (or one subset label) with a cell per column."""
+
+    label: str
+    title: str
+    metric: str
+    unit: str
+    chance: str
+    cells: list[Cell | None]
+
+    @property
+    def present(self) -> list[Cell]:
+        """The cells that exist."""
+        return [cell for cell in self.cells if cell is not None]
+
+
+@dataclass(slots=True)
+class Group:
+    """Rows under one heading: the tasks of a family, or the labels of a subset column."""
+
+    name: str
+    rows: list[TaskRow] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class SubsetTable:
+    """All subsets of one task."""
+
+    label: str
+    title: str
+    metric: str
+    unit: str
+    whole: TaskRow
+    groups: list[Group] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """Everything numeric that the report prints."""
+
+    columns: list[Column]
+    families: list[Group]
+    subsets: list[SubsetTable]
+    methods: list[str]
+    """Interval methods and levels in use."""
+    warnings: list[str]
+    """Why numbers in this report do not compare."""
+    dots: dict[str, list[list[Dot]]]
+    """Per family, one list of dots per unit."""
+
+
+def build_tables(names: Sequence[RunNames]) -> Tables:
+    """Compute leaderboard and subsets of all runs and lay them out models by tasks."""
+    columns = _columns(names)
+    several = len({entry for run in names for entry in run.run.manifest.conditions}) > 1
+    position = {(column.model, column.condition): index for index, column in enumerate(columns)}
+    titles = {(task.name, task.protocol): task.title for entry in names for task in entry.run.manifest.tasks}
+    families: dict[str, Group] = {}
+    wholes: dict[str, TaskRow] = {}
+    tables: dict[str, SubsetTable] = {}
+    parts: dict[tuple[str, tuple[str, str]], TaskRow] = {}
+    for entry in names:
+        for row in leaderboard(entry.run, by_subset=True):
+            label = task_label(row.task, row.protocol)
+            column = position[entry.models[row.model], row.condition if several else ""]
+            if label not in wholes:
+                wholes[label] = _empty(label, titles[row.task, row.protocol], row, len(columns))
+                families.setdefault(row.family, Group(row.family)).rows.append(wholes[label])
+            target = wholes[label]
+            if row.subset is not None:
+                table = tables.setdefault(label, SubsetTable(label, target.title, target.metric, target.unit, target))
+                target = parts.setdefault((label, row.subset), _empty(row.subset[1], "", row, len(columns)))
+                _place(table.groups, row.subset[0], target)
+            target.cells[column] = _cell(row, columns[column])
+    for task in [*wholes.values(), *parts.values()]:
+        _mark_best(task)
+    intervals = [c.row.estimate.interval for task in wholes.values() for c in task.present]
+    methods = sorted({f"{entry.method}, {entry.level * 100:g} %" for entry in intervals if entry is not None})
+    for table in tables.values():
+        for group in table.groups:
+            group.rows.sort(key=lambda row: row.label)
+    return Tables(columns, list(families.values()), list(tables.values()), methods, _warnings(names), _dots(families.values(), several))
+
+
+def _columns(names: Sequence[RunNames]) -> list[Column]:
+    several = len({entry for run in names for entry in run.run.manifest.conditions}) > 1
+    engines = {entry.models[m.name]: m.engine for entry in names for m in entry.run.manifest.models if m.name in entry.models}
+    return [
+        Column(model, condition if several else "", engines[model] == "chance")
+        for entry in names
+        for model in entry.models.values()
+        for condition in entry.run.manifest.conditions
+    ]
+
+
+def _empty(label: str, title: str, row: LeaderboardRow, columns: int) -> TaskRow:
+    metric = row.estimate.metric
+    return TaskRow(label, title, metric, "%" if is_share(metric) else "", value_text(row.chance, metric), [None] * columns)
+
+
+def _place(groups: list[Group], name: str, row: TaskRow) -> None:
+    group = next((group for group in groups if group.name == name), None)
+    if group is None:
+        groups.append(Group(name, [row]))
+    elif row not in group.rows:
+        group.rows.append(row)
+
+
+def _cell(row: LeaderboardRow, column: Column) -> Cell:
+    estimate = row.estimate
+    interval, coverage, metric = estimate.interval, estimate.coverage, estimate.metric
+    possible = ""
+    if coverage < 1 and estimate.value is not None and is_share(metric):
+        low = estimate.value * coverage
+        possible = interval_text(low, low + 1 - coverage, metric)
+    missing = [f"{count(row.outcomes[name])} {name}" for name in ("unsupported", "unscored", "error") if row.outcomes[name]]
+    return Cell(
+        column=column,
+        value=value_text(estimate.value, metric),
+        interval=interval_text(interval.low, interval.high, metric) if interval is not None else "–",
+        n=count(estimate.n),
+        clusters=count(estimate.clusters) if estimate.clusters < estimate.n else "",
+        coverage=percent(coverage),
+        complete=coverage >= 1,
+        possible=possible,
+        outcomes=", ".join(missing),
+        truncated=percent(row.truncated),
+        no_answer=percent(row.no_answer),
+        tokens="–" if row.completion_tokens is None else f"{row.completion_tokens:.0f}",
+        seconds="–" if row.latency_s is None else f"{row.latency_s:.2f}",
+        row=row,
+    )
+
+
+def _mark_best(task: TaskRow) -> None:
+    """Mark the highest value of each condition, and say whether its interval keeps clear of all others."""
+    for condition in {cell.row.condition for cell in task.present}:
+        rivals = [
+            (index, cell, cell.row.estimate.value)
+            for index, cell in enumerate(task.cells)
+            if cell is not None and cell.row.condition == condition and not cell.column.guesser and cell.row.estimate.value is not None
+        ]
+        if len(rivals) < 2:
+            continue
+        top = max(value for _, _, value in rivals)
+        for index, cell, value in rivals:
+            if value == top:
+                low = cell.row.estimate.interval.low if cell.row.estimate.interval else None
+                highs = [rival.row.estimate.interval for _, rival, _ in rivals if rival is not cell]
+                clear = low is not None and all(other is not None and other.high < low for other in highs)
+                task.cells[index] = replace(cell, mark="clear" if clear else "close")
+
+
+def _warnings(names: Sequence[RunNames]) -> list[str]:
+    known: dict[str, list[tuple[str, dict[str, str | None]]]] = {}
+    for entry in names:
+        for task in entry.run.manifest.tasks:
+            digests = {"samples": task.items_digest, "prompt or decoding": task.ask_digest, "scoring": task.score_digest}
+            known.setdefault(task_label(task.name, task.protocol), []).append((entry.label, digests))
+    found = []
+    for label, runs in known.items():
+        differing = [name for name in runs[0][1] if len({digests[name] for _, digests in runs}) > 1]
+        if differing:
+            found.append(f"{label}: {' and '.join(run for run, _ in runs)} differ in {', '.join(differing)}; these numbers do not compare.")
+    return found
+
+
+def _dots(families: Iterable[Group], several: bool) -> dict[str, list[list[Dot]]]:
+    charts: dict[str, list[list[Dot]]] = {}
+    for family in families:
+        by_unit: dict[str, list[Dot]] = {}
+        for task in family.rows:
+            for cell in task.present:
+                row, estimate, interval = cell.row, cell.row.estimate, cell.row.estimate.interval
+                if estimate.value is None:
+                    continue
+                name = f"{cell.column.model} · {row.condition}" if several else cell.column.model
+                dot = Dot(
+                    task=task.label,
+                    model=name,
+                    metric=task.metric,
+                    value=estimate.value,
+                    low=interval.low if interval else None,
+                    high=interval.high if interval else None,
+                    chance=row.chance,
+                    note="" if cell.complete else f"  ({cell.coverage} covered)",
+                )
+                by_unit.setdefault("share" if is_share(task.metric) else task.metric, []).append(dot)
+        charts[family.name] = list(by_unit.values())
+    return charts
