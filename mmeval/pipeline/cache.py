@@ -239,7 +239,9 @@ class ResponseCache:
                 future.set_result(None)
 
 
-def _checksum(key: str, data: bytes) -> bytes:
+def _checksum(key: str, data: bytes | str) -> bytes:
+    if isinstance(data, str):  # SQLite gives text where something else has written the cell
+        data = data.encode()
     return hashlib.blake2b(key.encode() + data, digest_size=12).digest()
 
 

@@ -258,6 +258,8 @@ class Task:
     ) -> Sample:
         prompt = self.card.prompt
         options["answer_kind"] = kind
+        if self.card.answer.kind == "mixed":
+            options.setdefault("answer_type", kind)
         if self.prompt_override is None and prompt.column is not None:
             text = str(row.get(prompt.column) or "")
             if not text:
