@@ -63,7 +63,10 @@ def dot_chart(dots: Sequence[Dot], models: Sequence[str], description: str) -> M
     data = alt.Data(values=values)
     used = [value for row in values for key in ("value", "low", "high", "chance") if (value := row.get(key)) is not None]
     domain = [0.0, 100.0] if scale == 100.0 else [min(0.0, *used), max(used) or 1.0]
-    x = alt.X("value:Q", title=None, scale=alt.Scale(domain=domain, nice=False, zero=False), axis=alt.Axis(tickCount=5, grid=True))
+    x_value, x_low, x_chance = (
+        alt.X(f"{name}:Q", title=None, scale=alt.Scale(domain=domain, nice=False, zero=False), axis=alt.Axis(tickCount=5))
+        for name in ("value", "low", "chance")
+    )
     y = alt.Y(
         "row:N",
         sort=order,
@@ -81,9 +84,9 @@ def dot_chart(dots: Sequence[Dot], models: Sequence[str], description: str) -> M
     layers = [
         alt.Chart().transform_filter("isValid(datum.chance)").mark_tick(
             color=MUTED, opacity=1, thickness=2, size=ROW * 0.7, orient="vertical"
-        ).encode(x=x.field("chance"), y=y),
-        marks.transform_filter("isValid(datum.low)").mark_rule(strokeWidth=2).encode(x=x.field("low"), x2="high:Q", y=y, color=color),
-        marks.mark_point(filled=True, size=62, opacity=1, stroke=PAPER, strokeWidth=1).encode(x=x, y=y, color=color, shape=shape),
+        ).encode(x=x_chance, y=y),
+        alt.Chart().transform_filter("isValid(datum.low)").mark_rule(strokeWidth=2).encode(x=x_low, x2="high:Q", y=y, color=color),
+        marks.mark_point(filled=True, size=62, opacity=1, stroke=PAPER, strokeWidth=1).encode(x=x_value, y=y, color=color, shape=shape),
         marks.mark_text(align="left", fontSize=11, color=INK).encode(x=alt.value(368), y=y, text="label:N"),
     ]  # fmt: skip
     chart = (

@@ -5,12 +5,10 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
+from functools import lru_cache
 from typing import Any
 
 from markupsafe import Markup, escape
-
-SHARES = ("accuracy", "mra", "iou", "pass@", "avg@", "precision", "recall", "f1")
-"""Metrics whose value is a share of 1, by the start of their name; shown in percent."""
 
 INVISIBLE = re.compile(
     "[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f\\xad\\u034f\\u061c\\u115f\\u1160\\u17b4\\u17b5\\u180e\\u200b-\\u200f\\u2028-\\u202e"
@@ -23,9 +21,12 @@ _URL = re.compile(r"\b(https?)://(?!localhost|127\.0\.0\.1|\[::1\])(?:[^\s/@]*@)
 _PUBLIC_HOSTS = ("huggingface.co", "github.com", "arxiv.org", "doi.org", "creativecommons.org")
 
 
+@lru_cache(maxsize=256)
 def is_share(metric: str) -> bool:
     """Whether the metric's value is a share of 1 and therefore shown in percent."""
-    return metric.startswith(SHARES)
+    from mmeval.metrics import get_metric
+
+    return get_metric(metric).bounds == (0.0, 1.0)
 
 
 def value_text(value: float | None, metric: str) -> str:
