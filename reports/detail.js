@@ -12,14 +12,10 @@ function media(record, view, names, answers) {
     if (!source) return element("figure", {}, element("div", { class: "noimage" }, "not stored with this run"), caption);
     const image = element("img", { src: source, alt: `${name} of the sample`, decoding: "async" });
     image.style.aspectRatio = `${width} / ${height}`;
-    image.style.width = `min(100%, ${Math.round(Math.min(460, Math.max(Math.min(width, 384), 240), (460 * width) / height))}px)`;
     const frame = element("div", { class: "frame" }, image);
+    frame.style.width = `${Math.round(Math.min(400, 2 * width, (420 * width) / height))}px`;
     const drawn = index === 0 ? createOverlay(record, names, answers, view.size ?? [width, height]) : null;
-    if (drawn) {
-      frame.style.width = image.style.width;
-      image.style.width = "100%";
-      frame.append(drawn[0]);
-    }
+    if (drawn) frame.append(drawn[0]);
     return element("figure", {}, frame, caption, drawn ? drawn[1] : null);
   });
   return figures.length ? element("div", { class: view.media.length > 1 ? "media strip" : "media" }, figures) : null;
@@ -34,7 +30,7 @@ function prompt(view) {
       element(
         "div",
         { class: "text", dir: "auto" },
-        message.parts.map((part) => (Array.isArray(part) ? pieces(part) : element("span", { class: "placeholder" }, `media ${part + 1}`))).flat(),
+        message.parts.map((part) => (Array.isArray(part) ? pieces(part) : element("span", { class: "placeholder" }, `${view.media.every((entry) => entry[3] === "image") ? "image" : "media"} ${part + 1}`))).flat(),
       ),
     ),
   );

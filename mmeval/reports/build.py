@@ -12,7 +12,7 @@ from markupsafe import Markup
 from mmeval import __version__
 from mmeval.core.errors import StorageError, UsageError
 from mmeval.core.resources import resource_dir
-from mmeval.reports.charts import PALETTE, dot_chart
+from mmeval.reports.charts import PALETTE, dot_chart, label_extent
 from mmeval.reports.corpus import Corpus, read_corpus
 from mmeval.reports.format import count, plural
 from mmeval.reports.images import Thumbnails
@@ -91,11 +91,13 @@ def _values(names: Sequence[RunNames], tables: Tables, corpus: Corpus) -> dict[s
 
 
 def _charts(tables: Tables, models: Sequence[str]) -> dict[str, list[Markup]]:
+    dots = [dot for units in tables.dots.values() for unit in units for dot in unit]
+    extent = label_extent(name for dot in dots for name in (dot.task, dot.model))
     return {
         family: [
-            dot_chart(dots, models, f"{family}: value, interval and chance level of {plural(len(dots), 'estimate')}; the table has the numbers")
-            for dots in units
-            if dots
+            dot_chart(unit, models, f"{family}: value, interval and chance level of {plural(len(unit), 'estimate')}; the table has the numbers", extent)
+            for unit in units
+            if unit
         ]
         for family, units in tables.dots.items()
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 from xml.etree import ElementTree
@@ -19,6 +19,8 @@ PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#a66f00", "#3b8ec4", "#5
 SHAPES = ("circle", "square", "diamond", "triangle-up", "triangle-down", "cross")
 ROW = 20
 """Pixels per chart row."""
+LABEL_LIMIT = 230
+"""Pixels that a label may take before it is cut."""
 
 _SVG = "http://www.w3.org/2000/svg"
 _ELEMENTS = {"svg", "g", "path", "text", "line", "rect", "title", "desc", "defs", "clipPath", "tspan"}
@@ -44,13 +46,14 @@ class Dot:
     """Shown after the value, e.g. the coverage when it is not complete."""
 
 
-def dot_chart(dots: Sequence[Dot], models: Sequence[str], description: str) -> Markup:
+def dot_chart(dots: Sequence[Dot], models: Sequence[str], description: str, extent: int) -> Markup:
     """Draw dot, interval and chance tick of every model below the name of its task.
 
     Args:
         dots: estimates of one unit (all shares, or all one other metric), grouped by task.
         models: every model of the report in order, so that a model looks the same in all charts.
         description: what the figure shows, for readers who cannot see it.
+        extent: pixels left of the axis, from `label_extent`, so that the axes of several charts line up.
 
     Returns:
         An inline SVG element with text as text and no styles, scripts or references.
@@ -64,16 +67,18 @@ def dot_chart(dots: Sequence[Dot], models: Sequence[str], description: str) -> M
     used = [value for row in values for key in ("value", "low", "high", "chance") if (value := row.get(key)) is not None]
     domain = [0.0, 100.0] if scale == 100.0 else [min(0.0, *used), max(used) or 1.0]
     x_value, x_low, x_chance = (
-        alt.X(f"{name}:Q", title=None, scale=alt.Scale(domain=domain, nice=False, zero=False), axis=alt.Axis(tickCount=5))
+        alt.X(f"{name}:Q", title=None, scale=alt.Scale(domain=domain, nice=False, zero=False), axis=alt.Axis(tickCount=5, labelFlush=False))
         for name in ("value", "low", "chance")
     )
     y = alt.Y(
         "row:N",
-        sort=order,
         title=None,
+        scale=alt.Scale(domain=order),
         axis=alt.Axis(
             labelExpr="slice(datum.label, 6)",
-            labelLimit=230,
+            labelLimit=LABEL_LIMIT,
+            minExtent=extent,
+            maxExtent=extent,
             labelFontWeight={"condition": {"test": "slice(datum.label, 0, 1) === 't'", "value": 600}, "value": 400},
             labelColor={"condition": {"test": "slice(datum.label, 0, 1) === 't'", "value": INK}, "value": MUTED},
         ),
@@ -116,6 +121,11 @@ def _rows(dots: Sequence[Dot], models: Sequence[str], scale: float) -> tuple[lis
         numbers = {"value": dot.value, "low": dot.low, "high": dot.high, "chance": dot.chance}
         values.append(row | {key: None if number is None else round(number * scale, 6) for key, number in numbers.items()})
     return values, order
+
+
+def label_extent(labels: Iterable[str]) -> int:
+    """Pixels to reserve for labels: by length, because the reader's fonts are not the ones of the build machine."""
+    return min(LABEL_LIMIT, 12 + round(7.4 * max(map(len, labels), default=0)))
 
 
 def _cycle(items: Sequence[str], length: int) -> list[str]:

@@ -16,7 +16,7 @@ INVISIBLE = re.compile(
 )
 """Control, zero-width and bidirectional characters: shown by code point, because they can hide or reorder text."""
 
-_PATH = re.compile(r"(?<![\w.:/<>])(?:~|[A-Za-z]:)?(?:/[^\s/'\",;:]+)+/([^\s/'\",;:]+)")
+_PATH = re.compile(r"(?<![\w./<>])~?(?:/(?!/)[^\s/'\",;:]+)+/([^\s/'\",;:]+)")
 _URL = re.compile(r"\b(https?)://(?!localhost|127\.0\.0\.1|\[::1\])(?:[^\s/@]*@)?([^\s/:]+)")
 _PUBLIC_HOSTS = ("huggingface.co", "github.com", "arxiv.org", "doi.org", "creativecommons.org")
 

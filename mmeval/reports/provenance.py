@@ -80,7 +80,7 @@ def provenance(entry: RunNames) -> Provenance:
     facts += [(f"Hardware, {name}", value) for name, value in _pairs(manifest.hardware)]
     if manifest.git:
         facts += [(f"Git, {name}", value) for name, value in _pairs(manifest.git)]
-    facts += [("Configuration", manifest.config_digest), ("Run", manifest.run_id)]
+    facts += [("Configuration", manifest.config_digest[:16]), ("Run", manifest.run_id)]
     return Provenance(
         label=entry.label,
         command=public_text(shlex.join(manifest.command)),

@@ -12,6 +12,13 @@ from mmeval.reports.names import RunNames, task_label
 from mmeval.runs.leaderboard import LeaderboardRow, leaderboard
 
 Mark = Literal["", "clear", "close"]
+METHODS = {
+    "wilson": "Wilson",
+    "wilson on clusters": "Wilson on clusters",
+    "t": "Student’s t",
+    "cr1-t": "cluster-robust t",
+    "clopper-pearson": "Clopper–Pearson",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +67,12 @@ class TaskRow:
     unit: str
     chance: str
     cells: list[Cell | None]
+
+    @property
+    def size(self) -> str:
+        """n, and the clusters where they repeat, when all cells have the same; else empty."""
+        sizes = {f"n {cell.n}" + (f", {cell.clusters} clusters" if cell.clusters else "") for cell in self.present}
+        return sizes.pop() if len(sizes) == 1 else ""
 
     @property
     def present(self) -> list[Cell]:
@@ -128,7 +141,7 @@ def build_tables(names: Sequence[RunNames]) -> Tables:
     for task in [*wholes.values(), *parts.values()]:
         _mark_best(task)
     intervals = [c.row.estimate.interval for task in wholes.values() for c in task.present]
-    methods = sorted({f"{entry.method}, {entry.level * 100:g} %" for entry in intervals if entry is not None})
+    methods = sorted({f"{METHODS.get(entry.method, entry.method)} {entry.level * 100:g} %" for entry in intervals if entry is not None})
     for table in tables.values():
         for group in table.groups:
             group.rows.sort(key=lambda row: row.label)
@@ -193,7 +206,7 @@ def _mark_best(task: TaskRow) -> None:
             for index, cell in enumerate(task.cells)
             if cell is not None and cell.row.condition == condition and not cell.column.guesser and cell.row.estimate.value is not None
         ]
-        if len(rivals) < 2:
+        if len({value for _, _, value in rivals}) < 2:
             continue
         top = max(value for _, _, value in rivals)
         for index, cell, value in rivals:
@@ -236,7 +249,7 @@ def _dots(families: Iterable[Group], several: bool) -> dict[str, list[list[Dot]]
                     low=interval.low if interval else None,
                     high=interval.high if interval else None,
                     chance=row.chance,
-                    note="" if cell.complete else f"  ({cell.coverage} covered)",
+                    note="" if cell.complete else f"  ⚠ {cell.coverage}",
                 )
                 by_unit.setdefault("share" if is_share(task.metric) else task.metric, []).append(dot)
         charts[family.name] = list(by_unit.values())
