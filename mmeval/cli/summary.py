@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import click
@@ -12,6 +13,7 @@ from mmeval.runs.folder import open_run
 from mmeval.runs.leaderboard import LeaderboardRow, leaderboard
 
 SHOWN_FAILURES = 5
+PIPE_WIDTH = 120
 
 
 def print_outcome(outcome: Outcome, *, report: bool, as_json: bool) -> int:
@@ -24,15 +26,17 @@ def print_outcome(outcome: Outcome, *, report: bool, as_json: bool) -> int:
 
         path = build_report([run], outcome.folder / "report.html").path
     if as_json:
-        click.echo(
-            orjson.dumps(summary_json(outcome, rows, str(path) if path else None), option=orjson.OPT_INDENT_2).decode()
+        record = summary_json(
+            outcome, leaderboard(run, by_subset=True, all_metrics=True), str(path) if path else None
         )
+        click.echo(orjson.dumps(record, option=orjson.OPT_INDENT_2).decode())
     elif rows:
         from rich.console import Console
 
         from mmeval.reports.terminal import leaderboard_table
 
-        Console().print(leaderboard_table(rows))
+        # A file or pipe has no width of its own; 80 columns would break every name.
+        Console(width=None if sys.stdout.isatty() else PIPE_WIDTH).print(leaderboard_table(rows))
     _print_failures(outcome)
     click.echo(summary_line(outcome), err=True)
     if path is not None:
@@ -77,7 +81,8 @@ def summary_json(outcome: Outcome, rows: list[LeaderboardRow], report: str | Non
         "counts": outcome.manifest.counts,
         "timings": outcome.manifest.timings,
         "report": report,
-        "leaderboard": [row_json(row) for row in rows],
+        "leaderboard": [row_json(row) for row in rows if row.subset is None],
+        "subsets": [row_json(row) for row in rows if row.subset is not None],
     }
 
 

@@ -88,7 +88,7 @@ def gold_answer(raw: Any, kind: str, form: str, choices: Sequence[str], row: Row
 
 def subset_label(value: Any) -> str:
     if isinstance(value, (list, tuple)):
-        return " | ".join(str(entry).replace(" | ", " / ") for entry in value)
+        return " | ".join(dict.fromkeys(str(entry).replace(" | ", " / ") for entry in value))
     return "none" if value is None else str(value).replace(" | ", " / ")
 
 

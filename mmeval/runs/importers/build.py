@@ -66,6 +66,11 @@ def import_predictions(
         DataError: for duplicates, unknown ids, or answers that cannot be scored without a card.
     """
     found = _index(predictions)
+    if task is not None and task.card.answer.reads == "extraction" and not _has_extraction(found.values()):
+        raise DataError(
+            f"{', '.join(str(path) for path in source)}: no row has an extraction, and {task_name}@{task.protocol} scores extractions",
+            remedy=f"use -t {task_name}, which reads the raw response by rules",
+        )
     if not found:
         raise DataError(
             f"{', '.join(str(path) for path in source)}: no predictions", remedy="give a file with at least one row"
@@ -132,6 +137,10 @@ def _index(predictions: Iterable[Prediction]) -> dict[tuple[str, str, int], Pred
     return found
 
 
+def _has_extraction(predictions: Iterable[Prediction]) -> bool:
+    return any(prediction.extraction is not None or prediction.score is not None for prediction in predictions)
+
+
 def _judge(unit: Unit, prediction: Prediction | None) -> Finished:
     if prediction is None:
         response = Response("error", error="no prediction for this sample")
@@ -148,10 +157,6 @@ def _judge(unit: Unit, prediction: Prediction | None) -> Finished:
         )
         return Finished(unit, stored, verdict)
     reads_extraction = unit.task.card.answer.reads == "extraction"
-    if reads_extraction and prediction.extraction is None:
-        return Finished(
-            unit, stored, Verdict("unscored", reason="no extraction in the file", verifier=unit.task.verifier.name)
-        )
     text = prediction.extraction if reads_extraction else prediction.response
     asked = Response("ok", text=text or "", finish_reason=prediction.finish_reason)
     return Finished(unit, stored, verify(unit.task.verifier, asked, unit.sample.target, unit.sample.context))
