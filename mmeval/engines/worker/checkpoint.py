@@ -16,6 +16,9 @@ QWEN_FAMILY = frozenset({"qwen2_vl", "qwen2_5_vl", "qwen3_vl", "qwen3_vl_moe"})
 DEFAULT_FIELDS = ("top_p", "top_k", "min_p", "repetition_penalty")
 """Decoding fields of generation_config.json that apply where a request leaves them to the engine, as in vLLM."""
 
+SMALL_MODEL = 50_000_000
+"""Parameters below which one thread is as fast as two, and leaves the others to image preparation."""
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -218,11 +221,14 @@ def _model(torch: Any, transformers: Any, settings: Settings, config: Any, devic
             trust_remote_code=settings.trust_remote_code,
             **options,
         )
-        return model.to(device).eval()
+        model = model.to(device).eval()
     except (OSError, ValueError, KeyError, RuntimeError, ImportError, MemoryError) as error:
         if is_out_of_memory(error):
             raise LoadError("the model does not fit into memory", MEMORY_REMEDY) from error
         raise _explain(error, "the model", transformers) from error
+    if device.type == "cpu" and sum(parameter.numel() for parameter in model.parameters()) < SMALL_MODEL:
+        torch.set_num_threads(1)
+    return model
 
 
 def _generation_json(folder: str) -> dict[str, Any]:
