@@ -20,8 +20,12 @@ MAX_PIXELS = 128_000_000
 MAX_BYTES = 256 * 1024 * 1024
 """Larger files are refused before they are opened."""
 
+READ_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM")
+"""Pillow has many more, among them some that match almost any bytes or start a program (EPS runs Ghostscript)."""
+
 _PLAIN_FORMATS = {"JPEG": "jpeg", "PNG": "png", "WEBP": "webp"}
 _ORIENTATION_TAG = 0x0112
+_PNG_END = b"\0\0\0\0IEND\xaeB`\x82"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,20 +55,18 @@ def validate(data: bytes, name: str) -> ImageFacts:
     """
     image = _open(data, name)
     width, height = image.size
+    single = image.format in _PLAIN_FORMATS and not _animated(image, name)
+    if image.format == "JPEG":
+        image.draft(image.mode, (max(1, width // 8), max(1, height // 8)))
+    _load(image, name)
+    if image.format != "JPEG":
+        width, height = image.size  # Pillow turns a TIFF while it loads it
+    if image.format == "PNG" and _PNG_END not in data:
+        raise MediaError(f"{name}: truncated image: the PNG has no end")
     orientation = _orientation(image)
     if orientation >= 5:
         width, height = height, width
-    animated = bool(getattr(image, "is_animated", False))
-    plain = (
-        image.format in _PLAIN_FORMATS
-        and image.mode in {"RGB", "L"}
-        and "transparency" not in image.info
-        and orientation == 1
-        and not animated
-    )
-    if image.format == "JPEG":
-        image.draft(image.mode, (max(1, image.width // 8), max(1, image.height // 8)))
-    _load(image, name)
+    plain = single and image.mode in {"RGB", "L"} and "transparency" not in image.info and orientation == 1
     return ImageFacts(str(image.format), width, height, plain)
 
 
@@ -113,13 +115,12 @@ def decode_rgb(data: bytes, name: str) -> Image:
         MediaError: as `validate`.
     """
     from PIL import Image as images
-    from PIL import ImageOps
 
     image = _open(data, name)
     _load(image, name)
-    upright = ImageOps.exif_transpose(image)
-    if upright.mode.startswith("I") or upright.mode == "F":
-        return _reduce_depth(upright)
+    upright = _turn(image)
+    if upright.mode[0] in "IF":
+        return _reduce_depth(upright, str(image.format), name)
     if upright.mode == "P":
         upright = upright.convert("RGBA" if "transparency" in upright.info else "RGB")
     elif "transparency" in upright.info and upright.mode in {"RGB", "L", "1"}:
@@ -164,10 +165,12 @@ def _open(data: bytes, name: str) -> Image:
     # Our own limit below replaces Pillow's, whose warning is process-wide state.
     images.MAX_IMAGE_PIXELS = None
     try:
-        image = images.open(io.BytesIO(data))
+        image = images.open(io.BytesIO(data), formats=READ_FORMATS)
     except UnidentifiedImageError as error:
-        raise MediaError(f"{name}: not an image that can be read ({len(data)} bytes)") from error
-    except (OSError, SyntaxError, ValueError, EOFError, OverflowError, MemoryError) as error:
+        raise MediaError(
+            f"{name}: not an image that can be read ({len(data)} bytes; mmeval reads {', '.join(READ_FORMATS)})"
+        ) from error
+    except Exception as error:  # Pillow's plugins fail in many ways on damaged bytes
         raise MediaError(f"{name}: damaged image: {error}") from error
     if image.width * image.height > MAX_PIXELS:
         raise MediaError(
@@ -181,31 +184,52 @@ def _open(data: bytes, name: str) -> Image:
 def _load(image: Image, name: str) -> None:
     try:
         image.load()
-    except (OSError, SyntaxError, ValueError, EOFError, OverflowError, MemoryError, IndexError) as error:
+    except Exception as error:  # Pillow's plugins fail in many ways on damaged bytes
+        raise MediaError(f"{name}: damaged or truncated image: {error}") from error
+
+
+def _animated(image: Image, name: str) -> bool:
+    try:
+        return bool(getattr(image, "is_animated", False))
+    except Exception as error:  # as in `_load`
         raise MediaError(f"{name}: damaged or truncated image: {error}") from error
 
 
 def _orientation(image: Image) -> int:
     try:
         value = image.getexif().get(_ORIENTATION_TAG, 1)
-    except (OSError, SyntaxError, ValueError, KeyError, TypeError):
-        return 1  # a broken EXIF block says nothing about orientation; the pixels are validated apart
+    except Exception:  # a broken EXIF block says nothing about orientation; the pixels are validated apart
+        return 1
     return value if isinstance(value, int) and 1 <= value <= 8 else 1
 
 
-def _reduce_depth(image: Image) -> Image:
+def _turn(image: Image) -> Image:
+    """Apply the orientation that `_orientation` reads, so that a broken EXIF block means the same everywhere."""
+    from PIL.Image import Transpose
+
+    turns = {
+        2: Transpose.FLIP_LEFT_RIGHT,
+        3: Transpose.ROTATE_180,
+        4: Transpose.FLIP_TOP_BOTTOM,
+        5: Transpose.TRANSPOSE,
+        6: Transpose.ROTATE_270,
+        7: Transpose.TRANSVERSE,
+        8: Transpose.ROTATE_90,
+    }
+    turn = turns.get(_orientation(image))
+    return image if turn is None else image.transpose(turn)
+
+
+def _reduce_depth(image: Image, kind: str, name: str) -> Image:
+    """Map 0–65535 to 0–255. The range belongs to the format; the brightest pixel says nothing about it."""
     import numpy as np
     from PIL import Image as images
 
+    sixteen_bits = image.mode in {"I;16", "I;16L", "I;16B", "I;16N"} or (image.mode == "I" and kind in {"PNG", "PPM"})
+    if not sixteen_bits:
+        raise MediaError(f"{name}: {kind} with pixels of mode {image.mode} has no defined white; convert it to 8 or 16 bits")
     values = np.asarray(image).astype(np.float64)
-    scale = (
-        255.0
-        if image.mode == "F" and values.max(initial=0.0) <= 1.0
-        else 1 / 257
-        if values.max(initial=0.0) > 255
-        else 1.0
-    )
-    grey = np.clip(np.rint(values * scale), 0, 255).astype(np.uint8)
+    grey = np.clip(np.rint(values / 257), 0, 255).astype(np.uint8)
     return images.fromarray(grey).convert("RGB")
 
 
