@@ -72,7 +72,12 @@ def _values(names: Sequence[RunNames], tables: Tables, corpus: Corpus) -> dict[s
     runs = [provenance(entry) for entry in names]
     rows = sum(len(entry.run.results(["outcome"])) for entry in names)
     models = [f"{column.model} · {column.condition}" if column.condition else column.model for column in tables.columns]
-    facts = [plural(len(corpus.models), "model"), plural(len(corpus.tasks), "task"), plural(len(corpus.records), "sample"), plural(rows, "answer")]
+    facts = [
+        plural(len(corpus.models), "model"),
+        plural(len(corpus.tasks), "task"),
+        plural(len(corpus.records), "sample"),
+        plural(rows, "answer"),
+    ]
     return {
         "title": " + ".join(entry.label for entry in names),
         "facts": facts,
@@ -95,7 +100,12 @@ def _charts(tables: Tables, models: Sequence[str]) -> dict[str, list[Markup]]:
     extent = label_extent(name for dot in dots for name in (dot.task, dot.model))
     return {
         family: [
-            dot_chart(unit, models, f"{family}: value, interval and chance level of {plural(len(unit), 'estimate')}; the table has the numbers", extent)
+            dot_chart(
+                unit,
+                models,
+                f"{family}: value, interval and chance level of {plural(len(unit), 'estimate')}; the table has the numbers",
+                extent,
+            )
             for unit in units
             if unit
         ]
@@ -104,7 +114,13 @@ def _charts(tables: Tables, models: Sequence[str]) -> dict[str, list[Markup]]:
 
 
 def _samples(packed: Packed, max_mb: float) -> dict[str, Any]:
-    return {"blocks": packed.blocks, "images": packed.images, "shown": packed.shown, "total": packed.total, "banner": _banner(packed, max_mb)}
+    return {
+        "blocks": packed.blocks,
+        "images": packed.images,
+        "shown": packed.shown,
+        "total": packed.total,
+        "banner": _banner(packed, max_mb),
+    }
 
 
 def _banner(packed: Packed, max_mb: float) -> str:
@@ -132,4 +148,6 @@ def _write(path: Path, page: bytes) -> None:
         temporary.replace(path)
     except OSError as error:
         temporary.unlink(missing_ok=True)
-        raise StorageError(f"cannot write {path}: {error.strerror or error}", remedy="free some space or give another file with -o") from error
+        raise StorageError(
+            f"cannot write {path}: {error.strerror or error}", remedy="free some space or give another file with -o"
+        ) from error

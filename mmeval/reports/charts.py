@@ -19,6 +19,8 @@ PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#a66f00", "#3b8ec4", "#5
 SHAPES = ("circle", "square", "diamond", "triangle-up", "triangle-down", "cross")
 ROW = 20
 """Pixels per chart row."""
+PANEL = 320
+"""Pixels of the axis."""
 LABEL_LIMIT = 230
 """Pixels that a label may take before it is cut."""
 
@@ -63,11 +65,18 @@ def dot_chart(dots: Sequence[Dot], models: Sequence[str], description: str, exte
 
     scale = 100.0 if is_share(dots[0].metric) else 1.0
     values, order = _rows(dots, models, scale)
-    data = alt.Data(values=values)
-    used = [value for row in values for key in ("value", "low", "high", "chance") if (value := row.get(key)) is not None]
+    data = alt.InlineData(values=values)
+    used = [
+        value for row in values for key in ("value", "low", "high", "chance") if (value := row.get(key)) is not None
+    ]
     domain = [0.0, 100.0] if scale == 100.0 else [min(0.0, *used), max(used) or 1.0]
     x_value, x_low, x_chance = (
-        alt.X(f"{name}:Q", title=None, scale=alt.Scale(domain=domain, nice=False, zero=False), axis=alt.Axis(tickCount=5, labelFlush=False))
+        alt.X(
+            f"{name}:Q",
+            title=None,
+            scale=alt.Scale(domain=domain, nice=False, zero=False),
+            axis=alt.Axis(tickCount=5, labelFlush=False),
+        )
         for name in ("value", "low", "chance")
     )
     y = alt.Y(
@@ -92,14 +101,20 @@ def dot_chart(dots: Sequence[Dot], models: Sequence[str], description: str, exte
         ).encode(x=x_chance, y=y),
         alt.Chart().transform_filter("isValid(datum.low)").mark_rule(strokeWidth=2).encode(x=x_low, x2="high:Q", y=y, color=color),
         marks.mark_point(filled=True, size=62, opacity=1, stroke=PAPER, strokeWidth=1).encode(x=x_value, y=y, color=color, shape=shape),
-        marks.mark_text(align="left", fontSize=11, color=INK).encode(x=alt.value(368), y=y, text="label:N"),
+        marks.mark_text(align="left", fontSize=11, color=INK).encode(x=alt.value(PANEL + 8), y=y, text="label:N"),
     ]  # fmt: skip
     chart = (
         alt.layer(*layers, data=data)
-        .properties(width=360, height=ROW * len(order), background="transparent", padding=2)
+        .properties(width=PANEL, height=ROW * len(order), background="transparent", padding=2)
         .configure_view(stroke=None)
         .configure_axis(
-            domain=False, ticks=False, gridColor=GRID, labelColor=MUTED, labelFontSize=12, labelPadding=6, labelFont="sans-serif"
+            domain=False,
+            ticks=False,
+            gridColor=GRID,
+            labelColor=MUTED,
+            labelFontSize=12,
+            labelPadding=6,
+            labelFont="sans-serif",
         )
     )
     return _clean(vl_convert.vegalite_to_svg(chart.to_json()), description)
@@ -119,7 +134,9 @@ def _rows(dots: Sequence[Dot], models: Sequence[str], scale: float) -> tuple[lis
         order.append(f"m{len(order):05d}{visible_text(dot.task if single else dot.model)}")
         row = {"row": order[-1], "model": dot.model, "label": f"{value_text(dot.value, dot.metric)}{dot.note}"}
         numbers = {"value": dot.value, "low": dot.low, "high": dot.high, "chance": dot.chance}
-        values.append(row | {key: None if number is None else round(number * scale, 6) for key, number in numbers.items()})
+        values.append(
+            row | {key: None if number is None else round(number * scale, 6) for key, number in numbers.items()}
+        )
     return values, order
 
 
@@ -142,7 +159,7 @@ def _clean(svg: str, description: str) -> Markup:
     root.set("aria-label", visible_text(description))
     text = ElementTree.tostring(root, encoding="unicode", short_empty_elements=True)
     text = re.sub(r"<(/?)ns\d+:", r"<\1", text).replace(f'xmlns:ns0="{_SVG}"', f'xmlns="{_SVG}"')
-    return Markup(text)  # noqa: S704  an allow-list of elements and attributes, serialised by ElementTree
+    return Markup(text)  # safe: an allow-list of elements and attributes, serialised by ElementTree
 
 
 def _clean_element(element: ElementTree.Element) -> None:
@@ -150,7 +167,9 @@ def _clean_element(element: ElementTree.Element) -> None:
         if name not in _ATTRIBUTES:
             del element.attrib[name]
     for child in list(element):
-        invisible = child.tag == f"{{{_SVG}}}path" and (child.get("display") == "none" or child.get("d", "").endswith("h0v0h0Z"))
+        invisible = child.tag == f"{{{_SVG}}}path" and (
+            child.get("display") == "none" or child.get("d", "").endswith("h0v0h0Z")
+        )
         if child.tag.removeprefix(f"{{{_SVG}}}") not in _ELEMENTS or invisible:
             element.remove(child)
         else:

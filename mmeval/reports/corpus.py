@@ -6,11 +6,14 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from mmeval.reports.format import json_text
 from mmeval.reports.names import RunNames, task_label
 from mmeval.runs.folder import subset_pairs
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 TEXT_LIMIT = 20_000
 """Characters of one text that the browser shows; longer ones keep head, tail and the extracted span."""
@@ -53,8 +56,10 @@ def read_corpus(names: Sequence[RunNames]) -> Corpus:
     models = [label for entry in names for label in entry.models.values()]
     tasks = _unique(task_label(task.name, task.protocol) for entry in names for task in entry.run.manifest.tasks)
     conditions = _unique(condition for entry in names for condition in entry.run.manifest.conditions)
-    builder = _Builder({name: i for i, name in enumerate(models)}, {name: i for i, name in enumerate(tasks)}, conditions)
-    frames = [(entry, entry.run.samples().to_dict("records"), entry.run.results().to_dict("records")) for entry in names]
+    builder = _Builder(
+        {name: i for i, name in enumerate(models)}, {name: i for i, name in enumerate(tasks)}, conditions
+    )
+    frames = [(entry, _records(entry.run.samples()), _records(entry.run.results())) for entry in names]
     for _, samples, rows in frames:
         builder.note_items([*samples, *rows])
     for entry, samples, rows in frames:
@@ -92,7 +97,11 @@ def excerpt(text: str, span: tuple[int, int] | None = None, limit: int = TEXT_LI
         if start > position:
             pieces.append(["cut", start - position])
         if span is not None and start <= span[0] < end:
-            pieces += [["text", text[start : span[0]]], ["mark", text[span[0] : span[1]]], ["text", text[span[1] : end]]]
+            pieces += [
+                ["text", text[start : span[0]]],
+                ["mark", text[span[0] : span[1]]],
+                ["text", text[span[1] : end]],
+            ]
         else:
             pieces.append(["text", text[start:end]])
         position = end
@@ -115,7 +124,9 @@ def _shapes(value: Any) -> Iterator[list[float]]:
             if key in value:
                 yield from _shapes(value[key])
     elif isinstance(value, (list, tuple)):
-        if len(value) in (2, 4) and all(isinstance(number, (int, float)) and not isinstance(number, bool) for number in value):
+        if len(value) in (2, 4) and all(
+            isinstance(number, (int, float)) and not isinstance(number, bool) for number in value
+        ):
             yield [round(float(number), 2) for number in value]
         else:
             for entry in value:
@@ -141,10 +152,15 @@ class _Builder:
         data = record.data
         context = _json(row["context"]) or {}
         messages = [
-            {"role": message["role"], "parts": [excerpt(part) if isinstance(part, str) else part["media"] for part in message["parts"]]}
+            {
+                "role": message["role"],
+                "parts": [excerpt(part) if isinstance(part, str) else part["media"] for part in message["parts"]],
+            }
             for message in _json(row["messages"]) or []
         ]
-        media = [[entry["sha256"], int(entry["width"]), int(entry["height"]), entry["kind"]] for entry in _list(row["media"])]
+        media = [
+            [entry["sha256"], int(entry["width"]), int(entry["height"]), entry["kind"]] for entry in _list(row["media"])
+        ]
         record.images += [entry[0] for entry in media if entry[0] not in record.images]
         view = {"messages": messages, "media": media, "size": context.get("image_size") or None}
         label = [row["condition"], run]
@@ -176,7 +192,9 @@ class _Builder:
             "scores": {name: _number(value, 4) for name, value in sorted(row["scores"].items())},
             "extracted": None if extracted is None else excerpt(json_text(extracted), limit=VALUE_LIMIT),
             "shapes": shapes(verifier, extracted),
-            "response": None if response is None else excerpt(response, (int(span[0]), int(span[1])) if len(span) == 2 else None),
+            "response": None
+            if response is None
+            else excerpt(response, (int(span[0]), int(span[1])) if len(span) == 2 else None),
             "reasoning": None if reasoning is None else excerpt(reasoning),
             "error": None if _text(row["error"]) is None else excerpt(row["error"], limit=VALUE_LIMIT),
             "reason": _text(row["reason"]),
@@ -187,7 +205,9 @@ class _Builder:
             "tokens": [_number(row[f"{name}_tokens"], 0) for name in ("prompt", "completion", "reasoning")],
             "seconds": _number(row["latency_s"], 3),
         }
-        data["answers"].append({name: value for name, value in answer.items() if value not in (None, [], {}, [None, None, None])})
+        data["answers"].append(
+            {name: value for name, value in answer.items() if value not in (None, [], {}, [None, None, None])}
+        )
 
     def finish(self, guessers: set[int]) -> None:
         for record in self.records.values():
@@ -248,6 +268,10 @@ def _merge(windows: list[tuple[int, int]]) -> list[tuple[int, int]]:
         else:
             merged.append((start, end))
     return merged
+
+
+def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    return [{str(name): value for name, value in row.items()} for row in frame.to_dict("records")]
 
 
 def _unique(names: Iterator[str]) -> list[str]:

@@ -88,7 +88,10 @@ def visible(text: object) -> Markup:
 def public_text(text: object) -> str:
     """Return `text` without the folders of absolute paths and without the names of private hosts."""
     shortened = _PATH.sub(r"…/\1", str(text))
-    return _URL.sub(lambda match: match.group() if match.group(2).endswith(_PUBLIC_HOSTS) else f"{match.group(1)}://‹host›", shortened)
+    return _URL.sub(
+        lambda match: match.group() if match.group(2).endswith(_PUBLIC_HOSTS) else f"{match.group(1)}://‹host›",
+        shortened,
+    )
 
 
 def json_text(value: Any) -> str:

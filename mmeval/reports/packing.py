@@ -36,7 +36,9 @@ class Packed:
     @property
     def bytes(self) -> int:
         """Bytes of the blocks and images in the page."""
-        return sum(len(block) + _IMAGE_MARKUP for block in self.blocks) + sum(len(data) + _IMAGE_MARKUP for _, data in self.images)
+        return sum(len(block) + _IMAGE_MARKUP for block in self.blocks) + sum(
+            len(data) + _IMAGE_MARKUP for _, data in self.images
+        )
 
 
 def pack(corpus: Corpus, thumbnails: Thumbnails, budget: int) -> Packed:
@@ -80,9 +82,13 @@ def _select(
         chosen.append(index)
         images |= fresh
     chosen.sort()
-    blocks = [_block([texts[index] for index in chosen[start : start + CHUNK]]) for start in range(0, len(chosen), CHUNK)]
+    blocks = [
+        _block([texts[index] for index in chosen[start : start + CHUNK]]) for start in range(0, len(chosen), CHUNK)
+    ]
     urgent = {index for index, record in enumerate(corpus.records) if record.urgent}
-    return Packed(blocks, sorted(images.items()), len(chosen), len(texts), len(urgent.intersection(chosen)), len(urgent))
+    return Packed(
+        blocks, sorted(images.items()), len(chosen), len(texts), len(urgent.intersection(chosen)), len(urgent)
+    )
 
 
 def _block(texts: Sequence[bytes]) -> str:

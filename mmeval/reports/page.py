@@ -34,7 +34,11 @@ def render_page(folder: Path, values: Mapping[str, Any]) -> str:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateError
 
     environment = Environment(
-        loader=FileSystemLoader(folder), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=FileSystemLoader(folder),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     environment.filters["visible"] = visible
     environment.filters["script_json"] = script_json
@@ -46,7 +50,7 @@ def render_page(folder: Path, values: Mapping[str, Any]) -> str:
     try:
         template = environment.get_template(TEMPLATE)
         # Style and script are the project's own files; everything else in `values` is escaped by the template.
-        return template.render(style=Markup(style), script=Markup(script), policy=policy, **values)  # noqa: S704
+        return template.render(style=Markup(style), script=Markup(script), policy=policy, **values)
     except TemplateError as error:
         line = getattr(error, "lineno", None)
         place = f"{folder / (getattr(error, 'name', None) or TEMPLATE)}{f', line {line}' if line else ''}"
@@ -87,7 +91,9 @@ def _read(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except OSError as error:
-        raise UsageError(f"cannot read {path}: {error.strerror}", remedy="a template folder needs every file of reports/") from error
+        raise UsageError(
+            f"cannot read {path}: {error.strerror}", remedy="a template folder needs every file of reports/"
+        ) from error
 
 
 def _source(text: str) -> str:

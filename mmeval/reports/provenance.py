@@ -109,7 +109,11 @@ def provenance(entry: RunNames) -> Provenance:
                 protocol=task.protocol,
                 samples=_samples(task.samples, task.available, task.limit, seed),
                 limited=task.available is not None and task.samples < task.available,
-                digests=[("items", task.items_digest or "not known: some samples were not read"), ("ask", task.ask_digest), ("score", task.score_digest)],
+                digests=[
+                    ("items", task.items_digest or "not known: some samples were not read"),
+                    ("ask", task.ask_digest),
+                    ("score", task.score_digest),
+                ],
                 dataset=_pairs(task.dataset),
                 licence=task.licence,
                 citation=task.citation,

@@ -141,16 +141,31 @@ def build_tables(names: Sequence[RunNames]) -> Tables:
     for task in [*wholes.values(), *parts.values()]:
         _mark_best(task)
     intervals = [c.row.estimate.interval for task in wholes.values() for c in task.present]
-    methods = sorted({f"{METHODS.get(entry.method, entry.method)} {entry.level * 100:g} %" for entry in intervals if entry is not None})
+    methods = sorted(
+        {
+            f"{METHODS.get(entry.method, entry.method)} {entry.level * 100:g} %"
+            for entry in intervals
+            if entry is not None
+        }
+    )
     for table in tables.values():
         for group in table.groups:
             group.rows.sort(key=lambda row: row.label)
-    return Tables(columns, list(families.values()), list(tables.values()), methods, _warnings(names), _dots(families.values(), several))
+    return Tables(
+        columns,
+        list(families.values()),
+        list(tables.values()),
+        methods,
+        _warnings(names),
+        _dots(families.values(), several),
+    )
 
 
 def _columns(names: Sequence[RunNames]) -> list[Column]:
     several = len({entry for run in names for entry in run.run.manifest.conditions}) > 1
-    engines = {entry.models[m.name]: m.engine for entry in names for m in entry.run.manifest.models if m.name in entry.models}
+    engines = {
+        entry.models[m.name]: m.engine for entry in names for m in entry.run.manifest.models if m.name in entry.models
+    }
     return [
         Column(model, condition if several else "", engines[model] == "chance")
         for entry in names
@@ -161,7 +176,9 @@ def _columns(names: Sequence[RunNames]) -> list[Column]:
 
 def _empty(label: str, title: str, row: LeaderboardRow, columns: int) -> TaskRow:
     metric = row.estimate.metric
-    return TaskRow(label, title, metric, "%" if is_share(metric) else "", value_text(row.chance, metric), [None] * columns)
+    return TaskRow(
+        label, title, metric, "%" if is_share(metric) else "", value_text(row.chance, metric), [None] * columns
+    )
 
 
 def _place(groups: list[Group], name: str, row: TaskRow) -> None:
@@ -179,7 +196,9 @@ def _cell(row: LeaderboardRow, column: Column) -> Cell:
     if coverage < 1 and estimate.value is not None and is_share(metric):
         low = estimate.value * coverage
         possible = interval_text(low, low + 1 - coverage, metric)
-    missing = [f"{count(row.outcomes[name])} {name}" for name in ("unsupported", "unscored", "error") if row.outcomes[name]]
+    missing = [
+        f"{count(row.outcomes[name])} {name}" for name in ("unsupported", "unscored", "error") if row.outcomes[name]
+    ]
     return Cell(
         column=column,
         value=value_text(estimate.value, metric),
@@ -204,7 +223,10 @@ def _mark_best(task: TaskRow) -> None:
         rivals = [
             (index, cell, cell.row.estimate.value)
             for index, cell in enumerate(task.cells)
-            if cell is not None and cell.row.condition == condition and not cell.column.guesser and cell.row.estimate.value is not None
+            if cell is not None
+            and cell.row.condition == condition
+            and not cell.column.guesser
+            and cell.row.estimate.value is not None
         ]
         if len({value for _, _, value in rivals}) < 2:
             continue
@@ -221,13 +243,19 @@ def _warnings(names: Sequence[RunNames]) -> list[str]:
     known: dict[str, list[tuple[str, dict[str, str | None]]]] = {}
     for entry in names:
         for task in entry.run.manifest.tasks:
-            digests = {"samples": task.items_digest, "prompt or decoding": task.ask_digest, "scoring": task.score_digest}
+            digests = {
+                "samples": task.items_digest,
+                "prompt or decoding": task.ask_digest,
+                "scoring": task.score_digest,
+            }
             known.setdefault(task_label(task.name, task.protocol), []).append((entry.label, digests))
     found = []
     for label, runs in known.items():
         differing = [name for name in runs[0][1] if len({digests[name] for _, digests in runs}) > 1]
         if differing:
-            found.append(f"{label}: {' and '.join(run for run, _ in runs)} differ in {', '.join(differing)}; these numbers do not compare.")
+            found.append(
+                f"{label}: {' and '.join(run for run, _ in runs)} differ in {', '.join(differing)}; these numbers do not compare."
+            )
     return found
 
 

@@ -47,7 +47,10 @@ def leaderboard_table(rows: Sequence[LeaderboardRow]) -> Table:
             Text(value_text(row.estimate.value, metric), style="bold"),
             Text(interval_text(interval.low, interval.high, metric) if interval else "–"),
             Text(count(row.estimate.n)),
-            Text(coverage if row.estimate.coverage >= 1 else f"{coverage} !", style="" if row.estimate.coverage >= 1 else "yellow"),
+            Text(
+                coverage if row.estimate.coverage >= 1 else f"{coverage} !",
+                style="" if row.estimate.coverage >= 1 else "yellow",
+            ),
             Text(value_text(row.chance, metric)),
         ]
         table.add_row(*cells)

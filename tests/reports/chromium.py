@@ -96,7 +96,9 @@ class Page:
         await self.send("Input.dispatchKeyEvent", type="keyUp", key=key)
 
     async def resize(self, width: int, height: int, *, phone: bool = False, dark: bool = False) -> None:
-        await self.send("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=phone)
+        await self.send(
+            "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=phone
+        )
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         await self.send("Emulation.setEmulatedMedia", features=[scheme])
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import io
+import os
 import random
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -223,7 +226,9 @@ def add_count(run: RunFolder, task: int, rng: random.Random, samples: int) -> No
                 right = rng.random() < SKILL[model]
                 value = total if right else total + rng.choice([-1, 1, 2])
                 reasoning = "First row, then second row. I count them one by one." if rng.random() < 0.4 else None
-                answers[model, repeat] = scored(right, value, f"There are {value} circles in the picture.", reasoning=reasoning)
+                answers[model, repeat] = scored(
+                    right, value, f"There are {value} circles in the picture.", reasoning=reasoning
+                )
         run.add(
             task,
             {
@@ -267,7 +272,9 @@ def add_hostile(run: RunFolder, task: int, rng: random.Random) -> None:
     """Texts that try to break out, one of 1 MB, and one row of each failure."""
     picture = draw_picture(rng, 3)
     for index, text in enumerate(HOSTILE):
-        answers = {(model, 0): scored(False, text, f"I say: {text}", verifier="text/1", reasoning=text) for model in run.models}
+        answers = {
+            (model, 0): scored(False, text, f"I say: {text}", verifier="text/1", reasoning=text) for model in run.models
+        }
         sample = {
             "id": f"hostile-{index:02d} {text}",
             "question": f"Repeat this: {text}",
@@ -280,9 +287,20 @@ def add_hostile(run: RunFolder, task: int, rng: random.Random) -> None:
     long = "word " * 200_000
     failures: list[tuple[str, dict[str, Any]]] = [
         ("long", scored(True, "needle", f"{long}needle {long}", verifier="text/1", finish_reason="length")),
-        ("failed", {"outcome": "error", "status": "error", "error": "HTTP 500 <b>from</b> server", "finish_reason": None}),
+        (
+            "failed",
+            {"outcome": "error", "status": "error", "error": "HTTP 500 <b>from</b> server", "finish_reason": None},
+        ),
         ("silent", {"outcome": "no_answer", "score": 0.0, "correct": False, "response": "", "reason": "empty"}),
-        ("toolong", {"outcome": "unsupported", "status": "too_long", "error": "prompt beyond the context", "finish_reason": None}),
+        (
+            "toolong",
+            {
+                "outcome": "unsupported",
+                "status": "too_long",
+                "error": "prompt beyond the context",
+                "finish_reason": None,
+            },
+        ),
     ]
     for name, failure in failures:
         answers = {(model, 0): failure if model != "chance" else scored(False, "x", "x") for model in run.models}
@@ -293,7 +311,16 @@ def add_hostile(run: RunFolder, task: int, rng: random.Random) -> None:
 def make_run() -> Callable[..., Run]:
     """Factory of run folders: `make_run(folder, count=…, box=…, hostile=…, models=…)`."""
 
-    def make(folder: Path, *, count: int = 24, box: int = 8, hostile: bool = True, models: tuple[str, ...] = MODELS, seed: int = 7, **more: Any) -> Run:
+    def make(
+        folder: Path,
+        *,
+        count: int = 24,
+        box: int = 8,
+        hostile: bool = True,
+        models: tuple[str, ...] = MODELS,
+        seed: int = 7,
+        **more: Any,
+    ) -> Run:
         rng = random.Random(seed)
         folder.mkdir(parents=True, exist_ok=True)
         tasks = [
@@ -301,13 +328,24 @@ def make_run() -> Callable[..., Run]:
             task_record("synthetic/box", "grounding", "Box of a circle", ["iou", "iou@0.5"], box, subset_columns=["size"]),
         ]  # fmt: skip
         if hostile:
-            tasks.append(task_record("text/repeat", "reading", "Repeat a <i>text</i>", ["accuracy"], len(HOSTILE) + 4, subset_columns=["kind <b>"]))
+            tasks.append(
+                task_record(
+                    "text/repeat",
+                    "reading",
+                    "Repeat a <i>text</i>",
+                    ["accuracy"],
+                    len(HOSTILE) + 4,
+                    subset_columns=["kind <b>"],
+                )
+            )
         run = RunFolder(folder, models, tasks, repeats=2)
         add_count(run, 0, rng, count)
         add_box(run, 1, rng, box)
         if hostile:
             add_hostile(run, 2, rng)
-        return run.finish(**{"notes": [f"synthetic/count: {count} of 500 samples (--limit, whole clusters, seed 0)"], **more})
+        return run.finish(
+            **{"notes": [f"synthetic/count: {count} of 500 samples (--limit, whole clusters, seed 0)"], **more}
+        )
 
     return make
 
@@ -316,3 +354,19 @@ def make_run() -> Callable[..., Run]:
 def run(make_run: Callable[..., Run], tmp_path_factory: pytest.TempPathFactory) -> Run:
     """The whole fixture: three models, three tasks, repeats, failures, hostile texts."""
     return make_run(tmp_path_factory.mktemp("runs") / "demo")
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Any:
+    """The browser driver beside this file; a missing Chromium skips, but fails where CI promises one."""
+    name = "mmeval_tests_chromium"
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name("chromium.py"))
+    assert spec is not None
+    assert spec.loader is not None
+    module = sys.modules[name] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    if module.find_chromium() is None:
+        if os.environ.get("CI", "").lower() == "true":
+            pytest.fail("CI=true but no Chromium is installed (apt-get install -y chromium)")
+        pytest.skip("no Chromium on the path (apt-get install -y chromium)")
+    return module

@@ -1,0 +1,209 @@
+"""The report in a real browser, from disk: filters, keys, links, hostile texts, no script, phone width."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mmeval.reports.build import build_report
+from mmeval.runs.folder import Run
+
+pytestmark = pytest.mark.browser
+
+READY = "!document.getElementById('browser').hidden"
+MATCHES = "document.getElementById('matches').textContent"
+SELECTED = "document.querySelector('#list [aria-selected=true] .rowid')?.textContent"
+HEADING = "document.querySelector('#detail h3').textContent"
+
+
+def choose(field: str, label: str) -> str:
+    """Script that picks the option of a filter whose text starts with `label`."""
+    return (
+        f"(() => {{ const select = document.getElementById('f-{field}');"
+        f" select.value = [...select.options].find((option) => option.text.startsWith({label!r})).value;"
+        " select.dispatchEvent(new Event('change')); return select.selectedOptions[0].text; })()"
+    )
+
+
+@pytest.fixture(scope="session")
+def page_file(run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("report") / "report.html"
+    build_report([run], path)
+    return path
+
+
+def test_filters_keys_and_links_work_without_any_request(chromium: Any, page_file: Path) -> None:
+    async def check() -> None:
+        async with chromium.browser() as page:
+            await page.resize(1280, 860)
+            await page.open(page_file.as_uri())
+            await page.until(READY)
+            assert await page.run(MATCHES) == "56 of 56 samples"
+            assert await page.run(HEADING) == "count-0000"
+
+            assert await page.run(choose("task", "synthetic/box")) == "synthetic/box (8)"
+            assert await page.run(MATCHES) == "8 of 56 samples"
+            assert await page.run(HEADING) == "box-0000"
+            assert (
+                await page.run("document.querySelectorAll('.overlay rect').length") == 8
+            )  # 4 outlines, each drawn twice
+            assert await page.run("document.querySelector('.overlay').getAttribute('viewBox')") == "0 0 640 480"
+            assert await page.run("document.querySelector('.frame img').naturalWidth") == 320
+
+            await page.press("j")
+            assert await page.run(SELECTED) == "box-0001"
+            assert await page.run(HEADING) == "box-0001"
+            await page.press("j")
+            await page.press("k")
+            assert await page.run(SELECTED) == "box-0001"
+            link = await page.run("location.href")
+            assert "#" in link
+
+            await page.press("/")
+            assert await page.run("document.activeElement.id") == "f-text"
+            for key in "j-0003":
+                await page.press(key)
+            await page.run("document.getElementById('f-text').value = 'CIRCLE 4'")
+            await page.run("document.getElementById('f-text').dispatchEvent(new Event('input'))")
+            await page.until(f"{MATCHES} === '2 of 56 samples'")
+
+            await page.run("document.querySelector('.filters button[type=reset]').click()")
+            assert await page.run(MATCHES) == "56 of 56 samples"
+            error = await page.run(choose("outcome", "error"))
+            assert error == "error (1)"
+            assert await page.run(MATCHES) == "1 of 56 samples"
+            assert "HTTP 500 <b>from</b> server" in await page.run("document.getElementById('detail').innerText")
+            await page.run("document.querySelector('.filters button[type=reset]').click()")
+            await page.run("document.getElementById('f-disagree').click()")
+            counted = await page.run("document.getElementById('n-disagree').textContent")
+            assert await page.run(MATCHES) == f"{counted.strip('()')} of 56 samples"
+            assert 0 < int(counted.strip("()")) < 56
+
+            await page.open("about:blank")
+            await page.open(link)
+            await page.until(READY)
+            assert await page.run(HEADING) == "box-0001"
+            assert await page.run(MATCHES) == "8 of 56 samples"
+            assert page.problems == []
+            assert {url.partition("#")[0] for url in page.requests} <= {page_file.as_uri(), "about:blank"}
+
+    asyncio.run(check())
+
+
+def test_hostile_texts_fire_nothing_and_are_shown_as_text(chromium: Any, page_file: Path) -> None:
+    async def check() -> None:
+        async with chromium.browser() as page:
+            await page.open(page_file.as_uri())
+            await page.until(READY)
+            await page.run(choose("task", "text/repeat"))
+            seen = []
+            for _ in range(24):
+                await page.run("document.querySelectorAll('#detail details').forEach((fold) => { fold.open = true; })")
+                seen.append(await page.run("document.getElementById('detail').innerText"))
+                await page.press("j")
+            assert len(set(seen)) == 24
+            everything = "\n".join(seen)
+            for text in (
+                "<script>alert('xss')</script>",
+                "<img src=x onerror=alert(2)>",
+                "{{ 7 * 7 }}",
+                "U+202E",
+                "U+200B",
+                "U+001B",
+                "U+2028",
+            ):
+                assert text in everything
+            assert not any(character in everything for character in "\u202e\u2066\u200b\u200f\x07\x1b")
+            assert "characters not shown" in everything
+            assert (
+                await page.run("[...document.querySelectorAll('mark')].map((mark) => mark.textContent)[0]") is not None
+            )
+            injected = "#detail :is(script, iframe, a, link, style, meta, object, embed), #list :is(script, iframe, a, img), table img"
+            assert await page.run(f"document.querySelectorAll({injected!r}).length") == 0
+            assert await page.run("document.querySelectorAll('meta[http-equiv=refresh]').length") == 0
+            assert page.problems == []
+            assert page.requests == [page_file.as_uri()]
+
+    asyncio.run(check())
+
+
+def test_all_numbers_are_there_without_script(chromium: Any, page_file: Path) -> None:
+    async def check() -> None:
+        async with chromium.browser(script=False) as page:
+            await page.open(page_file.as_uri())
+            text = await page.run("document.body.innerText")
+            for expected in (
+                "synthetic/count",
+                "tiny-early",
+                "few",
+                "91.7 % covered",
+                "1 unsupported, 1 error",
+                "needs JavaScript",
+            ):
+                assert expected in text
+            assert await page.run("document.getElementById('browser').hidden")
+            assert await page.run("document.querySelectorAll('figure svg text').length") > 20
+
+    asyncio.run(check())
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_a_phone_never_scrolls_sideways_and_text_contrasts(chromium: Any, page_file: Path, dark: bool) -> None:
+    async def check() -> None:
+        async with chromium.browser() as page:
+            await page.resize(360, 740, phone=True, dark=dark)
+            await page.open(page_file.as_uri())
+            await page.until(READY)
+            assert await page.run("document.documentElement.scrollWidth") <= 360
+            await page.run(choose("task", "text/repeat"))
+            assert await page.run("document.documentElement.scrollWidth") <= 360
+            colors = await page.run(
+                "(() => { const style = getComputedStyle(document.documentElement);"
+                " return Object.fromEntries(['paper', 'panel', 'ink', 'muted', 'accent', 'good', 'bad', 'warn'].map("
+                "(name) => [name, style.getPropertyValue('--' + name).trim()])); })()"
+            )
+            assert (luminance(colors["paper"]) < 0.5) is dark
+            for ground in ("paper", "panel"):
+                for name in ("ink", "muted", "accent", "good", "bad", "warn"):
+                    assert contrast(colors[name], colors[ground]) >= 4.5, (name, ground)
+
+    asyncio.run(check())
+
+
+def test_a_long_list_keeps_few_rows_in_the_document(
+    chromium: Any, make_run: Callable[..., Run], tmp_path: Path
+) -> None:
+    made = make_run(tmp_path / "long", count=1200, box=2, hostile=False, models=("tiny-late", "chance"))
+    build_report([made], tmp_path / "long.html")
+
+    async def check() -> None:
+        async with chromium.browser() as page:
+            await page.resize(1280, 860)
+            await page.open((tmp_path / "long.html").as_uri())
+            await page.until(READY)
+            await page.run("document.getElementById('list').focus()")
+            await page.press("End")
+            await page.until(f"{SELECTED} === 'box-0001'")
+            assert await page.run("document.querySelectorAll('#list .row').length") < 60
+            await page.run(choose("correct", "wrong"))
+            assert await page.run(SELECTED) is not None
+            assert page.problems == []
+
+    asyncio.run(check())
+
+
+def luminance(color: str) -> float:
+    """Relative luminance of `#rrggbb` (WCAG 2)."""
+    parts = [int(color[start : start + 2], 16) / 255 for start in (1, 3, 5)]
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def contrast(one: str, other: str) -> float:
+    """Contrast ratio of two colours (WCAG 2)."""
+    low, high = sorted((luminance(one), luminance(other)))
+    return (high + 0.05) / (low + 0.05)
