@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from mmeval.core.types import Request, Response
 
@@ -63,6 +63,8 @@ class EngineInfo:
     """JSON; equal identities mean equal answers to equal requests."""
     shared_identity: bool = True
     """False when answers may be reused inside one run folder only (an endpoint without `--model-id`)."""
+    reads_sample: bool = False
+    """The engine answers from the sample (`chance`, `replay`), so what it may read of it is part of the request's identity."""
     slots: int = 8
     """How many requests the engine works on at once."""
     details: Mapping[str, Any] = field(default_factory=dict)
@@ -118,4 +120,18 @@ class Engine(Protocol):
 
     async def close(self) -> None:
         """Release everything; safe to call twice."""
+        ...
+
+
+@runtime_checkable
+class NeedsTargets(Protocol):
+    """A baseline that is computed from the gold answers of the tasks (the most frequent answer), never a model."""
+
+    @property
+    def needs_targets(self) -> bool:
+        """Whether `prime` must be called before `describe`."""
+        ...
+
+    def prime(self, targets: Mapping[str, Iterable[Any]]) -> None:
+        """Hand over the gold answers: task name -> targets."""
         ...

@@ -80,9 +80,11 @@ def uniform_answer(request: Request, generator: random.Random) -> str:
 
 
 def _number(declared: Any, generator: random.Random) -> str:
-    if not isinstance(declared, (list, tuple)) or len(declared) != 2:
+    if not isinstance(declared, (list, tuple)) or len(declared) not in (2, 3):
         return ""
-    low, high = declared
+    low, high = declared[:2]
+    if len(declared) == 3:
+        return str(generator.randrange(int(low), int(high) + 1, int(declared[2])))
     if isinstance(low, int) and isinstance(high, int):
         return str(generator.randint(low, high))
     return f"{generator.uniform(float(low), float(high)):.6g}"
@@ -161,7 +163,7 @@ class ChanceEngine:
         identity: dict[str, Any] = {"engine": "chance", "strategy": self._strategy}
         if self.needs_targets:
             identity["answers"] = canonical_json(self._answers).decode()
-        return EngineInfo("chance", VERSION, identity, slots=64, profile=choose_profile(self._profile))
+        return EngineInfo("chance", VERSION, identity, reads_sample=True, slots=64, profile=choose_profile(self._profile))
 
     async def start(self) -> EngineInfo:
         """See `Engine.start`."""

@@ -78,7 +78,7 @@ class FakeEngine:
         """See `Engine.describe`."""
         identity = {"engine": "fake", "target": self._target, "answer": self._answer}
         profile: dict[str, Any] = {"name": "fake", "coordinates": self._coordinates, "coordinate_order": "xy"}
-        return EngineInfo("fake", "1", identity, slots=self._slots, profile=profile)
+        return EngineInfo("fake", "1", identity, reads_sample=True, slots=self._slots, profile=profile)
 
     async def start(self) -> EngineInfo:
         """See `Engine.start`."""

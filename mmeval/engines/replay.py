@@ -61,7 +61,7 @@ class ReplayEngine:
             identity = {"predictions": sha256_bytes(data), "id_keys": self._id_keys, "text_keys": self._text_keys}
             details = {"file": str(self._path), "predictions": len(self._answers)}
             profile = choose_profile(self._profile)
-            self._info = EngineInfo("replay", "1", identity, slots=64, details=details, profile=profile)
+            self._info = EngineInfo("replay", "1", identity, reads_sample=True, slots=64, details=details, profile=profile)
         return self._info
 
     async def start(self) -> EngineInfo:

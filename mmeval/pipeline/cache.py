@@ -17,7 +17,7 @@ import orjson
 
 from mmeval.core.errors import StorageError
 from mmeval.core.types import Response
-from mmeval.pipeline.media import ImageFacts
+from mmeval.pipeline.media import FACTS_VERSION, ImageFacts
 
 COMMIT_INTERVAL_S = 0.2
 """Longest time that an answer waits for its commit."""
@@ -37,6 +37,7 @@ CREATE TABLE IF NOT EXISTS images (
 ) WITHOUT ROWID;
 """
 _VERSION = 1
+_TABLES = frozenset({"responses", "images"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,7 @@ class ResponseCache:
         self._guard = threading.Lock()
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
+            _refuse_foreign(path)
             connection = self._connect()
             version = connection.execute("PRAGMA user_version").fetchone()[0]
             if version not in (0, _VERSION):
@@ -77,7 +79,9 @@ class ResponseCache:
             connection.execute(f"PRAGMA user_version = {_VERSION}")
             connection.execute("BEGIN IMMEDIATE")  # fails at once when the file cannot be written
             connection.execute("ROLLBACK")
+            self._writer_connection = self._connect()  # here, because a thread could tell nobody that it failed
         except (sqlite3.Error, OSError) as error:
+            self._close_connections()
             raise _storage_error(path, error) from error
         self._writer = threading.Thread(target=self._write_loop, name="mmeval-cache-writer", daemon=True)
         self._writer.start()
@@ -127,7 +131,11 @@ class ResponseCache:
             return future
         data = _encode(response)
         sql = "INSERT OR REPLACE INTO responses VALUES (?, ?, ?, ?, ?, ?)"
-        self._queue.put((sql, (key, time.time(), engine, model, data, _checksum(key, data)), future))
+        with self._guard:  # an entry behind the one that ends the writer would wait for ever
+            if self._closed:
+                future.set_exception(StorageError(f"cache {self.path} is closed, the answer was not stored"))
+            else:
+                self._queue.put((sql, (key, time.time(), engine, model, data, _checksum(key, data)), future))
         return future
 
     def image_facts(self, sha256: str) -> ImageFacts | None:
@@ -135,7 +143,7 @@ class ResponseCache:
         try:
             row = (
                 self._reader()
-                .execute("SELECT format, width, height, plain FROM images WHERE sha256 = ?", (sha256,))
+                .execute("SELECT format, width, height, plain FROM images WHERE sha256 = ?", (_facts_key(sha256),))
                 .fetchone()
             )
         except sqlite3.Error as error:
@@ -145,15 +153,22 @@ class ResponseCache:
     def remember_image(self, sha256: str, facts: ImageFacts) -> None:
         """Queue the verdict on an image; losing it costs one validation, so nobody waits for the commit."""
         if self._broken is None:
-            row = (sha256, facts.format, facts.width, facts.height, int(facts.plain))
+            row = (_facts_key(sha256), facts.format, facts.width, facts.height, int(facts.plain))
             self._queue.put(("INSERT OR REPLACE INTO images VALUES (?, ?, ?, ?, ?)", row, None))
 
     def stats(self) -> CacheStats:
-        """Count what the cache holds."""
-        reader = self._reader()
-        by_model = dict(reader.execute("SELECT model, COUNT(*) FROM responses GROUP BY model ORDER BY model"))
-        images = reader.execute("SELECT COUNT(*) FROM images").fetchone()[0]
-        size = self.path.stat().st_size
+        """Count what the cache holds.
+
+        Raises:
+            StorageError: when the database itself cannot be read.
+        """
+        try:
+            reader = self._reader()
+            by_model = dict(reader.execute("SELECT model, COUNT(*) FROM responses GROUP BY model ORDER BY model"))
+            images = reader.execute("SELECT COUNT(*) FROM images").fetchone()[0]
+            size = self.path.stat().st_size
+        except (sqlite3.Error, OSError) as error:
+            raise _storage_error(self.path, error) from error
         return CacheStats(sum(by_model.values()), images, size, by_model)
 
     def damaged(self) -> Iterator[str]:
@@ -162,8 +177,8 @@ class ResponseCache:
         Raises:
             StorageError: when the database file itself is corrupt.
         """
-        reader = self._reader()
         try:
+            reader = self._reader()
             verdict = reader.execute("PRAGMA integrity_check").fetchone()[0]
             if verdict != "ok":
                 raise StorageError(
@@ -177,14 +192,19 @@ class ResponseCache:
 
     def close(self) -> None:
         """Commit what is queued and close; safe to call twice."""
-        if self._closed:
-            return
-        self._closed = True
-        self._queue.put(None)
+        with self._guard:
+            if self._closed:
+                return
+            self._closed = True
+            self._queue.put(None)
         self._writer.join()
+        self._close_connections()
+
+    def _close_connections(self) -> None:
         with self._guard:
             for connection in self._connections:
                 connection.close()
+            self._connections.clear()
 
     def __enter__(self) -> ResponseCache:
         return self
@@ -193,7 +213,7 @@ class ResponseCache:
         self.close()
 
     def _write_loop(self) -> None:
-        connection = self._connect()
+        connection = self._writer_connection
         finished = False
         while not finished:
             entry = self._queue.get()
@@ -239,6 +259,24 @@ class ResponseCache:
                 future.set_result(None)
 
 
+def _facts_key(sha256: str) -> str:
+    return f"{sha256}.{FACTS_VERSION}"
+
+
+def _refuse_foreign(path: Path) -> None:
+    """Leave somebody else's database alone: not even its journal mode is touched."""
+    connection = sqlite3.connect(path, timeout=LOCK_TIMEOUT_S)
+    try:
+        tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    finally:
+        connection.close()
+    if tables and not tables <= _TABLES:
+        raise StorageError(
+            f"{path} is a database but no response cache (it holds {', '.join(sorted(tables)[:5])})",
+            remedy="give another file with --cache",
+        )
+
+
 def _checksum(key: str, data: bytes | str) -> bytes:
     if isinstance(data, str):  # SQLite gives text where something else has written the cell
         data = data.encode()
@@ -246,7 +284,8 @@ def _checksum(key: str, data: bytes | str) -> bytes:
 
 
 def _encode(response: Response) -> bytes:
-    fields = {name: value for name, value in asdict(response).items() if value not in (None, False)}
+    # Zero is a value: an endpoint that counts no reasoning tokens says 0.
+    fields = {name: value for name, value in asdict(response).items() if value is not None and value is not False}
     return orjson.dumps(fields)
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from mmeval.core.hashing import digest
 from mmeval.core.types import Message, Request, Sampling, TextPart
+from mmeval.engines.base import EngineInfo
 
 
 def message_json(messages: tuple[Message, ...]) -> list[dict[str, Any]]:
@@ -29,8 +31,12 @@ def sampling_json(sampling: Sampling) -> dict[str, Any]:
     }
 
 
-def request_hash(request: Request, engine: str, engine_version: str, model_identity: Mapping[str, Any]) -> str:
-    """Hash of what was asked of which model: messages and media as sent, sampling, seed, repeat, schema, engine, weights."""
+def request_hash(request: Request, info: EngineInfo) -> str:
+    """Hash of what was asked of which model: messages and media as sent, sampling, seed, repeat, schema, engine, weights.
+
+    An engine that answers from the sample has what it reads of it (id and answer context) in the hash as well.
+    """
+    sample = request.sample if info.reads_sample else None
     return digest(
         {
             "messages": message_json(request.messages),
@@ -38,8 +44,9 @@ def request_hash(request: Request, engine: str, engine_version: str, model_ident
             "sampling": sampling_json(request.sampling),
             "repeat": request.repeat,
             "schema": request.schema,
-            "engine": [engine, engine_version],
-            "model": dict(model_identity),
+            "engine": [info.engine, info.version],
+            "model": dict(info.identity),
+            **({"sample": [sample.task, sample.id, asdict(sample.context)]} if sample is not None else {}),
         }
     )
 

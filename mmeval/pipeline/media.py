@@ -23,6 +23,9 @@ MAX_BYTES = 256 * 1024 * 1024
 READ_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM")
 """Pillow has many more, among them some that match almost any bytes or start a program (EPS runs Ghostscript)."""
 
+FACTS_VERSION = 2
+"""Raised whenever `validate` can come to another verdict, so that cached ones are not taken for it."""
+
 _PLAIN_FORMATS = {"JPEG": "jpeg", "PNG": "png", "WEBP": "webp"}
 _ORIENTATION_TAG = 0x0112
 _PNG_END = b"\0\0\0\0IEND\xaeB`\x82"

@@ -144,7 +144,7 @@ def prepare_units(stage: Stage, ticket: Ticket) -> list[Unit]:
             repeat=repeat,
             sample=sample,
         )
-        asked = request_hash(request, stage.info.engine, stage.info.version, stage.info.identity)
+        asked = request_hash(request, stage.info)
         key = cache_key(asked, stage.scope)
         order = Order(stage.model, ticket.task_index, ticket.condition_index, ticket.position, repeat)
         stored = stage.cache.get(key)

@@ -72,7 +72,8 @@ def config_digest(config: RunConfig) -> str:
 
 def default_output(config: RunConfig) -> Path:
     """The run folder when `-o` is not given: the same command finds the same folder, so it resumes."""
-    model = re.sub(r"[^A-Za-z0-9._-]+", "-", "+".join(config.models))[-40:].strip("-.") or "run"
+    short = "+".join(model.rstrip("/").replace(":", "/").rsplit("/", 1)[-1] for model in config.models)
+    model = re.sub(r"[^A-Za-z0-9._+-]+", "-", short)[:40].strip("-.+") or "run"
     task = re.sub(r"[^A-Za-z0-9._-]+", "-", "+".join(config.tasks))[:40].strip("-.") or "tasks"
     return Path("runs") / f"{model}_{task}_{config_digest(config)[:8]}"
 

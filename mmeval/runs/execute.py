@@ -13,7 +13,7 @@ from typing import Any
 
 from mmeval.conditions.base import get_condition
 from mmeval.core.errors import EngineError, MmevalError, StorageError, UsageError
-from mmeval.engines.base import SAMPLING_FIELDS, Engine, EngineInfo
+from mmeval.engines.base import SAMPLING_FIELDS, Engine, EngineInfo, NeedsTargets
 from mmeval.engines.registry import create_engine, parse_model
 from mmeval.pipeline.cache import ResponseCache
 from mmeval.pipeline.plan import Effort, RunPlan
@@ -26,7 +26,7 @@ from mmeval.runs.rows import result_row, sample_row
 from mmeval.runs.tally import Tally
 from mmeval.runs.writer import RunWriter
 from mmeval.tasks.registry import Registry
-from mmeval.tasks.task import DataOptions, OpenTask, Task
+from mmeval.tasks.task import AskStyle, DataOptions, OpenTask, Task
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,11 +122,18 @@ async def prepare_run(config: RunConfig, api_key: str | None = None) -> Prepared
     infos = []
     try:
         for engine in engines:
+            if isinstance(engine, NeedsTargets) and engine.needs_targets:
+                engine.prime({opened.task.name: _targets(opened) for opened in plan.tasks})
+        for engine in engines:
             infos.append(await engine.describe())
     except BaseException:
         await _close(engines)
         raise
     return Prepared(config, plan, engines, infos, _model_names(config.models), notes)
+
+
+def _targets(opened: OpenTask) -> list[Any]:
+    return [build().target for _, build in opened.samples(AskStyle())]
 
 
 def _sampling(values: Mapping[str, Any]) -> dict[str, Any]:
