@@ -26,9 +26,7 @@ def print_outcome(outcome: Outcome, *, report: bool, as_json: bool) -> int:
 
         path = build_report([run], outcome.folder / "report.html").path
     if as_json:
-        record = summary_json(
-            outcome, leaderboard(run, by_subset=True, all_metrics=True), str(path) if path else None
-        )
+        record = summary_json(outcome, leaderboard(run, by_subset=True, all_metrics=True), str(path) if path else None)
         click.echo(orjson.dumps(record, option=orjson.OPT_INDENT_2).decode())
     elif rows:
         from rich.console import Console
