@@ -37,7 +37,6 @@ CREATE TABLE IF NOT EXISTS images (
 ) WITHOUT ROWID;
 """
 _VERSION = 1
-_TABLES = frozenset({"responses", "images"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +68,6 @@ class ResponseCache:
             path.parent.mkdir(parents=True, exist_ok=True)
             _refuse_foreign(path)
             connection = self._connect()
-            version = connection.execute("PRAGMA user_version").fetchone()[0]
-            if version not in (0, _VERSION):
-                raise StorageError(
-                    f"cache {path} has format {version}, this mmeval uses {_VERSION}",
-                    remedy="give another file with --cache",
-                )
             connection.executescript(_SCHEMA)
             connection.execute(f"PRAGMA user_version = {_VERSION}")
             connection.execute("BEGIN IMMEDIATE")  # fails at once when the file cannot be written
@@ -97,6 +90,8 @@ class ResponseCache:
         return connection
 
     def _reader(self) -> sqlite3.Connection:
+        if self._closed:
+            raise StorageError(f"cache {self.path} is closed")
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
         if connection is None:
             connection = self._local.connection = self._connect()
@@ -268,9 +263,14 @@ def _refuse_foreign(path: Path) -> None:
     connection = sqlite3.connect(path, timeout=LOCK_TIMEOUT_S)
     try:
         tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
     finally:
         connection.close()
-    if tables and not tables <= _TABLES:
+    if "responses" in tables and version not in (0, _VERSION):
+        raise StorageError(
+            f"cache {path} has format {version}, this mmeval uses {_VERSION}", remedy="give another file with --cache"
+        )
+    if tables and "responses" not in tables:
         raise StorageError(
             f"{path} is a database but no response cache (it holds {', '.join(sorted(tables)[:5])})",
             remedy="give another file with --cache",
