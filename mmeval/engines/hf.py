@@ -166,7 +166,6 @@ class HfEngine:
             return Response(
                 "timeout",
                 error=f"no answer within {self._spec.timeout_s:g} s",
-                retryable=True,
                 latency_s=time.perf_counter() - started,
             )
         return _response(answer, time.perf_counter() - started)
