@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -147,7 +148,8 @@ def _write(path: Path, page: bytes) -> None:
         temporary.write_bytes(page)
         temporary.replace(path)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # the same trouble; the error below tells it
+            temporary.unlink()
         raise StorageError(
             f"cannot write {path}: {error.strerror or error}", remedy="free some space or give another file with -o"
         ) from error

@@ -14,6 +14,8 @@ from mmeval.reports.images import Thumbnails
 
 CHUNK = 200
 """Records per compressed block."""
+AHEAD = 64
+"""Records whose thumbnails are made together; at most so many are made in vain."""
 SEED = 0
 """Of the sample that stays when not everything fits."""
 _IMAGE_MARKUP = 120
@@ -64,7 +66,11 @@ def _select(
     corpus: Corpus, texts: Sequence[bytes], order: Sequence[int], thumbnails: Thumbnails, ratio: float, target: float
 ) -> Packed:
     spent, chosen, images = 0.0, [], dict[str, str]()
-    for index in order:
+    for position, index in enumerate(order):
+        if position % AHEAD == 0:
+            thumbnails.prepare(
+                sha256 for ahead in order[position : position + AHEAD] for sha256 in corpus.records[ahead].images
+            )
         cost = len(texts[index]) * ratio
         fresh: dict[str, str] = {}
         for sha256 in corpus.records[index].images:
