@@ -230,7 +230,9 @@ def _reduce_depth(image: Image, kind: str, name: str) -> Image:
 
     sixteen_bits = image.mode in {"I;16", "I;16L", "I;16B", "I;16N"} or (image.mode == "I" and kind in {"PNG", "PPM"})
     if not sixteen_bits:
-        raise MediaError(f"{name}: {kind} with pixels of mode {image.mode} has no defined white; convert it to 8 or 16 bits")
+        raise MediaError(
+            f"{name}: {kind} with pixels of mode {image.mode} has no defined white; convert it to 8 or 16 bits"
+        )
     values = np.asarray(image).astype(np.float64)
     grey = np.clip(np.rint(values / 257), 0, 255).astype(np.uint8)
     return images.fromarray(grey).convert("RGB")

@@ -195,7 +195,11 @@ def edit(path: Path, sql: str, *values: object) -> None:
 
 @pytest.mark.parametrize(
     ("column", "value"),
-    [("response", b'{"status":"ok","text":"yes"}'), ("response", '{"status":"ok","text":"yes"}'), ("checksum", b"0" * 12)],
+    [
+        ("response", b'{"status":"ok","text":"yes"}'),
+        ("response", '{"status":"ok","text":"yes"}'),
+        ("checksum", b"0" * 12),
+    ],
 )
 def test_a_damaged_entry_is_absent_reported_and_overwritten(path: Path, column: str, value: object) -> None:
     with ResponseCache(path) as cache:
