@@ -7,6 +7,7 @@ is a span of the response.
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -114,7 +115,9 @@ def _boxed(text: str, start: int, end: int) -> tuple[int, int] | None:
     if not inner:
         return None
     line = [box for box in inner if "\n" not in text[box[0] : inner[-1][0]]]
-    return line[0][1 if len(line) == 1 else 0], line[-1][2]
+    if len(line) == 1:
+        return line[0][1], line[0][2]
+    return line[0][0], min(line[-1][2] + 1, end)
 
 
 def _closing_brace(text: str, position: int, end: int) -> int | None:
@@ -183,8 +186,9 @@ _NEGATED_START = re.compile(r"(?:not|never|neither|none\s+of)\b", re.IGNORECASE)
 
 
 def answer_phrases(text: str) -> Iterator[tuple[int, int]]:
-    """Yield (start, end) of every "the answer is …" of masked text: `end` is where the named answer starts."""
-    for found in _PHRASE.finditer(text):
+    """Yield (start, end) of the last "the answer is …" of masked text: `end` is where the named answer starts."""
+    # Only the last ones can decide; the limit bounds the work on text that repeats the phrase for ever.
+    for found in deque(_PHRASE.finditer(text), maxlen=32):
         if not _NEGATED_START.match(text, found.end()):
             yield found.start(), found.end()
 
@@ -217,9 +221,15 @@ def lines(text: str) -> list[tuple[int, int]]:
 
 
 def stripped(text: str, start: int, end: int, characters: str) -> tuple[int, int]:
-    """Return [start, end) without white space and `characters` at both ends."""
+    """Return [start, end) without white space and `characters` at both ends; a number keeps its sign and dot."""
+    first = start
     while start < end and (text[start].isspace() or text[start] in characters):
         start += 1
+    if start < end and text[start].isdigit():
+        if start > first and text[start - 1] == "." and (start - 1 == first or text[start - 2] != "."):
+            start -= 1
+        if start > first and text[start - 1] in "-−":
+            start -= 1
     while end > start and (text[end - 1].isspace() or text[end - 1] in characters):
         end -= 1
     return start, end

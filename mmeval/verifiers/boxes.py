@@ -14,7 +14,7 @@ from mmeval.verifiers.coordinates import Box, find_boxes, scales, sorted_corners
 
 MATCH_IOU = 0.5
 _NONE = re.compile(
-    r"[\s`]*(?:json)?[\s`]*\[\s*\][\s`.]*"
+    r"[\s`]*(?:json[\s`]*)?\[\s*\][\s`.]*"
     r"|\W*(?:there\s+(?:are|is)\s+)?(?:none|no\s+(?:[a-z]+\s+){0,4}?(?:objects?|boxes|instances?|found|visible|present))\W*",
     re.IGNORECASE,
 )

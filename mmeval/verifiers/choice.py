@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -19,6 +20,7 @@ from mmeval.verifiers.answer import (
     sentence_end,
     stripped,
 )
+from mmeval.verifiers.base import looks_like_refusal
 from mmeval.verifiers.options import Found, OptionTexts
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -62,7 +64,12 @@ _ALSO = re.compile(
 )
 _LISTED = re.compile(r"(?<![A-Za-z])[(\[]?[A-Z][)\]]?\s*(?:,|/|&|\band\b|\bor\b)\s*$")
 """Another letter right before a letter: "A and B are correct"."""
+_DIGIT_BEFORE = re.compile(r"[0-9]\s?$")
+_WORD_AFTER = re.compile(r"\s+([A-Za-z]+)")
+_CONTRACTED = re.compile(r"n't\s+(?:be\s+)?$")
 _AMBIGUOUS = "ambiguous"
+_REACH = 400
+"""Characters behind an answer phrase in which the option's text must stand."""
 _CONCLUSION = re.compile(
     r"(?:(?:therefore|thus|hence|so|in\s+conclusion|overall|finally)\b|因此|所以|故)", re.IGNORECASE
 )
@@ -127,7 +134,9 @@ class _Reader:
 
     def read(self) -> Found | None:
         """Try the ranks in order; the first that finds anything, even an ambiguity, decides."""
-        for rank in (self._whole, self._phrases, self._own_line, self._leading_text, self._mentions):
+        ranks = [self._whole, self._phrases, self._own_line, self._leading_text, self._mentions]
+        # What a refusal mentions in passing is no answer.
+        for rank in ranks[:3] if looks_like_refusal(self.text) else ranks:
             found = rank()
             if found is not None:
                 return found
@@ -169,20 +178,21 @@ class _Reader:
 
     def _phrases(self) -> Found | None:
         strong = self._after(end for _, end in answer_phrases(self.text))
-        strong += self._after(found.end() for found in _BEFORE_STRONG.finditer(self.text) if not self._not(found))
+        strong += self._after(found.end() for found in self._last(_BEFORE_STRONG))
         strong += self._before()
         decided = self._last_sentence(strong)
         if decided is not None:
             return decided
-        return self._last_sentence(
-            self._after((found.end() for found in _WEAK.finditer(self.text) if not self._not(found)), texts=False)
-        )
+        return self._last_sentence(self._after((found.end() for found in self._last(_WEAK)), texts=False))
 
-    def _not(self, found: re.Match[str]) -> bool:
-        return (
-            negated(self.text, found.start())
-            or re.search(r"n't\s+(?:be\s+)?$", self.text[: found.start()][-12:]) is not None
-        )
+    def _last(self, phrase: re.Pattern[str]) -> list[re.Match[str]]:
+        """Return the last places of a phrase that are not negated ("would not choose", "isn't")."""
+        return [
+            found
+            for found in deque(phrase.finditer(self.text), maxlen=32)
+            if not negated(self.text, found.start())
+            and _CONTRACTED.search(self.text, max(0, found.start() - 12), found.start()) is None
+        ]
 
     def _after(self, positions: Any, *, texts: bool = True) -> list[Found]:
         """Return what stands behind each phrase: a letter, or (where `texts`) the text of an option."""
@@ -197,7 +207,7 @@ class _Reader:
         return found
 
     def _named(self, position: int, texts: bool) -> Found | None:
-        end = sentence_end(self.text, position)
+        end = min(sentence_end(self.text, position), position + _REACH)
         start, inner_end = stripped(self.text, position, end, _EDGE)
         if texts and inner_end - start > 1:
             index = self.options.equal(self.text[start:inner_end])
@@ -302,7 +312,7 @@ class _Reader:
 
     def _text_in(self, position: int) -> Found | None:
         """Read the option's text in the sentence that starts at `position`."""
-        return self.options.contained(self.lowered, position, sentence_end(self.text, position))
+        return self.options.contained(self.lowered, position, min(sentence_end(self.text, position), position + _REACH))
 
     def _mentions(self) -> Found | None:
         """Read the only option that is mentioned: in brackets, by its text, or as a single letter."""
@@ -310,6 +320,7 @@ class _Reader:
         bracketed: dict[int, Found] = {}
         found_letters = list(self._letters())
         words = len(self.text.split())
+        last = stripped(self.text, 0, len(self.text), _EDGE)[1]
         for letter in found_letters:
             index = self._index(letter)
             if index is None or index >= self.count or negated(self.text, letter.start()) or self._is_word(letter):
@@ -317,7 +328,7 @@ class _Reader:
             item = Found(index, *letter.span())
             if letter.group("bracketed"):
                 bracketed[index] = item
-            if letter.group("bracketed") or words <= 8 or not self.text[letter.end() :].strip(_EDGE):
+            if letter.group("bracketed") or words <= 8 or letter.end() >= last:
                 letters[index] = item
         text = self._short_text(words)
         if len(bracketed) == 1:
@@ -338,7 +349,7 @@ class _Reader:
         start, end = all_lines[-1]
         sentences = [start, *(found.end() for found in re.finditer(r"[.!?]\s+(?=[A-Z(])", self.text[start:end]))]
         last = start if len(sentences) == 1 else start + sentences[-1]
-        if _CONCLUSION.match(self.text, last):
+        if end - last <= _REACH and _CONCLUSION.match(self.text, last):
             return self.options.contained(self.lowered, last, end)
         return None
 
@@ -359,6 +370,6 @@ class _Reader:
         """Whether a bare A or I is the article or the pronoun, as its surroundings say."""
         if letter.groupdict().get("bare") not in ("A", "I"):
             return False
-        before = re.search(r"[0-9]\s?$", self.text[: letter.start()])
-        following = re.match(r"\s+([A-Za-z]+)", self.text[letter.end() :])
+        before = _DIGIT_BEFORE.search(self.text, max(0, letter.start() - 2), letter.start())
+        following = _WORD_AFTER.match(self.text, letter.end())
         return bool(before) or (following is not None and re.fullmatch(_CONNECTORS, following.group(1)) is None)

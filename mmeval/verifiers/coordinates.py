@@ -31,7 +31,7 @@ _NUMBER = r"[+\-−]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+\-]?[0-9]{1,3})?"
 _COMMA = r"\s*(?:,\s*|\s|;\s*)"
 _PAIR = rf"[\[(]\s*({_NUMBER}){_COMMA}({_NUMBER})\s*[\])]"
 _FOUR = rf"({_NUMBER}){_COMMA}({_NUMBER}){_COMMA}({_NUMBER}){_COMMA}({_NUMBER})"
-_KEY = r"[\"']?\s*[:=]\s*[\"']?\s*"
+_KEY = r"[\"']?\s*[:=]\s*(?:[\"']\s*)?"
 
 
 def _keyed(*names: str) -> str:
@@ -43,7 +43,7 @@ _BOX = re.compile(
     "|".join(
         [
             rf"[\[(<]\s*{_FOUR}\s*[\])>]",
-            rf"{_PAIR}\s*(?:,|;|-|to|and)?\s*{_PAIR}",
+            rf"{_PAIR}(?:\s*(?:,|;|-|to|and))?\s*{_PAIR}",
             rf"<\|?(?:box|bbox|box_start)\|?>\s*{_FOUR}",
             _keyed("x_?1", "y_?1", "x_?2", "y_?2"),
             _keyed("x_?min", "y_?min", "x_?max", "y_?max"),

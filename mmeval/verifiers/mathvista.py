@@ -56,12 +56,12 @@ class MathVistaOfficialVerifier:
         return Extraction(reason="not found") if value is None else Extraction(value, (0, len(text)))
 
     def match(self, value: Any, target: Any, context: AnswerContext) -> Match:
-        """Compare strings.
+        """Compare strings; a choice's gold is the text of an option, or its letter.
 
         Raises:
             DataError: when the target is no string.
         """
-        return _equal(value, target)
+        return _equal(value, target, context)
 
 
 class MathVistaRulesVerifier:
@@ -116,7 +116,7 @@ class MathVistaRulesVerifier:
         options = merged_options(self._options, context.options)
         if isinstance(target, str) and options.get("answer_type") == "list":
             target = _canonical_list(target) or target
-        return _equal(value, target)
+        return _equal(value, target, context)
 
 
 def is_forced_choice(text: str, context: AnswerContext) -> bool:
@@ -224,9 +224,11 @@ def _canonical_list(text: str) -> str | None:
     return "[" + ", ".join(items) + "]"
 
 
-def _equal(value: Any, target: Any) -> Match:
+def _equal(value: Any, target: Any, context: AnswerContext) -> Match:
     if not isinstance(target, str):
         raise DataError(
             f"target {target!r} is no string", remedy="MathVista's answers are strings; import them as such"
         )
+    if target not in context.choices and len(target) == 1 and target in LETTERS[: len(context.choices)]:
+        target = context.choices[LETTERS.index(target)]
     return Match(float(value == target), value == target)

@@ -26,7 +26,9 @@ MRA_THRESHOLDS = (*(0.5 + index * ((0.95 - 0.5) / 9) for index in range(9)), 0.9
 
 _LISTING = re.compile(r"\b(?:or|and|to)\b\W*$|^[^\w(]*$", re.IGNORECASE)
 _ALONE_BEFORE = re.compile(r"[^0-9]{0,60}[:=≈]\s*|\W*")
-_ALONE_AFTER = re.compile(r"\W*(?:[A-Za-zµμ²³%°]+\W*){0,3}")
+_ALONE_AFTER = re.compile(r"\W*(?:[^\W0-9]+\W+){0,2}(?:[^\W0-9]+\W*)?")
+_REACH = 400
+"""Characters behind an answer phrase in which its number must stand."""
 _CONCLUSION = re.compile(
     r"\W*(?:(?:therefore|thus|hence|so|in\s+total|in\s+conclusion|overall|finally)\b|∴|因此|所以|故)", re.IGNORECASE
 )
@@ -139,7 +141,7 @@ def _behind_phrases(text: str, positions: list[int]) -> Numeral | str | None:
     sentence = -1
     for position in positions:
         end = sentence_end(text, position)
-        stated = _stated(text, position, end)
+        stated = _stated(text, position, min(end, position + _REACH))
         if stated is None:
             continue
         if (

@@ -38,13 +38,15 @@ _TIMES_TEN = re.compile(
 _EXPONENT = re.compile(
     r"\s*\^\s*(?:\{\s*([+\-−]?[0-9]{1,3})\s*\}|([+\-−]?[0-9]{1,3}))(?![0-9.])|([⁻]?[⁰¹²³⁴⁵⁶⁷⁸⁹]{1,3})"
 )
-_PI = re.compile(r"[ \t]*\*?[ \t]*(?:π|\\pi\b|pi\b)")
+_PI = re.compile(r"(?:[ \t]*\*)?[ \t]*(?:π|\\pi\b|pi\b)")
 _ROOT = re.compile(r"[ \t]*(?:\\sqrt\s*(?:\[([23])\])?\s*(?:\{([^{}]*)\}|([0-9]))|√\s*(?:\(([^()]*)\)|([0-9.]+)))")
 _FRACTION = re.compile(r"\\[dt]?frac\s*(?:([0-9])\s*([0-9])|(?=\{))")
 _DIVISOR = re.compile(r"[ \t]*/[ \t]*([0-9]+(?:\.[0-9]+)?)(?![0-9/])")
 _MIXED = re.compile(r"[ \t]+([0-9]+)/([0-9]+)(?![0-9/.])")
 _MAGNITUDE = re.compile(r"[ \t]+(thousand|million|billion|trillion)\b", re.IGNORECASE)
-_NOT_A_NUMBER = re.compile(r"(?:st|nd|rd|th|D)\b|\.[0-9]|[A-Za-z_]+[0-9]|\s*/[0-9]+/[0-9]|\^\{?[A-Za-z]")
+_NOT_A_NUMBER = re.compile(
+    r"\s*/\s*0+(?![0-9.])|(?:st|nd|rd|th|D)\b|\.[0-9]|[A-Za-z_]+[0-9]|\s*/[0-9]+/[0-9]|\^\{?[A-Za-z]"
+)
 """Behind digits: ordinals, "3D", version numbers, identifiers, dates, powers with letters."""
 _INSIDE = re.compile(r"[A-Za-z_\\]$|[\^_]\s*\{?\s*[+\-−]?$|[A-Za-z0-9]\.$")
 """Before digits: the rest of a word, an exponent or a subscript, the dot of an abbreviation or version."""
@@ -103,8 +105,8 @@ def _read(text: str, begin: int, depth: int = 0) -> tuple[Number, int] | None:
     value: Number | None = None
     end = begin
     if plain is not None and plain.end() > begin:
-        value, end = _digits(plain.group(1) or plain.group(2), plain.group(3)), plain.end()
-        value, end = _powers(text, value, end)
+        digits = re.sub(r"[^0-9]", "", plain.group(1) or plain.group(2) or "0")
+        value, end = _powers(text, digits, plain.group(3) or "", plain.end())
         mixed = _MIXED.match(text, end)
         if mixed and isinstance(value, int) and int(mixed.group(2)[:9]) > int(mixed.group(1)[:9]):
             return value + int(mixed.group(1)[:9]) / int(mixed.group(2)[:9]), mixed.end()
@@ -132,33 +134,25 @@ def _read(text: str, begin: int, depth: int = 0) -> tuple[Number, int] | None:
     return value, end
 
 
-def _digits(whole: str | None, decimals: str | None) -> Number:
-    digits = re.sub(r"[^0-9]", "", whole or "0")
-    # Integers beyond 64 bits have no place in JSON and Parquet; as floats they compare just as well.
-    if decimals is None and len(digits) <= 18:
-        return int(digits)
-    return float(digits + (decimals or ""))
-
-
-def _powers(text: str, value: Number, end: int) -> tuple[Number, int]:
+def _powers(text: str, digits: str, decimals: str, end: int) -> tuple[Number, int]:
+    """Return the value of written digits with the power that follows them."""
     for pattern in (_SCIENTIFIC, _TIMES_TEN):
         found = pattern.match(text, end)
         if found:
             exponent = next(group for group in found.groups() if group is not None).translate(_RAISED)
-            # Through text, so that 1.5e-7 is the same float as the literal.
-            return float(f"{value!r}e{exponent}") if "e" not in repr(value) else value * 10.0 ** int(
-                exponent
-            ), found.end()
+            return float(f"{digits}{decimals}e{exponent}"), found.end()
+    # Integers beyond 64 bits have no place in JSON and Parquet; as floats they compare just as well.
+    value: Number = int(digits) if not decimals and len(digits) <= 18 else float(digits + decimals)
     found = _EXPONENT.match(text, end)
-    if found:
-        exponent = next(group for group in found.groups() if group is not None).translate(_RAISED)
-        try:
-            power = float(value) ** int(exponent)
-        except (OverflowError, ZeroDivisionError):
-            return math.inf, found.end()
-        exact = isinstance(value, int) and int(exponent) >= 0 and power < 2**53
-        return (int(value) ** int(exponent) if exact else power), found.end()
-    return value, end
+    if found is None:
+        return value, end
+    exponent = next(group for group in found.groups() if group is not None).translate(_RAISED)
+    try:
+        power = float(value) ** int(exponent)
+    except (OverflowError, ZeroDivisionError):
+        return math.inf, found.end()
+    exact = isinstance(value, int) and int(exponent) >= 0 and power < 2**53
+    return (int(value ** int(exponent)) if exact else power), found.end()
 
 
 def _root(found: re.Match[str]) -> float | None:

@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from mmeval.verifiers.answer import lower, negated
+from mmeval.verifiers.answer import lower, negated, stripped
 
 _WORD = r"0-9A-Za-z_\u00c0-\u024f\u0370-\u03ff\u0400-\u04ff"
 _SURROUNDING = " \t\r\n.,:;!?\"'$*()[]"
@@ -89,11 +89,14 @@ def _inside(place: Found, other: Found) -> bool:
 
 
 def _normalise(text: str) -> str:
-    return " ".join(unicodedata.normalize("NFKC", text).casefold().split()).strip(_SURROUNDING)
+    plain = " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+    start, end = stripped(plain, 0, len(plain), _SURROUNDING)
+    return plain[start:end]
 
 
 def _pattern(lowered: str) -> re.Pattern[str] | None:
-    words = lowered.strip(_SURROUNDING).split()
+    start, end = stripped(lowered, 0, len(lowered), _SURROUNDING)
+    words = lowered[start:end].split()
     if not words:
         return None
     first, last = words[0][0], words[-1][-1]

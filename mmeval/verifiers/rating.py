@@ -13,7 +13,8 @@ from mmeval.verifiers.answer import Section, mask, merged_options, section_of
 from mmeval.verifiers.number import find_number, read_target
 from mmeval.verifiers.numerals import Numeral, find_numerals
 
-_OF_HIGH = re.compile(r"([ \t]*(?:/|out\s+of|of|von|分?满分)[ \t]*)([0-9]+(?:\.[0-9]+)?)(?![0-9])", re.IGNORECASE)
+_OF_HIGH = re.compile(r"(/|\b(?:out\s+)?of\b|满分)[ \t]*([0-9]+(?:\.[0-9]+)?)(?![0-9])", re.IGNORECASE)
+_LAST_NUMBER = re.compile(r"(?<![0-9.])([0-9]+(?:\.[0-9]+)?)\s*$")
 _LABEL = re.compile(r"\b(?:rating|score|quality|grade)\b\s*(?:is|of|:|=)+\s*", re.IGNORECASE)
 
 
@@ -85,14 +86,15 @@ def _without_high(text: str, high: float) -> tuple[str, bool, list[Numeral]]:
     other = False
     stated: list[Numeral] = []
     for found in reversed(list(_OF_HIGH.finditer(text))):
-        number = re.search(r"[0-9]+(?:\.[0-9]+)?$", text[max(0, found.start() - 20) : found.start()])
+        number = _LAST_NUMBER.search(text, max(0, found.start() - 20), found.start())
         if number is None:
             continue
         start = found.start()
         if float(found.group(2)) != high:
-            start -= len(number.group())
+            start = number.start(1)
             other = True
         else:
-            stated += find_numerals(" " * (start - len(number.group())) + number.group())
+            value = find_numerals(number.group(1))[0].value
+            stated.append(Numeral(value, *number.span(1)))
         text = text[:start] + " " * (found.end() - start) + text[found.end() :]
     return text, other, stated

@@ -26,7 +26,7 @@ _ALTERNATIVES = "|".join(sorted((re.escape(word) for word in _WORDS), key=len, r
 _TOKEN = re.compile(rf"(?<![a-z0-9'_-])(?:{_ALTERNATIVES})(?![a-z0-9_]|'[a-z]|-[a-z])")
 _PAUSE = re.compile(r"[\s\"')\]}$]*(?:[.,;:!?。，；：！\n—–]|-\s|$)")
 _SUBJECT = re.compile(r"\s+(?:there|it|they|he|she|this|that|the|you|we)\b")
-_OPENING = re.compile(r"[^a-z0-9\u4e00-\u9fff]*")
+_WORD = re.compile(r"[a-z0-9\u4e00-\u9fff]")
 _BOTH = re.compile(r"\b(?:yes\s*(?:/|or|and|nor)\s*no|true\s*(?:/|or|and|nor)\s*false|no\s*(?:/|or|and)\s*yes)\b")
 _FILL = re.compile(r"(?:[\s:=\"'(]|\b(?:is|be|a|an|definitely|clearly|probably|likely|simply|therefore|thus)\b)*")
 
@@ -79,7 +79,7 @@ def _read(text: str) -> tuple[int, int, str] | str:
     if _BOTH.search(text):
         return "ambiguous"
     alone = _apart(text)
-    opening = _TOKEN.match(text, _OPENING.match(text, 0).end())  # type: ignore[union-attr]  # the pattern matches ""
+    opening = _TOKEN.match(text, _opening(text))
     if opening is not None and (
         _PAUSE.match(text, opening.end()) or opening.group() == "yes" or _SUBJECT.match(text, opening.end())
     ):
@@ -97,6 +97,12 @@ def _read(text: str) -> tuple[int, int, str] | str:
         )
         return on_last[0] if only else "ambiguous"
     return "not found"
+
+
+def _opening(text: str) -> int:
+    """Return where the first word starts."""
+    found = _WORD.search(text)
+    return found.start() if found else len(text)
 
 
 def _behind_phrase(text: str) -> tuple[int, int, str] | str | None:
@@ -121,10 +127,11 @@ def _behind_phrase(text: str) -> tuple[int, int, str] | str | None:
 def _apart(text: str) -> list[tuple[int, int, str]]:
     """Return the words that a pause follows and no negation precedes, except mere adverbs ("is correct.")."""
     found = []
+    opening = _opening(text)
     for token in _TOKEN.finditer(text):
         if not _PAUSE.match(text, token.end()) or negated(text, token.start()):
             continue
-        if token.group() in ("correct", "不", "对") and _OPENING.fullmatch(text[: token.start()]) is None:
+        if token.group() in ("correct", "不", "对") and token.start() > opening:
             continue
         found.append((*token.span(), _WORDS[token.group()]))
     return found

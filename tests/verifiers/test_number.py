@@ -1,0 +1,224 @@
+from __future__ import annotations
+
+import json
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mmeval.core.errors import DataError
+from mmeval.core.types import AnswerContext
+from mmeval.verifiers.number import MRA_THRESHOLDS, NumberVerifier, mean_relative_accuracy
+
+PLAIN = AnswerContext()
+
+ANSWERED = [
+    ("5", 5),
+    ("5.", 5),
+    ("5.0", 5.0),
+    (".5", 0.5),
+    ("-5", -5),
+    ("−5", -5),
+    ("- 5", -5),
+    ("+5", 5),
+    ("1,234", 1234),
+    ("1,234,567.5", 1234567.5),
+    (r"1{,}234", 1234),
+    (r"$\boxed{1{,}234}$", 1234),
+    ("1\u202f234", 1234),
+    ("50%", 50),
+    (r"50\%", 50),
+    ("$5.50", 5.5),
+    ("-$3", -3),
+    (r"\$1,000.00", 1000.0),
+    ("€ 20", 20),
+    ("45°", 45),
+    (r"45^\circ", 45),
+    ("45 degrees", 45),
+    ("5 cm^2", 5),
+    ("5 cm2", 5),
+    ("5kg", 5),
+    ("3/4", 0.75),
+    ("1 1/2", 1.5),
+    ("2½", 2.5),
+    (r"\frac{3}{4}", 0.75),
+    (r"-\frac34", -0.75),
+    (r"\boxed{\dfrac{3}{4}}", 0.75),
+    (r"\frac{2\pi}{3}", 2 * math.pi / 3),
+    ("2π", 2 * math.pi),
+    (r"36\pi", 36 * math.pi),
+    (r"\sqrt{2}", math.sqrt(2)),
+    ("2√3", 2 * math.sqrt(3)),
+    ("1.5e3", 1500.0),
+    ("1.5×10^3", 1500.0),
+    (r"2 \times 10^{-3}", 0.002),
+    ("10⁵", 100000),
+    ("2^10", 1024),
+    ("2 million", 2_000_000),
+    ("x = 5", 5),
+    ("x_1 = 5", 5),
+    ("3 + 4 = 7", 7),
+    ("twenty-three", 23),
+    ("one hundred and five", 105),
+    ("two thousand three hundred", 2300),
+    ("minus five", -5),
+    ("two thirds", 2 / 3),
+    ("There are three dogs.", 3),
+    ("There is one dog on the left", 1),
+    ("The answer is one.", 1),
+    ("The answer is 5.", 5),
+    ("The answer is -5", -5),
+    ("The answer is approximately 3.14 cm", 3.14),
+    ("The answer is 5 apples out of 7", 5),
+    ("The answer is 12 (3 × 4)", 12),
+    ("The answer is 5. Wait, the answer is 6.", 6),
+    ("final answer is 2 because 1+1=2", 2),
+    ("Answer:\n42", 42),
+    ("**Answer: 42**", 42),
+    ("Final value: 32.", 32),
+    ("答案是 12。", 12),
+    ("The value of x is 2.", 2),
+    ("There are 5 red and 3 blue.\nTotal objects: 8", 8),
+    ("There are 5 red and 3 blue.\nTherefore, there are 8 objects.", 8),
+    ("8\n\nExplanation: 3+5=8", 8),
+    ("1. first is 3\n2. second is 4\nTotal = 7", 7),
+    ("<think>5</think>6", 6),
+    ("<answer>7</answer>", 7),
+    (r"Either \boxed{3} or" + "\n" + r"\boxed{4}", 4),
+    (r"\boxed{12", 12),
+    ("[5]", 5),
+]
+UNANSWERED = [
+    ("", "empty"),
+    ("<think>5", "unfinished reasoning"),
+    ("5 apples and 3 pears", "ambiguous"),
+    ("The answer is 3 or 4", "ambiguous"),
+    ("between 5 and 7", "ambiguous"),
+    ("about 5-7", "ambiguous"),
+    ("1,23", "ambiguous"),
+    ("3:45", "ambiguous"),
+    ("5 × 3", "ambiguous"),
+    (r"\boxed{3} and \boxed{4}", "ambiguous"),
+    ("$36.32 + $32.68 gives $69 on 4 pounds", "ambiguous"),
+    ("no dogs", "not found"),
+    ("the one on the left", "not found"),
+    ("H2O", "not found"),
+    ("the 1st", "not found"),
+    ("a 3D shape", "not found"),
+    ("v1.2.3", "not found"),
+    ("1/2/2020", "not found"),
+    ("NaN", "not found"),
+    ("inf", "not found"),
+    ("1e999", "not found"),
+    ("3/0", "not found"),
+    ("I can't see image 1", "refusal"),
+]
+
+
+@pytest.mark.parametrize(("text", "value"), ANSWERED)
+def test_answered(text: str, value: float) -> None:
+    found = NumberVerifier().parse(text, PLAIN)
+    assert found.value == pytest.approx(value, rel=1e-12)
+    assert isinstance(found.value, type(value))
+    assert found.span is not None
+
+
+@pytest.mark.parametrize(("text", "reason"), UNANSWERED)
+def test_unanswered(text: str, reason: str) -> None:
+    found = NumberVerifier().parse(text, PLAIN)
+    assert (found.value, found.reason) == (None, reason)
+
+
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [("The answer is -$3.50 now", "-$3.50"), ("<think>x</think>so 7 cats", "7"), (r"\boxed{x = \frac{1}{2}}", r"\frac{1}{2}")],
+)
+def test_span(text: str, read: str) -> None:
+    span = NumberVerifier().parse(text, PLAIN).span
+    assert span is not None
+    assert text[span[0] : span[1]] == read
+
+
+@pytest.mark.parametrize(
+    ("value", "target", "options", "correct"),
+    [
+        (5, 5, {}, True),
+        (5.0, "5", {}, True),
+        (1234, "1,234", {}, True),
+        (0.75, "3/4", {}, True),
+        (0.1 + 0.2, 0.3, {}, True),
+        (5, 5.001, {}, False),
+        (5, 5.001, {"tolerance_abs": 0.01}, True),
+        (5, 5.1, {"tolerance_abs": 0.01}, False),
+        (1.1, 1.0, {"tolerance_abs": 0.1}, True),
+        (98, 100, {"tolerance_rel": 0.02}, True),
+        (97, 100, {"tolerance_rel": 0.02}, False),
+        (-98, -100, {"tolerance_rel": 0.02}, True),
+        (1.24, 1.2, {"precision": 1}, True),
+        (1.26, 1.2, {"precision": 1}, False),
+        (14, "14 cm", {}, True),
+    ],
+)
+def test_match(value: float, target: object, options: dict[str, object], correct: bool) -> None:
+    found = NumberVerifier(options).match(value, target, PLAIN)
+    assert found.correct is correct
+    assert found.score == float(correct)
+    assert NumberVerifier().match(value, target, AnswerContext(options=options)) == found
+
+
+@pytest.mark.parametrize("target", [None, True, "many", "", "3 or 4", [5], math.nan, math.inf])
+def test_bad_target(target: object) -> None:
+    with pytest.raises(DataError, match="not a number"):
+        NumberVerifier().match(5, target, PLAIN)
+
+
+@pytest.mark.parametrize("options", [{"tolerance_abs": "x"}, {"tolerance_rel": -1}, {"precision": True}])
+def test_bad_option(options: dict[str, object]) -> None:
+    with pytest.raises(DataError, match=next(iter(options))):
+        NumberVerifier(options).match(5, 4, PLAIN)
+
+
+@pytest.mark.parametrize(
+    ("value", "target", "expected"),
+    [  # checked against the published code
+        (3, 4, 0.6), (5, 4, 0.6), (4, 4, 1.0), (3, 2, 0.1), (5, 10, 0.1), (9.5, 10, 1.0), (1.1, 1, 0.9), (0.9, 1, 0.9),
+        (14, 10, 0.3), (1.4, 1, 0.3), (0, 0, 1.0), (0.22, 0, 0.6),
+    ],
+)  # fmt: skip
+def test_mean_relative_accuracy(value: float, target: float, expected: float) -> None:
+    assert mean_relative_accuracy(value, target) == expected
+    found = NumberVerifier({"mra": True}).match(value, target, PLAIN)
+    assert found.score == found.scores["mra"] == expected
+    assert found.correct is (value == target)
+
+
+def test_mra_thresholds_are_those_of_linspace() -> None:
+    assert list(MRA_THRESHOLDS) == np.linspace(0.5, 0.95, 10).tolist()
+
+
+NUMBERISH = st.text(alphabet="0123456789.,-+/%$ ^_{}\\()=×πe½√ \n", max_size=60)
+
+
+@given(st.text(max_size=200) | NUMBERISH | st.lists(st.sampled_from(["twenty", "one", "hundred", "and", "half"])).map(" ".join))
+def test_never_raises_and_is_idempotent(text: str) -> None:
+    verifier = NumberVerifier()
+    found = verifier.parse(text, PLAIN)
+    json.dumps(found.value, allow_nan=False)
+    if found.found:
+        assert found.span is not None
+        assert 0 <= found.span[0] < found.span[1] <= len(text)
+        assert verifier.parse(str(found.value), PLAIN).value == found.value
+
+
+@given(st.integers(-(10**17), 10**17) | st.floats(allow_nan=False, allow_infinity=False))
+def test_python_numbers_read_back(value: float) -> None:
+    assert NumberVerifier().parse(str(value), PLAIN).value == value
+    assert NumberVerifier().parse(f"The answer is {value}.", PLAIN).value == value
+
+
+def test_long_input_is_linear() -> None:
+    verifier = NumberVerifier()
+    for text in ("9" * 200_000, "1 " * 60_000, "\\boxed{" * 20_000, "\\frac{" * 20_000, "<think>" * 20_000, "=" * 200_000):
+        assert verifier.parse(text, PLAIN).value in (None, 1)
