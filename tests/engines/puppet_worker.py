@@ -1,0 +1,72 @@
+"""A worker without a model, for tests of the parent: it echoes, and does what the text of a request tells it.
+
+Usage: PYTHON puppet_worker.py ADDRESS [MODE]; modes: `normal`, `silent-exit`, `refuse`, `die-loading`, `no-hello`.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from mmeval.engines.worker.wire import TOKEN_VARIABLE, Channel  # noqa: E402
+
+
+def obey(text: str) -> None:
+    """Do what the text says: `die`, `die-once FILE`."""
+    word, _, rest = text.partition(" ")
+    if word == "die" or (word == "die-once" and not Path(rest).exists()):
+        if word == "die-once":
+            Path(rest).touch()
+        print("about to die", flush=True)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def main() -> int:
+    mode = sys.argv[2] if len(sys.argv) > 2 else "normal"
+    if mode == "silent-exit":
+        print("cannot import anything", file=sys.stderr)
+        return 7
+    channel = Channel.connect(sys.argv[1])
+    channel.send({"type": "hello", "token": os.environ[TOKEN_VARIABLE] if mode != "no-hello" else "guess"})
+    first = channel.receive()
+    assert first is not None
+    if mode == "die-loading":
+        print("loading weights", flush=True)
+        os.kill(os.getpid(), signal.SIGKILL)
+    if mode == "refuse":
+        channel.send({"type": "failed", "message": "no weights", "remedy": "add them"})
+        return 1
+    channel.send({"type": "ready", "facts": {"settings": first[0]["settings"]}})
+    inbox: list[tuple[dict[str, Any], list[bytes]]] = []
+    arrived = threading.Condition()
+
+    def work() -> None:
+        while True:
+            with arrived:
+                while not inbox:
+                    arrived.wait()
+                header, blobs = inbox.pop(0)
+            time.sleep(float(header.get("seconds", 0)))
+            obey(header["text"])
+            channel.send({"type": "answer", "key": header["key"], "status": "ok", "text": header["text"], "bytes": len(b"".join(blobs))})
+
+    threading.Thread(target=work, daemon=True).start()
+    while True:
+        message = channel.receive()
+        if message is None or message[0]["type"] == "close":
+            os._exit(0)
+        if message[0]["type"] == "ask":
+            with arrived:
+                inbox.append(message)
+                arrived.notify()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
