@@ -25,6 +25,7 @@ class Server:
     service_s: float
     fail_share: float
     answer: str
+    dies_after: int | None = None
     gate: asyncio.Semaphore = field(init=False)
     random: random.Random = field(default_factory=lambda: random.Random(0))
     done: int = 0
@@ -41,14 +42,23 @@ class Server:
         if self.random.random() < self.fail_share:
             self.failed += 1
             return web.json_response({"error": {"message": "overloaded"}}, status=503)
+        if self.dies_after is not None and self.done >= self.dies_after:
+            return web.Response(text="<html>502 Bad Gateway</html>", status=502, content_type="text/html")
         async with self.gate:
             await asyncio.sleep(self.service_s)
+        if self.dies_after is not None and self.done >= self.dies_after:
+            return web.Response(text="<html>502 Bad Gateway</html>", status=502, content_type="text/html")
         self.done += 1
         self.last = time.monotonic()
         message = {"role": "assistant", "content": self.answer}
         usage = {"prompt_tokens": 300, "completion_tokens": 1, "total_tokens": 301}
         return web.json_response(
-            {"object": "chat.completion", "model": "sim", "usage": usage, "choices": [{"index": 0, "finish_reason": "stop", "message": message}]}
+            {
+                "object": "chat.completion",
+                "model": "sim",
+                "usage": usage,
+                "choices": [{"index": 0, "finish_reason": "stop", "message": message}],
+            }
         )
 
     async def models(self, request: web.Request) -> web.Response:
@@ -70,8 +80,9 @@ def main() -> None:
     parser.add_argument("--service", type=float, default=0.5)
     parser.add_argument("--fail", type=float, default=0.0)
     parser.add_argument("--answer", default="A")
+    parser.add_argument("--dies-after", type=int, help="answer 502 after this many answers")
     options = parser.parse_args()
-    server = Server(options.slots, options.service, options.fail, options.answer)
+    server = Server(options.slots, options.service, options.fail, options.answer, options.dies_after)
     app = web.Application(client_max_size=1 << 28)
     app.router.add_post("/v1/chat/completions", server.chat)
     app.router.add_get("/v1/models", server.models)

@@ -38,7 +38,12 @@ answer: {kind: choice, target: letter}
 def make_samples(count: int, folder: Path) -> None:
     """Write `count` distinct 800x600 JPEGs with questions, in row groups of 256."""
     generator = np.random.default_rng(0)
-    bases = [Image.fromarray(generator.integers(0, 255, (75, 100, 3), dtype=np.uint8)).resize((800, 600), Image.Resampling.BICUBIC) for _ in range(16)]
+    bases = [
+        Image.fromarray(generator.integers(0, 255, (75, 100, 3), dtype=np.uint8)).resize(
+            (800, 600), Image.Resampling.BICUBIC
+        )
+        for _ in range(16)
+    ]
     schema = pa.schema(
         [("id", pa.string()), ("question", pa.string()), ("options", pa.list_(pa.string())), ("answer", pa.string()),
          ("image", pa.struct([("bytes", pa.binary()), ("path", pa.string())]))]
@@ -66,7 +71,9 @@ def measure(count: int, slots: int, service: float, port: int, work: Path) -> di
     (folder / "cards").mkdir()
     (folder / "cards" / "benchmark.yaml").write_text(CARD)
     script = Path(__file__).with_name("simulated_server.py")
-    server = subprocess.Popen([sys.executable, str(script), "--port", str(port), "--slots", str(slots), "--service", str(service)])
+    server = subprocess.Popen(
+        [sys.executable, str(script), "--port", str(port), "--slots", str(slots), "--service", str(service)]
+    )
     try:
         for _ in range(100):
             try:
@@ -112,13 +119,20 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=8931)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=os.environ.get("TMPDIR")) as work:
-        found = [measure(count, options.slots, options.service, options.port, Path(work)) for count in (options.samples // 4, options.samples)]
+        found = [
+            measure(count, options.slots, options.service, options.port, Path(work))
+            for count in (options.samples // 4, options.samples)
+        ]
     for entry in found:
         print({key: round(value, 3) for key, value in entry.items()})
     few, many = found
-    print(f"wall time / ideal: {many['wall_s'] / many['ideal_s']:.3f} (with start-up), {many['run_s'] / many['ideal_s']:.3f} (after start-up)")
+    print(
+        f"wall time / ideal: {many['wall_s'] / many['ideal_s']:.3f} (with start-up), {many['run_s'] / many['ideal_s']:.3f} (after start-up)"
+    )
     print(f"efficiency seen by the server: {many['efficiency']:.3f}")
-    print(f"peak memory with {many['samples']:.0f} samples / with {few['samples']:.0f}: {many['peak_rss_mb'] / few['peak_rss_mb']:.3f}")
+    print(
+        f"peak memory with {many['samples']:.0f} samples / with {few['samples']:.0f}: {many['peak_rss_mb'] / few['peak_rss_mb']:.3f}"
+    )
 
 
 if __name__ == "__main__":

@@ -31,7 +31,12 @@ class Result:
 def environment(home: Path) -> dict[str, str]:
     """The environment of a child: no settings of the developer's own."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("MMEVAL_", "OPENAI_"))}
-    return {**kept, "XDG_STATE_HOME": str(home / "state"), "XDG_CACHE_HOME": str(home / "cache-home"), "HF_HUB_OFFLINE": "1"}
+    return {
+        **kept,
+        "XDG_STATE_HOME": str(home / "state"),
+        "XDG_CACHE_HOME": str(home / "cache-home"),
+        "HF_HUB_OFFLINE": "1",
+    }
 
 
 @pytest.fixture

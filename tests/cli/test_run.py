@@ -10,7 +10,19 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-RUN = ("run", "-m", "fake", "-t", "synthetic/existence,synthetic/count", "--limit", "40", "-o", "runs/r", "--no-report", "--json")
+RUN = (
+    "run",
+    "-m",
+    "fake",
+    "-t",
+    "synthetic/existence,synthetic/count",
+    "--limit",
+    "40",
+    "-o",
+    "runs/r",
+    "--no-report",
+    "--json",
+)
 
 
 def table(folder: Path) -> pd.DataFrame:
@@ -53,9 +65,7 @@ def test_failures_leave_the_mean_and_only_the_missing_are_asked_again(mmeval: Ca
     assert healed.json["counts"]["cached"] == 400 - len(errors)
     after = table(tmp_path / "runs/r")
     answered = rows[rows["outcome"] != "error"].drop(columns="request_hash")
-    pd.testing.assert_frame_equal(
-        after.drop(columns="request_hash").loc[answered.index], answered, check_dtype=False
-    )
+    pd.testing.assert_frame_equal(after.drop(columns="request_hash").loc[answered.index], answered, check_dtype=False)
 
 
 def test_a_passing_fault_is_retried(mmeval: Callable) -> None:

@@ -1,0 +1,51 @@
+"""`mmeval --help` and `mmeval tasks list` load nothing heavy."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+HEAVY = {
+    "torch",
+    "transformers",
+    "datasets",
+    "pandas",
+    "scipy",
+    "numpy",
+    "pyarrow",
+    "statsmodels",
+    "altair",
+    "PIL",
+    "aiohttp",
+}
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["--version"], ["tasks", "list"], ["run", "--help"], ["tasks", "list", "--json"]]
+)
+def test_no_heavy_import(arguments: list[str], tmp_path: Path) -> None:
+    script = (
+        "import sys\n"
+        "from mmeval.cli import main\n"
+        f"sys.argv = ['mmeval', *{arguments!r}]\n"
+        "try:\n    main.main()\nexcept SystemExit as end:\n    assert not end.code, end.code\n"
+        "print('LOADED', *sorted(name for name in sys.modules if '.' not in name), file=sys.stderr)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    loaded = set(done.stderr.rsplit("LOADED", 1)[1].split())
+    assert not loaded & HEAVY
+
+
+def test_every_command_has_help_with_an_example(tmp_path: Path) -> None:
+    from mmeval.cli.main import COMMANDS
+
+    for name in COMMANDS:
+        done = subprocess.run(
+            [sys.executable, "-m", "mmeval", name, "--help"], cwd=tmp_path, capture_output=True, text=True, timeout=60
+        )
+        assert done.returncode == 0, done.stderr
+        assert "Example" in done.stdout, name
