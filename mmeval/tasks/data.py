@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import csv
+import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,10 +15,13 @@ from typing import Any
 
 import orjson
 
-from mmeval.core.errors import DataError, MediaError
+from mmeval.core.errors import DataError, MediaError, MmevalError
 from mmeval.core.types import Media
 from mmeval.tasks.card import Dataset, HubSource, LocalSource
 
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_BASE64_STARTS = ("iVBORw0KGgo", "/9j/", "UklGR", "R0lGOD")
+"""How a PNG, JPEG, WebP or GIF begins in base64, so that a very small picture is not taken for a path."""
 FORMATS = (".json", ".jsonl", ".ndjson", ".csv", ".tsv", ".parquet")
 
 
@@ -126,13 +130,15 @@ def _parquet_rows(path: Path) -> Iterator[dict[str, Any]]:
         with pq.ParquetFile(path) as file:
             for batch in file.iter_batches(batch_size=64):
                 yield from batch.to_pylist()
-    except pa.ArrowInvalid as error:
+    except pa.ArrowException as error:
         raise DataError(f"{path}: not a readable parquet file: {error}", remedy="download the file again") from error
 
 
 def _json_lines(path: Path) -> Iterator[dict[str, Any]]:
     with path.open("rb") as handle:
         for number, line in enumerate(handle, 1):
+            if number == 1:
+                line = line.removeprefix(_BYTE_ORDER_MARK)
             if not line.strip():
                 continue
             try:
@@ -149,7 +155,7 @@ def _json_lines(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def _json_rows(path: Path) -> Iterator[dict[str, Any]]:
-    data = path.read_bytes()
+    data = path.read_bytes().removeprefix(_BYTE_ORDER_MARK)
     try:
         value = orjson.loads(data)
     except orjson.JSONDecodeError as error:
@@ -175,8 +181,17 @@ def _json_rows(path: Path) -> Iterator[dict[str, Any]]:
 def _delimited_rows(path: Path, delimiter: str) -> Iterator[dict[str, Any]]:
     csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
     with path.open(encoding="utf-8-sig", newline="") as handle:
-        for row in csv.DictReader(handle, delimiter=delimiter):
-            yield {key: value for key, value in row.items() if key is not None}
+        reader = csv.DictReader(handle, delimiter=delimiter)
+        try:
+            for row in reader:
+                if None in row:
+                    raise DataError(
+                        f"{path}, line {reader.line_num}: more cells than the {len(reader.fieldnames or ())} columns",
+                        remedy="quote cells that hold the delimiter",
+                    )
+                yield dict(row)
+        except csv.Error as error:
+            raise DataError(f"{path}, line {reader.line_num}: {error}", remedy="correct the line") from error
 
 
 def _local_source(files: Sequence[Path], local: LocalSource) -> Source:
@@ -190,18 +205,28 @@ def _local_source(files: Sequence[Path], local: LocalSource) -> Source:
 
     total = None
     if all(path.suffix.lower() == ".parquet" for path in files):
-        import pyarrow.parquet as pq
-
-        total = sum(pq.read_metadata(path).num_rows for path in files)
+        total = sum(_parquet_length(path) for path in files)
     described = [{"file": path.name, "bytes": path.stat().st_size} for path in files]
     return Source({"kind": "local", "files": described[:50], "file_count": len(files)}, rows, total)
 
 
+def _parquet_length(path: Path) -> int:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        return int(pq.read_metadata(path).num_rows)
+    except (pa.ArrowException, OSError) as error:
+        raise DataError(f"{path}: not a readable parquet file: {error}", remedy="download the file again") from error
+
+
 def _hub_copy(hub: HubSource, task: str, data_dir: Path) -> Path | None:
-    for folder in (data_dir / hub.id, data_dir / hub.id.rsplit("/", 1)[-1], data_dir / task, data_dir):
+    for folder in (data_dir / hub.id, data_dir / hub.id.rsplit("/", 1)[-1], data_dir / task):
         if folder.is_dir() and any(folder.rglob("*.parquet")):
             return folder
-    return None
+    # Not any depth: the folder may hold other data sets in folders of their own.
+    here = any(data_dir.glob("*.parquet")) or any(data_dir.glob("data/*.parquet"))
+    return data_dir if here else None
 
 
 def _hub_source(hub: HubSource, path: str, revision: str | None) -> Source:
@@ -218,8 +243,17 @@ def _hub_source(hub: HubSource, path: str, revision: str | None) -> Source:
     loaded = _undecoded(loaded, datasets)
 
     def rows() -> Iterator[Row]:
-        for position, values in enumerate(loaded):
-            yield Row(position, values, f"{hub.id}[{hub.split}], row {position}", None)
+        position = -1
+        try:
+            for position, values in enumerate(loaded):
+                yield Row(position, values, f"{hub.id}[{hub.split}], row {position}", None)
+        except (GeneratorExit, MmevalError):
+            raise
+        except Exception as error:  # as above: a connection that breaks off, a damaged file
+            raise DataError(
+                f"data set {hub.id} ({hub.split}) cannot be read after row {position}: {type(error).__name__}: {error}",
+                remedy="run the same command again, or add --data-dir DIR with a copy of the data set",
+            ) from error
 
     total = None
     if loaded.info.splits and hub.split in loaded.info.splits:
@@ -231,13 +265,15 @@ def _hub_source(hub: HubSource, path: str, revision: str | None) -> Source:
 
 def _undecoded(loaded: Any, datasets: Any) -> Any:
     """Leave images encoded: the original bytes go to the engine, and decoding is the harness's own, validated step."""
+    plain = datasets.Image(decode=False)
     for name, feature in (loaded.features or {}).items():
+        inner = getattr(feature, "feature", None)  # of Sequence, and of List since datasets 4
         if isinstance(feature, datasets.Image):
-            loaded = loaded.cast_column(name, datasets.Image(decode=False))
-        elif isinstance(feature, (datasets.Sequence, datasets.features.features.List)) and isinstance(
-            feature.feature, datasets.Image
-        ):
-            loaded = loaded.cast_column(name, type(feature)(datasets.Image(decode=False)))
+            loaded = loaded.cast_column(name, plain)
+        elif isinstance(inner, datasets.Image):
+            loaded = loaded.cast_column(name, type(feature)(plain))
+        elif isinstance(feature, list) and isinstance(feature[0], datasets.Image):
+            loaded = loaded.cast_column(name, [plain])
     return loaded
 
 
@@ -302,9 +338,10 @@ def media_from_cell(cell: Any, row: Row, column: str) -> list[Media]:
             return media_from_cell(str(cell["path"]), row, column)
         return []
     if isinstance(cell, str):
-        if len(cell) > 1024 or cell.startswith("data:image"):
+        if len(cell) > 1024 or cell.startswith("data:image") or (len(cell) > 40 and cell.startswith(_BASE64_STARTS)):
             return [Media("image", loader=partial(_decode_base64, cell, name), name=name)]
-        return [Media("image", path=_inside(cell, row), name=str(_inside(cell, row)))]
+        path = _inside(cell, row)
+        return [Media("image", path=path, name=str(path))]
     raise DataError(
         f"{name}: a cell of type {type(cell).__name__} is no image",
         remedy="name the right column in the card's fields.images",
@@ -323,7 +360,8 @@ def _inside(cell: str, row: Row) -> Path:
     root = row.image_root
     if root is None:
         return Path(cell)
-    path = (root / cell).resolve()
+    # By name only: a folder of links to files elsewhere (the hub's own cache is one) is inside.
+    path = Path(os.path.normpath(root / cell))
     if not path.is_relative_to(root) and not Path(cell).is_absolute():
         raise DataError(f"{row.place}: image path {cell!r} leaves the data folder", remedy="correct the path")
     return path

@@ -24,11 +24,39 @@ def field_value(column: str | None, row: Row) -> Any:
     return lookup(column, row)
 
 
+def absent(value: Any) -> bool:
+    """Whether a cell holds nothing: null, or the NaN that stands for null in columns of numbers."""
+    return value is None or (isinstance(value, float) and value != value)
+
+
+def required_text(column: str, row: Row) -> str:
+    """Return the text of a column that every row must fill.
+
+    Raises:
+        DataError: when the cell is null.
+    """
+    value = field_value(column, row)
+    if absent(value):
+        raise DataError(
+            f"{row.place}: column {column!r} is null", remedy="correct the row, or leave it out with dataset.where"
+        )
+    return str(value)
+
+
+def optional_text(column: str | None, row: Row) -> str:
+    """Return the text of a column, or nothing where the card names none or the cell is null."""
+    value = field_value(column, row)
+    return "" if absent(value) else str(value)
+
+
 def choice_texts(cell: Any, row: Row) -> list[str]:
     if cell is None:
         return []
     if isinstance(cell, Mapping):
-        return [str(value) for value in cell.values()]
+        # A table of options has a column for each letter and nulls behind the last one in use.
+        cell = list(cell.values())
+        while cell and cell[-1] is None:
+            cell.pop()
     if isinstance(cell, str):
         cell = parse_list_literal(cell, row.place)
     if not isinstance(cell, (list, tuple)):
@@ -38,6 +66,8 @@ def choice_texts(cell: Any, row: Row) -> list[str]:
         )
     if len(cell) > len(LETTERS):
         raise DataError(f"{row.place}: {len(cell)} choices, at most {len(LETTERS)} can be lettered")
+    if any(value is None for value in cell):
+        raise DataError(f"{row.place}: choice {cell.index(None) + 1} of {len(cell)} is null", remedy="correct the row")
     return [str(value) for value in cell]
 
 
@@ -62,12 +92,18 @@ def parse_list_literal(text: str, place: str) -> list[Any]:
 
 
 def gold_answer(raw: Any, kind: str, form: str, choices: Sequence[str], row: Row) -> Any:
-    if raw is None or kind != "choice" or form == "value":
+    if absent(raw):
+        return None
+    if kind != "choice" or form == "value":
         return raw
     if form == "index":
-        if not isinstance(raw, int) or not 0 <= raw < len(choices):
-            raise DataError(f"{row.place}: answer index {raw!r} is outside the {len(choices)} choices")
-        return LETTERS[raw]
+        index = _whole(raw)
+        if index is None or not 0 <= index < len(choices):
+            raise DataError(
+                f"{row.place}: answer index {raw!r} is outside the {len(choices)} choices",
+                remedy="indices start at 0; check the card's answer.target",
+            )
+        return LETTERS[index]
     text = str(raw).strip()
     if form == "text":
         matches = [index for index, choice in enumerate(choices) if choice.strip() == text]
@@ -84,6 +120,15 @@ def gold_answer(raw: Any, kind: str, form: str, choices: Sequence[str], row: Row
             remedy="check the card's answer.target",
         )
     return letter
+
+
+def _whole(value: Any) -> int | None:
+    """Read an index as CSV (text) and nullable columns (float) give it."""
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, str) and value.strip().isdecimal():
+        return int(value)
+    return int(value) if isinstance(value, (int, float)) and value == int(value) else None
 
 
 def subset_label(value: Any) -> str:

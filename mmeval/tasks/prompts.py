@@ -62,7 +62,12 @@ def compile_template(text: str) -> Template:
 
 
 @lru_cache(maxsize=1024)
-def _compile_expression(text: str) -> Any:
+def compile_expression(text: str) -> Any:
+    """Compile an expression of a card in Jinja's sandbox.
+
+    Raises:
+        UsageError: when it is no expression.
+    """
     try:
         return _environment.compile_expression(text, undefined_to_none=False)
     except TemplateError as error:
@@ -75,8 +80,9 @@ def evaluate(expression: str, row: Mapping[str, Any]) -> Any:
     Raises:
         DataError: when a column is missing or the expression fails on this row.
     """
+    compiled = compile_expression(expression)
     try:
-        value = _compile_expression(expression)(**row)
+        value = compiled(dict(row))
     except Exception as error:  # a card's expression may fail in any way on a row it did not foresee
         raise DataError(f"expression {expression!r} fails: {error}", remedy="correct the card or the row") from error
     if isinstance(value, StrictUndefined):
@@ -85,7 +91,16 @@ def evaluate(expression: str, row: Mapping[str, Any]) -> Any:
 
 
 def instruction_for(kind: str, options: Mapping[str, Any], coordinates: str, coordinate_order: str) -> str:
-    """Return the default format instruction of an answer kind, in the coordinate space that the model answers in."""
+    """Return the default format instruction of an answer kind, in the coordinate space that the model answers in.
+
+    Raises:
+        DataError: for a kind without one.
+    """
+    if kind not in INSTRUCTIONS:
+        raise DataError(
+            f"answer kind {kind!r} has no default instruction",
+            remedy=f"give prompt.instruction or prompt.column, or use one of {', '.join(INSTRUCTIONS)}",
+        )
     swapped = coordinate_order == "yx"
     return INSTRUCTIONS[kind].format(
         corners="y1, x1, y2, x2" if swapped else "x1, y1, x2, y2",
@@ -102,9 +117,10 @@ def render(template: str, values: Mapping[str, Any]) -> str:
     Raises:
         DataError: when the template names something that the row does not have.
     """
+    compiled = compile_template(template)
     try:
-        return compile_template(template).render(letters=LETTERS, **values)
-    except TemplateError as error:
+        return compiled.render(letters=LETTERS, **values)
+    except Exception as error:  # a template may fail in any way on a row it did not foresee
         raise DataError(f"prompt template: {error}", remedy=f"it may use {', '.join(sorted(values))}") from error
 
 

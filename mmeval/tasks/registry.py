@@ -47,6 +47,7 @@ class Registry:
     """All cards and suites that can be named with `-t`."""
 
     def __init__(self, extra_paths: Iterable[Path] = ()) -> None:
+        extra_paths = list(extra_paths)
         self._folders = [resource_dir("tasks"), *_package_folders(), *extra_paths]
         for folder in extra_paths:
             if not folder.is_dir():
@@ -60,7 +61,17 @@ class Registry:
     def cards(self) -> dict[str, CardFile]:
         """Card files by task name; a later folder overrides an earlier one."""
         if self._cards is None:
-            self._cards = {card.name: card for folder in self._folders for card in _read_cards(folder)}
+            self._cards = {}
+            for folder in self._folders:
+                cards: dict[str, CardFile] = {}
+                for card in _read_cards(folder):
+                    if card.name in cards:
+                        raise UsageError(
+                            f"{card.path}: key name: {cards[card.name].path} has the name {card.name!r} already",
+                            remedy="give one of the two another name",
+                        )
+                    cards[card.name] = card
+                self._cards.update(cards)
         return self._cards
 
     @property
@@ -100,7 +111,12 @@ class Registry:
                 raise UsageError(f"suite {name!r} contains itself", remedy=f"remove it from tasks/suites/{name}.yaml")
             for entry in self.suites[name]:
                 with_protocol = entry if "@" in entry or protocol == "default" else f"{entry}@{protocol}"
-                yield from self._resolve_one(with_protocol, inside | {name})
+                try:
+                    yield from self._resolve_one(with_protocol, inside | {name})
+                except UsageError as error:
+                    if error.message.startswith("suite "):
+                        raise
+                    raise UsageError(f"suite {name!r}: {error.message}", remedy=error.remedy) from error
         elif any(character in name for character in "*?["):
             matches = fnmatch.filter(sorted(self.cards), name)
             if not matches:

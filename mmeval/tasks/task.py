@@ -14,7 +14,15 @@ from mmeval.core.types import AnswerContext, Media, PreparedMedia, Sample, Sampl
 from mmeval.tasks import synthetic
 from mmeval.tasks.card import Card, parse_card
 from mmeval.tasks.data import Row, Source, lookup, media_from_cell, open_dataset
-from mmeval.tasks.gold import choice_texts, field_value, gold_answer, subset_label, to_pixels
+from mmeval.tasks.gold import (
+    choice_texts,
+    field_value,
+    gold_answer,
+    optional_text,
+    required_text,
+    subset_label,
+    to_pixels,
+)
 from mmeval.tasks.limit import Entry, draw
 from mmeval.tasks.prompts import DEFAULT_TEMPLATE, build_messages, instruction_for, place_media, render
 from mmeval.tasks.registry import CardFile
@@ -23,6 +31,9 @@ from mmeval.verifiers.registry import get_verifier
 
 VERIFIER_OF_KIND: Mapping[str, str] = {"mixed": "mixed"}
 """Kinds whose default verifier has another name than the kind itself."""
+
+MIXED_KINDS = ("choice", "number", "text", "yes-no")
+"""What the rows of `kind: mixed` may be, unless the card brings its own prompt and verifier."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +78,19 @@ class Task:
     def check(self, place: Path | str) -> None:
         """Find mistakes that the schema cannot see: unknown verifier, metric, generator, templates that do not compile."""
         from mmeval.metrics import get_metric
-        from mmeval.tasks.prompts import compile_template
+        from mmeval.tasks.prompts import compile_expression, compile_template
 
         for metric in self.card.metrics:
             get_metric(metric)
         _ = self.verifier
-        if self.card.prompt.template:
-            compile_template(self.card.prompt.template)
+        for template in filter(None, (self.card.prompt.template, self.prompt_override)):
+            compile_template(template)
+        for key, column in self._columns():
+            if column.startswith("="):
+                try:
+                    compile_expression(column[1:].strip())
+                except UsageError as error:
+                    raise UsageError(f"{place}: {key}: {error.message}", remedy=error.remedy) from error
         source = self.card.dataset.synthetic
         if source is not None and source.generator not in synthetic.TASKS:
             from mmeval.core.errors import unknown
@@ -83,6 +100,14 @@ class Task:
             raise UsageError(
                 f"{place}: fields.answer_type: kind 'mixed' needs it", remedy="name the column or an '=' expression"
             )
+
+    def _columns(self) -> Iterator[tuple[str, str]]:
+        """Every column or expression of the card with its key."""
+        for name, value in self.card.fields.model_dump(exclude_none=True).items():
+            for column in value if isinstance(value, list) else [value]:
+                yield f"fields.{name}", column
+        for name, column in self.card.subsets.items():
+            yield f"subsets.{name}", column
 
     @property
     def name(self) -> str:
@@ -111,16 +136,25 @@ class Task:
 
     def ask_digest(self, sampling: Sampling, condition: str) -> str:
         """Digest of what is asked: prompt, media settings, decoding, condition. The model's profile is no part of it."""
-        prompt = self.card.prompt.model_dump()
+        card = self.card
+        prompt = card.prompt.model_dump()
         if self.prompt_override is not None:
-            prompt = {"template": self.prompt_override}
+            prompt |= {"template": self.prompt_override, "column": None}
+        written: dict[str, Any] = {}
+        if prompt["column"] is None:
+            kinds = MIXED_KINDS if card.answer.kind == "mixed" else (card.answer.kind,)
+            written = {
+                "kinds": kinds,
+                "answer_type": card.fields.answer_type,
+                "template": prompt["template"] or DEFAULT_TEMPLATE,
+                "instructions": [instruction_for(kind, card.answer.options, "pixels", "xy") for kind in kinds],
+            }
         decoding = {name: getattr(sampling, name) for name in Sampling.__dataclass_fields__ if name != "seed"}
-        kind = self.card.answer.kind if self.card.prompt.column is None else None
         return digest(
             {
                 "prompt": prompt,
-                "kind": kind,
-                "images": self.card.fields.images,
+                "written": written,
+                "images": card.fields.images,
                 "decoding": decoding,
                 "condition": condition,
             }
@@ -132,7 +166,7 @@ class Task:
 
         verifier = self.verifier
         metrics = [[name, getattr(get_metric(name), "version", "1")] for name in self.card.metrics]
-        answer = self.card.answer.model_dump(exclude={"coordinates"})
+        answer = {**self.card.answer.model_dump(), "answer_type": self.card.fields.answer_type}
         return digest({"answer": answer, "verifier": [verifier.name, verifier.version], "metrics": metrics})
 
     def open(self, options: DataOptions) -> OpenTask:
@@ -152,9 +186,7 @@ class Task:
             return OpenTask(self, source, self._first(source, options.limit), source.total)
         entries = list(self._entries(source))
         if not entries:
-            raise DataError(
-                f"task {self.name}: the data set has no rows", remedy="check --data-dir and the card's dataset.where"
-            )
+            raise _no_rows(self)
         return OpenTask(self, source, draw(entries, options.limit, options.limit_seed), len(entries))
 
     def _first(self, source: Source, limit: int | float) -> set[int]:
@@ -170,7 +202,7 @@ class Task:
     def _entries(self, source: Source) -> Iterator[Entry]:
         first_subset = next(iter(self.card.subsets.values()), None)
         for number, row in enumerate(source.rows()):
-            cluster = str(field_value(self.card.fields.cluster, row)) if self.card.fields.cluster else f"row-{number}"
+            cluster = optional_text(self.card.fields.cluster, row) or f"row-{number}"
             stratum = str(field_value(first_subset, row)) if first_subset else ""
             yield Entry(number, cluster, stratum)
 
@@ -187,11 +219,11 @@ class Task:
         media = tuple(m for column in fields.images for m in media_from_cell(field_value(column, row), row, column))
         choices = tuple(choice_texts(field_value(fields.choices, row), row)) if fields.choices else ()
         kind = card.answer.kind if card.answer.kind != "mixed" else str(field_value(fields.answer_type, row))
-        identifier = str(field_value(fields.id, row)) if fields.id else str(row.position)
+        identifier = _identifier(fields.id, row)
         raw_target = field_value(fields.answer, row) if fields.answer else None
         options: dict[str, Any] = dict(card.answer.options)
         options.update({name.split(".")[-1]: lookup(name, row) for name in card.answer.row_options})
-        question = str(field_value(fields.question, row))
+        question = required_text(fields.question, row)
         return self._build(
             row=row.values,
             identifier=identifier,
@@ -202,7 +234,7 @@ class Task:
             media=media,
             options=options,
             subsets={name: subset_label(field_value(column, row)) for name, column in card.subsets.items()},
-            cluster=str(field_value(fields.cluster, row)) if fields.cluster else "",
+            cluster=optional_text(fields.cluster, row),
             extras={},
             style=style,
         )
@@ -264,7 +296,8 @@ class Task:
             text = str(row.get(prompt.column) or "")
             if not text:
                 raise DataError(
-                    f"task {self.name}, sample {identifier}: prompt column {prompt.column!r} is missing or empty"
+                    f"task {self.name}, sample {identifier}: prompt column {prompt.column!r} is missing or empty",
+                    remedy="check the data set's revision and the card's prompt.column",
                 )
         else:
             shown = choices if kind == "choice" else ()
@@ -333,13 +366,36 @@ class OpenTask:
             for position in sorted(self.selected):
                 yield position, partial(self.task.sample, self.source.fetch(position), style)
             return
+        number = -1
+        seen: set[str] = set()
         for number, row in enumerate(self.source.rows()):
-            if self.selected is None or number in self.selected:
-                yield number, partial(self.task.sample, row, style)
+            if self.selected is not None and number not in self.selected:
+                continue
+            if self.source.fetch is None:
+                identifier = _identifier(self.task.card.fields.id, row)
+                if identifier in seen:
+                    raise DataError(
+                        f"task {self.task.name}: {row.place}: id {identifier!r} is there twice",
+                        remedy="correct the data set, or name another column in the card's fields.id",
+                    )
+                seen.add(identifier)
+            yield number, partial(self.task.sample, row, style)
+        if number < 0:
+            raise _no_rows(self.task)
 
     def description(self) -> dict[str, Any]:
         """What the manifest says of the data."""
         return dict(self.source.describe)
+
+
+def _identifier(column: str | None, row: Row) -> str:
+    return required_text(column, row) if column else str(row.position)
+
+
+def _no_rows(task: Task) -> DataError:
+    return DataError(
+        f"task {task.name}: the data set has no rows", remedy="check --data-dir and the card's dataset.where"
+    )
 
 
 def item_hash(sample: Sample, media: Sequence[PreparedMedia]) -> str:
