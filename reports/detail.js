@@ -13,7 +13,8 @@ function media(record, view, names, answers) {
     const image = element("img", { src: source, alt: `${name} of the sample`, decoding: "async" });
     image.style.aspectRatio = `${width} / ${height}`;
     const frame = element("div", { class: "frame" }, image);
-    frame.style.width = `${Math.round(Math.min(400, 2 * width, (420 * width) / height))}px`;
+    const most = view.media.length > 1 ? 184 : 400;
+    frame.style.width = `${Math.round(Math.min(most, 2 * width, (most * 1.05 * width) / height))}px`;
     const drawn = index === 0 ? createOverlay(record, names, answers, view.size ?? [width, height]) : null;
     if (drawn) frame.append(drawn[0]);
     return element("figure", {}, frame, caption, drawn ? drawn[1] : null);

@@ -64,6 +64,7 @@ function startBrowser(names, records) {
     subset: [...subsets].sort(([, one], [, other]) => (one < other ? -1 : 1)),
   };
   const all = { task: "All tasks", model: "Any model", outcome: "Any outcome", correct: "Right or wrong", subset: "All subsets" };
+  inputs.disagree.closest("label").hidden = names.models.length - names.guessers.length < 2;
   let filters = emptyFilters();
   let key = "";
 

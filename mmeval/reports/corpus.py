@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -178,10 +179,11 @@ class _Builder:
         verifier = _text(row["verifier"])
         extracted, target = _json(row["extracted"]), _json(row["target"])
         if target is not None and data["target"] is None:
-            data["target"] = excerpt(json_text(target), limit=VALUE_LIMIT)
             data["target_shapes"] = shapes(verifier, target)
+            data["target"] = excerpt(_value_text(target, bool(data["target_shapes"])), limit=VALUE_LIMIT)
         span = _list(row["extracted_span"])
         response, reasoning = _text(row["response"]), _text(row["reasoning"])
+        drawn = shapes(verifier, extracted)
         answer = {
             "model": self.models[model],
             "condition": self.conditions.index(row["condition"]),
@@ -190,8 +192,8 @@ class _Builder:
             "score": _number(row["score"], 4),
             "correct": None if row["correct"] is None else bool(row["correct"]),
             "scores": {name: _number(value, 4) for name, value in sorted(row["scores"].items())},
-            "extracted": None if extracted is None else excerpt(json_text(extracted), limit=VALUE_LIMIT),
-            "shapes": shapes(verifier, extracted),
+            "extracted": None if extracted is None else excerpt(_value_text(extracted, bool(drawn)), limit=VALUE_LIMIT),
+            "shapes": drawn,
             "response": None
             if response is None
             else excerpt(response, (int(span[0]), int(span[1])) if len(span) == 2 else None),
@@ -258,6 +260,11 @@ def _disagree(answers: Sequence[Mapping[str, Any]], guessers: set[int]) -> bool:
         if len(means) > 1 and (max(means) - min(means) >= GRADED_GAP if graded else max(means) >= 0.5 > min(means)):
             return True
     return False
+
+
+def _value_text(value: Any, coordinates: bool) -> str:
+    """Show a typed value; whole pixels without their `.0`."""
+    return re.sub(r"\.0(?=[,\]])", "", json_text(value)) if coordinates else json_text(value)
 
 
 def _merge(windows: list[tuple[int, int]]) -> list[tuple[int, int]]:

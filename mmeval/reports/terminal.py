@@ -30,12 +30,13 @@ def leaderboard_table(rows: Sequence[LeaderboardRow]) -> Table:
         table.add_column(header, overflow="fold")
     for header in ("value", title, "n", "coverage", "chance"):
         table.add_column(header, justify="right", no_wrap=True)
+    several_rows = len({row.model for row in rows}) > 1 or several
     previous = None
     for row in rows:
         name = row.task if row.protocol == "default" else f"{row.task}@{row.protocol}"
         if row.subset is not None:
             name += f" [{row.subset[0]}: {row.subset[1]}]"
-        if previous is not None and name != previous:
+        if several_rows and previous is not None and name != previous:
             table.add_section()
         metric, interval = row.estimate.metric, row.estimate.interval
         coverage = percent(row.estimate.coverage)
