@@ -54,7 +54,8 @@ _BOX = re.compile(
 )
 _NAMED_FROM = 12
 """Groups up to this one are in the declared order; later ones name their axes."""
-_BARE_BOX = re.compile(rf"[^0-9]*?{_FOUR}[^0-9]*", re.IGNORECASE)
+# An opening bracket without its end is an answer that was cut off, perhaps inside a number.
+_BARE_BOX = re.compile(rf"[^0-9\[(<{{]*?{_FOUR}[^0-9]*", re.IGNORECASE)
 _POINT = re.compile(
     "|".join(
         [
@@ -65,7 +66,7 @@ _POINT = re.compile(
     ),
     re.IGNORECASE,
 )
-_BARE_POINT = re.compile(rf"[^0-9]*?({_NUMBER})(?:\s*,\s*|\s+)({_NUMBER})[^0-9]*", re.IGNORECASE)
+_BARE_POINT = re.compile(rf"[^0-9\[(<{{]*?({_NUMBER})(?:\s*,\s*|\s+)({_NUMBER})[^0-9]*", re.IGNORECASE)
 
 
 def find_boxes(text: str, order: Literal["xy", "yx"]) -> list[Shape]:
@@ -104,11 +105,19 @@ def find_points(text: str, order: Literal["xy", "yx"]) -> list[Shape]:
 
 def _shape(numbers: list[str], order: str, match: re.Match[str]) -> Shape | None:
     values = [float(number.replace("−", "-")) for number in numbers]
-    if not all(math.isfinite(value) for value in values):
+    if not all(math.isfinite(value) for value in values) or _cut_off(match):
         return None
     if order == "yx":
         values = [value for index in range(0, len(values), 2) for value in (values[index + 1], values[index])]
     return Shape(tuple(values), *match.span())
+
+
+def _cut_off(match: re.Match[str]) -> bool:
+    """Whether the text ends inside the match, so that its last number may lack digits."""
+    text, read = match.string, match.group()
+    if match.end() < len(text) or not read[-1].isdigit():
+        return False
+    return read.startswith("<") or text.count("{") > text.count("}")
 
 
 def scales(context: AnswerContext) -> tuple[float, float, float, float]:

@@ -133,7 +133,11 @@ def test_unanswered(text: str, reason: str) -> None:
 
 @pytest.mark.parametrize(
     ("text", "read"),
-    [("The answer is -$3.50 now", "-$3.50"), ("<think>x</think>so 7 cats", "7"), (r"\boxed{x = \frac{1}{2}}", r"\frac{1}{2}")],
+    [
+        ("The answer is -$3.50 now", "-$3.50"),
+        ("<think>x</think>so 7 cats", "7"),
+        (r"\boxed{x = \frac{1}{2}}", r"\frac{1}{2}"),
+    ],
 )
 def test_span(text: str, read: str) -> None:
     span = NumberVerifier().parse(text, PLAIN).span
@@ -201,7 +205,11 @@ def test_mra_thresholds_are_those_of_linspace() -> None:
 NUMBERISH = st.text(alphabet="0123456789.,-+/%$ ^_{}\\()=×πe½√ \n", max_size=60)
 
 
-@given(st.text(max_size=200) | NUMBERISH | st.lists(st.sampled_from(["twenty", "one", "hundred", "and", "half"])).map(" ".join))
+@given(
+    st.text(max_size=200)
+    | NUMBERISH
+    | st.lists(st.sampled_from(["twenty", "one", "hundred", "and", "half"])).map(" ".join)
+)
 def test_never_raises_and_is_idempotent(text: str) -> None:
     verifier = NumberVerifier()
     found = verifier.parse(text, PLAIN)
@@ -220,5 +228,12 @@ def test_python_numbers_read_back(value: float) -> None:
 
 def test_long_input_is_linear() -> None:
     verifier = NumberVerifier()
-    for text in ("9" * 200_000, "1 " * 60_000, "\\boxed{" * 20_000, "\\frac{" * 20_000, "<think>" * 20_000, "=" * 200_000):
+    for text in (
+        "9" * 200_000,
+        "1 " * 60_000,
+        "\\boxed{" * 20_000,
+        "\\frac{" * 20_000,
+        "<think>" * 20_000,
+        "=" * 200_000,
+    ):
         assert verifier.parse(text, PLAIN).value in (None, 1)
