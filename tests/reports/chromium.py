@@ -95,12 +95,14 @@ class Page:
         await self.send("Input.dispatchKeyEvent", type="keyDown", key=key, **text)
         await self.send("Input.dispatchKeyEvent", type="keyUp", key=key)
 
-    async def resize(self, width: int, height: int, *, phone: bool = False, dark: bool = False) -> None:
+    async def resize(
+        self, width: int, height: int, *, phone: bool = False, dark: bool = False, medium: str = "screen"
+    ) -> None:
         await self.send(
             "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=phone
         )
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
-        await self.send("Emulation.setEmulatedMedia", features=[scheme])
+        await self.send("Emulation.setEmulatedMedia", media=medium, features=[scheme])
 
     async def picture(self, path: Path, *, whole: bool = False) -> None:
         shot = await self.send("Page.captureScreenshot", format="png", captureBeyondViewport=whole)

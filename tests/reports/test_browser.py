@@ -174,6 +174,18 @@ def test_a_phone_never_scrolls_sideways_and_text_contrasts(chromium: Any, page_f
     asyncio.run(check())
 
 
+def test_print_fits_a_page_and_leaves_the_browser_out(chromium: Any, page_file: Path) -> None:
+    async def check() -> None:
+        async with chromium.browser() as page:
+            await page.resize(700, 1000, medium="print")
+            await page.open(page_file.as_uri())
+            await page.until(READY)
+            assert await page.run("document.documentElement.scrollWidth") <= 700
+            assert await page.run("getComputedStyle(document.getElementById('samples')).display") == "none"
+
+    asyncio.run(check())
+
+
 def test_a_long_list_keeps_few_rows_in_the_document(
     chromium: Any, make_run: Callable[..., Run], tmp_path: Path
 ) -> None:
