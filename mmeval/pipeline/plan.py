@@ -76,12 +76,42 @@ def parse_sampling(pairs: Sequence[str]) -> dict[str, Any]:
         name, equals, text = pair.partition("=")
         if not equals:
             raise UsageError(f"--sampling {pair!r}: key=value is expected", remedy="e.g. --sampling temperature=0.7")
-        if name == "seed":
-            raise UsageError("--sampling seed: seeds are derived per request", remedy="use --seed for the run's seed")
-        if name not in Sampling.__dataclass_fields__:
-            raise unknown("sampling field", name, [key for key in Sampling.__dataclass_fields__ if key != "seed"])
-        found[name] = _sampling_value(name, text)
+        _check_name(name)
+        if text.lower() in {"none", "null"} and name not in {"max_tokens", "stop"}:
+            found[name] = None
+        elif name == "stop":
+            found[name] = tuple(part for part in _unescaped(text).split("|") if part)
+        else:
+            found[name] = _number(name, text)
     return found
+
+
+def check_sampling(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Validate the `sampling` mapping of a configuration file; equal settings become equal values (0 and 0.0).
+
+    Raises:
+        UsageError: as `parse_sampling`.
+    """
+    found: dict[str, Any] = {}
+    for name, value in values.items():
+        _check_name(name)
+        if name == "stop":
+            entries = [value] if isinstance(value, str) else value
+            if not isinstance(entries, (list, tuple)) or not all(isinstance(entry, str) for entry in entries):
+                raise UsageError(f"sampling stop={value!r}: not a list of texts", remedy='e.g. stop: ["###"]')
+            found[name] = tuple(entries)
+        elif value is None and name != "max_tokens":
+            found[name] = None
+        else:
+            found[name] = _number(name, value)
+    return found
+
+
+def _check_name(name: str) -> None:
+    if name == "seed":
+        raise UsageError("sampling field seed: seeds are derived per request", remedy="use --seed for the run's seed")
+    if name not in Sampling.__dataclass_fields__:
+        raise unknown("sampling field", name, [key for key in Sampling.__dataclass_fields__ if key != "seed"])
 
 
 _RANGES: Mapping[str, tuple[float, float]] = {
@@ -92,20 +122,32 @@ _RANGES: Mapping[str, tuple[float, float]] = {
     "repetition_penalty": (1e-9, 100.0),
     "max_tokens": (1, 10**7),
 }
+_WHOLE = frozenset({"top_k", "max_tokens"})
 
 
-def _sampling_value(name: str, text: str) -> Any:
-    if text.lower() in {"none", "null"} and name not in {"max_tokens", "stop"}:
-        return None
-    if name == "stop":
-        return tuple(part for part in text.encode().decode("unicode_escape").split("|") if part)
-    low, high = _RANGES[name]
+def _unescaped(text: str) -> str:
+    """Read `\\n` and its like, and leave all other characters, of any script, as they are."""
     try:
-        value = int(text) if name in {"top_k", "max_tokens"} else float(text)
-    except ValueError as error:
+        return text.encode("latin-1", "backslashreplace").decode("unicode_escape")
+    except UnicodeDecodeError as error:
+        raise UsageError(f"sampling stop={text}: {error.reason}", remedy="write a backslash as \\\\") from error
+
+
+def _number(name: str, given: Any) -> int | float:
+    low, high = _RANGES[name]
+    remedy = f"a {'whole ' if name in _WHOLE else ''}number from {low:g} to {high:g}"
+    try:
+        if isinstance(given, bool) or not isinstance(given, (str, int, float)):
+            raise TypeError
+        value = float(given)
+        if name in _WHOLE:
+            value = int(given)
+            if value != float(given):
+                raise ValueError
+    except (TypeError, ValueError, OverflowError) as error:
         raise UsageError(
-            f"--sampling {name}={text}: not a number", remedy=f"a number from {low:g} to {high:g}"
+            f"sampling {name}={given}: not a{' whole' if name in _WHOLE else ''} number", remedy=remedy
         ) from error
     if not low <= value <= high:
-        raise UsageError(f"--sampling {name}={text}: out of range", remedy=f"a number from {low:g} to {high:g}")
+        raise UsageError(f"sampling {name}={given}: out of range", remedy=remedy)
     return value

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from mmeval.core.errors import UsageError, nearest
 from mmeval.core.hashing import digest
@@ -46,6 +46,22 @@ class RunConfig(BaseModel):
     allow_errors: float = Field(default=0.0, ge=0, le=1)
     """Share of rows that may end in error or unscored before the exit code is 6."""
     trust_remote_code: bool = False
+
+    @field_validator("sampling")
+    @classmethod
+    def _known_sampling(cls, values: dict[str, Any]) -> dict[str, Any]:
+        from mmeval.pipeline.plan import check_sampling
+
+        return check_sampling(values)
+
+    @field_validator("limit", mode="before")
+    @classmethod
+    def _count_or_share(cls, value: Any) -> Any:
+        count = isinstance(value, int) and not isinstance(value, bool) and value >= 1
+        share = isinstance(value, float) and 0 < value <= 1
+        if value is not None and not count and not share:
+            raise ValueError("a count of at least 1, or a share above 0 and at most 1 (0.1), is expected")
+        return value
 
 
 IDENTITY_KEYS = frozenset(
