@@ -222,7 +222,7 @@ def _model(torch: Any, transformers: Any, settings: Settings, config: Any, devic
             **options,
         )
         model = model.to(device).eval()
-    except (OSError, ValueError, KeyError, RuntimeError, ImportError, MemoryError) as error:
+    except Exception as error:  # damaged weights and remote code raise anything
         if is_out_of_memory(error):
             raise LoadError("the model does not fit into memory", MEMORY_REMEDY) from error
         raise _explain(error, "the model", transformers) from error
