@@ -75,7 +75,8 @@ class ReplayEngine:
             reason = error.strerror or error
             raise EngineError(f"{self._path} cannot be read: {reason}", remedy="write replay:FILE.jsonl") from error
         answers: dict[_Key, Response] = {}
-        for place, row in _rows(data, str(self._path)):
+        columns = frozenset((*self._id_keys, *self._text_keys))
+        for place, row in _rows(data, str(self._path), columns):
             key, response = self._row(row, place)
             if key in answers and answers[key] != response:
                 raise EngineError(
@@ -148,8 +149,8 @@ def _optional(row: dict[str, Any], key: str, kind: type[Any]) -> Any:
     return value if isinstance(value, kind) and not isinstance(value, bool) else None
 
 
-def _rows(data: bytes, name: str) -> Iterator[tuple[str, Any]]:
-    """Yield (place for messages, row) of a predictions file."""
+def _rows(data: bytes, name: str, columns: frozenset[str]) -> Iterator[tuple[str, Any]]:
+    """Yield (place for messages, row) of a predictions file; `columns` tell one row from a mapping of ids to rows."""
     if data.startswith(b"\xef\xbb\xbf"):
         data = data[3:]
     try:
@@ -159,7 +160,7 @@ def _rows(data: bytes, name: str) -> Iterator[tuple[str, Any]]:
         return
     if isinstance(whole, list):
         yield from ((f"{name}, entry {number}", row) for number, row in enumerate(whole, 1))
-    elif isinstance(whole, dict) and not any(key in whole for key in ID_KEYS):
+    elif isinstance(whole, dict) and not columns.intersection(whole):
         for identifier, value in whole.items():
             row = {"id": identifier, **value} if isinstance(value, dict) else {"id": identifier, "response": value}
             yield f"{name}, entry {identifier!r}", row
