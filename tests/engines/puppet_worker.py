@@ -15,7 +15,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from mmeval.engines.worker.wire import TOKEN_VARIABLE, Channel  # noqa: E402
+from mmeval.engines.worker.wire import TOKEN_VARIABLE, Channel
 
 
 def obey(text: str) -> None:
@@ -55,7 +55,8 @@ def main() -> int:
                 header, blobs = inbox.pop(0)
             time.sleep(float(header.get("seconds", 0)))
             obey(header["text"])
-            channel.send({"type": "answer", "key": header["key"], "status": "ok", "text": header["text"], "bytes": len(b"".join(blobs))})
+            size = sum(len(blob) for blob in blobs)
+            channel.send({"type": "answer", "key": header["key"], "status": "ok", "text": header["text"], "bytes": size})
 
     threading.Thread(target=work, daemon=True).start()
     while True:

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -109,8 +110,6 @@ class TestAnswers:
         assert (blind.status, seeing.status) == ("ok", "ok")
 
     def test_a_schema_is_refused(self, engine: HfEngine, runner: asyncio.Runner) -> None:
-        from dataclasses import replace
-
         answer = runner.run(engine.generate(replace(make_request(), schema={"type": "object"})))
         assert answer.status == "error"
 
@@ -219,13 +218,14 @@ class TestStartFailures:
 
 def test_the_worker_imports_nothing_of_mmeval(tmp_path: Path) -> None:
     """It runs in another environment, where mmeval is not installed."""
-    code = (
-        "import runpy, sys; sys.argv = ['hf_worker.py', 'unix:/nowhere']\n"
-        "try: runpy.run_path(sys.argv[0] if False else %r, run_name='__main__')\n"
-        "except (FileNotFoundError, ConnectionError): pass\n"
-        "print([name for name in sys.modules if name == 'mmeval' or name.startswith('mmeval.')])\n"
-        "print('mmeval_worker.serve' in sys.modules, 'torch' in sys.modules)"
-    ) % str(WORKER)
+    code = f"""
+import contextlib, runpy, sys
+sys.argv = ["hf_worker.py", "unix:/nowhere"]
+with contextlib.suppress(FileNotFoundError, ConnectionError):
+    runpy.run_path({str(WORKER)!r}, run_name="__main__")
+print([name for name in sys.modules if name.partition(".")[0] == "mmeval"])
+print("mmeval_worker.serve" in sys.modules, "torch" in sys.modules)
+"""
     output = subprocess.run(
         [sys.executable, "-I", "-c", code], capture_output=True, text=True, timeout=60, check=True, cwd=tmp_path
     )
