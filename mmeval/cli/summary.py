@@ -47,7 +47,8 @@ def summary_line(outcome: Outcome) -> str:
     counts = outcome.manifest.counts
     rows = sum(counts.get(name, 0) for name in ("scored", "no_answer", "unsupported", "unscored", "error"))
     answered = counts.get("scored", 0) + counts.get("no_answer", 0)
-    coverage = f"{answered / rows:.1%}" if rows else "none"
+    wanted = rows + counts.get("missing", 0)
+    coverage = f"{answered / wanted:.1%}" if wanted else "none"
     missing = f", {counts['missing']} not asked" if counts.get("missing") else ""
     return (
         f"{outcome.manifest.status}: {rows} rows{missing}, coverage {coverage}, {counts.get('asked', 0)} model calls, "
@@ -57,7 +58,7 @@ def summary_line(outcome: Outcome) -> str:
 
 def _print_failures(outcome: Outcome) -> None:
     for reason, count in list(outcome.failures.items())[:SHOWN_FAILURES]:
-        click.echo(f"failed {count}×: {reason}", err=True)
+        click.echo(f"not scored, {count}×: {reason}", err=True)
     if len(outcome.failures) > SHOWN_FAILURES:
         click.echo(
             f"… and {len(outcome.failures) - SHOWN_FAILURES} further reasons (column error of results.parquet)",

@@ -204,16 +204,17 @@ async def execute(
         raise
     progress = [Progress(name, plan.total) for name in prepared.names]
     tally = Tally()
-    problem: MmevalError | None = None
+    problems: list[MmevalError] = []
     manifest = new_manifest(prepared, folder.name, run_id, command)
     try:
         write_manifest(folder, manifest)
         if observe is not None:
             observe(progress)
         try:
-            await _run_all(prepared, folder, cache, writer, progress, tally, run_id, stop)
+            await _run_all(prepared, folder, cache, writer, progress, tally, run_id, stop, problems)
         except* MmevalError as group:
-            problem = _first(group)
+            problems.insert(0, _first(group))
+        problem = problems[0] if problems else None
         cache.close()  # commits what is queued, before the tables speak of it
         writer.finish()
         manifest = _finished(manifest, tally, progress, problem, stop.is_set(), time.monotonic() - began, plan)
@@ -244,6 +245,7 @@ async def _run_all(
     tally: Tally,
     run_id: str,
     stop: asyncio.Event,
+    problems: list[MmevalError],
 ) -> None:
     config = prepared.config
     effort = Effort(concurrency=config.concurrency, attempts=config.attempts)
@@ -272,6 +274,11 @@ async def _run_all(
 
         try:
             await ModelRun(engine, stage, effort, progress[index], deliver, start=engine.start).run(stop)
+        except* EngineError as group:
+            # An engine that cannot start concerns its own model; the others go on.
+            progress[index].state = "failed"
+            reason = _first(group)
+            problems.append(EngineError(f"model {prepared.names[index]}: {reason.message}", remedy=reason.remedy))
         finally:
             await engine.close()
 
@@ -327,9 +334,19 @@ def _finished(
         "cached": sum(entry.cached for entry in progress),
         "missing": max(0, (plan.total or 0) * len(progress) - done) if plan.total is not None else 0,
     }
+    expected = [entry.task.card.dataset.rows for entry in plan.tasks]
+    short = [
+        f"{record.name}: the data set has {record.samples} rows, the card expects {rows}"
+        for record, entry, rows in zip(tasks, plan.tasks, expected, strict=True)
+        if rows is not None
+        and entry.available is None
+        and not interrupted
+        and problem is None
+        and record.samples != rows
+    ]
     broken = counts["error"] + counts["unscored"] + counts["missing"]
     status = "interrupted" if interrupted else "incomplete" if broken or problem is not None else "complete"
-    notes = [*manifest.notes, *([f"stopped early: {problem.message}"] if problem is not None else [])]
+    notes = [*manifest.notes, *short, *([f"stopped early: {problem.message}"] if problem is not None else [])]
     update = {
         "tasks": tasks,
         "counts": counts,

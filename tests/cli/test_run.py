@@ -208,3 +208,19 @@ def test_cache_commands(mmeval: Callable, tmp_path: Path) -> None:
     healed = mmeval(*RUN)
     assert healed.json["counts"]["asked"] == 1
     assert mmeval("cache", "verify").code == 0
+
+
+def test_an_engine_that_cannot_start_leaves_the_other_models_alone(mmeval: Callable, tmp_path: Path) -> None:
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    config = {"model_type": "qwen3_vl", "architectures": ["Qwen3VLForConditionalGeneration"], "vision_config": {"depth": 1}}
+    (broken / "config.json").write_text(json.dumps(config))
+    (broken / "preprocessor_config.json").write_text("{}")
+    (broken / "model.safetensors").write_bytes(b"\x00" * 64)
+    (broken / "tokenizer.json").write_text("{}")
+    found = mmeval("run", "-m", "fake,hf:./broken", "-t", "synthetic/existence", "--limit", "20", "-o", "runs/r", "--no-report")
+    assert found.code == 2, found.err
+    assert "broken" in found.err
+    if (tmp_path / "runs/r/results.parquet").exists():  # found out only when the weights were loaded
+        rows = table(tmp_path / "runs/r")
+        assert (rows["model"] == "fake").sum() == 20

@@ -109,7 +109,9 @@ def read_mathvista(path: Path) -> Iterator[Prediction]:
             place=place,
             response=_text(values, "response", place),
             extraction=_text(values, "extraction", place),
-            row=Row(number, {"query": values.get("question"), "image": None, **values, "pid": str(pid)}, place, path.parent),
+            row=Row(
+                number, {"query": values.get("question"), "image": None, **values, "pid": str(pid)}, place, path.parent
+            ),
             official=verdict if isinstance(verdict, bool) else None,
         )
 
