@@ -14,6 +14,8 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import Any
 
+from mmeval.verifiers.base import looks_like_refusal
+
 REASONING_TAGS = ("think", "thinking", "thought", "reasoning", "analysis")
 ANSWER_TAGS = ("answer", "final_answer")
 
@@ -189,8 +191,31 @@ def answer_phrases(text: str) -> Iterator[tuple[int, int]]:
     """Yield (start, end) of the last "the answer is …" of masked text: `end` is where the named answer starts."""
     # Only the last ones can decide; the limit bounds the work on text that repeats the phrase for ever.
     for found in deque(_PHRASE.finditer(text), maxlen=32):
-        if not _NEGATED_START.match(text, found.end()):
+        if not _NEGATED_START.match(text, found.end()) and not conditional(text, found.start()):
             yield found.start(), found.end()
+
+
+def conditional(text: str, position: int) -> bool:
+    """Whether the sentence around `position` opens with a condition ("If it is red, the answer is A")."""
+    begin = max(0, position - 240)
+    for stop in _SENTENCE_END.finditer(text, begin, position):
+        begin = stop.end()
+    return _CONDITION.match(text, begin, position) is not None
+
+
+def declines(text: str) -> bool:
+    """Whether the text says that the question cannot be answered. Asked only where no answer is named."""
+    return looks_like_refusal(text) or _DECLINES.search(text) is not None
+
+
+def body_end(text: str) -> int:
+    """Return where masked text ends without closing courtesies ("I hope this helps!")."""
+    end = len(text)
+    while (last := text.rstrip()[:end].rstrip()) and (found := _COURTESY.search(last)):
+        if not last[: found.start()].strip():
+            break
+        end = found.start()
+    return end
 
 
 def negated(text: str, position: int) -> bool:
@@ -198,6 +223,18 @@ def negated(text: str, position: int) -> bool:
     return NEGATION.search(text, max(0, position - 48), position) is not None
 
 
+_CONDITION = re.compile(r"[\s\W]*(?:if|when|suppose|assuming|provided|unless)\b", re.IGNORECASE)
+_DECLINES = re.compile(
+    r"\b(?:impossible\s+to|cannot\s+be\s+(?:determined|answered|provided|found|calculated)|not\s+possible\s+to"
+    r"|(?:not|n't)\s+(?:have|provide|give|contain)\s+(?:enough|sufficient|specific|any)|insufficient\s+(?:information|data)"
+    r"|(?:is|are|was|were)\s+not\s+(?:provided|given|available|visible)|please\s+provide)\b",
+    re.IGNORECASE,
+)
+_COURTESY = re.compile(
+    r"(?<![^\n.!?])\s*(?:i\s+hope\s+(?:this|that)|let\s+me\s+know|do\s+you\s+have\s+(?:any\s+)?(?:other\s+)?(?:more\s+)?questions"
+    r"|is\s+there\s+anything|feel\s+free|(?:please\s+)?don't\s+hesitate|if\s+you\s+have\s+any)\b[^\n.!?]*[.!?]*\s*$",
+    re.IGNORECASE,
+)
 _SENTENCE_END = re.compile(r"[!?。！？]|\.(?![0-9A-Za-z])|\n")
 
 

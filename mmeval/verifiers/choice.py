@@ -11,6 +11,9 @@ from mmeval.core.errors import DataError
 from mmeval.core.types import AnswerContext, Extraction, Match
 from mmeval.verifiers.answer import (
     answer_phrases,
+    body_end,
+    conditional,
+    declines,
     lines,
     lower,
     mask,
@@ -20,7 +23,6 @@ from mmeval.verifiers.answer import (
     sentence_end,
     stripped,
 )
-from mmeval.verifiers.base import looks_like_refusal
 from mmeval.verifiers.options import Found, OptionTexts
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -127,7 +129,8 @@ class _Reader:
     """Reads one answer section against one list of options."""
 
     def __init__(self, section: str, choices: Sequence[str]) -> None:
-        self.text = _DECORATION.sub(" ", mask(section))
+        masked = mask(section)
+        self.text = _DECORATION.sub(" ", masked[: body_end(masked)])
         self.count = min(len(choices), len(LETTERS)) or len(LETTERS)
         self.options = OptionTexts(choices, mask)
         self.lowered = lower(self.text)
@@ -136,7 +139,7 @@ class _Reader:
         """Try the ranks in order; the first that finds anything, even an ambiguity, decides."""
         ranks = [self._whole, self._phrases, self._own_line, self._leading_text, self._mentions]
         # What a refusal mentions in passing is no answer.
-        for rank in ranks[:3] if looks_like_refusal(self.text) else ranks:
+        for rank in ranks[:3] if declines(self.text) else ranks:
             found = rank()
             if found is not None:
                 return found
@@ -216,6 +219,8 @@ class _Reader:
         letter = _LETTER.match(self.text, position) or _LOWER.match(self.text, position)
         if letter is None or self._is_word(letter):
             return self._text_in(position) if texts else None
+        if "\n" in self.text[max(0, position - 4) : position] and self._opens_list(letter):
+            return None
         index = self._index(letter)
         assert index is not None
         if index >= self.count:
@@ -278,7 +283,7 @@ class _Reader:
         found = list(named.values())
         if any(item.index is None for item in found) or len({item.index for item in found}) > 1:
             return Found.none(_AMBIGUOUS)
-        if found and (len(starts) <= 1 or found[0].end - found[0].start <= 1):
+        if found and (len(starts) <= 1 or self._letter_only(all_lines, found[0])):
             return found[0]
         if len(starts) > 1:
             return Found.none(_AMBIGUOUS) if len(starts) < self.count else None
@@ -295,6 +300,24 @@ class _Reader:
                     return Found.none(_AMBIGUOUS)
                 return Found(index, line[0] + letter.start(), line[0] + letter.end())
         return None
+
+    def _letter_only(self, all_lines: list[tuple[int, int]], found: Found) -> bool:
+        """Whether the line of a reading holds nothing but that letter."""
+        return found.end - found.start == 1 and any(
+            line[0] <= found.start < line[1] and stripped(self.text, *line, _EDGE) == (found.start, found.end)
+            for line in (all_lines[0], all_lines[-1])
+        )
+
+    def _opens_list(self, letter: re.Match[str]) -> bool:
+        """Whether a label opens a list of options: another label opens the next line."""
+        line_end = self.text.find("\n", letter.end())
+        if line_end < 0:
+            return False
+        following = lines(self.text[line_end : line_end + _REACH])
+        if not following:
+            return False
+        label = self._line_letter(following[0][0] + line_end, following[0][1] + line_end)
+        return label is not None and label != self._index(letter)
 
     def _line_letter(self, start: int, end: int) -> int | None:
         """Return the option whose label ("B.", "(B)", "B:") opens the line."""
@@ -323,7 +346,9 @@ class _Reader:
         last = stripped(self.text, 0, len(self.text), _EDGE)[1]
         for letter in found_letters:
             index = self._index(letter)
-            if index is None or index >= self.count or negated(self.text, letter.start()) or self._is_word(letter):
+            if index is None or index >= self.count or self._is_word(letter):
+                continue
+            if negated(self.text, letter.start()) or conditional(self.text, letter.start()):
                 continue
             item = Found(index, *letter.span())
             if letter.group("bracketed"):
@@ -343,7 +368,7 @@ class _Reader:
         return text
 
     def _short_text(self, words: int) -> Found | None:
-        if words <= max(30, 2 * self.options.words):
+        if words <= max(30, 2 * self.options.words) or (words <= 120 and self.options.wordy):
             return self.options.contained(self.lowered, 0, len(self.lowered))
         all_lines = lines(self.text)
         start, end = all_lines[-1]

@@ -12,13 +12,14 @@ from mmeval.core.types import AnswerContext, Extraction, Match
 from mmeval.verifiers.answer import (
     Section,
     answer_phrases,
+    body_end,
+    declines,
     lines,
     mask,
     merged_options,
     section_of,
     sentence_end,
 )
-from mmeval.verifiers.base import looks_like_refusal
 from mmeval.verifiers.numerals import Number, Numeral, find_numerals, find_word_numbers, read_number
 
 # linspace(0.5, 0.95, 10) in floating point: the published code's thresholds to the last bit.
@@ -31,6 +32,11 @@ _REACH = 400
 """Characters behind an answer phrase in which its number must stand."""
 _CONCLUSION = re.compile(
     r"\W*(?:(?:therefore|thus|hence|so|in\s+total|in\s+conclusion|overall|finally)\b|∴|因此|所以|故)", re.IGNORECASE
+)
+_BOLD = re.compile(r"\*\*([^*\n]{1,60})\*\*")
+_BOUND = re.compile(
+    r"\b(?:than|above|below|over|under|least|most|exceed(?:s|ing)?|up\s+to|until|since)\s+(?:the\s+)?$",
+    re.IGNORECASE,
 )
 _ITEM = re.compile(r"^[ \t]*[0-9]{1,2}[.)](?=[ \t]+\S)", re.MULTILINE)
 _SENTENCE_START = re.compile(r"[.!?]\s+(?=\S)")
@@ -80,9 +86,10 @@ def find_number(section: Section, label: re.Pattern[str] | None = None) -> Numer
     """Return the number that a section states, or the reason why there is none.
 
     In this order: behind the last "the answer is …"; alone on the first or last line; in a concluding last
-    sentence; the only value in the whole section. `label` matches further phrases ("rating:").
+    sentence; in bold type; the only value in the whole section. `label` matches further phrases ("rating:").
     """
     text = mask(section.text)
+    text = text[: body_end(text)]
     positions = {end for _, end in answer_phrases(text)}
     if label is not None:
         positions |= {found.end() for found in label.finditer(text)}
@@ -94,15 +101,15 @@ def find_number(section: Section, label: re.Pattern[str] | None = None) -> Numer
     alone = _alone_on_line(text)
     if alone is not None:
         return alone
-    if looks_like_refusal(section.text):
+    if declines(section.text):
         return "refusal"
+    concluded = _concluded(text) or _emphasised(section.text, text)
+    if concluded is not None:
+        return concluded
     values = _all_values(text)
     if not values:
         return "not found"
-    if _one_value(values):
-        return values[0]
-    concluded = _concluded(text)
-    return concluded if concluded is not None else "ambiguous"
+    return values[0] if _one_value(values) else "ambiguous"
 
 
 def _numerals(text: str, start: int, end: int) -> list[Numeral]:
@@ -182,24 +189,40 @@ def _alone(text: str, start: int, end: int) -> Numeral | None:
     return item
 
 
-def _all_values(text: str) -> list[Numeral]:
-    """Return all numbers of the section; markers of a numbered list are none."""
-    items = [item.start() for item in _ITEM.finditer(text)]
-    found = _numerals(text, 0, len(text))
-    if len(items) < 2:
-        return found
-    return [number for number in found if not any(0 <= number.start - item < 4 for item in items)]
+def _emphasised(raw: str, text: str) -> Numeral | None:
+    """Return the number that alone is printed bold, where bold type names one value."""
+    found: list[Numeral] = []
+    for bold in _BOLD.finditer(raw, 0, len(text)):
+        inside = _numerals(text, *bold.span(1))
+        if len(inside) == 1:
+            found += inside
+    return found[0] if found and _one_value(found) else None
+
+
+def _all_values(text: str, start: int = 0) -> list[Numeral]:
+    """Return all numbers from `start` on, digits and words; markers of a numbered list are none.
+
+    Bounds ("less than 5", "at least one") are left out where another number remains.
+    """
+    items = {item.end() for item in _ITEM.finditer(text)}
+    numerals = [item for item in find_numerals(text) if item.start >= start] + [
+        item for item in find_word_numbers(text) if item.start >= start
+    ]
+    if len(items) > 1:
+        numerals = [item for item in numerals if not {item.end, item.end + 1} & items]
+    free = [item for item in numerals if not _BOUND.search(text, max(0, item.start - 24), item.start)]
+    return sorted(free or numerals, key=lambda item: item.start)
 
 
 def _concluded(text: str) -> Numeral | None:
-    start, end = lines(text)[-1]
+    start, end = lines(text)[-1] if text.strip() else (0, 0)
     sentence = start
     for stop in _SENTENCE_START.finditer(text, start, end):
         sentence = stop.end()
     right = max(text.rfind(sign, sentence, end) for sign in "=≈")
     if right < 0 and _CONCLUSION.match(text, sentence) is None:
         return None
-    found = _numerals(text, max(sentence, right + 1), end)
+    found = [item for item in _all_values(text, max(sentence, right + 1)) if item.end <= end]
     return found[0] if found and _one_value(found) else None
 
 

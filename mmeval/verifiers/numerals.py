@@ -238,6 +238,10 @@ _WORD_NUMBER = re.compile(
 _PRONOUN_BEFORE = re.compile(
     r"\b(?:no|any|each|every|this|that|the|which|another|only|some|right|left|correct)[\s-]+$", re.IGNORECASE
 )
+_CLAUSE_END = re.compile(r"\s*(?:[.,;:!?]|$)")
+_WORD_BEFORE = re.compile(
+    r"(?<![A-Za-z])(?!(?:is|are|be|was|equals|only|just|about|exactly|number|value)\b)[A-Za-z]+\s+$"
+)
 _PRONOUN_AFTER = re.compile(
     r"\s+(?:of|another|by|can|could|should|would|who|that|on|in|is|has|might|must)\b", re.IGNORECASE
 )
@@ -258,13 +262,18 @@ def find_word_numbers(text: str) -> list[Numeral]:
         part = match.group("part")
         if part:
             number = value / _PARTS[part.lower()]
-        elif words == ["one"] and (
-            _PRONOUN_BEFORE.search(text[max(0, match.start() - 12) : match.start()])
-            or _PRONOUN_AFTER.match(text, match.end())
-        ):
+        elif words == ["one"] and _is_pronoun(text, match.start(), match.end()):
             continue
         found.append(Numeral(-number if match.group("sign") else number, match.start(), match.end()))
     return found
+
+
+def _is_pronoun(text: str, start: int, end: int) -> bool:
+    """Whether "one" stands for a thing ("the one", "one of them", "the smallest one.") and no count."""
+    if _PRONOUN_BEFORE.search(text, max(0, start - 12), start) or _PRONOUN_AFTER.match(text, end):
+        return True
+    closes = _CLAUSE_END.match(text, end) is not None
+    return closes and _WORD_BEFORE.search(text, max(0, start - 16), start) is not None
 
 
 def _from_words(words: list[str]) -> int | None:

@@ -37,6 +37,9 @@ class OptionTexts:
         self._normal = [_normalise(mask(str(choice))) for choice in choices]
         self._patterns = [_pattern(lower(mask(str(choice)))) for choice in choices]
         self.words = sum(len(str(choice).split()) for choice in choices)
+        """Words of all options together."""
+        self.wordy = all(len(text) > 3 and text.replace(" ", "").isalpha() for text in self._normal)
+        """Whether every option is a real word or phrase, which no text holds by accident."""
 
     def same(self, first: int | None, second: int | None) -> bool:
         """Whether two options are one, or have identical texts."""
@@ -89,7 +92,7 @@ def _inside(place: Found, other: Found) -> bool:
 
 
 def _normalise(text: str) -> str:
-    plain = " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+    plain = " ".join(unicodedata.normalize("NFKC", text).casefold().replace("{", "").replace("}", "").split())
     start, end = stripped(plain, 0, len(plain), _SURROUNDING)
     return plain[start:end]
 
@@ -100,6 +103,8 @@ def _pattern(lowered: str) -> re.Pattern[str] | None:
     if not words:
         return None
     first, last = words[0][0], words[-1][-1]
-    before = rf"(?<![{_WORD}.\-−])" if re.match(rf"[{_WORD}]", first) else ""
-    after = rf"(?![{_WORD}]|[.,][0-9])" if re.match(rf"[{_WORD}]", last) else ""
-    return re.compile(before + r"\s+".join(re.escape(word) for word in words) + after)
+    before = rf"(?<![{_WORD}.\-−√/^])" if re.match(rf"[{_WORD}]", first) else ""
+    after = rf"(?![{_WORD}√/^]|[.,][0-9])" if re.match(rf"[{_WORD}]", last) else ""
+    body = r"\s+".join(re.escape(word) for word in words)
+    # "√{3}" is often written without its braces.
+    return re.compile(before + body.replace(r"\{", r"\{?").replace(r"\}", r"\}?") + after)

@@ -84,6 +84,12 @@ ANSWERED = [
     ("There are 5 red and 3 blue.\nTherefore, there are 8 objects.", 8),
     ("8\n\nExplanation: 3+5=8", 8),
     ("1. first is 3\n2. second is 4\nTotal = 7", 7),
+    ("There are two models that score more than 60.", 2),
+    ("There are 2 items sold less than 5 units in at least one store.", 2),
+    ("There are more than 50.", 50),
+    ("9 dots make 3 groups.\n\nTherefore, there are 3 in each.\n\nI hope this helps! Is there anything else?", 3),
+    ("So 15% + 41% = **56%**.\n\nDo you have other questions for me?", 56),
+    ("It has 9 dots, so **3** of them, as 9/3 shows", 3),
     ("<think>5</think>6", 6),
     ("<answer>7</answer>", 7),
     (r"Either \boxed{3} or" + "\n" + r"\boxed{4}", 4),
@@ -102,6 +108,8 @@ UNANSWERED = [
     ("5 × 3", "ambiguous"),
     (r"\boxed{3} and \boxed{4}", "ambiguous"),
     ("$36.32 + $32.68 gives $69 on 4 pounds", "ambiguous"),
+    ("There are three dogs and 4 cats", "ambiguous"),
+    ("Find the smallest one", "not found"),
     ("no dogs", "not found"),
     ("the one on the left", "not found"),
     ("H2O", "not found"),
@@ -114,6 +122,8 @@ UNANSWERED = [
     ("1e999", "not found"),
     ("3/0", "not found"),
     ("I can't see image 1", "refusal"),
+    ("The ages of the 2 people are not provided.", "refusal"),
+    ("It is impossible to find f(0).", "refusal"),
 ]
 
 
