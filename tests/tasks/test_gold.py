@@ -1,0 +1,147 @@
+"""Reading one row by a card's field mapping."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from mmeval.core.errors import DataError
+from mmeval.tasks.data import Row
+from mmeval.tasks.gold import (
+    choice_texts,
+    field_value,
+    gold_answer,
+    optional_text,
+    parse_list_literal,
+    required_text,
+    subset_label,
+    to_pixels,
+)
+
+ROW = Row(
+    4,
+    {"a": {"b": {"c": 5}}, "x.y": "dotted", "null": None, "nan": float("nan"), "empty": "", "zero": 0},
+    "d.json, row 5",
+)
+CHOICES = ("red", "green ", "blue")
+
+
+def test_columns_dotted_paths_and_expressions() -> None:
+    assert field_value("a.b.c", ROW) == 5
+    assert field_value("x.y", ROW) == "dotted"
+    assert field_value("= a.b.c * 2", ROW) == 10
+    assert field_value(None, ROW) is None
+
+
+@pytest.mark.parametrize("column", ["absent", "a.absent", "a.b.c.d", "= absent"])
+def test_a_missing_column_is_named_with_row_and_columns(column: str) -> None:
+    with pytest.raises(DataError, match=r"d\.json, row 5: ") as caught:
+        field_value(column, ROW)
+    assert column.removeprefix("= ") in str(caught.value)
+    assert "a, " in caught.value.remedy
+
+
+def test_null_is_no_text() -> None:
+    for column in ("null", "nan"):
+        with pytest.raises(DataError, match=f"row 5: column '{column}' is null"):
+            required_text(column, ROW)
+        assert optional_text(column, ROW) == ""
+    assert (required_text("zero", ROW), required_text("empty", ROW)) == ("0", "")
+    assert optional_text(None, ROW) == ""
+
+
+@pytest.mark.parametrize(
+    ("cell", "texts"),
+    [
+        (["a", 1, 2.5], ["a", "1", "2.5"]),
+        (("a",), ["a"]),
+        ('["a", "b"]', ["a", "b"]),
+        ("['a', \"it's\"]", ["a", "it's"]),
+        ({"A": "x", "B": "y", "C": None, "D": None}, ["x", "y"]),
+        (None, []),
+        ([], []),
+    ],
+)
+def test_choices_in_every_form(cell: Any, texts: list[str]) -> None:
+    assert choice_texts(cell, ROW) == texts
+
+
+@pytest.mark.parametrize(
+    ("cell", "says"),
+    [
+        (5, "choices are int"),
+        ("red, green", "no list"),
+        ("{'a': 1}", "no list"),
+        ("__import__('os').getcwd()", "no list"),
+        ("[" * 5000, "no list"),
+        (["a"] * 27, "27 choices, at most 26"),
+        (["a", None, "c"], "choice 2 of 3 is null"),
+        ({"A": "x", "B": None, "C": "z"}, "choice 2 of 3 is null"),
+    ],
+)
+def test_wrong_choices_are_named(cell: Any, says: str) -> None:
+    with pytest.raises(DataError, match=rf"d\.json, row 5.*{says}"):
+        choice_texts(cell, ROW)
+
+
+def test_a_list_literal_is_never_run() -> None:
+    with pytest.raises(DataError):
+        parse_list_literal("[open('/tmp/x', 'w')]", "p")
+
+
+@pytest.mark.parametrize(
+    ("raw", "form", "letter"),
+    [
+        ("B", "letter", "B"), ("(b)", "letter", "B"), (" c. ", "letter", "C"),
+        ("green", "text", "B"), (" blue", "text", "C"),
+        (0, "index", "A"), ("2", "index", "C"), (1.0, "index", "B"),
+        ("anything", "value", "anything"), (None, "letter", None), (float("nan"), "index", None),
+    ],
+)  # fmt: skip
+def test_gold_letters(raw: Any, form: str, letter: str | None) -> None:
+    assert gold_answer(raw, "choice", form, CHOICES, ROW) == letter
+
+
+@pytest.mark.parametrize(
+    ("raw", "form", "says"),
+    [
+        ("D", "letter", "'D' is no letter of the 3 choices"),
+        ("", "letter", "is no letter"),
+        ("AB", "letter", "is no letter"),
+        ("purple", "text", r"'purple' is none of the choices \['red'"),
+        ("Red", "text", "none of the choices"),
+        (3, "index", "index 3 is outside the 3 choices"),
+        (-1, "index", "outside"),
+        (True, "index", "outside"),
+        (1.5, "index", "outside"),
+        ("x", "index", "outside"),
+    ],
+)
+def test_an_impossible_gold_is_an_error(raw: Any, form: str, says: str) -> None:
+    with pytest.raises(DataError, match=rf"d\.json, row 5: .*{says}") as caught:
+        gold_answer(raw, "choice", form, CHOICES, ROW)
+    assert "answer.target" in caught.value.remedy
+
+
+def test_other_kinds_keep_their_gold() -> None:
+    assert gold_answer([1, 2], "box", "letter", (), ROW) == [1, 2]
+    assert gold_answer("7", "number", "index", (), ROW) == "7"
+
+
+def test_labels() -> None:
+    assert subset_label(["a", "b | c"]) == "a | b / c"
+    assert subset_label(None) == "none"
+    assert subset_label("x | y") == "x / y"
+    assert subset_label(3) == "3"
+
+
+def test_gold_coordinates_become_pixels() -> None:
+    assert to_pixels([0.5, 0.25, 1, 1], (200, 100), 1.0) == [100, 25, 200, 100]
+    assert to_pixels([500, 250], (200, 100), 1000.0) == [100, 25]
+    assert to_pixels([[0, 0, 1000, 1000]], (200, 100), 1000.0) == [[0, 0, 200, 100]]
+    assert to_pixels({"box": [0, 0, 0.5, 0.5], "label": "cat"}, (200, 100), 1.0) == {
+        "box": [0, 0, 100, 50],
+        "label": "cat",
+    }
+    assert to_pixels(None, (2, 2), 1.0) is None
