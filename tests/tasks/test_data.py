@@ -1,0 +1,273 @@
+"""Rows from every format in which benchmarks lie on disk."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+
+from mmeval.core.errors import DataError, MediaError
+from mmeval.tasks.card import Dataset
+from mmeval.tasks.data import Row, lookup, media_from_cell, open_dataset, read_rows
+
+ROWS = [{"id": "1", "q": "Wo?"}, {"id": "2", "q": "Where\nto?"}]
+
+
+def png(colour: str = "red", size: int = 9) -> bytes:
+    buffer = io.BytesIO()
+    Image.new("RGB", (size, size), colour).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def lines(rows: list[dict[str, Any]]) -> bytes:
+    return b"\n".join(json.dumps(row).encode() for row in rows) + b"\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.json", json.dumps(ROWS).encode()),
+        ("b.json", lines(ROWS)),
+        ("c.jsonl", lines(ROWS)),
+        ("blank.jsonl", lines(ROWS).replace(b"\n", b"\n\n  \n")),
+        ("d.ndjson", lines(ROWS)),
+        ("e.csv", b'id,q\n1,Wo?\n2,"Where\nto?"\n'),
+        ("f.tsv", b'id\tq\n1\tWo?\n2\t"Where\nto?"\n'),
+        ("mark.csv", b'\xef\xbb\xbfid,q\r\n1,Wo?\r\n2,"Where\nto?"\r\n'),
+        ("mark.json", b"\xef\xbb\xbf" + json.dumps(ROWS).encode()),
+        ("mark.jsonl", b"\xef\xbb\xbf" + lines(ROWS)),
+    ],
+)
+def test_the_same_rows_in_every_text_format(tmp_path: Path, name: str, content: bytes) -> None:
+    path = tmp_path / name
+    path.write_bytes(content)
+    assert list(read_rows(path)) == ROWS
+
+
+def test_an_object_of_objects_keeps_its_keys(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    path.write_text('{"7": {"q": "x"}, "8": {"q": "y"}}')
+    assert list(read_rows(path)) == [{"_key": "7", "q": "x"}, {"_key": "8", "q": "y"}]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("a.jsonl", b'{"a": 1}\n{"a": \n', "line 2: not JSON"),
+        ("b.jsonl", b'{"a": 1}\n[1]\n', "line 2: one JSON object per line"),
+        ("c.jsonl", b'{"a": "\xff"}\n', "line 1: not JSON"),
+        ("d.json", b"[1, 2]", "list of objects"),
+        ("e.json", b"", "not JSON"),
+        ("f.json", b"<html>404</html>", "not JSON"),
+        ("g.csv", b"a,b\n1,2\n1,2,3\n", "line 3: more cells than the 2 columns"),
+        ("h.csv", b"a,b\n\xff\xfe,1\n", "not UTF-8"),
+        ("i.parquet", b"PAR1 broken PAR1", "not a readable parquet file"),
+        ("j.xlsx", b"x", r"unknown data format '\.xlsx'(.|\n)*\.jsonl"),
+    ],
+)
+def test_a_broken_file_is_named(tmp_path: Path, name: str, content: bytes, says: str) -> None:
+    path = tmp_path / name
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=says) as caught:
+        list(read_rows(path))
+    assert str(path) in str(caught.value)
+    assert caught.value.remedy
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"absent\.csv: No such file"):
+        list(read_rows(tmp_path / "absent.csv"))
+
+
+def row(cell: Any, root: Path | None = None) -> Row:
+    return Row(0, {"image": cell}, "data.tsv, row 1", root)
+
+
+def read(cell: Any, root: Path | None = None) -> list[bytes]:
+    return [media.read() for media in media_from_cell(cell, row(cell, root), "image")]
+
+
+def test_image_cells_of_every_form(tmp_path: Path) -> None:
+    small, large = png(size=1), png(size=700)
+    (tmp_path / "a b.png").write_bytes(small)
+    text = base64.b64encode(small).decode()
+    assert len(text) < 200
+    assert read(small) == [small]
+    assert read({"bytes": small, "path": "x.png"}) == [small]
+    assert read({"bytes": None, "path": "a b.png"}, tmp_path) == [small]
+    assert read("a b.png", tmp_path) == [small]
+    assert read(text, tmp_path) == [small]
+    assert read(base64.b64encode(large).decode(), tmp_path) == [large]
+    assert read("data:image/png;base64," + text) == [small]
+    assert read([small, None, "", {"bytes": large}, {"bytes": None, "path": None}]) == [small, large]
+    assert read(None) == read("") == []
+
+
+def test_an_image_cell_that_is_none_of_these_is_named() -> None:
+    with pytest.raises(DataError, match=r"data\.tsv, row 1, column image: a cell of type int(.|\n)*fields\.images"):
+        read(5)
+    with pytest.raises(MediaError, match=r"row 1, column image: not base64"):
+        read("data:image/png;base64,abc")
+
+
+@pytest.mark.parametrize("cell", ["../secret.png", "a/../../secret.png", "a/b/../../../x"])
+def test_a_relative_path_stays_in_the_data_folder(tmp_path: Path, cell: str) -> None:
+    root = tmp_path / "data"
+    root.mkdir()
+    (tmp_path / "secret.png").write_bytes(png())
+    with pytest.raises(DataError, match=r"row 1: image path .* leaves the data folder"):
+        read(cell, root)
+    with pytest.raises(DataError, match="leaves the data folder"):
+        read({"bytes": None, "path": cell}, root)
+
+
+def test_links_inside_the_data_folder_are_followed(tmp_path: Path) -> None:
+    root, elsewhere = tmp_path / "data", tmp_path / "blobs"
+    root.mkdir()
+    elsewhere.mkdir()
+    (elsewhere / "0a1b").write_bytes(png())
+    (root / "x.png").symlink_to(elsewhere / "0a1b")
+    (root / "images").symlink_to(elsewhere)
+    assert read("x.png", root) == read("images/0a1b", root) == [png()]
+
+
+def test_lookup_finds_names_before_paths() -> None:
+    found = Row(0, {"a.b": 1, "a": {"b": 2, "c": {"d": 3}}}, "p")
+    assert lookup("a.b", found) == 1
+    assert lookup("a.c.d", found) == 3
+
+
+def local(**options: Any) -> Dataset:
+    return Dataset.model_validate({"local": {"files": ["data/*.jsonl", "*.jsonl", "*.tsv", "*.parquet"], **options}})
+
+
+def test_the_first_pattern_and_the_tasks_own_folder_win(tmp_path: Path) -> None:
+    (tmp_path / "t").mkdir()
+    (tmp_path / "t" / "own.jsonl").write_bytes(lines([{"a": "own"}]))
+    (tmp_path / "common.jsonl").write_bytes(lines([{"a": "common"}]))
+    source = open_dataset(local(), "family/t", tmp_path)
+    assert [found.values for found in source.rows()] == [{"a": "own"}]
+    assert source.describe == {"kind": "local", "files": [{"file": "own.jsonl", "bytes": 13}], "file_count": 1}
+    assert [found.values for found in open_dataset(local(), "u", tmp_path).rows()] == [{"a": "common"}]
+
+
+def test_several_files_are_one_data_set_and_can_be_read_again(tmp_path: Path) -> None:
+    for number in range(3):
+        pq.write_table(pa.table({"n": [2 * number, 2 * number + 1]}), tmp_path / f"part-{number}.parquet")
+    source = open_dataset(local(), "t", tmp_path)
+    assert source.total == 6
+    for _ in range(2):
+        assert [(found.position, found.values["n"]) for found in source.rows()] == [(n, n) for n in range(6)]
+    assert [found.place.rsplit("/", 1)[1] for found in source.rows()][2] == "part-1.parquet, row 1"
+
+
+def test_a_broken_parquet_file_is_named_on_opening(tmp_path: Path) -> None:
+    (tmp_path / "a.parquet").write_bytes(b"PAR1 broken PAR1")
+    with pytest.raises(DataError, match=r"a\.parquet: not a readable parquet"):
+        open_dataset(local(), "t", tmp_path)
+
+
+def test_base64_images_of_a_tsv(tmp_path: Path) -> None:
+    encoded = base64.b64encode(png(size=400)).decode()
+    (tmp_path / "x.tsv").write_text(f"index\timage\tquestion\n0\t{encoded * 1}\tq\n")
+    found = next(iter(open_dataset(local(), "t", tmp_path).rows()))
+    assert media_from_cell(found.values["image"], found, "image")[0].read() == png(size=400)
+
+
+def test_image_structs_of_parquet(tmp_path: Path) -> None:
+    table = pa.table({"image": [{"bytes": png(), "path": None}], "images": [[{"bytes": png("blue"), "path": "b.png"}]]})
+    pq.write_table(table, tmp_path / "x.parquet")
+    found = next(iter(open_dataset(local(), "t", tmp_path).rows()))
+    assert media_from_cell(found.values["image"], found, "image")[0].read() == png()
+    assert media_from_cell(found.values["images"], found, "images")[0].read() == png("blue")
+
+
+def test_rows_are_kept_by_value(tmp_path: Path) -> None:
+    (tmp_path / "x.jsonl").write_bytes(lines([{"a": 1, "k": "x"}, {"a": 2, "k": "y"}, {"a": 3, "k": "x"}]))
+    dataset = local().model_copy(update={"where": {"k": ["x"]}})
+    source = open_dataset(dataset, "t", tmp_path)
+    assert [(found.position, found.values["a"]) for found in source.rows()] == [(0, 1), (2, 3)]
+    assert source.total is None
+    missing = local().model_copy(update={"where": {"kind": ["x"]}})
+    with pytest.raises(DataError, match=r"x\.jsonl, row 1: column 'kind' is missing(.|\n)*a, k"):
+        list(open_dataset(missing, "t", tmp_path).rows())
+
+
+@pytest.mark.parametrize("folder", [None, "empty", "absent"])
+def test_missing_data_say_what_was_looked_for(tmp_path: Path, folder: str | None) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match=r"--data-dir|data/\*\.jsonl") as caught:
+        open_dataset(local(), "t", tmp_path / folder if folder else None)
+    assert caught.value.remedy
+
+
+def hub(name: str = "org/pictures", **options: Any) -> Dataset:
+    return Dataset.model_validate({"hub": {"id": name, "split": "test", **options}})
+
+
+def hub_folder(folder: Path, count: int = 3) -> None:
+    """A data set as the hub lays it out: parquet shards with image features, metadata in the schema."""
+    import datasets
+
+    features = datasets.Features({"q": datasets.Value("string"), "image": datasets.Image(), "more": [datasets.Image()]})
+    cells = [{"bytes": png(size=number + 1), "path": f"{number}.png"} for number in range(count)]
+    data = {"q": [str(number) for number in range(count)], "image": cells, "more": [cells[:2]] * count}
+    (folder / "data").mkdir(parents=True)
+    datasets.Dataset.from_dict(data, features=features).to_parquet(str(folder / "data" / "test-00000-of-00001.parquet"))
+
+
+@pytest.fixture
+def hub_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "hub-cache")
+    monkeypatch.setattr("datasets.config.HF_HUB_OFFLINE", True)
+    return tmp_path
+
+
+@pytest.mark.parametrize("place", ["org/pictures", "pictures", "t", "."])
+def test_a_hub_data_set_is_read_with_its_images_undecoded(hub_home: Path, place: str) -> None:
+    hub_folder(hub_home / "copy" / place)
+    source = open_dataset(hub(), "t", hub_home / "copy")
+    rows = list(source.rows())
+    assert [found.values["q"] for found in rows] == ["0", "1", "2"]
+    for number, found in enumerate(rows):
+        assert media_from_cell(found.values["image"], found, "image")[0].read() == png(size=number + 1)
+        assert [media.read() for media in media_from_cell(found.values["more"], found, "more")] == [
+            png(size=1),
+            png(size=2),
+        ]
+        assert found.place == f"org/pictures[test], row {number}"
+    assert source.describe["kind"] == "hub"
+    assert [found.values["q"] for found in source.rows()] == ["0", "1", "2"]
+
+
+def test_another_data_set_in_the_folder_is_not_taken_for_it(hub_home: Path) -> None:
+    hub_folder(hub_home / "copy" / "others")
+    with pytest.raises(DataError, match=r"org/pictures \(test\) cannot be loaded"):
+        open_dataset(hub(), "t", hub_home / "copy")
+
+
+def test_a_split_that_is_not_there_is_named(hub_home: Path) -> None:
+    hub_folder(hub_home / "copy")
+    with pytest.raises(DataError, match=r"org/pictures \(train\)(.|\n)*--data-dir"):
+        open_dataset(Dataset.model_validate({"hub": {"id": "org/pictures", "split": "train"}}), "t", hub_home / "copy")
+
+
+def test_a_hub_that_cannot_be_reached_is_said_so(hub_home: Path) -> None:
+    with pytest.raises(DataError, match=r"org/pictures(.|\n)*connect to the hub once"):
+        open_dataset(hub(), "t", None)
+
+
+def test_a_stream_that_breaks_off_is_a_data_error(hub_home: Path) -> None:
+    hub_folder(hub_home / "copy")
+    source = open_dataset(hub(), "t", hub_home / "copy")
+    shard = next((hub_home / "copy").rglob("*.parquet"))
+    shard.write_bytes(shard.read_bytes()[:200])
+    with pytest.raises(DataError, match=r"org/pictures \(test\) cannot be read"):
+        list(source.rows())
