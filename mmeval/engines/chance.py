@@ -163,7 +163,9 @@ class ChanceEngine:
         identity: dict[str, Any] = {"engine": "chance", "strategy": self._strategy}
         if self.needs_targets:
             identity["answers"] = canonical_json(self._answers).decode()
-        return EngineInfo("chance", VERSION, identity, reads_sample=True, slots=64, profile=choose_profile(self._profile))
+        return EngineInfo(
+            "chance", VERSION, identity, reads_sample=True, slots=64, profile=choose_profile(self._profile)
+        )
 
     async def start(self) -> EngineInfo:
         """See `Engine.start`."""

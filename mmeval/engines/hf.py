@@ -102,7 +102,9 @@ class HfEngine:
                 version("torch")
                 return version("transformers")
             except PackageNotFoundError as error:
-                raise EngineError(f"the hf engine needs {error.name}, which is not installed", remedy=_EXTRA_REMEDY) from error
+                raise EngineError(
+                    f"the hf engine needs {error.name}, which is not installed", remedy=_EXTRA_REMEDY
+                ) from error
         try:
             child = await asyncio.create_subprocess_exec(
                 python, "-c", _VERSION_QUERY, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE

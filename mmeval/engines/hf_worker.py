@@ -1,4 +1,4 @@
-"""Entry point of the hf worker process: `PYTHON hf_worker.py ADDRESS`, under any interpreter with torch and transformers.
+"""Entry point of the hf worker process: `PYTHON hf_worker.py ADDRESS`, under any interpreter with torch.
 
 It loads the folder `worker` beside it as a package of its own, without importing mmeval.
 """

@@ -35,7 +35,14 @@ _NOT_THE_MODEL = frozenset(
 )
 """What training leaves beside a checkpoint."""
 
-TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "spiece.model", "tokenizer_config.json")
+TOKENIZER_FILES = (
+    "tokenizer.json",
+    "tokenizer.model",
+    "vocab.json",
+    "vocab.txt",
+    "spiece.model",
+    "tokenizer_config.json",
+)
 MEMO_LIMIT = 20_000
 """Entries kept in the memo of hashes."""
 SETTLED_S = 2.0
@@ -131,7 +138,9 @@ def check_checkpoint(folder: Path) -> None:
     if not any(name.endswith(WEIGHT_SUFFIXES) and name not in _NOT_THE_MODEL for name in names):
         raise EngineError(f"{folder} has no weights: *.safetensors is missing", remedy="copy the complete checkpoint")
     if not names.intersection(TOKENIZER_FILES):
-        raise EngineError(f"{folder} has no tokenizer: tokenizer.json is missing", remedy="copy the complete checkpoint")
+        raise EngineError(
+            f"{folder} has no tokenizer: tokenizer.json is missing", remedy="copy the complete checkpoint"
+        )
     for name in sorted(names):
         if name.endswith(".index.json"):
             _check_shards(folder, name, names)
@@ -197,7 +206,9 @@ def hash_checkpoint(folder: Path, revision: str | None = None, memo: Path | None
         try:
             files[path.relative_to(folder).as_posix()] = _hash_file(path, known, fresh)
         except OSError as error:
-            raise EngineError(f"{path} cannot be read: {error.strerror or error}", remedy="check its permissions") from error
+            raise EngineError(
+                f"{path} cannot be read: {error.strerror or error}", remedy="check its permissions"
+            ) from error
     if fresh:
         _store_memo(place, {**known, **fresh})
     return CheckpointIdentity(files, revision)

@@ -194,7 +194,9 @@ class OpenAIEngine:
         except (aiohttp.ClientError, ConnectionError) as error:
             reason = getattr(error, "os_error", None) or error
             message = self._redact(f"{url} cannot be reached: {reason}")
-            raise EngineError(message, remedy="is the server up, and --base-url right (it usually ends in /v1)?") from error
+            raise EngineError(
+                message, remedy="is the server up, and --base-url right (it usually ends in /v1)?"
+            ) from error
 
     async def _model_entry(self, base: str) -> dict[str, Any]:
         """Return what `/v1/models` says of the model; empty where the endpoint has no such list."""

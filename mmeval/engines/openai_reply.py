@@ -18,7 +18,9 @@ _TOO_LONG = re.compile(
     r"|exceeds? the (?:model's )?(?:max|maximum|session)[ _a-z]*(?:len|length|tokens)",
     re.IGNORECASE,
 )
-_ONLY_MAX_TOKENS = re.compile(r"max_(?:completion_)?tokens\b[^.]{0,40}(?:greater|too large|at least|must be)", re.IGNORECASE)
+_ONLY_MAX_TOKENS = re.compile(
+    r"max_(?:completion_)?tokens\b[^.]{0,40}(?:greater|too large|at least|must be)", re.IGNORECASE
+)
 _FILTERED = frozenset({"content_filter", "content_policy_violation", "ResponsibleAIPolicyViolation"})
 _BROKEN_FINISH = frozenset({"error", "abort", "cancelled"})
 _QUOTED = 400
@@ -85,7 +87,9 @@ def failure(status: int, headers: Mapping[str, str], body: bytes) -> Response:
         if _TOO_LONG.search(message):
             return Response("too_long", error=message)
     if 300 <= status < 400:
-        return Response("error", error=f"HTTP {status}: the endpoint redirects to {headers.get('Location', 'elsewhere')}")
+        return Response(
+            "error", error=f"HTTP {status}: the endpoint redirects to {headers.get('Location', 'elsewhere')}"
+        )
     return Response("error", error=message)
 
 
@@ -97,7 +101,9 @@ def reply(content_type: str, body: bytes) -> Response:
     """Turn a body that came with status 200 into a response; without latency."""
     kind = content_type.partition(";")[0].strip().lower()
     if kind != "application/json" and not kind.endswith("+json"):
-        return _broken(f"content type {kind or 'missing'}, JSON is expected: {_short(body[:120].decode('utf-8', 'replace'))}")
+        return _broken(
+            f"content type {kind or 'missing'}, JSON is expected: {_short(body[:120].decode('utf-8', 'replace'))}"
+        )
     try:
         payload = orjson.loads(body)
     except orjson.JSONDecodeError as error:
@@ -123,7 +129,9 @@ def _choice(choice: dict[str, Any], payload: dict[str, Any]) -> Response:
         return _broken(f"finish_reason {finish}: {error_fields(orjson.dumps(choice))['message']}")
     refusal = message.get("refusal")
     if refusal or finish == "content_filter":
-        return Response("refused", error=_short(str(refusal or "content filter")), finish_reason=finish, **_usage(payload))
+        return Response(
+            "refused", error=_short(str(refusal or "content filter")), finish_reason=finish, **_usage(payload)
+        )
     reasoning = _text(message.get("reasoning_content")) or _text(message.get("reasoning"))
     text = _text(message.get("content"))
     if text is None and message.get("content") is None and reasoning:

@@ -61,7 +61,9 @@ class ReplayEngine:
             identity = {"predictions": sha256_bytes(data), "id_keys": self._id_keys, "text_keys": self._text_keys}
             details = {"file": str(self._path), "predictions": len(self._answers)}
             profile = choose_profile(self._profile)
-            self._info = EngineInfo("replay", "1", identity, reads_sample=True, slots=64, details=details, profile=profile)
+            self._info = EngineInfo(
+                "replay", "1", identity, reads_sample=True, slots=64, details=details, profile=profile
+            )
         return self._info
 
     async def start(self) -> EngineInfo:
@@ -80,20 +82,27 @@ class ReplayEngine:
             key, response = self._row(row, place)
             if key in answers and answers[key] != response:
                 raise EngineError(
-                    f"{place}: sample {key[1]!r} (repeat {key[2]}) has two answers", remedy="keep one, or number `repeat`"
+                    f"{place}: sample {key[1]!r} (repeat {key[2]}) has two answers",
+                    remedy="keep one, or number `repeat`",
                 )
             answers[key] = response
         if not answers:
-            raise EngineError(f"{self._path} holds no predictions", remedy="one JSON object per line with id and response")
+            raise EngineError(
+                f"{self._path} holds no predictions", remedy="one JSON object per line with id and response"
+            )
         self._answers = answers
         return data
 
     def _row(self, row: Any, place: str) -> tuple[_Key, Response]:
         if not isinstance(row, dict):
-            raise EngineError(f"{place}: a JSON {type(row).__name__}, an object is expected", remedy="see docs/engines.md")
+            raise EngineError(
+                f"{place}: a JSON {type(row).__name__}, an object is expected", remedy="see docs/engines.md"
+            )
         identifier = next((row[key] for key in self._id_keys if row.get(key) is not None), None)
         if identifier is None:
-            raise EngineError(f"{place}: no id ({', '.join(self._id_keys)})", remedy="--engine-arg id_key=COLUMN names it")
+            raise EngineError(
+                f"{place}: no id ({', '.join(self._id_keys)})", remedy="--engine-arg id_key=COLUMN names it"
+            )
         repeat = row.get("repeat", 0)
         if not isinstance(repeat, int) or isinstance(repeat, bool) or repeat < 0:
             raise EngineError(f"{place}: repeat is {repeat!r}", remedy="repeats are numbered 0, 1, 2 …")
@@ -115,7 +124,9 @@ class ReplayEngine:
             return Response("error", error=f"{place}: {column} is null")
         if not isinstance(value, (str, int, float)):
             kind = type(value).__name__
-            raise EngineError(f"{place}: {column} is a JSON {kind}, text is expected", remedy="write the raw answer text")
+            raise EngineError(
+                f"{place}: {column} is a JSON {kind}, text is expected", remedy="write the raw answer text"
+            )
         return Response(
             "ok",
             text=str(value),
@@ -138,7 +149,9 @@ class ReplayEngine:
             if found is not None:
                 return found
         repeat = f", repeat {request.repeat}" if request.repeat else ""
-        return Response("error", error=f"{self._path.name} has no answer to sample {sample.id!r} of {sample.task}{repeat}")
+        return Response(
+            "error", error=f"{self._path.name} has no answer to sample {sample.id!r} of {sample.task}{repeat}"
+        )
 
     async def close(self) -> None:
         """See `Engine.close`."""

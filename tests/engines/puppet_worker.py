@@ -56,7 +56,9 @@ def main() -> int:
             time.sleep(float(header.get("seconds", 0)))
             obey(header["text"])
             size = sum(len(blob) for blob in blobs)
-            channel.send({"type": "answer", "key": header["key"], "status": "ok", "text": header["text"], "bytes": size})
+            channel.send(
+                {"type": "answer", "key": header["key"], "status": "ok", "text": header["text"], "bytes": size}
+            )
 
     threading.Thread(target=work, daemon=True).start()
     while True:

@@ -247,7 +247,9 @@ class TestFake:
     def test_a_fixed_answer(self) -> None:
         assert {a.text for a in asked(self.engine(answer="B"), make_request(), sample_request())} == {"B"}
 
-    @pytest.mark.parametrize("arguments", [{"failure_share": 2}, {"failure_status": "sad"}, {"latency": 1}, {"crash_after": -1}])
+    @pytest.mark.parametrize(
+        "arguments", [{"failure_share": 2}, {"failure_status": "sad"}, {"latency": 1}, {"crash_after": -1}]
+    )
     def test_wrong_arguments(self, arguments: dict[str, Any]) -> None:
         with pytest.raises(EngineError, match=next(iter(arguments))):
             self.engine(**arguments)
@@ -262,5 +264,7 @@ class TestFake:
             "print('alive')\n"
         )
         root = Path(__file__).resolve().parents[2]
-        ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=root, timeout=60, check=False)
+        ended = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, cwd=root, timeout=60, check=False
+        )
         assert (ended.returncode, ended.stdout.split()) == (-9, ["ok"])

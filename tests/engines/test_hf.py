@@ -23,7 +23,12 @@ from mmeval.engines.registry import parse_model
 from tests.engines.conftest import make_request, picture, still
 
 COLORS = ("red", "green", "blue", "yellow", "purple", "orange")
-QUESTIONS = ("What colour is the square?", "What shape is the red object?", "How many objects are there?", "Describe the image.")
+QUESTIONS = (
+    "What colour is the square?",
+    "What shape is the red object?",
+    "How many objects are there?",
+    "Describe the image.",
+)
 
 
 def requests(count: int, **sampling: Any) -> list[Any]:
@@ -82,7 +87,9 @@ class TestAnswers:
 
     def test_greedy_and_sampled_rows_share_a_batch(self, engine: HfEngine, runner: asyncio.Runner) -> None:
         greedy = make_request("Describe the image.", (still(picture()),), Sampling(max_tokens=20))
-        sampled = make_request("Describe the image.", (still(picture()),), Sampling(temperature=3.0, seed=1, max_tokens=20))
+        sampled = make_request(
+            "Describe the image.", (still(picture()),), Sampling(temperature=3.0, seed=1, max_tokens=20)
+        )
         narrow = make_request(
             "Describe the image.", (still(picture()),), Sampling(temperature=3.0, top_k=1, seed=2, max_tokens=20)
         )
@@ -95,7 +102,9 @@ class TestAnswers:
                 engine,
                 [
                     make_request("Describe the image.", (still(picture()),), Sampling(max_tokens=24)),
-                    make_request("Describe the image.", (still(picture()),), Sampling(max_tokens=24, repetition_penalty=50.0)),
+                    make_request(
+                        "Describe the image.", (still(picture()),), Sampling(max_tokens=24, repetition_penalty=50.0)
+                    ),
                 ],
                 2,
             )
@@ -186,7 +195,9 @@ class TestStartFailures:
         with pytest.raises(EngineError, match="adapter"):
             start(f"hf:{tmp_path}")
 
-    @pytest.mark.parametrize("arguments", [{"batchsize": 4}, {"dtype": "float8"}, {"batch_size": 0}, {"max_pixels": "many"}])
+    @pytest.mark.parametrize(
+        "arguments", [{"batchsize": 4}, {"dtype": "float8"}, {"batch_size": 0}, {"max_pixels": "many"}]
+    )
     def test_wrong_engine_arguments(self, arguments: dict[str, Any]) -> None:
         with pytest.raises(EngineError, match=next(iter(arguments))):
             HfEngine(parse_model("tiny", engine_args=arguments))

@@ -45,7 +45,9 @@ async def ask(worker: ManagedWorker, text: str, seconds: float = 0.0, blobs: tup
 
 class TestWire:
     @given(
-        st.dictionaries(st.text(max_size=8).filter(lambda key: key != "sizes"), st.text() | st.integers(-(2**53), 2**53), max_size=5),
+        st.dictionaries(
+            st.text(max_size=8).filter(lambda key: key != "sizes"), st.text() | st.integers(-(2**53), 2**53), max_size=5
+        ),
         st.lists(st.binary(max_size=50), max_size=4),
     )
     def test_frames_come_back_as_they_went(self, header: dict[str, Any], blobs: list[bytes]) -> None:

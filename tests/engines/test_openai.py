@@ -77,7 +77,9 @@ class TestBody:
     def test_every_sampling_field_is_sent_when_set_and_left_out_when_none(self) -> None:
         full = Sampling(0.5, 0.9, 40, 0.05, 1.1, 77, ("\n", "END"), 123)
         body = body_of(make_request(sampling=full))
-        assert {name: body[name] for name in ("temperature", "top_p", "top_k", "min_p", "repetition_penalty", "seed")} == {
+        assert {
+            name: body[name] for name in ("temperature", "top_p", "top_k", "min_p", "repetition_penalty", "seed")
+        } == {
             "temperature": 0.5,
             "top_p": 0.9,
             "top_k": 40,
@@ -158,9 +160,7 @@ class TestStart:
         assert named.shared_identity
         assert named.identity == moved.identity == {"model_id": "step-400"}
 
-    def test_a_server_that_names_its_checkpoint_gives_its_profile(
-        self, runner: asyncio.Runner, tmp_path: Any
-    ) -> None:
+    def test_a_server_that_names_its_checkpoint_gives_its_profile(self, runner: asyncio.Runner, tmp_path: Any) -> None:
         (tmp_path / "config.json").write_text('{"model_type": "qwen3_vl"}')
         entry = {"id": "step-1", "owned_by": "test", "root": str(tmp_path)}
         server = runner.run(Endpoint(models={"data": [entry]}).open())
@@ -179,8 +179,12 @@ class TestStart:
         answer = runner.run(strict.generate(make_request(sampling=Sampling(top_k=5))))
         assert (answer.status, answer.retryable) == ("error", False)
 
-    def test_arguments_go_into_the_body_unless_mmeval_sets_them(self, endpoint: Endpoint, runner: asyncio.Runner) -> None:
-        spec = parse_model("openai:echo", base_urls=(endpoint.url,), engine_args={"chat_template_kwargs": {"thinking": True}})
+    def test_arguments_go_into_the_body_unless_mmeval_sets_them(
+        self, endpoint: Endpoint, runner: asyncio.Runner
+    ) -> None:
+        spec = parse_model(
+            "openai:echo", base_urls=(endpoint.url,), engine_args={"chat_template_kwargs": {"thinking": True}}
+        )
         engine = OpenAIEngine(spec)
         runner.run(engine.generate(make_request()))
         runner.run(engine.close())
@@ -202,14 +206,18 @@ def _describe(runner: asyncio.Runner, word: str, url: str, **options: Any) -> An
     return runner.run(go())
 
 
-def _json(body: Any, status: int = 200, headers: dict[str, str] | None = None) -> Callable[[web.Request], Awaitable[Any]]:
+def _json(
+    body: Any, status: int = 200, headers: dict[str, str] | None = None
+) -> Callable[[web.Request], Awaitable[Any]]:
     async def fault(_: web.Request) -> web.Response:
         return web.json_response(body, status=status, headers=headers)
 
     return fault
 
 
-def _text(text: str, content_type: str = "application/json", status: int = 200) -> Callable[[web.Request], Awaitable[Any]]:
+def _text(
+    text: str, content_type: str = "application/json", status: int = 200
+) -> Callable[[web.Request], Awaitable[Any]]:
     async def fault(_: web.Request) -> web.Response:
         return web.Response(text=text, content_type=content_type, status=status)
 
@@ -238,7 +246,12 @@ async def _hang(_: web.Request) -> web.StreamResponse:
 
 
 NULL = completion(None)
-FLAT = {"message": "context length exceeded", "type": "invalid_request_error", "code": "context_length_exceeded", "object": "error"}
+FLAT = {
+    "message": "context length exceeded",
+    "type": "invalid_request_error",
+    "code": "context_length_exceeded",
+    "object": "error",
+}
 VLLM_LONG = "This model's maximum context length is 1024 tokens. However, your request has at least 1025 input tokens."
 OPENAI_LONG = {"message": "Too many tokens.", "type": "invalid_request_error", "code": "context_length_exceeded"}
 REFUSAL = {"choices": [{"finish_reason": "stop", "message": {"content": None, "refusal": "I won't."}}]}
@@ -255,7 +268,13 @@ FAULTS: list[Any] = [
     ("not found", _json({"error": {"message": "no such model"}}, 404), "error", False, "no such model"),
     ("wrong key", _json({"error": {"message": f"bad key {KEY}"}}, 401), "error", False, "MMEVAL_API_KEY"),
     ("redirect", _text("", "text/html", 302), "error", False, "redirects"),
-    ("too long, vLLM", _json({"error": {"message": VLLM_LONG, "param": "input_tokens"}}, 400), "too_long", False, "1024"),
+    (
+        "too long, vLLM",
+        _json({"error": {"message": VLLM_LONG, "param": "input_tokens"}}, 400),
+        "too_long",
+        False,
+        "1024",
+    ),
     ("too long, LMDeploy", _json(FLAT, 400), "too_long", False, "context length"),
     ("too long, OpenAI", _json({"error": OPENAI_LONG}, 400), "too_long", False, "Too many"),
     (
@@ -265,7 +284,13 @@ FAULTS: list[Any] = [
         False,
         "--sampling max_tokens",
     ),
-    ("filter, Azure", _json({"error": {"message": "filtered", "code": "content_filter"}}, 400), "refused", False, "filtered"),
+    (
+        "filter, Azure",
+        _json({"error": {"message": "filtered", "code": "content_filter"}}, 400),
+        "refused",
+        False,
+        "filtered",
+    ),
     ("filter, finish", _json(completion("half an ans", "content_filter")), "refused", False, "content filter"),
     ("refusal", _json(REFUSAL), "refused", False, "I won't."),
     ("null content", _json(NULL), "error", True, "null"),
@@ -284,7 +309,9 @@ FAULTS: list[Any] = [
 ]
 
 
-@pytest.mark.parametrize(("name", "fault", "status", "retryable", "message"), FAULTS, ids=[fault[0] for fault in FAULTS])
+@pytest.mark.parametrize(
+    ("name", "fault", "status", "retryable", "message"), FAULTS, ids=[fault[0] for fault in FAULTS]
+)
 def test_faults_never_become_answers(
     name: str,
     fault: Any,

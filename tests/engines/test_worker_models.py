@@ -46,7 +46,10 @@ def _save(model: Any, checkpoint: Path, target: Path) -> Path:
 
 def _tokens(checkpoint: Path) -> dict[str, int]:
     config = _config(checkpoint)
-    return {name: config[name] for name in ("image_token_id", "video_token_id", "vision_start_token_id", "vision_end_token_id")}
+    return {
+        name: config[name]
+        for name in ("image_token_id", "video_token_id", "vision_start_token_id", "vision_end_token_id")
+    }
 
 
 def _preprocessor(target: Path, **fields: Any) -> None:
@@ -67,7 +70,12 @@ def qwen2(checkpoint: Path, target: Path) -> Path:
     )
     folder = _save(Qwen2VLForConditionalGeneration(config), checkpoint, target)
     _preprocessor(
-        folder, image_processor_type="Qwen2VLImageProcessor", patch_size=8, merge_size=2, min_pixels=256, max_pixels=4096
+        folder,
+        image_processor_type="Qwen2VLImageProcessor",
+        patch_size=8,
+        merge_size=2,
+        min_pixels=256,
+        max_pixels=4096,
     )
     return folder
 
@@ -89,11 +97,19 @@ def qwen25(checkpoint: Path, target: Path) -> Path:
         "fullatt_block_indexes": [1],
     }
     config = Qwen2_5_VLConfig(
-        text_config={**TEXT, "vocab_size": vocabulary, "rope_parameters": ROPE}, vision_config=vision, tie_word_embeddings=False, **_tokens(checkpoint)
+        text_config={**TEXT, "vocab_size": vocabulary, "rope_parameters": ROPE},
+        vision_config=vision,
+        tie_word_embeddings=False,
+        **_tokens(checkpoint),
     )
     folder = _save(Qwen2_5_VLForConditionalGeneration(config), checkpoint, target)
     _preprocessor(
-        folder, image_processor_type="Qwen2VLImageProcessor", patch_size=8, merge_size=2, min_pixels=256, max_pixels=4096
+        folder,
+        image_processor_type="Qwen2VLImageProcessor",
+        patch_size=8,
+        merge_size=2,
+        min_pixels=256,
+        max_pixels=4096,
     )
     return folder
 
@@ -116,7 +132,12 @@ def llava(checkpoint: Path, target: Path) -> Path:
     config = LlavaConfig(
         text_config=LlamaConfig(**TEXT, vocab_size=full["text_config"]["vocab_size"]),
         vision_config=CLIPVisionConfig(
-            hidden_size=32, intermediate_size=64, num_hidden_layers=3, num_attention_heads=2, image_size=32, patch_size=8
+            hidden_size=32,
+            intermediate_size=64,
+            num_hidden_layers=3,
+            num_attention_heads=2,
+            image_size=32,
+            patch_size=8,
         ),
         image_token_index=full["image_token_id"],
     )
@@ -159,10 +180,16 @@ def answer(loaded: Loaded, items: list[Any], **fields: Any) -> list[Answer]:
 
 
 @pytest.mark.parametrize("make", [qwen2, qwen25, llava])
-def test_a_batch_answers_like_its_rows_alone(make: Callable[[Path, Path], Path], checkpoint: Path, tmp_path: Path) -> None:
+def test_a_batch_answers_like_its_rows_alone(
+    make: Callable[[Path, Path], Path], checkpoint: Path, tmp_path: Path
+) -> None:
     loaded = load(Settings(str(make(checkpoint, tmp_path)), device="cpu"))
     builder = InputBuilder(loaded)
-    shown = [[picture("red", (40, 64))], [picture("blue", (90, 30)), picture("green", (48, 48))], [picture("orange", (33, 77))]]
+    shown = [
+        [picture("red", (40, 64))],
+        [picture("blue", (90, 30)), picture("green", (48, 48))],
+        [picture("orange", (33, 77))],
+    ]
     items = [
         builder.build(conversation(f"What is this{' here' * number}?", len(images)), images)
         for number, images in enumerate(shown)

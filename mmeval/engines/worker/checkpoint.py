@@ -115,7 +115,9 @@ def _device(torch: Any, wanted: str) -> Any:
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError) as error:
         line = str(error).strip().splitlines()[0]
-        raise LoadError(f"device {wanted!r} cannot be used: {line}", "--engine-arg device=auto, cpu or cuda:0") from error
+        raise LoadError(
+            f"device {wanted!r} cannot be used: {line}", "--engine-arg device=auto, cpu or cuda:0"
+        ) from error
     return device
 
 
@@ -163,7 +165,8 @@ def _tokenizer(transformers: Any, settings: Settings) -> Any:
         tokenizer.chat_template = _template_file(settings.folder)
     if not tokenizer.chat_template:
         raise LoadError(
-            f"{settings.folder} has no chat template", "add chat_template.jinja; a base model without one cannot be asked"
+            f"{settings.folder} has no chat template",
+            "add chat_template.jinja; a base model without one cannot be asked",
         )
     return tokenizer
 

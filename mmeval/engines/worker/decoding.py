@@ -110,7 +110,9 @@ class RowSampler:
         for row in self._penalised:
             penalty = self._rows[row].repetition_penalty
             values = scores[row]
-            scores[row] = torch.where(self._seen[row], torch.where(values > 0, values / penalty, values * penalty), values)
+            scores[row] = torch.where(
+                self._seen[row], torch.where(values > 0, values / penalty, values * penalty), values
+            )
 
     def _draw(self, scores: Any) -> Any:
         """Draw one token for each of the sampled rows; (sampled rows, vocabulary) -> (sampled rows,)."""
@@ -121,7 +123,9 @@ class RowSampler:
         def column(values: list[float]) -> Any:
             return torch.tensor(values, dtype=torch.float64, device=scores.device).unsqueeze(1)
 
-        ordered, tokens = torch.sort(scores.double() / column([row.temperature for row in rows]), descending=True, stable=True)
+        ordered, tokens = torch.sort(
+            scores.double() / column([row.temperature for row in rows]), descending=True, stable=True
+        )
         shares = torch.softmax(ordered, dim=-1)
         rank = torch.arange(shares.shape[1], device=shares.device).unsqueeze(0)
         shares = torch.where(shares < shares[:, :1] * column([row.min_p for row in rows]), 0.0, shares)
@@ -131,7 +135,9 @@ class RowSampler:
         before = shares.cumsum(dim=-1) - shares
         shares = torch.where((before >= column([row.top_p for row in rows])) & (rank > 0), 0.0, shares)
         cumulative = shares.cumsum(dim=-1)
-        drawn = [torch.rand(1, generator=self._generators[index], dtype=torch.float64).item() for index in self._sampled]
+        drawn = [
+            torch.rand(1, generator=self._generators[index], dtype=torch.float64).item() for index in self._sampled
+        ]
         place = torch.searchsorted(cumulative, column(drawn) * cumulative[:, -1:], right=True)
         last = (shares > 0).sum(dim=-1, keepdim=True) - 1
         return tokens.gather(1, torch.minimum(place, last)).squeeze(1)
@@ -193,9 +199,7 @@ def generate(
             **batch,
             generation_config=configuration,
             logits_processor=transformers.LogitsProcessorList([sampler]),
-            stopping_criteria=transformers.StoppingCriteriaList(
-                [RowStopper(rows, width, loaded.tokenizer, cancelled)]
-            ),
+            stopping_criteria=transformers.StoppingCriteriaList([RowStopper(rows, width, loaded.tokenizer, cancelled)]),
         )
     produced = output[:, width:].tolist()
     broken = sampler.broken or [False] * len(rows)

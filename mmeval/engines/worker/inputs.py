@@ -62,7 +62,9 @@ class InputBuilder:
         if loaded.image_processor is not None:
             self._image_token = int(loaded.config.image_token_id)
             known = ("image_token_id", "video_token_id", "vision_start_token_id", "vision_end_token_id")
-            tokens = [int(getattr(loaded.config, name)) for name in known if getattr(loaded.config, name, None) is not None]
+            tokens = [
+                int(getattr(loaded.config, name)) for name in known if getattr(loaded.config, name, None) is not None
+            ]
             self._markers = [loaded.tokenizer.convert_ids_to_tokens(token) for token in tokens]
 
     def build(self, messages: list[dict[str, Any]], blobs: list[bytes]) -> Item:

@@ -27,7 +27,9 @@ class WireError(Exception):
 def pack(header: dict[str, Any], blobs: Sequence[bytes] = ()) -> bytes:
     """Return one frame."""
     sizes = [len(blob) for blob in blobs]
-    head = json.dumps({**header, "sizes": sizes}, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
+    head = json.dumps({**header, "sizes": sizes}, ensure_ascii=False, separators=(",", ":")).encode(
+        "utf-8", "surrogatepass"
+    )
     return b"".join((PREFIX.pack(len(head), sum(sizes)), head, *blobs))
 
 
