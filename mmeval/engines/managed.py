@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from mmeval.core.errors import EngineError
+from mmeval.engines.worker.failures import MEMORY_REMEDY
 from mmeval.engines.worker.wire import PREFIX, TOKEN_VARIABLE, WireError, lengths, pack, unpack
 
 _LOG = logging.getLogger(__name__)
@@ -25,6 +26,9 @@ _LOG = logging.getLogger(__name__)
 CONNECT_TIMEOUT_S = 120.0
 """How long a Python process may take to say hello, before it imports anything heavy."""
 CLOSE_TIMEOUT_S = 5.0
+"""How long a worker may take to end when it is closed, before it is killed."""
+BURIAL_TIMEOUT_S = 2.0
+"""How long the process of a lost connection may take to be gone, before it is killed."""
 MAX_RESTARTS = 3
 """Restarts in a row without one answer in between."""
 LOG_LINES = 60
@@ -225,10 +229,9 @@ class ManagedWorker:
         except (EOFError, ConnectionError, WireError) as error:
             await process.child.wait()
             await process.tasks[0]
-            raise EngineError(
-                f"while loading the model, {self._obituary(process.child.returncode)}",
-                remedy="with exit by signal 9 the machine ran out of memory: --engine-arg dtype=bfloat16",
-            ) from error
+            code = process.child.returncode
+            remedy = MEMORY_REMEDY if code == -signal.SIGKILL else "the lines above are the worker's own"
+            raise EngineError(f"while loading the model, {self._obituary(code)}", remedy=remedy) from error
         if header.get("type") != "ready":
             raise EngineError(str(header.get("message", "the worker failed")), remedy=str(header.get("remedy", "")))
         process.tasks.append(asyncio.create_task(self._dispatch(process)))
@@ -332,7 +335,7 @@ class ManagedWorker:
 
     async def _bury(self, process: _Process) -> str:
         process.writer.close()
-        await _end(process.child)
+        await _end(process.child, BURIAL_TIMEOUT_S)
         for task in process.tasks:
             await task
         return self._obituary(process.child.returncode)
@@ -365,11 +368,7 @@ class ManagedWorker:
             if not process.writer.is_closing():
                 process.writer.write(pack({"type": "close"}))
                 process.writer.close()
-            try:
-                await asyncio.wait_for(process.child.wait(), CLOSE_TIMEOUT_S)
-            except TimeoutError:
-                _LOG.warning("the %s worker does not end by itself and is killed", self._name)
-            await _end(process.child)
+            await _end(process.child, CLOSE_TIMEOUT_S)
             await asyncio.gather(*process.tasks, return_exceptions=True)
         self._give_up(f"{self._name} is closed")
         self._open.set()
@@ -398,11 +397,13 @@ async def _listen(
     return server, f"tcp:127.0.0.1:{server.sockets[0].getsockname()[1]}"
 
 
-async def _end(child: asyncio.subprocess.Process) -> None:
-    """Make sure that a child has ended."""
-    if child.returncode is None:
-        try:
-            child.kill()
-        except ProcessLookupError:
-            _LOG.debug("worker %d ended by itself", child.pid)
-    await child.wait()
+async def _end(child: asyncio.subprocess.Process, grace_s: float = 0.05) -> None:
+    """Make sure that a child has ended; it gets `grace_s` seconds to do so by itself."""
+    if child.returncode is not None:
+        return
+    try:
+        await asyncio.wait_for(child.wait(), grace_s)
+    except TimeoutError:
+        # Not child.kill(): it polls, which would take the exit status from the event loop's own watcher.
+        os.kill(child.pid, signal.SIGKILL)
+        await child.wait()
