@@ -211,8 +211,9 @@ def declines(text: str) -> bool:
 def body_end(text: str) -> int:
     """Return where masked text ends without closing courtesies ("I hope this helps!")."""
     end = len(text)
-    while (last := text.rstrip()[:end].rstrip()) and (found := _COURTESY.search(last)):
-        if not last[: found.start()].strip():
+    for _ in range(4):
+        found = _COURTESY.search(text, max(0, end - 300), end)
+        if found is None or not text[: found.start()].strip():
             break
         end = found.start()
     return end
