@@ -63,11 +63,20 @@ def open_run(address: str | Path) -> Run:
         UsageError: when the named model is not in the run.
     """
     text = str(address)
-    folder, _, model = (text, "", "") if Path(text).is_dir() else text.partition("#")
+    folder, model = _split(text)
     manifest = read_manifest(Path(folder))
     if model and model not in [record.name for record in manifest.models]:
         raise unknown(f"model in {folder}", model, [record.name for record in manifest.models])
     return Run(Path(folder), manifest, model or None)
+
+
+def _split(text: str) -> tuple[str, str]:
+    """Part folder and model at the '#' that leaves a folder that is there; both may hold one themselves."""
+    if Path(text).is_dir():
+        return text, ""
+    places = [place for place, character in enumerate(text) if character == "#"]
+    place = next((place for place in places if Path(text[:place]).is_dir()), places[0] if places else len(text))
+    return text[:place], text[place + 1 :]
 
 
 def subset_pairs(subsets: dict[str, str]) -> list[tuple[str, str]]:
@@ -82,6 +91,7 @@ def _dictionaries(column: pd.Series[Any]) -> pd.Series[Any]:
 
 
 def _read_parquet(path: Path, columns: list[str] | None) -> pd.DataFrame:
+    import pandas as pd
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -94,4 +104,7 @@ def _read_parquet(path: Path, columns: list[str] | None) -> pd.DataFrame:
             f"cannot read {path}: {error}", remedy="delete it and run the same `mmeval run` command again"
         ) from error
     frame: pd.DataFrame = table.to_pandas()
+    for field in table.schema:
+        if pa.types.is_string(field.type):  # pandas 3 would make a null text NaN, which is no None and counts as true
+            frame[field.name] = pd.Series(table[field.name].to_pylist(), index=frame.index, dtype=object)
     return frame

@@ -1,0 +1,276 @@
+"""Manifest, tables and their reader."""
+
+from __future__ import annotations
+
+import random
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from mmeval.core.errors import DataError, StorageError, UsageError
+from mmeval.runs import writer as writing
+from mmeval.runs.folder import open_run, subset_pairs
+from mmeval.runs.manifest import SCHEMA_VERSION, Manifest, ModelRecord, TaskRecord, read_manifest, write_manifest
+from mmeval.runs.schema import results_schema, samples_schema
+from mmeval.runs.writer import RunWriter
+
+
+def manifest(**changes: Any) -> Manifest:
+    models = [
+        ModelRecord(
+            name=name, spec=f"fake:{name}", engine="fake", engine_version="1", identity={"a": 1}, identity_digest="d",
+            shared_identity=True,
+        )
+        for name in ("late", "early")
+    ]  # fmt: skip
+    task = TaskRecord(
+        name="t", protocol="default", family="f", title="T", items_digest=None, ask_digest="a", score_digest="s",
+        metrics=["accuracy"], samples=3, available=None, limit=0.5,
+    )  # fmt: skip
+    values: dict[str, Any] = {
+        "run_id": "r", "name": "n", "status": "complete", "created": "2025-01-01T00:00:00+00:00", "command": ["mmeval"],
+        "config": {"limit": 0.5}, "config_digest": "c", "versions": {"python": "3"}, "hardware": {}, "seeds": {"run": 0},
+        "models": models, "tasks": [task], "conditions": ["standard"],
+    }  # fmt: skip
+    return Manifest(**{**values, **changes})
+
+
+def row(model: str, sample: str, repeat: int = 0) -> dict[str, Any]:
+    return {
+        "model": model, "task": "t", "protocol": "default", "family": "f", "condition": "standard", "sample_id": sample,
+        "repeat": repeat, "cluster": sample, "outcome": "scored", "score": 1.0, "correct": True,
+        "scores": {"iou": 0.5}, "subsets": {"kind": "a | b"}, "status": "ok", "response": "ä\u2028",
+        "media": [{"sha256": "x", "width": 1, "height": 2, "kind": "image", "format": "png"}],
+    }  # fmt: skip
+
+
+ROWS = [
+    ((m, 0, 0, p, r), row(("late", "early")[m], f"s{p}", r)) for m in range(2) for p in range(300) for r in range(2)
+]
+
+
+def write(folder: Path, rows: list[Any], samples: int = 300) -> None:
+    with RunWriter(folder) as writer:
+        for order, values in rows:
+            writer.add(order, values)
+        for position in range(samples):
+            writer.add_sample((0, 0, position), {"task": "t", "sample_id": f"s{position}", "subsets": {"kind": "a"}})
+        writer.finish()
+    write_manifest(folder, manifest())
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    write(tmp_path / "run", ROWS)
+    return tmp_path / "run"
+
+
+def test_a_manifest_comes_back_as_it_was(tmp_path: Path) -> None:
+    write_manifest(tmp_path, manifest())
+    assert read_manifest(tmp_path) == manifest()
+    assert [path.name for path in tmp_path.iterdir()] == ["run.json"]
+
+
+def rewrite(folder: Path, **changes: Any) -> None:
+    path = folder / "run.json"
+    path.write_bytes(orjson.dumps({**orjson.loads(path.read_bytes()), **changes}))
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        (
+            {"schema_version": SCHEMA_VERSION + 1},
+            r"run\.json: schema_version is 2, this mmeval reads 1(.|\n)*version that wrote",
+        ),
+        ({"schema_version": None}, "schema_version is None"),
+        ({"status": "perhaps"}, r"run\.json: key status"),
+        ({"surprise": 1}, r"run\.json: key surprise"),
+        ({"models": [{}]}, r"run\.json: key models\.0\."),
+    ],
+)
+def test_a_manifest_that_does_not_fit_is_named_by_key(tmp_path: Path, changes: dict[str, Any], says: str) -> None:
+    write_manifest(tmp_path, manifest())
+    rewrite(tmp_path, **changes)
+    with pytest.raises(DataError, match=says):
+        read_manifest(tmp_path)
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"null"])
+def test_a_broken_manifest_is_named(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "run.json").write_bytes(content)
+    with pytest.raises(DataError, match=r"run\.json"):
+        read_manifest(tmp_path)
+
+
+def test_a_folder_without_a_manifest_is_no_run(tmp_path: Path) -> None:
+    for place in (tmp_path, tmp_path / "absent"):
+        with pytest.raises(DataError, match="is not a run folder"):
+            open_run(place)
+
+
+def test_a_crash_while_writing_leaves_the_old_manifest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_manifest(tmp_path, manifest(status="running"))
+
+    def crash(_: int) -> None:
+        raise OSError("power cut")
+
+    monkeypatch.setattr("os.fsync", crash)
+    with pytest.raises(OSError, match="power cut"):
+        write_manifest(tmp_path, manifest(status="complete"))
+    assert read_manifest(tmp_path).status == "running"
+
+
+def test_one_model_of_a_run_is_addressed_by_name(run: Path) -> None:
+    both, late = open_run(run), open_run(f"{run}#late")
+    assert (both.models, late.models) == (["late", "early"], ["late"])
+    assert (len(both.results()), len(late.results())) == (1200, 600)
+    assert set(late.results(["score"])["model"]) == {"late"}
+    with pytest.raises(UsageError, match=r"unknown model in .*run 'lat'(.|\n)*late"):
+        open_run(f"{run}#lat")
+
+
+def test_a_folder_may_have_a_hash_in_its_name(run: Path) -> None:
+    odd = run.rename(run.with_name("run#3"))
+    assert open_run(odd).models == ["late", "early"]
+    assert open_run(f"{odd}#early").models == ["early"]
+
+
+def test_values_come_back(run: Path) -> None:
+    first = open_run(run).results().iloc[0]
+    assert first["scores"] == {"iou": 0.5}
+    assert first["subsets"] == {"kind": "a | b"}
+    assert first["response"] == "ä\u2028"
+    assert first["media"][0]["height"] == 2
+    assert first["error"] is None
+    assert open_run(run).samples().iloc[2]["subsets"] == {"kind": "a"}
+    assert subset_pairs({"kind": "a | b", "x": "c"}) == [("kind", "a"), ("kind", "b"), ("x", "c")]
+
+
+@pytest.mark.parametrize("name", ["results.parquet", "samples.parquet"])
+def test_a_missing_or_damaged_table_is_named(run: Path, name: str) -> None:
+    path = run / name
+
+    def use() -> None:
+        found = open_run(run)
+        found.results() if name.startswith("results") else found.samples()
+
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(DataError, match=rf"cannot read .*{name}"):
+        use()
+    path.unlink()
+    with pytest.raises(
+        DataError, match=rf"{name} is missing(.|\n)*run command again|{name} is missing(.|\n)*`mmeval run`"
+    ):
+        use()
+
+
+def test_the_order_of_finishing_leaves_no_trace(run: Path, tmp_path: Path) -> None:
+    mixed = ROWS[:]
+    random.Random(3).shuffle(mixed)
+    write(tmp_path / "other", mixed)
+    for name in ("results.parquet", "samples.parquet"):
+        assert (tmp_path / "other" / name).read_bytes() == (run / name).read_bytes()
+    order = open_run(run).results()[["model", "sample_id", "repeat"]].to_numpy().tolist()
+    assert order == [[values["model"], values["sample_id"], values["repeat"]] for _, values in ROWS]
+
+
+def test_tables_have_the_declared_columns(run: Path) -> None:
+    assert pq.read_schema(run / "results.parquet").equals(results_schema())
+    assert pq.read_schema(run / "samples.parquet").equals(samples_schema())
+    assert set(row("m", "s")) <= set(results_schema().names)
+
+
+def test_a_row_delivered_twice_is_one_row_and_a_sample_keeps_its_first(tmp_path: Path) -> None:
+    with RunWriter(tmp_path) as writer:
+        for score in (0.0, 1.0):
+            writer.add((0, 0, 0, 0, 0), {**row("m", "s"), "score": score})
+            writer.add_sample((0, 0, 0), {"task": "t", "sample_id": f"s{score}"})
+        writer.finish()
+    assert pq.read_table(tmp_path / "results.parquet")["score"].to_pylist() == [1.0]
+    assert pq.read_table(tmp_path / "samples.parquet")["sample_id"].to_pylist() == ["s0.0"]
+
+
+def test_an_empty_run_has_empty_tables(tmp_path: Path) -> None:
+    write(tmp_path, [], samples=0)
+    assert open_run(tmp_path).results().empty
+
+
+def test_many_rows_become_several_row_groups(tmp_path: Path) -> None:
+    write(tmp_path, [((0, 0, 0, p, 0), row("late", str(p))) for p in range(writing.ROW_GROUP + 5)], samples=1)
+    assert pq.read_metadata(tmp_path / "results.parquet").num_row_groups == 2
+
+
+CHILD = """
+import sys
+from pathlib import Path
+from mmeval.core.errors import UsageError
+from mmeval.runs.writer import RunWriter
+try:
+    RunWriter(Path(sys.argv[1]))
+except UsageError as error:
+    print(error)
+"""
+
+
+def test_a_second_writer_is_refused_and_harms_nothing(tmp_path: Path) -> None:
+    with RunWriter(tmp_path) as writer:
+        writer.add((0, 0, 0, 0, 0), row("m", "s"))
+        writer.flush()
+        with pytest.raises(UsageError, match="another mmeval process is writing"):
+            RunWriter(tmp_path)
+        other = subprocess.run([sys.executable, "-c", CHILD, str(tmp_path)], capture_output=True, text=True, check=True)
+        assert "another mmeval process is writing" in other.stdout
+        assert "-o" in other.stdout
+        writer.finish()
+    assert pq.read_metadata(tmp_path / "results.parquet").num_rows == 1
+    RunWriter(tmp_path).close()
+    assert not list(tmp_path.glob("rows.sqlite*"))
+
+
+def test_a_working_file_of_a_killed_run_is_replaced(tmp_path: Path) -> None:
+    (tmp_path / "rows.sqlite").write_bytes(b"half a database")
+    (tmp_path / "rows.sqlite-journal").write_bytes(b"x")
+    write(tmp_path, ROWS[:2], samples=1)
+    assert pq.read_metadata(tmp_path / "results.parquet").num_rows == 2
+
+
+def test_a_crash_while_writing_leaves_the_old_table(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = (run / "results.parquet").read_bytes()
+
+    def crash(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", crash)
+    with pytest.raises(
+        StorageError, match=r"run folder .* cannot be written: No space left(.|\n)*every committed answer is kept"
+    ):
+        write(run, ROWS[:10])
+    assert (run / "results.parquet").read_bytes() == before
+    assert len(open_run(run).results()) == 1200
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(StorageError, match=r"run folder .*file/run cannot be written(.|\n)*-o"):
+        RunWriter(tmp_path / "file" / "run")
+
+
+def test_media_are_found_by_hash(run: Path) -> None:
+    (run / "media" / "abc.webp").write_bytes(b"x")
+    assert open_run(run).media_path("abc") == run / "media" / "abc.webp"
+    assert open_run(run).media_path("abd") is None
+
+
+def test_map_columns_may_be_null(tmp_path: Path) -> None:
+    with RunWriter(tmp_path) as writer:
+        writer.add((0, 0, 0, 0, 0), {"model": "m", "scores": None})
+        writer.finish()
+    assert pq.read_table(tmp_path / "results.parquet")["scores"].to_pylist() == [None]
+    assert pa.types.is_map(results_schema().field("scores").type)
