@@ -23,7 +23,7 @@ from PIL import Image
 from mmeval.core.errors import MediaError
 from mmeval.core.hashing import sha256_bytes
 from mmeval.core.types import Media, PreparedImage
-from mmeval.pipeline.media import MAX_PIXELS, ImageFacts, decode_rgb, prepare, prepare_image, validate
+from mmeval.pipeline.media import MAX_PIXELS, Grid, ImageFacts, decode_rgb, prepare, prepare_image, validate
 
 ORIENTATION = 0x0112
 
@@ -243,7 +243,7 @@ def test_a_transparent_colour_of_an_rgb_png_is_flattened() -> None:
     assert [pixels(image).getpixel((x, 0)) for x in range(2)] == [(1, 2, 3), (255, 255, 255)]
 
 
-@pytest.mark.parametrize("brightest", [100, 300, 65535])
+@pytest.mark.parametrize("brightest", [100, 300, 60_000, 65_535])
 def test_sixteen_bits_keep_their_scale(brightest: int) -> None:
     raw = np.array([[0, brightest]], dtype=np.uint16)
     for kind in ("PNG", "TIFF"):
@@ -418,3 +418,33 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
     facts = Facts()
     with pytest.raises(MediaError, match=r"absent\.png.*No such file"):
         prepare(Media("image", path=tmp_path / "absent.png"), facts.known.get, facts.remember)
+
+
+def test_grid_matches_the_published_rule_on_worked_sizes() -> None:
+    grid = Grid(28, 56 * 56, 12_845_056)
+    assert grid.fit(1000, 700) == (1008, 700)
+    assert grid.fit(28, 28) == (56, 56)
+    assert grid.fit(5, 400) == (28, 392)
+    wide, high = grid.fit(8000, 5000)
+    assert wide * high <= 12_845_056
+    assert wide / high == pytest.approx(1.6, rel=0.01)
+
+
+@given(width=st.integers(1, 9000), height=st.integers(1, 9000))
+def test_grid_sides_are_multiples_within_the_limit(width: int, height: int) -> None:
+    wide, high = Grid(28, 3136, 1_000_000).fit(width, height)
+    assert wide % 28 == high % 28 == 0
+    assert wide >= 28
+    assert high >= 28
+    if max(width, height) / min(width, height) < 100:
+        assert wide * high <= 1_000_000
+
+
+def test_an_image_off_the_grid_is_resized_and_one_on_it_is_sent_unchanged() -> None:
+    grid = Grid(28, 3136, 1_000_000)
+    off, on = encode(Image.new("RGB", (100, 60), "red"), "PNG"), encode(Image.new("RGB", (112, 56), "red"), "PNG")
+    resized, _ = prepare_image(off, "off", grid=grid)
+    assert (resized.width, resized.height) == (112, 56)
+    assert (resized.source_width, resized.source_height) == (100, 60)
+    same, _ = prepare_image(on, "on", grid=grid)
+    assert same.data == on
