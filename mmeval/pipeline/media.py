@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -27,6 +28,8 @@ FACTS_VERSION = 2
 """Raised whenever `validate` can come to another verdict, so that cached ones are not taken for it."""
 
 _PLAIN_FORMATS = {"JPEG": "jpeg", "PNG": "png", "WEBP": "webp"}
+BICUBIC = 3
+"""Pillow's number of the filter, which is named without importing Pillow."""
 _ORIENTATION_TAG = 0x0112
 _PNG_END = b"\0\0\0\0IEND\xaeB`\x82"
 
@@ -46,6 +49,34 @@ class ImageFacts:
 
 
 FactsStore = Callable[[str], "ImageFacts | None"]
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """The sizes that a model family's processor yields, so that a model which answers in pixels means the pixels as sent."""
+
+    factor: int
+    """Both sides become multiples of this."""
+    min_pixels: int
+    max_pixels: int
+
+    def fit(self, width: int, height: int) -> tuple[int, int]:
+        """Return (width, height) after the resize rule of the Qwen-VL processors.
+
+        Sides are rounded to multiples of `factor`; beyond the limits on pixels both are scaled by the square root of the
+        ratio, downwards when too large and upwards when too small.
+        """
+        new_width = max(self.factor, round(width / self.factor) * self.factor)
+        new_height = max(self.factor, round(height / self.factor) * self.factor)
+        if new_width * new_height > self.max_pixels:
+            scale = math.sqrt(width * height / self.max_pixels)
+            new_width = max(self.factor, math.floor(width / scale / self.factor) * self.factor)
+            new_height = max(self.factor, math.floor(height / scale / self.factor) * self.factor)
+        elif new_width * new_height < self.min_pixels:
+            scale = math.sqrt(self.min_pixels / (width * height))
+            new_width = math.ceil(width * scale / self.factor) * self.factor
+            new_height = math.ceil(height * scale / self.factor) * self.factor
+        return new_width, new_height
 
 
 def validate(data: bytes, name: str) -> ImageFacts:
@@ -80,6 +111,7 @@ def prepare_image(
     facts: ImageFacts | None = None,
     source_sha256: str | None = None,
     ablation: Callable[[Image], Image] | None = None,
+    grid: Grid | None = None,
 ) -> tuple[PreparedImage, ImageFacts]:
     """Return the image as it is sent, and what validation found.
 
@@ -89,6 +121,7 @@ def prepare_image(
         facts: an earlier verdict on the same bytes; None validates now.
         source_sha256: hash of `data` when it is known already.
         ablation: changes the decoded RGB pixels; leads to a lossless re-encode.
+        grid: the size that the image must have; another one is resized (bicubic) and re-encoded losslessly.
 
     Raises:
         MediaError: as `validate`.
@@ -96,12 +129,15 @@ def prepare_image(
     source = source_sha256 or sha256_bytes(data)
     if facts is None:
         facts = validate(data, name)
-    if facts.plain and ablation is None:
+    size = grid.fit(facts.width, facts.height) if grid is not None else (facts.width, facts.height)
+    if facts.plain and ablation is None and size == (facts.width, facts.height):
         kind = _plain_format(facts.format)
         return PreparedImage(data, kind, facts.width, facts.height, source, source, facts.width, facts.height), facts
     pixels = decode_rgb(data, name)
     if ablation is not None:
         pixels = ablation(pixels)
+    if pixels.size != size:
+        pixels = pixels.resize(size, BICUBIC)
     buffer = io.BytesIO()
     pixels.save(buffer, "PNG", compress_level=1)
     sent = buffer.getvalue()
@@ -136,8 +172,13 @@ def decode_rgb(data: bytes, name: str) -> Image:
     return upright.convert("RGB")
 
 
-def prepare(media: Media, known: FactsStore, remember: Callable[[str, ImageFacts], None],
-            ablation: Callable[[Image], Image] | None = None) -> PreparedMedia:  # fmt: skip
+def prepare(
+    media: Media,
+    known: FactsStore,
+    remember: Callable[[str, ImageFacts], None],
+    ablation: Callable[[Image], Image] | None = None,
+    grid: Grid | None = None,
+) -> PreparedMedia:
     """Read, validate and prepare one media (an image, or all frames of a video).
 
     Raises:
@@ -150,7 +191,7 @@ def prepare(media: Media, known: FactsStore, remember: Callable[[str, ImageFacts
         data = part.read()
         sha = sha256_bytes(data)
         facts = known(sha)
-        image, found = prepare_image(data, part.label, facts=facts, source_sha256=sha, ablation=ablation)
+        image, found = prepare_image(data, part.label, facts=facts, source_sha256=sha, ablation=ablation, grid=grid)
         if facts is None:
             remember(sha, found)
         images.append(image)

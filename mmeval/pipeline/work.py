@@ -16,7 +16,7 @@ from mmeval.core.types import PreparedMedia, Request, Response, Sample
 from mmeval.engines.base import EngineInfo
 from mmeval.pipeline.cache import ResponseCache
 from mmeval.pipeline.identity import cache_key, message_json, request_hash
-from mmeval.pipeline.media import prepare
+from mmeval.pipeline.media import Grid, prepare
 from mmeval.pipeline.plan import RunPlan
 from mmeval.tasks.task import AskStyle, OpenTask, Task, item_hash
 
@@ -116,14 +116,16 @@ def prepare_units(stage: Stage, ticket: Ticket) -> list[Unit]:
     ablation = _ablation(stage, ticket.condition, original)
     try:
         remember = stage.cache.remember_image
-        source = tuple(prepare(media, stage.cache.image_facts, remember) for media in original.media)
-        if ablation is not None:
-            sent = tuple(prepare(media, stage.cache.image_facts, remember, ablation) for media in changed.media)
+        facts = stage.cache.image_facts
+        source = tuple(prepare(media, facts, remember) for media in original.media)
+        grid = _grid(stage.info, task)
+        if changed.media and (ablation is not None or grid is not None):
+            sent = tuple(prepare(media, facts, remember, ablation, grid) for media in changed.media)
         else:
             sent = source if changed.media else ()
     except MediaError as error:
         return _failed(stage, ticket, original, Response("error", error=str(error)))
-    sample = task.settle(replace(changed, media=original.media), source)
+    sample = task.settle(replace(changed, media=original.media), source, sent)
     item = item_hash(original, source)
     refusal = _unsupported(sent, stage.modalities)
     if refusal is not None:
@@ -171,6 +173,21 @@ def _failed(stage: Stage, ticket: Ticket, sample: Sample, failure: Response, ite
         )
         for repeat in range(stage.plan.repeats_for(task))
     ]
+
+
+COORDINATE_KINDS = frozenset({"box", "boxes", "point"})
+QWEN_PIXELS = (56 * 56, 12_845_056)
+"""Limits of the Qwen-VL processors where neither the engine nor its arguments say otherwise."""
+
+
+def _grid(info: EngineInfo, task: Task) -> Grid | None:
+    """The sizes to send where the answer is read in pixels of the processor's grid; other tasks send the original bytes."""
+    factor = info.profile.get("grid")
+    if not factor or info.profile.get("coordinates") != "pixels" or task.card.answer.kind not in COORDINATE_KINDS:
+        return None
+    low = info.details.get("min_pixels") or QWEN_PIXELS[0]
+    high = info.details.get("max_pixels") or QWEN_PIXELS[1]
+    return Grid(int(factor), int(low), int(high))
 
 
 def _ablation(stage: Stage, condition: Condition, sample: Sample) -> Callable[[Image], Image] | None:

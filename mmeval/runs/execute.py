@@ -14,7 +14,7 @@ from typing import Any
 from mmeval.conditions.base import get_condition
 from mmeval.core.errors import EngineError, MmevalError, StorageError, UsageError
 from mmeval.engines.base import SAMPLING_FIELDS, Engine, EngineInfo, NeedsTargets
-from mmeval.engines.registry import create_engine, parse_model
+from mmeval.engines.registry import choice_note, create_engine, parse_model
 from mmeval.pipeline.cache import ResponseCache
 from mmeval.pipeline.plan import Effort, RunPlan
 from mmeval.pipeline.runner import Finished, ModelRun, Progress
@@ -116,7 +116,7 @@ async def prepare_run(config: RunConfig, api_key: str | None = None) -> Prepared
     ]
     engines = [create_engine(spec) for spec in specs]
     plan = RunPlan(open_tasks(config, tasks), conditions, config.repeats, config.seed, _sampling(config.sampling))
-    notes: list[str] = []
+    notes = [note for text, spec in zip(config.models, specs, strict=True) if (note := choice_note(text, spec))]
     for text, engine in zip(config.models, engines, strict=True):
         _check_sampling(text, engine, plan, notes)
     infos = []

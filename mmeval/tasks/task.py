@@ -329,14 +329,23 @@ class Task:
             extras=extras,
         )
 
-    def settle(self, sample: Sample, media: Sequence[PreparedMedia]) -> Sample:
-        """Return the sample with what only the media tell: image sizes, gold in original pixels, the image as cluster."""
+    def settle(
+        self, sample: Sample, media: Sequence[PreparedMedia], sent: Sequence[PreparedMedia] | None = None
+    ) -> Sample:
+        """Return the sample with what only the media tell: image sizes, gold in original pixels, the image as cluster.
+
+        Args:
+            sample: as built from its row.
+            media: the source media.
+            sent: the media as sent, where they differ.
+        """
         images = [image for prepared in media for image in prepared.images]
         if not images:
             return sample if sample.cluster else replace(sample, cluster=sample.id)
         first = images[0]
         size = (first.source_width, first.source_height)
-        context = replace(sample.context, image_size=size, sent_size=(first.width, first.height))
+        shown = next((image for prepared in sent or () for image in prepared.images), first)
+        context = replace(sample.context, image_size=size, sent_size=(shown.width, shown.height))
         target = sample.target
         if self.card.answer.coordinates != "pixels":
             target = to_pixels(target, size, 1.0 if self.card.answer.coordinates == "unit" else 1000.0)
