@@ -136,7 +136,7 @@ def summarise(metric: Metric, scores: Scores, level: float = 0.95) -> Estimate:
 
     Repeats are averaged per sample first (pass@k: estimated per sample). Binary values of one repeat whose clusters
     do not repeat get the Wilson interval; everything else Student's t on the CR1 standard error (over clusters, or
-    samples where each is its own), cut to the metric's range. Where all values of a bounded metric are equal, that
+    samples where each is its own), cut to the metric's range. Where the clusters of a bounded metric do not differ, that
     interval has no width and says too much: a Wilson interval on as many trials as clusters replaces it. A single
     cluster says nothing about others: the interval is the whole range.
     """
@@ -185,7 +185,7 @@ def _interval(
     if metric.bounds is None:
         return found.mean, found.interval
     low, high = metric.bounds
-    if found.interval is None or min(values) == max(values):
+    if found.interval is None or found.interval.high - found.interval.low <= 1e-9 * (high - low):
         if count == 1:
             return found.mean, Interval(low, high, level, "range (one cluster)")
         share = min(max((found.mean - low) / (high - low), 0.0), 1.0)

@@ -81,6 +81,9 @@ def test_degenerate_data_never_give_a_width_of_zero() -> None:
     assert all_right.value == 1.0
     assert all_right.interval is not None
     assert (all_right.interval.low, all_right.interval.high) == pytest.approx((wilson(10, 10).low, 1.0))  # type: ignore[union-attr]
+    halves = estimate("accuracy", [row(i, i % 2 == 0, cluster=f"c{i // 2}") for i in range(8)])
+    assert halves.interval is not None
+    assert (halves.interval.low, halves.interval.high) == pytest.approx((wilson(2, 4).low, wilson(2, 4).high))  # type: ignore[union-attr]
     one = estimate("accuracy", [row(i, i == 0, cluster="same") for i in range(5)])
     assert one.interval is not None
     assert (one.interval.low, one.interval.high, one.clusters) == (0.0, 1.0, 1)
