@@ -126,6 +126,13 @@ def _engine_args(pairs: tuple[str, ...]) -> dict[str, Any]:
     "--attempts", type=click.IntRange(min=1), help="Tries per request before it becomes an error row.  [default: 5]"
 )
 @click.option(
+    "--outage",
+    "outage_s",
+    type=click.FloatRange(min=0),
+    metavar="SECONDS",
+    help="How long to wait for an endpoint that fails again and again.  [default: 60]",
+)
+@click.option(
     "--allow-errors",
     type=click.FloatRange(0, 1),
     metavar="SHARE",
@@ -195,7 +202,7 @@ def _resolve(options: dict[str, Any], config_file: Path | None) -> RunConfig:
         values["trust_remote_code"] = True
     simple = (
         "output", "repeats", "seed", "concurrency", "data_dir", "engine_python", "model_id", "revision", "profile",
-        "prompt_file", "timeout_s", "attempts", "allow_errors",
+        "prompt_file", "timeout_s", "attempts", "outage_s", "allow_errors",
     )  # fmt: skip
     for name in simple:
         if options[name] is not None:

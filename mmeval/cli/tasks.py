@@ -161,7 +161,7 @@ def show(task: str, sample: int | None, data_dir: Path | None, as_json: bool, ta
 
 def _sample_json(task: Any, index: int, data_dir: Path | None) -> dict[str, Any]:
     from mmeval.pipeline.identity import message_json
-    from mmeval.tasks.task import AskStyle, DataOptions
+    from mmeval.tasks.options import AskStyle, DataOptions
 
     for number, (_, build) in enumerate(task.open(DataOptions(data_dir)).samples(AskStyle())):
         if number == index:

@@ -11,7 +11,7 @@ from mmeval.core.errors import MediaError
 
 MediaKind: TypeAlias = Literal["image", "video"]
 Role: TypeAlias = Literal["system", "user", "assistant"]
-Status: TypeAlias = Literal["ok", "refused", "too_long", "timeout", "error"]
+Status: TypeAlias = Literal["ok", "refused", "too_long", "unsupported", "timeout", "error"]
 Outcome: TypeAlias = Literal["scored", "no_answer", "unsupported", "unscored", "error"]
 OUTCOMES: tuple[Outcome, ...] = ("scored", "no_answer", "unsupported", "unscored", "error")
 

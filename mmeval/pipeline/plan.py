@@ -59,6 +59,8 @@ class Effort:
     backoff_s: float = 0.5
     """First wait between tries, doubled each time."""
     backoff_limit_s: float = 30.0
+    outage_s: float = 60.0
+    """How long an endpoint that fails again and again is waited for before the rest is not asked."""
     media_budget_bytes: int = 512 * 1024 * 1024
     """Prepared media that may wait for the engine."""
     workers: int = 2

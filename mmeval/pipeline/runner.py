@@ -17,6 +17,8 @@ from mmeval.pipeline.plan import Effort
 from mmeval.pipeline.work import Stage, Ticket, Unit, prepare_units, tickets
 from mmeval.verifiers.base import Verifier, verify
 
+PROBE_WAIT_S = 1.0
+"""First wait before an endpoint that failed many times in a row is tried again; doubled each time."""
 READ_AHEAD = 32
 """Rows that the reading thread takes from the data set at once."""
 
@@ -86,6 +88,10 @@ class ModelRun:
         self._budget = ByteBudget(effort.media_budget_bytes)
         self._start = start
         self._start_lock = asyncio.Lock()
+        self._preparing = asyncio.Semaphore(effort.workers)
+        self._recovery = asyncio.Lock()
+        self._down_since: float | None = None
+        self._probe_wait = PROBE_WAIT_S
         self._failures_in_row = 0
         self._jitter = random.Random(0)
         self._verifiers: dict[int, Verifier] = {}
@@ -105,9 +111,9 @@ class ModelRun:
         ):
             try:
                 async with asyncio.TaskGroup() as group:
-                    feeder = group.create_task(self._feed(group, reading, preparing))
-                    watcher = group.create_task(self._watch(stop, feeder, group))
-                    feeder.add_done_callback(lambda _: watcher.cancel() if not stop.is_set() else None)
+                    watcher = group.create_task(_raise_when(stop))
+                    await self._feed(reading, preparing)
+                    watcher.cancel()
             except* _Stopped:
                 pass  # the user asked to stop; what is committed stays
             finally:
@@ -115,29 +121,32 @@ class ModelRun:
                 reading.shutdown(wait=False, cancel_futures=True)
         self.progress.state = "done"
 
-    async def _watch(self, stop: asyncio.Event, feeder: asyncio.Task[None], group: asyncio.TaskGroup) -> None:
-        await stop.wait()
-        raise _Stopped
-
-    async def _feed(self, group: asyncio.TaskGroup, reading: ThreadPoolExecutor, preparing: ThreadPoolExecutor) -> None:
+    async def _feed(self, reading: ThreadPoolExecutor, preparing: ThreadPoolExecutor) -> None:
+        """Start every sample as the window allows, and return when all are finished."""
         loop = asyncio.get_running_loop()
         source = tickets(self.stage)
-        while True:
-            batch = await loop.run_in_executor(reading, _take, source, READ_AHEAD)
-            for ticket in batch:
-                await self._window.acquire()
-                await self._budget.room()
-                group.create_task(self._sample(ticket, preparing))
-            if len(batch) < READ_AHEAD:
-                return
+        async with asyncio.TaskGroup() as group:
+            while True:
+                batch = await loop.run_in_executor(reading, _take, source, READ_AHEAD)
+                for ticket in batch:
+                    await self._window.acquire()
+                    group.create_task(self._sample(ticket, preparing))
+                if len(batch) < READ_AHEAD:
+                    return
+
+    async def _prepare(self, ticket: Ticket, preparing: ThreadPoolExecutor) -> list[Unit]:
+        # Sizes are known only after reading, so no more may read at once than the budget can overshoot by.
+        async with self._preparing:
+            await self._budget.room()
+            units = await asyncio.get_running_loop().run_in_executor(preparing, prepare_units, self.stage, ticket)
+            self._budget.take(units[0].bytes if units else 0)
+            return units
 
     async def _sample(self, ticket: Ticket, preparing: ThreadPoolExecutor) -> None:
-        units: list[Unit] = []
         size = 0
         try:
-            units = await asyncio.get_running_loop().run_in_executor(preparing, prepare_units, self.stage, ticket)
+            units = await self._prepare(ticket, preparing)
             size = units[0].bytes if units else 0
-            self._budget.take(size)
             pending = []
             for unit in units:
                 if unit.failure is not None or unit.stored is not None:
@@ -167,12 +176,10 @@ class ModelRun:
         """Ask until an answer, a permanent failure, or the bounded number of tries; a wait holds no slot."""
         response = Response("error", error="not asked")
         for attempt in range(self.effort.attempts):
+            if not await self._endpoint_up():
+                reason = f"{self.progress.model} failed {self._failures_in_row} times in a row"
+                return Response("error", error=f"not asked: {reason}; last: {self.progress.trouble}")
             async with self._slots:
-                if self._failures_in_row >= self._patience:
-                    return Response(
-                        "error",
-                        error=f"not asked: {self.progress.model} failed {self._failures_in_row} times in a row; last: {self.progress.trouble}",
-                    )
                 await self._ensure_started()
                 self.progress.in_flight += 1
                 self.progress.asked += 1
@@ -191,7 +198,28 @@ class ModelRun:
                 await asyncio.sleep(self._wait(attempt, response.retry_after_s))
         # Only failures that a working endpoint would not give count against it.
         self._failures_in_row = self._failures_in_row + 1 if response.retryable else 0
+        if self._failures_in_row == 0:
+            self._down_since = None
         return response
+
+    async def _endpoint_up(self) -> bool:
+        """Whether to ask: yes, while answers come; after many failures in a row one request at a time tries again.
+
+        The waits between those tries grow; after `outage_s` without an answer the rest is not asked.
+        """
+        if self._failures_in_row < self._patience:
+            return True
+        async with self._recovery:
+            if self._failures_in_row < self._patience:
+                return True
+            if self._down_since is None:
+                self._down_since, self._probe_wait = time.monotonic(), PROBE_WAIT_S
+            remaining = self._down_since + self.effort.outage_s - time.monotonic()
+            if remaining <= 0:
+                return False
+            await asyncio.sleep(min(self._probe_wait, remaining))
+            self._probe_wait = min(2 * self._probe_wait, self.effort.backoff_limit_s)
+            return True
 
     @property
     def _patience(self) -> int:
@@ -233,6 +261,11 @@ class ModelRun:
 
 class _Stopped(Exception):
     """Raised inside the task group when the user interrupts."""
+
+
+async def _raise_when(stop: asyncio.Event) -> None:
+    await stop.wait()
+    raise _Stopped
 
 
 class ByteBudget:

@@ -11,14 +11,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mmeval.conditions.base import Condition
-from mmeval.core.errors import MediaError, StorageError
+from mmeval.core.errors import DataError, MediaError, StorageError
 from mmeval.core.types import PreparedMedia, Request, Response, Sample
 from mmeval.engines.base import EngineInfo
 from mmeval.pipeline.cache import ResponseCache
 from mmeval.pipeline.identity import cache_key, message_json, request_hash
 from mmeval.pipeline.media import Grid, prepare
 from mmeval.pipeline.plan import RunPlan
-from mmeval.tasks.task import AskStyle, OpenTask, Task, item_hash
+from mmeval.tasks.options import AskStyle
+from mmeval.tasks.task import OpenTask, Task, item_hash
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -111,7 +112,11 @@ def tickets(stage: Stage) -> Iterator[Ticket]:
 def prepare_units(stage: Stage, ticket: Ticket) -> list[Unit]:
     """Build the sample, prepare its media, and look every repeat up in the cache. Runs in a worker thread."""
     task = ticket.task.task
-    original = ticket.build()
+    try:
+        original = ticket.build()
+    except DataError as error:
+        # The first row was read before the run, so this is the fault of one row, not of the card.
+        return _failed(stage, ticket, _unreadable(ticket), Response("error", error=error.message))
     changed = ticket.condition.sample(original) if ticket.condition.sample else original
     ablation = _ablation(stage, ticket.condition, original)
     try:
@@ -129,7 +134,7 @@ def prepare_units(stage: Stage, ticket: Ticket) -> list[Unit]:
     item = item_hash(original, source)
     refusal = _unsupported(sent, stage.modalities)
     if refusal is not None:
-        return _failed(stage, ticket, sample, Response("too_long", error=refusal), item)
+        return _failed(stage, ticket, sample, Response("unsupported", error=refusal), item)
     if stage.media_dir is not None:
         for media in sent:
             for image in media.images:
@@ -152,6 +157,11 @@ def prepare_units(stage: Stage, ticket: Ticket) -> list[Unit]:
         stored = stage.cache.get(key)
         units.append(Unit(order, task, ticket.condition.name, sample, item, request, asked, key, stored, None, sent))
     return units
+
+
+def _unreadable(ticket: Ticket) -> Sample:
+    identifier = f"row-{ticket.position}"
+    return Sample(identifier, ticket.task.task.name, (), None, cluster=identifier, item={"id": identifier})
 
 
 def _failed(stage: Stage, ticket: Ticket, sample: Sample, failure: Response, item: str = "") -> list[Unit]:

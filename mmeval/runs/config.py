@@ -43,6 +43,8 @@ class RunConfig(BaseModel):
     media: bool = True
     timeout_s: float = Field(default=600.0, gt=0)
     attempts: int = Field(default=5, ge=1)
+    outage_s: float = Field(default=60.0, ge=0)
+    """How long an endpoint that fails again and again is waited for before the rest is not asked."""
     allow_errors: float = Field(default=0.0, ge=0, le=1)
     """Share of rows that may end in error or unscored before the exit code is 6."""
     trust_remote_code: bool = False
@@ -75,7 +77,8 @@ IDENTITY_KEYS = frozenset(
 TRANSPORT_KEYS = frozenset(
     {
         "output", "base_urls", "concurrency", "data_dir", "task_paths", "cache", "engine_python", "prompt_file",
-        "media", "timeout_s", "attempts", "allow_errors",
+        "media", "timeout_s",
+        "outage_s", "attempts", "allow_errors",
     }
 )  # fmt: skip
 """Keys that only say where things are and how hard to try. Data behind `data_dir` and cards behind `task_paths` enter by content."""

@@ -21,12 +21,15 @@ from mmeval.pipeline.runner import Finished, ModelRun, Progress
 from mmeval.pipeline.work import Stage, style_of
 from mmeval.runs.config import RunConfig, config_digest
 from mmeval.runs.manifest import Manifest, read_manifest, write_manifest
-from mmeval.runs.record import new_manifest, now
+from mmeval.runs.record import finished_manifest, new_manifest
 from mmeval.runs.rows import result_row, sample_row
 from mmeval.runs.tally import Tally
 from mmeval.runs.writer import RunWriter
+from mmeval.tasks.options import AskStyle, DataOptions
 from mmeval.tasks.registry import Registry
-from mmeval.tasks.task import AskStyle, DataOptions, OpenTask, Task
+from mmeval.tasks.task import OpenTask, Task
+
+KEPT_NOTE = "the run ended early; the tables of an earlier, more complete run of the same command are kept"
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,12 +197,14 @@ async def execute(
     """
     config, plan = prepared.config, prepared.plan
     began = time.monotonic()
-    run_id = _run_id(folder, config, overwrite)
-    writer = RunWriter(folder)
+    writer: RunWriter | None = None
     try:
+        run_id = _run_id(folder, config, overwrite)
+        writer = RunWriter(folder)
         cache = ResponseCache(cache_path)
-    except MmevalError:
-        writer.close()
+    except BaseException:
+        if writer is not None:
+            writer.close()
         await _close(prepared.engines)
         raise
     progress = [Progress(name, plan.total) for name in prepared.names]
@@ -216,8 +221,11 @@ async def execute(
             problems.insert(0, _first(group))
         problem = problems[0] if problems else None
         cache.close()  # commits what is queued, before the tables speak of it
-        writer.finish()
-        manifest = _finished(manifest, tally, progress, problem, stop.is_set(), time.monotonic() - began, plan)
+        if (stop.is_set() or problem is not None) and not writer.more_than_before():
+            manifest = manifest.model_copy(update={"notes": [*manifest.notes, KEPT_NOTE]})
+        else:
+            writer.finish()
+        manifest = finished_manifest(manifest, tally, progress, problem, stop.is_set(), time.monotonic() - began, plan)
         write_manifest(folder, manifest)
     except OSError as error:
         raise StorageError(
@@ -248,7 +256,7 @@ async def _run_all(
     problems: list[MmevalError],
 ) -> None:
     config = prepared.config
-    effort = Effort(concurrency=config.concurrency, attempts=config.attempts)
+    effort = Effort(concurrency=config.concurrency, attempts=config.attempts, outage_s=config.outage_s)
 
     async def one(index: int) -> None:
         engine, info = prepared.engines[index], prepared.infos[index]
@@ -312,50 +320,6 @@ def _run_id(folder: Path, config: RunConfig, overwrite: bool) -> str:
             remedy="give another folder with -o, or add --overwrite (answers stay in the cache either way)",
         )
     return earlier.run_id
-
-
-def _finished(
-    manifest: Manifest,
-    tally: Tally,
-    progress: Sequence[Progress],
-    problem: MmevalError | None,
-    interrupted: bool,
-    seconds: float,
-    plan: RunPlan,
-) -> Manifest:
-    tasks = [
-        record.model_copy(update={"items_digest": tally.items_digest(index), "samples": tally.samples.get(index, 0)})
-        for index, record in enumerate(manifest.tasks)
-    ]
-    done = sum(entry.done for entry in progress)
-    counts = {
-        **tally.counts(),
-        "asked": sum(entry.asked for entry in progress),
-        "cached": sum(entry.cached for entry in progress),
-        "missing": max(0, (plan.total or 0) * len(progress) - done) if plan.total is not None else 0,
-    }
-    expected = [entry.task.card.dataset.rows for entry in plan.tasks]
-    short = [
-        f"{record.name}: the data set has {record.samples} rows, the card expects {rows}"
-        for record, entry, rows in zip(tasks, plan.tasks, expected, strict=True)
-        if rows is not None
-        and entry.available is None
-        and not interrupted
-        and problem is None
-        and record.samples != rows
-    ]
-    broken = counts["error"] + counts["unscored"] + counts["missing"]
-    status = "interrupted" if interrupted else "incomplete" if broken or problem is not None else "complete"
-    notes = [*manifest.notes, *short, *([f"stopped early: {problem.message}"] if problem is not None else [])]
-    update = {
-        "tasks": tasks,
-        "counts": counts,
-        "status": status,
-        "finished": now(),
-        "timings": {"total": round(seconds, 3)},
-        "notes": notes,
-    }
-    return manifest.model_copy(update=update)
 
 
 def _exit_code(manifest: Manifest, tally: Tally, problem: MmevalError | None, interrupted: bool, allowed: float) -> int:

@@ -11,10 +11,14 @@ from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 from mmeval import __version__
+from mmeval.core.errors import MmevalError
 from mmeval.core.hashing import digest
 from mmeval.core.types import Sampling
+from mmeval.pipeline.plan import RunPlan
+from mmeval.pipeline.runner import Progress
 from mmeval.runs.config import config_digest
 from mmeval.runs.manifest import Manifest, ModelRecord, TaskRecord
+from mmeval.runs.tally import Tally
 from mmeval.tasks.task import OpenTask
 
 if TYPE_CHECKING:
@@ -135,3 +139,53 @@ def git_state() -> dict[str, Any] | None:
     except (OSError, subprocess.SubprocessError):
         return None
     return {"commit": commit, "dirty": bool(status.stdout.strip())}
+
+
+def finished_manifest(
+    manifest: Manifest,
+    tally: Tally,
+    progress: Sequence[Progress],
+    problem: MmevalError | None,
+    interrupted: bool,
+    seconds: float,
+    plan: RunPlan,
+) -> Manifest:
+    """The manifest at the end of a run: counts, status, and what a reader must know."""
+    tasks = [
+        record.model_copy(
+            update={
+                "items_digest": None if interrupted or problem else tally.items_digest(index),
+                "samples": tally.samples.get(index, 0),
+            }
+        )
+        for index, record in enumerate(manifest.tasks)
+    ]
+    done = sum(entry.done for entry in progress)
+    counts = {
+        **tally.counts(),
+        "asked": sum(entry.asked for entry in progress),
+        "cached": sum(entry.cached for entry in progress),
+        "missing": max(0, (plan.total or 0) * len(progress) - done) if plan.total is not None else 0,
+    }
+    expected = [entry.task.card.dataset.rows for entry in plan.tasks]
+    short = [
+        f"{record.name}: the data set has {record.samples} rows, the card expects {rows}"
+        for record, entry, rows in zip(tasks, plan.tasks, expected, strict=True)
+        if rows is not None
+        and entry.available is None
+        and not interrupted
+        and problem is None
+        and record.samples != rows
+    ]
+    broken = counts["error"] + counts["unscored"] + counts["missing"]
+    status = "interrupted" if interrupted else "incomplete" if broken or problem is not None else "complete"
+    notes = [*manifest.notes, *short, *([f"stopped early: {problem.message}"] if problem is not None else [])]
+    update = {
+        "tasks": tasks,
+        "counts": counts,
+        "status": status,
+        "finished": now(),
+        "timings": {"total": round(seconds, 3)},
+        "notes": notes,
+    }
+    return manifest.model_copy(update=update)

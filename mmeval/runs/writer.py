@@ -90,6 +90,20 @@ class RunWriter:
         self._results.clear()
         self._samples.clear()
 
+    def more_than_before(self) -> bool:
+        """Whether at least as many rows are here as in the results table that lies in the folder."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        path = self.folder / "results.parquet"
+        try:
+            before = pq.read_metadata(path).num_rows if path.exists() else 0
+        except (OSError, pa.ArrowInvalid):
+            return True  # a damaged table is no loss
+        self.flush()
+        rows: int = self._database.execute("SELECT COUNT(*) FROM results").fetchone()[0]
+        return rows >= before
+
     def finish(self) -> None:
         """Write `results.parquet` and `samples.parquet` in the order of model, task, condition, position, repeat.
 

@@ -32,9 +32,7 @@ class Interval:
 
     def clip(self, low: float, high: float) -> Interval:
         """Return the interval cut to the range that the quantity can take."""
-        return Interval(
-            min(max(self.low, low), high), min(max(self.high, low), high), self.level, self.method
-        )
+        return Interval(min(max(self.low, low), high), min(max(self.high, low), high), self.level, self.method)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,9 +137,7 @@ def mean_interval(values: npt.ArrayLike, level: float = 0.95) -> MeanEstimate:
         return MeanEstimate(mean, None, None, 1, 1)
     deviations = data - mean
     error = math.sqrt(float(np.dot(deviations, deviations)) / (data.size - 1) / data.size)
-    return MeanEstimate(
-        mean, error, _t_interval(mean, error, data.size - 1, level, "t"), data.size, data.size
-    )
+    return MeanEstimate(mean, error, _t_interval(mean, error, data.size - 1, level, "t"), data.size, data.size)
 
 
 def _mean(data: FloatArray) -> float:
@@ -160,9 +156,7 @@ def _t_interval(mean: float, error: float, freedom: int, level: float, method: s
 def _cluster_index(clusters: Labels) -> npt.NDArray[np.int64]:
     known: dict[Any, int] = {}
     labels = clusters.tolist() if isinstance(clusters, np.ndarray) else clusters
-    return np.fromiter(
-        (known.setdefault(label, len(known)) for label in labels), dtype=np.int64, count=len(labels)
-    )
+    return np.fromiter((known.setdefault(label, len(known)) for label in labels), dtype=np.int64, count=len(labels))
 
 
 def _finite(values: npt.ArrayLike) -> FloatArray:

@@ -14,6 +14,7 @@ from mmeval.core.types import AnswerContext, Media, PreparedMedia, Sample, Sampl
 from mmeval.tasks import synthetic
 from mmeval.tasks.card import Card, parse_card
 from mmeval.tasks.data import Row, Source, lookup, media_from_cell, open_dataset
+from mmeval.tasks.generated import synthetic_source
 from mmeval.tasks.gold import (
     choice_texts,
     field_value,
@@ -24,6 +25,7 @@ from mmeval.tasks.gold import (
     to_pixels,
 )
 from mmeval.tasks.limit import Entry, draw
+from mmeval.tasks.options import AskStyle, DataOptions
 from mmeval.tasks.prompts import DEFAULT_TEMPLATE, build_messages, instruction_for, place_media, render
 from mmeval.tasks.registry import CardFile
 from mmeval.verifiers.base import Verifier
@@ -34,25 +36,6 @@ VERIFIER_OF_KIND: Mapping[str, str] = {"mixed": "mixed"}
 
 MIXED_KINDS = ("choice", "number", "text", "yes-no")
 """What the rows of `kind: mixed` may be, unless the card brings its own prompt and verifier."""
-
-
-@dataclass(frozen=True, slots=True)
-class AskStyle:
-    """What the model's profile adds to a prompt; recorded apart and no part of the task's ask digest."""
-
-    coordinates: str = "pixels"
-    coordinate_order: str = "xy"
-    system: str | None = None
-    reasoning_tags: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class DataOptions:
-    """Where data are read and how much of them."""
-
-    data_dir: Path | None = None
-    limit: int | float | None = None
-    limit_seed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,11 +158,11 @@ class Task:
         Raises:
             DataError: when the data set is missing or a row has no such column.
         """
-        synthetic_source = self.card.dataset.synthetic
-        if synthetic_source is not None:
-            source = _synthetic_source(self.card)
+        if self.card.dataset.synthetic is not None:
+            source = synthetic_source(self.card)
         else:
             source = open_dataset(self.card.dataset, self.name, options.data_dir)
+            self._try_first_row(source)
         if options.limit is None:
             return OpenTask(self, source, None, source.total)
         if source.fetch is not None:
@@ -188,6 +171,13 @@ class Task:
         if not entries:
             raise _no_rows(self)
         return OpenTask(self, source, draw(entries, options.limit, options.limit_seed), len(entries))
+
+    def _try_first_row(self, source: Source) -> None:
+        """Find out before anything is asked when the card does not fit the data; a later row's fault is that row's alone."""
+        for row in source.rows():
+            self.sample(row, AskStyle())
+            return
+        raise _no_rows(self)
 
     def _first(self, source: Source, limit: int | float) -> set[int]:
         """The first items of an endless generator: its answers are balanced over consecutive blocks."""
@@ -411,39 +401,3 @@ def item_hash(sample: Sample, media: Sequence[PreparedMedia]) -> str:
     """Hash of the source item: question, choices, target, original media, row id."""
     sources = [[image.source_sha256 for image in prepared.images] for prepared in media]
     return digest({**sample.item, "media": sources})
-
-
-class _LazyItem(Mapping[str, Any]):
-    """The columns of a synthetic row, drawn when they are read, so that a pass over rows costs nothing."""
-
-    __slots__ = ("_make",)
-
-    def __init__(self, make: Callable[[], synthetic.SyntheticItem]) -> None:
-        self._make = make
-
-    def __getitem__(self, key: str) -> Any:
-        if key != "item":
-            raise KeyError(key)
-        return self._make()
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(("item",))
-
-    def __len__(self) -> int:
-        return 1
-
-
-def _synthetic_source(card: Card) -> Source:
-    settings = card.dataset.synthetic
-    assert settings is not None
-
-    def row(position: int) -> Row:
-        make = partial(
-            synthetic.generate, settings.generator, seed=settings.seed, index=position, difficulty=settings.difficulty
-        )
-        return Row(position, _LazyItem(make), f"{card.name}, item {position}")
-
-    def rows() -> Iterator[Row]:
-        return (row(position) for position in range(settings.size))
-
-    return Source({"kind": "synthetic", **settings.model_dump()}, rows, settings.size, fetch=row)

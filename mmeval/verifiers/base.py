@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any, Protocol
 
+from mmeval.core.errors import DataError
 from mmeval.core.types import AnswerContext, Extraction, Match, Response, Verdict
 
 _REFUSAL = re.compile(
@@ -26,7 +27,13 @@ class Verifier(Protocol):
     version: str
 
     def parse(self, text: str, context: AnswerContext) -> Extraction:
-        """Read the answer from `text` (the final answer text, reasoning already separated). Never raises."""
+        """Read the answer from `text` (the final answer text, reasoning already separated).
+
+        Never raises for what the text says.
+
+        Raises:
+            DataError: when the row's own fields do not say how to read an answer.
+        """
         ...
 
     def match(self, value: Any, target: Any, context: AnswerContext) -> Match:
@@ -46,30 +53,39 @@ def looks_like_refusal(text: str) -> bool:
 def verify(verifier: Verifier, response: Response, target: Any, context: AnswerContext) -> Verdict:
     """Score one response.
 
-    A response without text is never an answer: `too_long` is `unsupported`, `refused` is the model's own failure
-    (`no_answer`), everything else is `error` and leaves the mean.
+    A response without text is never an answer: `too_long` and `unsupported` are permanent, `refused` is the model's own
+    failure (`no_answer`), everything else is `error` and leaves the mean. A row whose own data are broken is `unscored`.
     """
     identity = f"{verifier.name}/{verifier.version}"
-    if response.status == "too_long":
-        return Verdict("unsupported", reason=response.error or "too_long", verifier=identity)
+    if response.status in {"too_long", "unsupported"}:
+        return Verdict("unsupported", reason=response.error or response.status, verifier=identity)
     if response.status == "refused":
         return Verdict("no_answer", score=0.0, correct=False, reason="refusal", verifier=identity)
     if response.status != "ok" or response.text is None:
         return Verdict("error", reason=response.error or response.status, verifier=identity)
-    extraction = verifier.parse(response.text, context)
-    if not extraction.found:
-        reason = extraction.reason or "not found"
-        if response.finish_reason == "length":
-            reason = "truncated"
-        elif not response.text.strip():
-            reason = "empty"
-        elif looks_like_refusal(response.text):
-            reason = "refusal"
-        return Verdict("no_answer", score=0.0, correct=False, reason=reason, verifier=identity)
+    try:
+        return _verdict(verifier, response, response.text, target, context, identity)
+    except DataError as error:
+        return Verdict("unscored", reason=error.message, verifier=identity)
+
+
+def _verdict(
+    verifier: Verifier, response: Response, text: str, target: Any, context: AnswerContext, identity: str
+) -> Verdict:
+    extraction = verifier.parse(text, context)
     if target is None:
         return Verdict(
             "unscored", extracted=extraction.value, span=extraction.span, reason="no target", verifier=identity
         )
+    if not extraction.found:
+        reason = extraction.reason or "not found"
+        if response.finish_reason == "length":
+            reason = "truncated"
+        elif not text.strip():
+            reason = "empty"
+        elif looks_like_refusal(text):
+            reason = "refusal"
+        return Verdict("no_answer", score=0.0, correct=False, reason=reason, verifier=identity)
     found = verifier.match(extraction.value, target, context)
     return Verdict(
         "scored",

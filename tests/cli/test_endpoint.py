@@ -68,7 +68,7 @@ def test_passing_overload_costs_nothing(mmeval: Callable) -> None:
 
 def test_an_endpoint_that_dies_keeps_its_answers(mmeval: Callable, tmp_path: Path) -> None:
     arguments = ("run", "-m", "openai:sim", "-t", "synthetic/existence", "--limit", "400", "-o", "runs/r", "--no-report", "--json",
-                 "--model-id", "w", "--attempts", "1", "--concurrency", "4")  # fmt: skip
+                 "--model-id", "w", "--attempts", "1", "--concurrency", "4", "--outage", "0")  # fmt: skip
     with serving("--dies-after", "100") as url:
         broken = mmeval(*arguments, "--base-url", url)
     assert broken.code == 6, broken.err

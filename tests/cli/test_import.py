@@ -174,7 +174,7 @@ def test_bad_files_say_what_is_wrong(mmeval: Callable, tmp_path: Path, text: str
 
 def test_official_protocol_needs_extractions(mmeval: Callable, tmp_path: Path) -> None:
     row = {"1": {"pid": "1", "question": "q", "query": "q", "choices": ["a", "b"], "question_type": "multi_choice", "answer_type": "text",
-                 "answer": "a", "response": "(A)", "precision": None, "metadata": {name: "x" for name in ("language", "source", "category", "task", "context", "grade", "skills")}}}  # fmt: skip
+                 "answer": "a", "response": "(A)", "precision": None, "metadata": dict.fromkeys(("language", "source", "category", "task", "context", "grade", "skills"), "x")}}  # fmt: skip
     (tmp_path / "o.json").write_text(json.dumps(row))
     refused = mmeval("import", "mathvista", "o.json", "-t", "mathvista@official", "--model", "m")
     assert refused.code == 2

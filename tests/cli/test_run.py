@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import sqlite3
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
 import pytest
+
+from tests.cli.conftest import environment
 
 RUN = (
     "run",
@@ -76,7 +83,7 @@ def test_a_passing_fault_is_retried(mmeval: Callable) -> None:
 
 def test_a_dead_endpoint_ends_quickly_and_keeps_what_is_finished(mmeval: Callable, tmp_path: Path) -> None:
     found = mmeval("run", "-m", "fake", "-t", "synthetic/existence", "--limit", "400", "-o", "runs/r", "--json", "--no-report",
-                   "--engine-arg", "failure_share=1.0", "--attempts", "1", "--concurrency", "4")  # fmt: skip
+                   "--engine-arg", "failure_share=1.0", "--outage", "0", "--attempts", "1", "--concurrency", "4")  # fmt: skip
     assert found.code == 6
     assert found.json["counts"]["asked"] < 100
     assert found.json["counts"]["error"] == 400
@@ -213,14 +220,80 @@ def test_cache_commands(mmeval: Callable, tmp_path: Path) -> None:
 def test_an_engine_that_cannot_start_leaves_the_other_models_alone(mmeval: Callable, tmp_path: Path) -> None:
     broken = tmp_path / "broken"
     broken.mkdir()
-    config = {"model_type": "qwen3_vl", "architectures": ["Qwen3VLForConditionalGeneration"], "vision_config": {"depth": 1}}
+    config = {
+        "model_type": "qwen3_vl",
+        "architectures": ["Qwen3VLForConditionalGeneration"],
+        "vision_config": {"depth": 1},
+    }
     (broken / "config.json").write_text(json.dumps(config))
     (broken / "preprocessor_config.json").write_text("{}")
     (broken / "model.safetensors").write_bytes(b"\x00" * 64)
     (broken / "tokenizer.json").write_text("{}")
-    found = mmeval("run", "-m", "fake,hf:./broken", "-t", "synthetic/existence", "--limit", "20", "-o", "runs/r", "--no-report")
+    found = mmeval(
+        "run", "-m", "fake,hf:./broken", "-t", "synthetic/existence", "--limit", "20", "-o", "runs/r", "--no-report"
+    )
     assert found.code == 2, found.err
     assert "broken" in found.err
     if (tmp_path / "runs/r/results.parquet").exists():  # found out only when the weights were loaded
         rows = table(tmp_path / "runs/r")
         assert (rows["model"] == "fake").sum() == 20
+
+
+def test_one_broken_row_is_an_error_and_the_rest_is_scored(mmeval: Callable, tmp_path: Path) -> None:
+    rows = [{"id": str(i), "question": "Which?", "options": ["red", "blue"], "answer": "A"} for i in range(5)]
+    rows[3]["answer"] = "Z"
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/own.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert mmeval("tasks", "new", "own").code == 0
+    card = (tmp_path / "own.yaml").read_text().replace("  images: [image]", "  images: []")
+    (tmp_path / "own.yaml").write_text(card)
+    arguments = (
+        "run",
+        "-m",
+        "fake",
+        "-t",
+        "own",
+        "--task-path",
+        ".",
+        "--data-dir",
+        "data",
+        "-o",
+        "r",
+        "--no-report",
+        "--json",
+    )
+    found = mmeval(*arguments)
+    assert found.code == 6, found.err
+    assert "'Z' is no letter" in found.err
+    assert found.json["leaderboard"][0]["n"] == 4
+    del rows[0]["answer"]
+    (tmp_path / "data/own.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    refused = mmeval(*arguments)
+    assert refused.code == 2, "the first row shows that the card does not fit"
+    assert "answer" in refused.err
+
+
+def test_an_interrupted_rerun_keeps_a_more_complete_table(mmeval: Callable, tmp_path: Path) -> None:
+    assert mmeval(*RUN).code == 0
+    before = (tmp_path / "runs/r/results.parquet").read_bytes()
+    slow = [
+        sys.executable,
+        "-m",
+        "mmeval",
+        *RUN,
+        "--cache",
+        "slow.sqlite",
+        "--engine-arg",
+        "latency_s=0.5",
+        "--overwrite",
+    ]
+    process = subprocess.Popen(
+        slow, cwd=tmp_path, env=environment(tmp_path), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
+    deadline = time.monotonic() + 60
+    while not (tmp_path / "runs/r/rows.sqlite").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    os.kill(process.pid, signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert (tmp_path / "runs/r/results.parquet").read_bytes() == before

@@ -149,7 +149,15 @@ def test_every_config_field_is_identity_or_transport_and_never_both() -> None:
     assert not IDENTITY_FIELDS & TRANSPORT_FIELDS
     # These two are classed as a whole: a plan is what is asked, an effort how.
     assert names(RunPlan) == {"tasks", "conditions", "repeats", "seed", "sampling"}
-    assert names(Effort) == {"concurrency", "attempts", "backoff_s", "backoff_limit_s", "media_budget_bytes", "workers"}
+    assert names(Effort) == {
+        "concurrency",
+        "attempts",
+        "backoff_s",
+        "backoff_limit_s",
+        "outage_s",
+        "media_budget_bytes",
+        "workers",
+    }
     assert names(Condition) == {"name", "version", "sample", "image"}
 
 

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from mmeval.conditions.base import get_condition
 from mmeval.core.errors import UsageError
 from mmeval.pipeline.plan import RunPlan, check_sampling, parse_sampling
+from mmeval.tasks.options import DataOptions
 from mmeval.tasks.registry import CardFile
-from mmeval.tasks.task import DataOptions, Task
+from mmeval.tasks.task import Task
 
 
 def task(**decoding: Any) -> Task:

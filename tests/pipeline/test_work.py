@@ -19,8 +19,9 @@ from mmeval.engines.base import SAMPLING_FIELDS, EngineInfo
 from mmeval.pipeline.cache import ResponseCache
 from mmeval.pipeline.plan import RunPlan
 from mmeval.pipeline.work import Stage, Unit, prepare_units, style_of, tickets
+from mmeval.tasks.options import DataOptions
 from mmeval.tasks.registry import CardFile
-from mmeval.tasks.task import DataOptions, Task
+from mmeval.tasks.task import Task
 
 ALL = frozenset({"text", "image", "images", "video"})
 INFO = EngineInfo("fake", "1", {"weights": "w"})

@@ -16,8 +16,9 @@ from mmeval.conditions.base import get_condition
 from mmeval.core.errors import DataError
 from mmeval.core.types import MediaPart, PreparedMedia, Sample, TextPart
 from mmeval.pipeline.media import prepare_image
+from mmeval.tasks.options import AskStyle, DataOptions
 from mmeval.tasks.registry import CardFile, Registry
-from mmeval.tasks.task import AskStyle, DataOptions, OpenTask, Task, item_hash
+from mmeval.tasks.task import OpenTask, Task, item_hash
 
 STYLE = AskStyle()
 CARD: dict[str, Any] = {

@@ -20,7 +20,8 @@ from mmeval.runs.rows import result_row, sample_row
 from mmeval.runs.tally import Tally
 from mmeval.runs.writer import RunWriter
 from mmeval.tasks.card import Answer, Card, Dataset, LocalSource
-from mmeval.tasks.task import AskStyle, DataOptions, OpenTask, Task, item_hash
+from mmeval.tasks.options import AskStyle, DataOptions
+from mmeval.tasks.task import OpenTask, Task, item_hash
 from mmeval.verifiers.base import verify
 
 
