@@ -38,8 +38,8 @@ def _text_settings(arch: str, vocabulary: int, ids: dict[str, int]) -> dict[str,
     rope: dict[str, Any] = {"rope_type": "default", "rope_theta": 10000.0}
     if arch == "qwen3_vl":
         settings |= {
-            "hidden_size": 256, "intermediate_size": 512, "num_hidden_layers": 4,
-            "num_attention_heads": 8, "num_key_value_heads": 4, "head_dim": 32,
+            "hidden_size": 192, "intermediate_size": 384, "num_hidden_layers": 4,
+            "num_attention_heads": 6, "num_key_value_heads": 3, "head_dim": 32,
         }  # fmt: skip
         rope |= {"mrope_section": [6, 5, 5], "mrope_interleaved": True}
     else:
@@ -47,7 +47,7 @@ def _text_settings(arch: str, vocabulary: int, ids: dict[str, int]) -> dict[str,
             "hidden_size": 192, "intermediate_size": 384, "num_hidden_layers": 4,
             "num_attention_heads": 6, "num_key_value_heads": 3,
         }  # fmt: skip
-        rope |= {"mrope_section": [4, 6, 6]}
+        rope |= {"mrope_section": [6, 5, 5]}
     settings["rope_parameters"] = rope
     return settings
 

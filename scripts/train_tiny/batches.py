@@ -18,7 +18,7 @@ SQUARE = (96, 96)  # pixels (height, width) as the model sees them
 WIDE = (80, 112)
 
 SCENE_WEIGHTS = {
-    "spatial": 2.6, "attribute": 1.6, "count": 1.8, "box": 1.8, "existence": 1.0, "compare": 1.3, "detect": 0.8,
+    "spatial": 8.0, "attribute": 1.6, "count": 1.8, "box": 2.2, "existence": 1.0, "compare": 1.3, "detect": 0.5,
     "chart": 1.3, "read-number": 1.3, "read-word": 0.8, "degradation": 0.8, "quality": 0.8,
 }  # fmt: skip
 SCREEN_TASK, CLIP_TASK = "point", "order"
@@ -37,15 +37,16 @@ class BatchShape:
 
 STILL_BATCH = BatchShape(rows=16, wide_rows=2, frames=1, length=256, targets=1024)
 CLIP_BATCH = BatchShape(rows=6, wide_rows=0, frames=6, length=384, targets=320)
-CLIP_EVERY = 12  # batches
+CLIP_EVERY = 20  # batches
 FRESH_SHARE = 0.5  # of the pictures are new, the others come from the pool with new questions
 POOL_SIZE = 30_000
 POOL_MINIMUM = 400  # before that every picture is new
 
 # Share of the pictures at difficulty 1, 2 and 3, at the start and at the end of training.
 DIFFICULTY_START = (0.7, 0.3, 0.0)
-DIFFICULTY_END = (0.15, 0.75, 0.1)
-DIFFICULTY_RAMP = 0.25  # of the training
+DIFFICULTY_END = (0.25, 0.7, 0.05)
+EASY_SPATIAL_SHARE = 0.5  # of the relation pictures stay at difficulty 1: relations are the last to be learned
+DIFFICULTY_RAMP = 0.6  # of the training
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +102,8 @@ class BatchStream:
 
     def _new_picture(self, task: str, progress: float) -> Picture:
         difficulty = draw_difficulty(progress, self._rng)
+        if task == "spatial" and self._rng.random() < EASY_SPATIAL_SHARE:
+            difficulty = 1
         index = self._next_index.get((task, difficulty), 0)
         self._next_index[(task, difficulty)] = index + 1
         # Consecutive items of some tasks share a scene; an odd stride visits every scene and every question slot.
@@ -126,8 +129,8 @@ class BatchStream:
         self._made += 1
         if self._made % CLIP_EVERY == 0:
             pictures = [self._picture("clip", progress) for _ in range(CLIP_BATCH.rows)]
-            return assemble([self._clip.fill(p, self._rng) for p in pictures], pictures, CLIP_BATCH)
+            return assemble([self._clip.fill(p, self._rng, progress) for p in pictures], pictures, CLIP_BATCH)
         shape = STILL_BATCH
         names = ["scene"] * (shape.rows - shape.wide_rows) + ["screen"] * shape.wide_rows
         pictures = [self._picture(name, progress) for name in names]
-        return assemble([self._still.fill(p, self._rng) for p in pictures], pictures, shape)
+        return assemble([self._still.fill(p, self._rng, progress) for p in pictures], pictures, shape)

@@ -15,7 +15,7 @@ from typing import Any
 
 from mmeval.tasks.synthetic import TASKS, SyntheticItem, chance, generate
 
-from .prompts import DEFAULT_INSTRUCTIONS, Question, options_block
+from .prompts import DEFAULT_INSTRUCTIONS, LETTERS, Question, options_block
 from .questions import ANSWER_KINDS, own_question
 from .validate import intersection_over_union
 
@@ -26,7 +26,7 @@ DEFAULT_LONGEST = 6
 
 # Wordings that training never uses.
 UNSEEN_INSTRUCTIONS = {
-    "choice": "Tell me which letter is right.",
+    "choice": "Tell me which option is right.",
     "number": "Just state the number, please.",
     "yes-no": "Yes or no?",
     "text": "Please reply as briefly as possible.",
@@ -97,8 +97,9 @@ def score(task: str, item: SyntheticItem, reply: str) -> float:
     kind = ANSWER_KINDS[task]
     reply = reply.strip()
     if kind == "choice":
-        match = re.match(r"\(?([A-H])\b", reply)
-        return float(match is not None and match.group(1) == item.answer)
+        right = item.choices[LETTERS.index(item.answer)] if item.choices else ""
+        letter = re.fullmatch(r"\(?([A-H])[).:]?", reply)
+        return float(letter.group(1) == item.answer if letter else reply.lower().rstrip(".") == right.lower())
     if kind in ("number", "rating"):
         values = numbers_in(reply)
         return float(len(values) == 1 and values[0] == float(item.answer))

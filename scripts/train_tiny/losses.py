@@ -16,7 +16,7 @@ from mmeval.tasks.synthetic.scenes import COLOR_NAMES
 from .architecture import IMAGE_MEAN, IMAGE_STD, MERGE_SIZE, PATCH_SIZE
 from .batches import Batch
 from .forward import BatchedModel
-from .packing import PADDING_BRANCH, PackedRows
+from .packing import PADDING_BRANCH, Encoder, PackedRows
 from .pictures import CHARACTERS, LABELS, DenseTruth
 
 CLASS_COUNTS = (len(COLOR_NAMES) + 1, len(LABELS) + 1, len(CHARACTERS) + 1)
@@ -37,6 +37,30 @@ class TensorBatch:
     target_ids: Tensor
     target_weights: Tensor
     truth: tuple[Tensor, Tensor, Tensor, Tensor] | None  # color, label, character, box of all visual tokens
+
+
+NO_WORD = -100
+
+
+@dataclass(frozen=True, slots=True)
+class WordIds:
+    """For each class of the dense truth the token of its name, or NO_WORD."""
+
+    color: Tensor
+    label: Tensor
+    character: Tensor
+    places: Tensor  # left, right, top, bottom
+
+
+PLACE_WORDS = ("left", "right", "top", "bottom")
+
+
+def word_ids(encode: Encoder) -> WordIds:
+    def table(names: Sequence[str], lead: str) -> Tensor:
+        pieces = [encode(lead + name) for name in names]
+        return torch.tensor([p[0] if len(p) == 1 else NO_WORD for p in pieces] + [NO_WORD])
+
+    return WordIds(table(COLOR_NAMES, " "), table(LABELS, " "), table(CHARACTERS, ""), table(PLACE_WORDS, " ")[:-1])
 
 
 def patches_of(images: NDArray[np.uint8]) -> Tensor:
@@ -89,9 +113,10 @@ def to_tensors(batch: Batch) -> TensorBatch:
 class Objective(torch.nn.Module):
     """Computes both losses; the dense head is thrown away after training."""
 
-    def __init__(self, model: BatchedModel, width: int, bfloat16: bool = True) -> None:
+    def __init__(self, model: BatchedModel, width: int, bfloat16: bool = True, words: WordIds | None = None) -> None:
         super().__init__()
         self.model = model
+        self.words = words
         self.dense_head = torch.nn.Linear(width, sum(CLASS_COUNTS) + 4)
         self.bfloat16 = bfloat16
 
@@ -116,7 +141,30 @@ class Objective(torch.nn.Module):
         language = (losses * batch.target_weights).sum() / batch.target_weights.sum()
         if batch.truth is None:
             return language, torch.zeros(())
-        return language, dense_loss(dense.float(), *batch.truth)
+        total = dense_loss(dense.float(), *batch.truth)
+        if self.words is not None:
+            total = total + word_loss(self.model.logits(visual.float()), self.words, *batch.truth)
+        return language, total
+
+
+def word_loss(logits: Tensor, words: WordIds, color: Tensor, label: Tensor, character: Tensor, box: Tensor) -> Tensor:
+    """Visual tokens should look like the words for what they cover: colour, class or character, and place.
+
+    Scored with the embedding table itself, which puts pictures and text into one space, so that a word in a question
+    finds the matching visual tokens soon.
+    """
+    covered = label < len(LABELS)
+    right = (box[:, 0] + box[:, 2] > 1).long()
+    bottom = (box[:, 1] + box[:, 3] > 1).long()
+    targets = [
+        words.color[color],
+        words.label[label],
+        words.character[character],
+        torch.where(covered, words.places[right], NO_WORD),
+        torch.where(covered, words.places[2 + bottom], NO_WORD),
+    ]
+    losses = [F.cross_entropy(logits, t, ignore_index=NO_WORD, reduction="sum") for t in targets]
+    return torch.stack(losses).sum() / logits.shape[0]
 
 
 def dense_loss(scores: Tensor, color: Tensor, label: Tensor, character: Tensor, box: Tensor) -> Tensor:

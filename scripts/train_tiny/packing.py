@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from mmeval.tasks.synthetic.scenes import SHAPE_NAMES
+
 from .pictures import CELL, Picture
-from .prompts import SYSTEM_PROMPTS, Question, Turn, default_turn, varied_turn
+from .prompts import DEFAULT_SHARE, SYSTEM_PROMPTS, Question, Turn, default_turn, varied_turn
 from .questions import derived_questions, photo_questions
 from .tokenizer import IMAGE_PAD, TURN_END, TURN_START, VISION_END, VISION_START
 
@@ -30,6 +32,11 @@ OPEN_FORM_SHARE = 0.3  # of the choice questions are also asked without options
 FACT_SHARE = 0.5  # of the rows ask one of the item's facts
 DERIVED_PER_ROW = 6  # tried; as many as fit are kept
 FEWEST_QUESTIONS = 4  # filled up with facts
+EASY_UNTIL = 0.85  # of the training; the share of easy rows falls linearly from 1 to 0
+COORDINATE_WEIGHT = 0.5  # their many digits are uncertain and would drown the other replies
+EASY_OWN_SHARE = 0.4  # of the easy rows ask the item's own question
+EASY_TEXT_FIRST_SHARE = 0.1
+EASY_DEFAULT_SHARE = 0.5  # of their questions use the default prompt
 PADDING_BRANCH = -1
 
 
@@ -94,11 +101,11 @@ class Writer:
         self._mark(tokens)
         self.position += max(rows, columns)
 
-    def reply(self, ids: Sequence[int]) -> None:
+    def reply(self, ids: Sequence[int], coordinates: bool = False) -> None:
         """Text to be learned: each token is predicted from the one before it."""
         first = len(self.row.ids)
         self.text(ids)
-        weight = len(ids) ** -0.5
+        weight = len(ids) ** -0.5 * (COORDINATE_WEIGHT if coordinates else 1.0)
         self.row.target_places.extend(range(first - 1, first - 1 + len(ids)))
         self.row.target_ids.extend(ids)
         self.row.target_weights.extend([weight] * len(ids))
@@ -127,7 +134,7 @@ class Packer:
 
     def _closing(self, writer: Writer, reply: str) -> None:
         writer.text(self.encode(f"{TURN_END}\n{TURN_START}assistant\n"))
-        writer.reply([*self.encode(reply), self.encode.turn_end])
+        writer.reply([*self.encode(reply), self.encode.turn_end], reply.startswith("["))
 
     def prefix(self, row: Row, picture: Picture, system: str | None) -> int:
         """Write the shared part; returns the position after it."""
@@ -151,15 +158,20 @@ class Packer:
             self._images(writer, picture)
         self._closing(writer, turn.reply)
 
-    def fill(self, picture: Picture, rng: random.Random) -> Row:
-        """A training row about `picture`: its own question first, then others while they fit."""
+    def fill(self, picture: Picture, rng: random.Random, progress: float = 1.0) -> Row:
+        """A training row about `picture`: its own question first, then others while they fit.
+
+        Args:
+            progress: part of the training that is over; early rows are easier.
+        """
+        easy = rng.random() >= progress / EASY_UNTIL
         system = rng.choice(SYSTEM_PROMPTS) if rng.random() < SYSTEM_SHARE else None
-        text_first = rng.random() < TEXT_FIRST_SHARE
+        text_first = rng.random() < (EASY_TEXT_FIRST_SHARE if easy else TEXT_FIRST_SHARE)
         row = Row()
         position = 0 if text_first else self.prefix(row, picture, system)
-        for number, question in enumerate(choose_questions(picture, rng), start=1):
+        for number, question in enumerate(choose_questions(picture, rng, easy), start=1):
             kept = len(row.ids), len(row.target_ids)
-            turn = varied_turn(question, rng)
+            turn = varied_turn(question, rng, EASY_DEFAULT_SHARE if easy else DEFAULT_SHARE)
             if question is picture.own and rng.random() < BLIND_SHARE:
                 self.standalone(row, number, turn, system, None)
             elif text_first:
@@ -189,8 +201,12 @@ def truncate(row: Row, tokens: int, targets: int) -> None:
         del getattr(row, name)[targets:]
 
 
-def choose_questions(picture: Picture, rng: random.Random) -> list[Question]:
+def choose_questions(picture: Picture, rng: random.Random, easy: bool = False) -> list[Question]:
+    """What to ask about a picture, the most important first."""
     own = picture.own
+    if easy and picture.objects and picture.objects[0].label in SHAPE_NAMES and len(picture.pixels) == 1:
+        questions = derived_questions(picture.objects, picture.size, DERIVED_PER_ROW, rng, easy=True)
+        return [own, *questions] if rng.random() < EASY_OWN_SHARE else questions
     questions = [own]
     if own.choices is not None and rng.random() < OPEN_FORM_SHARE and len(own.answer) < 40:
         questions.append(Question(own.task, "text", own.text, own.answer))

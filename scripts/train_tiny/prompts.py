@@ -12,7 +12,7 @@ from dataclasses import dataclass
 LETTERS = "ABCDEFGH"
 
 DEFAULT_INSTRUCTIONS = {
-    "choice": "Answer with the letter of the correct option.",
+    "choice": "Answer with the correct option.",
     "number": "Answer with a number.",
     "yes-no": "Answer yes or no.",
     "text": "Answer with a single word or phrase.",
@@ -24,16 +24,15 @@ DEFAULT_INSTRUCTIONS = {
 
 OTHER_INSTRUCTIONS = {
     "choice": (
-        "Answer with the option's letter.",
-        "Answer with the option's letter from the given choices directly.",
-        "Which option is correct? Reply with the letter only.",
-        "Choose the correct option and reply with its letter.",
-        "Select the right answer. Only give the letter.",
-        "Please answer with a single letter.",
-        "Give the letter of the best option.",
-        "Pick one option: A, B, C or D.",
-        "Respond with A, B, C or D.",
-        "The correct letter is:",
+        "Choose the correct option.",
+        "Which option is correct?",
+        "Pick one of the options.",
+        "Select the right answer from the options.",
+        "Answer with one of the options.",
+        "Please answer with the correct option.",
+        "Reply with the correct option only.",
+        "Which of these is right?",
+        "The correct option is:",
     ),
     "number": (
         "Answer with a single number.",
@@ -145,7 +144,7 @@ def default_turn(question: Question) -> Turn:
         return Turn(question.text, question.answer)
     instruction = DEFAULT_INSTRUCTIONS[question.kind]
     if question.choices is not None:
-        return Turn(f"{question.text}\n{options_block(question.choices)}\n{instruction}", question.letter)
+        return Turn(f"{question.text}\n{options_block(question.choices)}\n{instruction}", question.answer)
     return Turn(f"{question.text}\n{instruction}", question.answer)
 
 
@@ -164,7 +163,7 @@ def varied_turn(question: Question, rng: random.Random, default_share: float = D
             return Turn(text, question.answer)
         block = options_block(question.choices, rng.choice(OPTION_STYLES))
         text = f"{text}\n{rng.choice(OPTION_TITLES)}{block}"
-    reply = question.letter if question.choices is not None else question.answer
+    reply = question.answer
     if plain:
         return Turn(text, reply)
     instruction = rng.choice((*OTHER_INSTRUCTIONS[question.kind], DEFAULT_INSTRUCTIONS[question.kind]))

@@ -23,6 +23,7 @@ RELATION_PHRASES = {
 }  # fmt: skip
 DOMINANCE = 1.5  # offset on the asked axis over that on the other
 MINIMUM_OFFSET = 0.12  # of the picture's side, between centres
+CLEAR_GAP = 0.05  # of the picture's side, between the outermost object and the next
 LONGEST_CAPTION = 6  # objects
 LONGEST_BOX_LIST = 4  # boxes
 SCREEN_LABELS = {"button", "icon", "text field", "check box"}
@@ -307,23 +308,73 @@ def photo_questions(degradation: str, severity: int, rng: random.Random) -> list
     ]
 
 
+def ask_open_attribute(objects: Sequence[SceneObject], size: Size, rng: random.Random) -> Question | None:
+    """`ask_attribute` without options."""
+    question = ask_attribute(objects, size, rng)
+    return None if question is None else Question(question.task, "text", question.text, question.answer)
+
+
+def ask_outermost(objects: Sequence[SceneObject], size: Size, rng: random.Random) -> Question | None:
+    """Which object lies farthest towards one side."""
+    side = rng.randrange(4)
+    axis, last = side % 2, side >= 2
+    ordered = sorted(objects, key=lambda o: o.box[axis] + o.box[axis + 2], reverse=last)
+    if len(ordered) > 1:
+        gap = sum(ordered[0].box[axis::2]) - sum(ordered[1].box[axis::2])
+        if abs(gap) / 2 < CLEAR_GAP * size[axis]:
+            return None
+    word = ("leftmost", "topmost", "rightmost", "bottommost")[side]
+    return Question("derived-outermost", "text", f"Which object is the {word} one?", ordered[0].name)
+
+
+def ask_farther(objects: Sequence[SceneObject], size: Size, rng: random.Random) -> Question | None:
+    """Which of two objects lies farther towards one side: a relation whose answer is one of the names."""
+    unique = unique_objects(objects)
+    if len(unique) < 2:
+        return None
+    first, second = rng.sample(unique, 2)
+    axis = rng.randrange(2)
+    gap = (first.box[axis] + first.box[axis + 2] - second.box[axis] - second.box[axis + 2]) / 2
+    if abs(gap) < MINIMUM_OFFSET * size[axis]:
+        return None
+    before = rng.random() < 0.5
+    word = (("left", "right"), ("up", "down"))[axis][not before]
+    right = first if (gap < 0) == before else second
+    text = f"Which is farther {word}, the {first.name} or the {second.name}?"
+    return Question("derived-farther", "text", text, right.name)
+
+
+def ask_at(objects: Sequence[SceneObject], size: Size, rng: random.Random) -> Question | None:
+    """The reverse of pointing: what lies at given coordinates."""
+    thing = rng.choice(objects)
+    return Question("derived-at", "text", f"What is at {point_text(thing.box, size)}?", thing.name)
+
+
 Asker = Callable[[Sequence[SceneObject], Size, random.Random], Question | None]
 SCENE_ASKERS: tuple[tuple[Asker, float], ...] = (
-    (ask_spatial, 3.0), (ask_zone, 0.8), (ask_box, 2.0), (ask_point, 1.2), (ask_attribute, 1.5),
-    (ask_count, 1.5), (ask_existence, 0.8), (ask_detect, 0.6), (ask_caption, 0.5),
+    (ask_spatial, 8.0), (ask_zone, 0.8), (ask_box, 2.5), (ask_point, 1.2), (ask_attribute, 1.5),
+    (ask_count, 1.5), (ask_existence, 0.8), (ask_detect, 0.5), (ask_caption, 0.8), (ask_outermost, 0.7), (ask_at, 0.6),
+    (ask_farther, 1.2),
 )  # fmt: skip
 """Questions about scenes of coloured shapes, with their relative frequency."""
+EASY_ASKERS: tuple[tuple[Asker, float], ...] = (
+    (ask_caption, 3.0), (ask_open_attribute, 3.0), (ask_existence, 1.0), (ask_count, 1.0), (ask_outermost, 1.0),
+    (ask_at, 0.7), (ask_zone, 0.7), (ask_point, 0.5), (ask_spatial, 8.0), (ask_farther, 1.5),
+)  # fmt: skip
+"""The same early in training: what teaches the language model soonest to look at the visual tokens."""
 SCREEN_ASKERS: tuple[tuple[Asker, float], ...] = ((ask_point, 4.0), (ask_box, 1.0), (ask_zone, 0.5))
 CHART_ASKERS: tuple[tuple[Asker, float], ...] = ((ask_bar, 1.0),)
 
 
-def derived_questions(objects: Sequence[SceneObject], size: Size, number: int, rng: random.Random) -> list[Question]:
+def derived_questions(
+    objects: Sequence[SceneObject], size: Size, number: int, rng: random.Random, easy: bool = False
+) -> list[Question]:
     """Up to `number` questions about one picture of `size`, all different."""
     labels = {o.label for o in objects}
     if not labels:
         return []
     if labels <= set(SHAPE_NAMES):
-        table = SCENE_ASKERS
+        table = EASY_ASKERS if easy else SCENE_ASKERS
     elif labels == {"bar"}:
         table = CHART_ASKERS
     elif labels <= SCREEN_LABELS:

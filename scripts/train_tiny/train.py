@@ -24,14 +24,14 @@ from .batches import CLIP_BATCH, STILL_BATCH, Batch, BatchStream
 from .corpus import tokenizer_texts
 from .export import save_checkpoint
 from .forward import BatchedModel
-from .losses import Objective, to_tensors
+from .losses import Objective, to_tensors, word_ids
 from .optimizer import make_optimizers
 from .packing import Encoder, Packer
 from .tokenizer import train_tokenizer
 from .validate import validate
 
 WARMUP_STEPS = 100
-DECAY_START = 0.45  # of the run: constant before, then linear down
+DECAY_START = 0.5  # of the run: constant before, then linear down
 FINAL_FACTOR = 0.02
 GRADIENT_CLIP = 1.0
 DENSE_WEIGHT = (0.5, 0.05)  # of the auxiliary loss, at the start and at the end
@@ -101,9 +101,12 @@ class Trainer:
         self.tokenizer = PreTrainedTokenizerFast(tokenizer_file=str(tokenizer_file))
         self.model = build_model(options.architecture, self.tokenizer, options.seed)
         width = self.model.config.text_config.hidden_size
-        self.objective = Objective(BatchedModel(self.model), width, options.bfloat16)
+        self.objective = Objective(BatchedModel(self.model), width, options.bfloat16, word_ids(Encoder(self.tokenizer)))
         self.optimizers = make_optimizers(self.objective, options.lr, options.weight_decay, not options.adam)
-        self.progress = Progress()
+        self.progress = Progress(seconds=options.start_part * options.minutes * 60)
+        if options.warm_start:
+            state = torch.load(options.warm_start, weights_only=True)
+            self.objective.load_state_dict(state["objective"])
         self.state_file = self.out / "state.pt"
         if self.state_file.exists():
             self._load()
@@ -135,6 +138,7 @@ class Trainer:
         p.curve.append(entry)
         print("VALIDATION", json.dumps(entry), flush=True)
         (self.out / "curve.json").write_text(json.dumps(p.curve, indent=1))
+        save_checkpoint(self.model, self.tokenizer, self.out / f"step-{p.step}")
 
     def run(self) -> None:
         total = self.options.minutes * 60
@@ -195,9 +199,11 @@ def parse_options() -> argparse.Namespace:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--early", type=float, default=0.15, help="share of the time after which early is saved")
     parser.add_argument("--tokenizer", help="tokenizer.json to use instead of learning one")
+    parser.add_argument("--warm-start", help="state.pt of another run: take its weights, not its progress")
+    parser.add_argument("--start-part", type=float, default=0.0, help="where in the schedule to begin (0-1)")
     parser.add_argument("--compile", action="store_true")
     parser.add_argument("--bfloat16", action="store_true", help="autocast; only where the processor is faster so")
-    parser.add_argument("--validation-items", type=int, default=64, help="per task")
+    parser.add_argument("--validation-items", type=int, default=32, help="per task")
     parser.add_argument("--longest-step", type=float, default=5.0, help="seconds that one step counts at most")
     return parser.parse_args()
 

@@ -68,8 +68,6 @@ def validate(objective: Objective, encoder: Encoder, items: int) -> dict[str, fl
             for picture, row in zip(part, rows, strict=True):
                 reply, best = best[: len(row.target_ids)], best[len(row.target_ids) :]
                 ended = reply[-1] == encoder.turn_end
-                right += ended and close_enough(
-                    task, encoder.decode(reply[:-1]), picture.own.letter or picture.own.answer
-                )
+                right += ended and close_enough(task, encoder.decode(reply[:-1]), picture.own.answer)
         scores[task] = round(right / items, 3)
     return scores
