@@ -30,6 +30,7 @@ FORMATS = ("jsonl", "mathvista")
     "--task-path", "task_paths", multiple=True, type=click.Path(path_type=Path), help="Folder with further task cards."
 )
 @click.option("--report/--no-report", default=True, help="Write report.html into the run folder.")
+@click.option("--overwrite", is_flag=True, help="Replace another run in the same folder.")
 @click.option("--json", "as_json", is_flag=True, help="Print the leaderboard as JSON on stdout.")
 def import_(
     format_: str,
@@ -40,6 +41,7 @@ def import_(
     data_dir: Path | None,
     task_paths: tuple[Path, ...],
     report: bool,
+    overwrite: bool,
     as_json: bool,
 ) -> int:
     """Turn predictions from elsewhere into a run folder that every command reads.
@@ -55,6 +57,7 @@ def import_(
     from mmeval.runs.execute import Outcome, command_line
     from mmeval.runs.importers.build import import_predictions
     from mmeval.runs.importers.predictions import read_jsonl, read_mathvista
+    from mmeval.runs.manifest import read_manifest
     from mmeval.tasks.registry import Registry
     from mmeval.tasks.task import Task
 
@@ -67,9 +70,13 @@ def import_(
         registry.resolve([task])  # raises with the nearest names
     loaded = Task.load(card, protocol or "default") if card is not None else None
     reader = read_mathvista if format_ == "mathvista" else read_jsonl
+    if not name.strip() or not model.strip():
+        raise UsageError("-t and --model need a name", remedy="e.g. -t my-benchmark --model mine")
     folder = output or Path("runs") / f"{model}_{task}".replace("/", "-")
-    if (folder / "run.json").exists() and output is None:
-        click.echo(f"replacing {folder}", err=True)
+    if (folder / "run.json").exists() and not overwrite:
+        earlier = read_manifest(folder)
+        if [(record.name, record.engine) for record in earlier.models] != [(model, "imported")]:
+            raise UsageError(f"{folder} holds another run", remedy="give another folder with -o, or add --overwrite")
     imported = import_predictions(
         (prediction for path in paths for prediction in reader(path)),
         loaded,
@@ -82,8 +89,7 @@ def import_(
     )
     for note in imported.manifest.notes:
         click.echo(note, err=True)
-    counts = imported.manifest.counts
-    code = 6 if counts["error"] or counts["unscored"] else 0
+    code = 0 if imported.manifest.status == "complete" else 6
     failures = {"no prediction for this sample": imported.missing} if imported.missing else {}
     outcome = Outcome(folder, imported.manifest, code, failures)
     if as_json:

@@ -70,7 +70,7 @@ def _engine_args(pairs: tuple[str, ...]) -> dict[str, Any]:
     metavar="N|SHARE",
     help="Only so many samples of each task (stratified, seeded, whole clusters): 200, 0.1 or 10%.",
 )
-@click.option("--seed", type=int, help="Seed of sampling and of --limit.  [default: 0]")
+@click.option("--seed", type=click.IntRange(0, 2**63 - 1), help="Seed of sampling and of --limit.  [default: 0]")
 @click.option(
     "--sampling",
     multiple=True,
@@ -215,6 +215,8 @@ def _resolve(options: dict[str, Any], config_file: Path | None) -> RunConfig:
             raise UsageError(
                 f"cannot read --prompt-file {config.prompt_file}: {error}", remedy="give a UTF-8 text file"
             ) from error
+    if config.prompt is not None and not config.prompt.strip():
+        raise UsageError(f"--prompt-file {config.prompt_file} is empty", remedy="write a Jinja2 template into it")
     return config
 
 

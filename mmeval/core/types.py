@@ -208,6 +208,8 @@ class Response:
     """Why the status is not `ok`; never shown as an answer."""
     retryable: bool = False
     """Whether asking again may help (429, 5xx, reset, timeout)."""
+    fatal: bool = False
+    """Whether every other request would fail alike (a revoked key, a model that is no longer served)."""
     retry_after_s: float | None = None
     """The server's own request to wait, in seconds."""
     model: str | None = None

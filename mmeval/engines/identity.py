@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mmeval.core.errors import EngineError
+from mmeval.core.errors import EngineError, nearest
 from mmeval.core.hashing import digest
 
 _LOG = logging.getLogger(__name__)
@@ -89,8 +89,16 @@ def resolve_checkpoint(target: str, revision: str | None = None) -> tuple[Path, 
     if folder.exists():
         raise EngineError(f"{target} is a file", remedy="name the checkpoint folder that holds config.json")
     if not _looks_like_hub_id(target):
-        raise EngineError(f"there is no folder {target}", remedy="name a checkpoint folder or a hub id ORG/NAME")
+        close = nearest(target, EMBEDDED_NAMES)
+        meant = f"did you mean {' or '.join(close)}? Otherwise " if close else ""
+        raise EngineError(
+            f"there is no folder {target}", remedy=f"{meant}name a checkpoint folder or a hub id ORG/NAME"
+        )
     return _hub_snapshot(target, revision)
+
+
+EMBEDDED_NAMES = ("tiny", "tiny-early", "tiny-qwen2", "chance")
+"""Models that are named without a path or backend."""
 
 
 def _looks_like_hub_id(target: str) -> bool:

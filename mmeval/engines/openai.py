@@ -63,7 +63,10 @@ class OpenAIEngine:
         self._endpoints = [_Endpoint(_checked_url(url)) for url in urls]
         self._strict = any(urlsplit(endpoint.base).hostname in OPENAI_HOSTS for endpoint in self._endpoints)
         self.supported_sampling = SAMPLING_FIELDS - BEYOND_OPENAI if self._strict else SAMPLING_FIELDS
-        self._key = spec.api_key or next((v for n in KEY_VARIABLES if (v := os.environ.get(n))), None)
+        key = spec.api_key or next((v for n in KEY_VARIABLES if (v := os.environ.get(n))), None)
+        self._key = key.strip() if key and key.strip() else None
+        if self._key is not None and not self._key.isprintable():
+            raise EngineError("the key has control characters", remedy=f"set {' or '.join(KEY_VARIABLES)} again")
         extra = {name: value for name, value in spec.engine_args.items() if name != "video"}
         for name in extra:
             if name in RESERVED or name in SAMPLING_FIELDS:
@@ -159,7 +162,7 @@ class OpenAIEngine:
                     return reply(answer.headers.get("Content-Type", ""), content)
                 if answer.status in (401, 403):
                     message = self._key_message(endpoint.base, answer.status, content)
-                    return Response("error", error=f"{message.message} -> {message.remedy}")
+                    return Response("error", error=f"{message.message} -> {message.remedy}", fatal=True)
                 return failure(answer.status, answer.headers, content)
         except TimeoutError as error:
             if isinstance(error, aiohttp.ConnectionTimeoutError):
@@ -204,6 +207,10 @@ class OpenAIEngine:
         if status in (401, 403):
             raise self._key_message(base, status, body)
         if status in (404, 405, 501) and not body.lstrip().startswith(b"<"):
+            if not base.endswith("/v1") and (await self._get(f"{base}/v1/models"))[0] == 200:
+                raise EngineError(
+                    f"{base}/models is not there, {base}/v1/models is", remedy=f"use --base-url {base}/v1"
+                )
             return {}
         if status != 200:
             message = self._redact(f"{base}/models answers HTTP {status}: {error_fields(body)['message']}")
@@ -268,7 +275,11 @@ async def _read(answer: aiohttp.ClientResponse) -> bytes | None:
 
 
 def _checked_url(url: str) -> str:
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # raises beyond 65535
+    except ValueError as error:
+        raise EngineError(f"--base-url {url!r}: {error}", remedy="e.g. http://127.0.0.1:8000/v1") from error
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise EngineError(f"--base-url {url!r} is no address", remedy="e.g. http://127.0.0.1:8000/v1")
     if parts.username or parts.password:

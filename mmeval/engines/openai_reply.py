@@ -167,4 +167,5 @@ def _usage(payload: dict[str, Any]) -> dict[str, Any]:
 
 
 def _count(value: Any) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
+    # Columns are 64 bits wide, and no request has so many tokens.
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**53 else None

@@ -197,7 +197,7 @@ class ModelRun:
                 self.progress.retries += 1
                 await asyncio.sleep(self._wait(attempt, response.retry_after_s))
         # Only failures that a working endpoint would not give count against it.
-        self._failures_in_row = self._failures_in_row + 1 if response.retryable else 0
+        self._failures_in_row = self._failures_in_row + 1 if response.retryable or response.fatal else 0
         if self._failures_in_row == 0:
             self._down_since = None
         return response

@@ -160,7 +160,7 @@ def prepare_units(stage: Stage, ticket: Ticket) -> list[Unit]:
 
 
 def _unreadable(ticket: Ticket) -> Sample:
-    identifier = f"row-{ticket.position}"
+    identifier = f"row {ticket.position + 1} (unreadable)"
     return Sample(identifier, ticket.task.task.name, (), None, cluster=identifier, item={"id": identifier})
 
 

@@ -22,10 +22,10 @@ class RunConfig(BaseModel):
     models: list[str] = Field(default_factory=list)
     tasks: list[str] = Field(default_factory=list)
     output: str | None = None
-    conditions: list[str] = Field(default_factory=lambda: ["standard"])
+    conditions: list[str] = Field(default_factory=lambda: ["standard"], min_length=1)
     repeats: int | None = Field(default=None, ge=1)
     limit: float | int | None = None
-    seed: int = 0
+    seed: int = Field(default=0, ge=0, lt=2**63)
     sampling: dict[str, Any] = Field(default_factory=dict)
     engine_args: dict[str, Any] = Field(default_factory=dict)
     base_urls: list[str] = Field(default_factory=list)

@@ -15,6 +15,7 @@ from mmeval.conditions.base import get_condition
 from mmeval.core.errors import EngineError, MmevalError, StorageError, UsageError
 from mmeval.engines.base import SAMPLING_FIELDS, Engine, EngineInfo, NeedsTargets
 from mmeval.engines.registry import choice_note, create_engine, parse_model
+from mmeval.metrics import get_metric
 from mmeval.pipeline.cache import ResponseCache
 from mmeval.pipeline.plan import Effort, RunPlan
 from mmeval.pipeline.runner import Finished, ModelRun, Progress
@@ -100,7 +101,7 @@ async def prepare_run(config: RunConfig, api_key: str | None = None) -> Prepared
         raise UsageError("no model given", remedy="add -m MODEL, e.g. -m tiny")
     tasks = load_tasks(config)
     _refuse_extraction(tasks)
-    conditions = [get_condition(name) for name in config.conditions]
+    conditions = [get_condition(name) for name in dict.fromkeys(config.conditions)]
     specs = [
         parse_model(
             text,
@@ -119,6 +120,7 @@ async def prepare_run(config: RunConfig, api_key: str | None = None) -> Prepared
     ]
     engines = [create_engine(spec) for spec in specs]
     plan = RunPlan(open_tasks(config, tasks), conditions, config.repeats, config.seed, _sampling(config.sampling))
+    _check_repeats(plan)
     notes = [note for text, spec in zip(config.models, specs, strict=True) if (note := choice_note(text, spec))]
     for text, engine in zip(config.models, engines, strict=True):
         _check_sampling(text, engine, plan, notes)
@@ -137,6 +139,16 @@ async def prepare_run(config: RunConfig, api_key: str | None = None) -> Prepared
 
 def _targets(opened: OpenTask) -> list[Any]:
     return [build().target for _, build in opened.samples(AskStyle())]
+
+
+def _check_repeats(plan: RunPlan) -> None:
+    for opened in plan.tasks:
+        needed = max((get_metric(name).k or 1 for name in opened.task.card.metrics), default=1)
+        if plan.repeats_for(opened.task) < needed:
+            raise UsageError(
+                f"task {opened.task.name}: its metrics need {needed} repeats, the run has {plan.repeats_for(opened.task)}",
+                remedy=f"add --repeats {needed}",
+            )
 
 
 def _sampling(values: Mapping[str, Any]) -> dict[str, Any]:

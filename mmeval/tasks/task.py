@@ -162,7 +162,7 @@ class Task:
             source = synthetic_source(self.card)
         else:
             source = open_dataset(self.card.dataset, self.name, options.data_dir)
-            self._try_first_row(source)
+        self._try_first_row(source)
         if options.limit is None:
             return OpenTask(self, source, None, source.total)
         if source.fetch is not None:
@@ -179,7 +179,7 @@ class Task:
             return
         raise _no_rows(self)
 
-    def _first(self, source: Source, limit: int | float) -> set[int]:
+    def _first(self, source: Source, limit: int | float) -> range:
         """The first items of an endless generator: its answers are balanced over consecutive blocks."""
         assert source.fetch is not None
         assert source.total is not None
@@ -187,7 +187,7 @@ class Task:
         last, following = source.fetch(count - 1), source.fetch(count)
         if last.values["item"].cluster == following.values["item"].cluster:
             count = count - 1 if count > 1 else count + 1
-        return set(range(count))
+        return range(count)
 
     def _entries(self, source: Source) -> Iterator[Entry]:
         first_subset = next(iter(self.card.subsets.values()), None)
@@ -295,7 +295,7 @@ class Task:
             if instruction is None:
                 instruction = instruction_for(kind, options, style.coordinates, style.coordinate_order)
             values = {"question": question, "choices": shown, "instruction": instruction, "row": row, "kind": kind}
-            template = self.prompt_override or prompt.template or DEFAULT_TEMPLATE
+            template = self.prompt_override if self.prompt_override is not None else prompt.template or DEFAULT_TEMPLATE
             text = render(template, values)
         if style.reasoning_tags:
             options["reasoning_tags"] = list(style.reasoning_tags)
@@ -349,7 +349,7 @@ class OpenTask:
 
     task: Task
     source: Source
-    selected: set[int] | None
+    selected: set[int] | range | None
     """Positions that `--limit` drew; None means all."""
     available: int | None
     """Rows of the data set, where known."""
@@ -362,7 +362,7 @@ class OpenTask:
     def samples(self, style: AskStyle) -> Iterator[tuple[int, Callable[[], Sample]]]:
         """Yield (position, a function that builds the sample) in the data set's order; building may happen in any thread."""
         if self.source.fetch is not None and self.selected is not None:
-            for position in sorted(self.selected):
+            for position in self.selected if isinstance(self.selected, range) else sorted(self.selected):
                 yield position, partial(self.task.sample, self.source.fetch(position), style)
             return
         number = -1

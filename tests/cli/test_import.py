@@ -182,5 +182,6 @@ def test_official_protocol_needs_extractions(mmeval: Callable, tmp_path: Path) -
     found = mmeval(
         "import", "mathvista", "o.json", "-t", "mathvista", "--model", "m", "-o", "r", "--no-report", "--json"
     )
-    assert found.code == 0, found.err
+    assert found.code == 6, "999 samples are missing"
+    assert "1 of the 1000 samples" in found.err
     assert found.json["leaderboard"][0]["value"] == 1.0

@@ -131,7 +131,7 @@ def test_what_a_model_cannot_be_shown_is_permanent(
         assert unit.failure is None
         return
     assert unit.failure is not None
-    assert unit.failure.status == "too_long"
+    assert unit.failure.status == "unsupported"
     assert says in (unit.failure.error or "")
     assert unit.item_hash
     assert units(replace(stage, modalities=frozenset(modalities)))[sample, "blind", 0].failure is None

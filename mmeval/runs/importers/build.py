@@ -78,7 +78,13 @@ def import_predictions(
         )
     opened = _Samples(task, task_name, data_dir, found)
     conditions = sorted({key[1] for key in found}, key=lambda name: (name != "standard", name))
-    repeats = max(key[2] for key in found) + 1
+    present = sorted({key[2] for key in found})
+    repeats = len(present)
+    if present != list(range(repeats)):
+        raise DataError(
+            f"{', '.join(str(path) for path in source)}: key 'repeat': the numbers are {', '.join(map(str, present[:8]))}",
+            remedy="number repeats from 0 without gaps",
+        )
     tally = Tally()
     agree = known = fallbacks = 0
     record = opened.record(found)
@@ -111,8 +117,13 @@ def import_predictions(
         writer.finish()
         counts = tally.counts()
         missing = tally.failures.get("no prediction for this sample", 0)
+        expected = opened.task.card.dataset.rows
+        if task is not None and expected is not None and tally.samples.get(0, 0) < expected:
+            counts["missing"] = expected - tally.samples.get(0, 0)
         record = record.model_copy(update={"items_digest": tally.items_digest(0), "samples": tally.samples.get(0, 0)})
         notes = [*opened.notes]
+        if counts.get("missing"):
+            notes.append(f"the file has {tally.samples.get(0, 0)} of the {expected} samples of {task_name}")
         if known:
             notes.append(f"{agree} of {known} verdicts agree with those stored in the file")
         if fallbacks:
@@ -243,7 +254,8 @@ def _no_source() -> Any:
 
 def _ad_hoc(name: str, predictions: Iterable[Prediction]) -> Task:
     binary = all(prediction.correct is not None for prediction in predictions)
-    card = Card(
+    # An ad-hoc name is the user's own and need not follow the rules for card names.
+    card = Card.model_construct(
         name=name,
         family="imported",
         title=name,
@@ -283,7 +295,7 @@ def _manifest(
     return Manifest(
         run_id=digest(identity)[:16],
         name=folder.name,
-        status="complete" if not counts["error"] and not counts["unscored"] else "incomplete",
+        status="incomplete" if counts["error"] or counts["unscored"] or counts.get("missing") else "complete",
         created=now(),
         finished=now(),
         command=list(command),

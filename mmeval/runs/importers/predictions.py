@@ -11,6 +11,7 @@ from typing import Any
 from mmeval.core.errors import DataError
 from mmeval.tasks.data import Row, read_rows
 
+MOST_REPEATS = 10_000
 KEYS = frozenset(
     {
         "id", "response", "score", "correct", "repeat", "condition", "target", "extracted", "extraction", "cluster",
@@ -65,6 +66,8 @@ def read_jsonl(path: Path) -> Iterator[Prediction]:
         repeat = values.get("repeat", 0)
         if isinstance(repeat, bool) or not isinstance(repeat, int) or repeat < 0:
             raise DataError(f"{place}: key 'repeat': {repeat!r} is no count", remedy="number repeats from 0")
+        if repeat >= MOST_REPEATS:
+            raise DataError(f"{place}: key 'repeat': {repeat} is beyond {MOST_REPEATS}", remedy="number repeats from 0")
         subsets = values.get("subsets") or {}
         if not isinstance(subsets, Mapping):
             raise DataError(
@@ -104,16 +107,28 @@ def read_mathvista(path: Path) -> Iterator[Prediction]:
                 remedy="give the output_*.json that MathVista's scripts write; `mmeval import jsonl` reads other files",
             )
         verdict = values.get("true_false")
+        if isinstance(values["answer"], (int, float)):
+            values["answer"] = str(values["answer"])
         yield Prediction(
             id=str(pid),
             place=place,
             response=_text(values, "response", place),
-            extraction=_text(values, "extraction", place),
+            extraction=_mathvista_extraction(values),
             row=Row(
                 number, {"query": values.get("question"), "image": None, **values, "pid": str(pid)}, place, path.parent
             ),
             official=verdict if isinstance(verdict, bool) else None,
         )
+
+
+def _mathvista_extraction(values: Mapping[str, Any]) -> str | None:
+    """The extraction as the official script sees it: whatever is no text is written out, null as `None`."""
+    if "extraction" not in values:
+        return None
+    value = values["extraction"]
+    if isinstance(value, float) and values.get("answer_type") == "integer":
+        return str(int(value))  # int(5.0) is 5 under both casts
+    return value if isinstance(value, str) else str(value)
 
 
 def _text(values: Mapping[str, Any], key: str, place: str) -> str | None:
