@@ -48,6 +48,7 @@ from scripts.train_tiny.pictures import CELL, make_picture, processed_size, resi
 from scripts.train_tiny.prompts import LETTERS, default_turn, varied_turn  # noqa: E402
 from scripts.train_tiny.questions import coordinate, derived_questions, own_question  # noqa: E402
 from scripts.train_tiny.tokenizer import SPECIAL_TOKENS, train_tokenizer  # noqa: E402
+from scripts.train_tiny.transplant import transplanted  # noqa: E402
 
 TEXTS = ["How many red circles are there?\nAnswer with a number.", "[120, 340, 250, 470]", "user\n", "assistant\n"]
 CHECKPOINTS = ROOT / "mmeval" / "checkpoints"
@@ -294,16 +295,42 @@ def test_shipped_checkpoint_answers_in_format(name):
 
 
 @pytest.mark.model
-def test_late_sees_colours_and_the_blind_do_not():
-    items = [generate("attribute", seed=TRAINING_SEED - 1, index=i) for i in range(40)]
+def test_late_looks_at_the_picture():
+    items = [generate("degradation", seed=TRAINING_SEED - 1, index=i) for i in range(40)]
     answerer = Answerer(str(CHECKPOINTS / "tiny"))
 
     def accuracy(condition):
-        replies = answerer.answer(items, "attribute", condition)
-        return np.mean([score("attribute", i, r) for i, r in zip(items, replies, strict=True)])
+        replies = answerer.answer(items, "degradation", condition)
+        return np.mean([score("degradation", i, r) for i, r in zip(items, replies, strict=True)])
 
     assert accuracy(Condition("default")) > 0.6
     assert accuracy(Condition("blind", blind=True)) < 0.5
+
+
+def test_choice_is_right_by_letter_or_by_text():
+    item = generate("spatial", seed=TRAINING_SEED, index=0)
+    right = item.choices[LETTERS.index(item.answer)]
+    assert [score("spatial", item, reply) for reply in (item.answer, f"({item.answer})", right)] == [1.0] * 3
+    assert score("spatial", item, next(c for c in item.choices if c != right)) == 0.0
+
+
+@pytest.mark.model
+def test_twin_starts_from_the_words_and_the_eyes_of_tiny(tokenizer, encoder):
+    pair = []
+    for arch in ARCHITECTURES:
+        built = build_model(arch, tokenizer, seed=1)
+        pair.append(Objective(BatchedModel(built), built.config.text_config.hidden_size, bfloat16=False))
+    source, target = pair
+    state = transplanted(source, target, encoder)
+    given = source.model.wrapped.state_dict()
+    for mine, theirs in (
+        ("model.language_model.embed_tokens.weight", "model.language_model.embed_tokens.weight"),
+        ("model.visual.blocks.3.mlp.fc1.weight", "model.visual.blocks.3.mlp.linear_fc1.weight"),
+        ("model.visual.merger.mlp.2.weight", "model.visual.merger.linear_fc2.weight"),
+    ):
+        assert torch.equal(state["model.wrapped." + mine], given[theirs])
+    key = "model.language_model.layers.0.self_attn.k_proj.weight"
+    assert not torch.equal(state["model.wrapped." + key], given[key])  # scaled by the key norm
 
 
 def test_checkpoints_stay_small():
