@@ -64,6 +64,15 @@ def make_samples(count: int, folder: Path) -> None:
             writer.write_table(pa.Table.from_pylist(rows, schema=schema))
 
 
+def peak_memory_kb(process: int) -> int:
+    """High-water mark of a process's memory; rusage of children also counts what the parent held before exec."""
+    try:
+        lines = Path(f"/proc/{process}/status").read_text().splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) for line in lines if line.startswith("VmHWM")), 0)
+
+
 def measure(count: int, slots: int, service: float, port: int, work: Path) -> dict[str, float]:
     """Run mmeval once over `count` samples and return what the server and the operating system saw."""
     folder = work / f"n{count}"
@@ -88,8 +97,14 @@ def measure(count: int, slots: int, service: float, port: int, work: Path) -> di
         ]  # fmt: skip
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
         began = time.monotonic()
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-        output = process.communicate()[0]
+        with tempfile.TemporaryFile() as captured:
+            process = subprocess.Popen(command, stdout=captured, stderr=subprocess.DEVNULL)
+            peak = 0
+            while process.poll() is None:
+                peak = max(peak, peak_memory_kb(process.pid))
+                time.sleep(0.1)
+            captured.seek(0)
+            output = captured.read()
         wall = time.monotonic() - began
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         if process.returncode != 0:
@@ -107,7 +122,7 @@ def measure(count: int, slots: int, service: float, port: int, work: Path) -> di
         "run_s": summary["timings"]["total"],
         "efficiency": stats["efficiency"],
         "cpu_ms_per_request": cpu / count * 1000,
-        "peak_rss_mb": after.ru_maxrss / 1024,
+        "peak_rss_mb": peak / 1024,
     }
 
 

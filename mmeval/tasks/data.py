@@ -22,6 +22,8 @@ from mmeval.tasks.card import Dataset, HubSource, LocalSource
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _BASE64_STARTS = ("iVBORw0KGgo", "/9j/", "UklGR", "R0lGOD")
 """How a PNG, JPEG, WebP or GIF begins in base64, so that a very small picture is not taken for a path."""
+PARQUET_BUFFER = 1 << 20
+"""Bytes read from a parquet file at once."""
 FORMATS = (".json", ".jsonl", ".ndjson", ".csv", ".tsv", ".parquet")
 
 
@@ -127,9 +129,11 @@ def _parquet_rows(path: Path) -> Iterator[dict[str, Any]]:
     import pyarrow.parquet as pq
 
     try:
-        with pq.ParquetFile(path) as file:
-            for batch in file.iter_batches(batch_size=64):
-                yield from batch.to_pylist()
+        # Buffering ahead would keep the whole file in memory, images and all.
+        with pq.ParquetFile(path, pre_buffer=False, buffer_size=PARQUET_BUFFER) as file:
+            for group in range(file.num_row_groups):
+                for batch in file.iter_batches(batch_size=64, row_groups=[group]):
+                    yield from batch.to_pylist()
     except pa.ArrowException as error:
         raise DataError(f"{path}: not a readable parquet file: {error}", remedy="download the file again") from error
 

@@ -271,3 +271,19 @@ def test_a_stream_that_breaks_off_is_a_data_error(hub_home: Path) -> None:
     shard.write_bytes(shard.read_bytes()[:200])
     with pytest.raises(DataError, match=r"org/pictures \(test\) cannot be read"):
         list(source.rows())
+
+
+def test_reading_parquet_does_not_keep_the_file_in_memory(tmp_path: Path) -> None:
+    import os
+
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    with pq.ParquetWriter(tmp_path / "big.parquet", pa.schema([("image", pa.binary())])) as writer:
+        for _ in range(8):
+            writer.write_table(pa.table({"image": [os.urandom(1 << 18) for _ in range(16)]}))
+    before = pa.total_allocated_bytes()
+    most = 0
+    for _ in read_rows(tmp_path / "big.parquet"):
+        most = max(most, pa.total_allocated_bytes() - before)
+    assert most < 20 * 2**20, "the file has 32 MiB, a row group 4 MiB"
