@@ -19,14 +19,15 @@ PIPE_WIDTH = 120
 def print_outcome(outcome: Outcome, *, report: bool, as_json: bool) -> int:
     """Print the leaderboard (stdout) and the summary (stderr), write the report, and return the exit code."""
     run = open_run(outcome.folder)
-    rows = leaderboard(run)
+    rows = leaderboard(run) if (outcome.folder / "results.parquet").exists() else []
     path = None
     if report and rows:
         from mmeval.reports.build import build_report
 
         path = build_report([run], outcome.folder / "report.html").path
     if as_json:
-        record = summary_json(outcome, leaderboard(run, by_subset=True, all_metrics=True), str(path) if path else None)
+        cells = leaderboard(run, by_subset=True, all_metrics=True) if rows else []
+        record = summary_json(outcome, cells, str(path) if path else None)
         click.echo(orjson.dumps(record, option=orjson.OPT_INDENT_2).decode())
     elif rows:
         from rich.console import Console

@@ -236,7 +236,11 @@ async def execute(
         if (stop.is_set() or problem is not None) and not writer.more_than_before():
             manifest = manifest.model_copy(update={"notes": [*manifest.notes, KEPT_NOTE]})
         else:
-            writer.finish()
+            try:
+                writer.finish()
+            except StorageError as error:
+                # The answers are committed; the manifest must not go on saying "running".
+                problem = problem or error
         manifest = finished_manifest(manifest, tally, progress, problem, stop.is_set(), time.monotonic() - began, plan)
         write_manifest(folder, manifest)
     except OSError as error:

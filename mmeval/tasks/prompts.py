@@ -42,6 +42,7 @@ DEFAULT_TEMPLATE = """\
 {{ instruction }}
 {%- endif %}"""
 
+# A prompt is plain text for a model: escaping it as HTML would change what is asked.
 _environment = ImmutableSandboxedEnvironment(undefined=StrictUndefined, autoescape=False, keep_trailing_newline=False)
 
 

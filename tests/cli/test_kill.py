@@ -132,3 +132,19 @@ def test_a_full_disk_keeps_what_is_committed(tmp_path: Path, mmeval: Callable) -
     if process.returncode == 0:
         assert json.loads(out)["counts"]["cached"] == len(known)
     assert os.path.getsize(tmp_path / "c.sqlite") > 0
+
+
+def test_tables_that_cannot_be_written_leave_an_honest_manifest_and_every_answer(tmp_path: Path) -> None:
+    script = (
+        "from mmeval.core.errors import StorageError; from mmeval.runs.writer import RunWriter\n"
+        "def full(self): raise StorageError('run folder is full', remedy='run the same command again')\n"
+        "RunWriter.finish = full\n"
+        "from mmeval.cli.main import main; main()"
+    )
+    command = [sys.executable, "-c", script, *COMMAND[3:], "-o", "runs/r", "--cache", "c.sqlite"]
+    command = [argument.replace("latency_s=0.05", "latency_s=0") for argument in command]
+    full = subprocess.run(command, cwd=tmp_path, env=environment(tmp_path), capture_output=True, text=True, timeout=120)
+    assert full.returncode == 6, full.stderr
+    assert "run folder is full" in full.stderr
+    assert json.loads((tmp_path / "runs/r/run.json").read_text())["status"] == "incomplete"
+    assert len(committed(tmp_path / "c.sqlite")) == 2 * SAMPLES
