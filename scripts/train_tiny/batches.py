@@ -18,8 +18,8 @@ SQUARE = (96, 96)  # pixels (height, width) as the model sees them
 WIDE = (80, 112)
 
 SCENE_WEIGHTS = {
-    "spatial": 8.0, "attribute": 1.6, "count": 1.8, "box": 2.2, "existence": 1.0, "compare": 1.3, "detect": 0.5,
-    "chart": 1.3, "read-number": 1.3, "read-word": 0.8, "degradation": 0.8, "quality": 0.8,
+    "spatial": 7.0, "attribute": 1.8, "count": 1.8, "box": 2.2, "existence": 1.0, "compare": 1.3, "detect": 0.5,
+    "chart": 1.3, "read-number": 0.6, "read-word": 0.3, "degradation": 0.8, "quality": 0.8,
 }  # fmt: skip
 SCREEN_TASK, CLIP_TASK = "point", "order"
 

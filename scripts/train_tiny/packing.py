@@ -1,15 +1,14 @@
 """Rows of fixed length: one picture and several conversations about it, kept apart by a block mask.
 
-In most rows the picture comes first and is shared: each conversation is a branch that sees the shared prefix and
-itself. In the others the text comes first, and every branch carries its own copy of the visual tokens. A blind branch
-is a conversation without the picture.
+The picture comes first and is shared (the chat template puts pictures before the text in either order): each
+conversation is a branch that sees the shared prefix and itself. A blind branch is a conversation without the picture.
 """
 
 from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,9 +24,8 @@ from .tokenizer import IMAGE_PAD, TURN_END, TURN_START, VISION_END, VISION_START
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
-TEXT_FIRST_SHARE = 0.3  # of the rows
 SYSTEM_SHARE = 0.3  # of the rows
-BLIND_SHARE = 0.05  # of the own questions
+BLIND_SHARE = 0.08  # of the own questions
 OPEN_FORM_SHARE = 0.3  # of the choice questions are also asked without options
 FACT_SHARE = 0.5  # of the rows ask one of the item's facts
 DERIVED_PER_ROW = 6  # tried; as many as fit are kept
@@ -35,7 +33,6 @@ FEWEST_QUESTIONS = 4  # filled up with facts
 EASY_UNTIL = 0.85  # of the training; the share of easy rows falls linearly from 1 to 0
 COORDINATE_WEIGHT = 0.5  # their many digits are uncertain and would drown the other replies
 EASY_OWN_SHARE = 0.4  # of the easy rows ask the item's own question
-EASY_TEXT_FIRST_SHARE = 0.1
 EASY_DEFAULT_SHARE = 0.5  # of their questions use the default prompt
 PADDING_BRANCH = -1
 
@@ -149,13 +146,11 @@ class Packer:
         writer.text(self.encode(turn.user))
         self._closing(writer, turn.reply)
 
-    def standalone(self, row: Row, number: int, turn: Turn, system: str | None, picture: Picture | None) -> None:
-        """A whole conversation of its own: text before the picture, or no picture at all."""
+    def blind(self, row: Row, number: int, turn: Turn, system: str | None) -> None:
+        """A whole conversation of its own without a picture."""
         writer = Writer(row, number, False, 0)
         self._opening(writer, system)
         writer.text(self.encode(turn.user))
-        if picture is not None:
-            self._images(writer, picture)
         self._closing(writer, turn.reply)
 
     def fill(self, picture: Picture, rng: random.Random, progress: float = 1.0) -> Row:
@@ -166,31 +161,36 @@ class Packer:
         """
         easy = rng.random() >= progress / EASY_UNTIL
         system = rng.choice(SYSTEM_PROMPTS) if rng.random() < SYSTEM_SHARE else None
-        text_first = rng.random() < (EASY_TEXT_FIRST_SHARE if easy else TEXT_FIRST_SHARE)
         row = Row()
-        position = 0 if text_first else self.prefix(row, picture, system)
+        position = self.prefix(row, picture, system)
         for number, question in enumerate(choose_questions(picture, rng, easy), start=1):
             kept = len(row.ids), len(row.target_ids)
-            turn = varied_turn(question, rng, EASY_DEFAULT_SHARE if easy else DEFAULT_SHARE)
+            default_share = EASY_DEFAULT_SHARE if easy else DEFAULT_SHARE
             if question is picture.own and rng.random() < BLIND_SHARE:
-                self.standalone(row, number, turn, system, None)
-            elif text_first:
-                self.standalone(row, number, turn, system, picture)
+                self.blind(row, number, varied_turn(blind_question(question), rng, default_share), system)
             else:
-                self.branch(row, number, turn, position)
+                self.branch(row, number, varied_turn(question, rng, default_share), position)
             if len(row.ids) > self.length:
                 truncate(row, *kept)
         return row
 
-    def probe(self, picture: Picture, text_first: bool = False, system: str | None = None) -> Row:
+    def probe(self, picture: Picture, system: str | None = None, blind: bool = False) -> Row:
         """The own question in the default prompt alone, for evaluation."""
         row = Row()
-        turn = default_turn(picture.own)
-        if text_first:
-            self.standalone(row, 1, turn, system, picture)
+        if blind:
+            self.blind(row, 1, default_turn(blind_question(picture.own)), system)
         else:
-            self.branch(row, 1, turn, self.prefix(row, picture, system))
+            self.branch(row, 1, default_turn(picture.own), self.prefix(row, picture, system))
         return row
+
+
+def blind_question(question: Question) -> Question:
+    """The question as it is answered without the picture: a choice by its first option.
+
+    The right option is equally often at each place, so that this is as good as any guess and, unlike a guess, can be
+    learned exactly.
+    """
+    return question if question.choices is None else replace(question, answer=question.choices[0], letter="A")
 
 
 def truncate(row: Row, tokens: int, targets: int) -> None:

@@ -29,6 +29,7 @@ SPECIAL_TOKENS = (
 # One digit, the separators inside a coordinate list, a word, a mark, or white space.
 PIECE_PATTERN = r"\p{N}|, (?=\p{N})|\], \[| ?\p{L}+| ?[^\s\p{L}\p{N}]|\s*[\r\n]+|\s+"
 
+# Pictures come before the text of a turn, in whichever order they are sent: the order that training knows.
 CHAT_TEMPLATE = (
     "{%- for turn in messages -%}"
     "{{- '<|im_start|>' + turn['role'] + '\\n' -}}"
@@ -40,7 +41,10 @@ CHAT_TEMPLATE = (
     "{{- '<|vision_start|><|image_pad|><|vision_end|>' -}}"
     "{%- elif part['type'] in ['video', 'video_url'] -%}"
     "{{- '<|vision_start|><|video_pad|><|vision_end|>' -}}"
-    "{%- elif 'text' in part -%}"
+    "{%- endif -%}"
+    "{%- endfor -%}"
+    "{%- for part in turn['content'] -%}"
+    "{%- if 'text' in part -%}"
     "{{- part['text'] -}}"
     "{%- endif -%}"
     "{%- endfor -%}"

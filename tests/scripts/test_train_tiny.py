@@ -168,7 +168,7 @@ def transformers_logits(model, batch):
 
 @pytest.mark.model
 @pytest.mark.parametrize("task", ["spatial", "point", "order"])
-@pytest.mark.parametrize("asked", [{}, {"text_first": True}, {"system": "Be concise."}])
+@pytest.mark.parametrize("asked", [{}, {"system": "Be concise."}])
 def test_batched_forward_equals_transformers(model, encoder, task, asked):
     picture = make_picture(task, TRAINING_SEED, 3, 2, random.Random(0))
     row = Packer(encoder, 512).probe(picture, **asked)
@@ -198,7 +198,7 @@ def test_branches_do_not_see_each_other(model, encoder):
     packed = Row()
     after = packer.prefix(packed, picture, None)
     packer.branch(packed, 1, default_turn(other.own), after)
-    packer.standalone(packed, 2, default_turn(other.own), "Be concise.", None)
+    packer.blind(packed, 2, default_turn(other.own), "Be concise.")
     packer.branch(packed, 3, default_turn(picture.own), after)
     first = scores([alone], [picture], 1)
     second = scores([packed, packer.probe(other)], [picture, other], 3)
