@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 
 import click
-import orjson
 
 from mmeval.core.errors import UsageError
 
@@ -69,7 +69,8 @@ def import_(
     if card is None and (format_ != "jsonl" or protocol):
         registry.resolve([task])  # raises with the nearest names
     loaded = Task.load(card, protocol or "default") if card is not None else None
-    reader = read_mathvista if format_ == "mathvista" else read_jsonl
+    warn = partial(click.echo, err=True)
+    reader = read_mathvista if format_ == "mathvista" else partial(read_jsonl, warn=warn)
     if not name.strip() or not model.strip():
         raise UsageError("-t and --model need a name", remedy="e.g. -t my-benchmark --model mine")
     folder = output or Path("runs") / f"{model}_{task}".replace("/", "-")
@@ -92,6 +93,10 @@ def import_(
     code = 0 if imported.manifest.status == "complete" else 6
     failures = {"no prediction for this sample": imported.missing} if imported.missing else {}
     outcome = Outcome(folder, imported.manifest, code, failures)
-    if as_json:
-        click.echo(orjson.dumps({"agreement": imported.agreement, "fallbacks": imported.fallbacks}).decode(), err=True)
-    return print_outcome(outcome, report=report, as_json=as_json)
+    more = {"agreement": _agreement(imported.agreement), "fallbacks": imported.fallbacks}
+    return print_outcome(outcome, report=report, as_json=as_json, more=more)
+
+
+def _agreement(counts: tuple[int, int] | None) -> dict[str, int] | None:
+    """How many of the file's own verdicts ours equal; None where the file holds none."""
+    return None if counts is None else {"equal": counts[0], "verdicts": counts[1]}

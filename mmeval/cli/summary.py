@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from typing import Any
 
 import click
@@ -16,8 +17,15 @@ SHOWN_FAILURES = 5
 PIPE_WIDTH = 120
 
 
-def print_outcome(outcome: Outcome, *, report: bool, as_json: bool) -> int:
-    """Print the leaderboard (stdout) and the summary (stderr), write the report, and return the exit code."""
+def print_outcome(outcome: Outcome, *, report: bool, as_json: bool, more: Mapping[str, Any] | None = None) -> int:
+    """Print the leaderboard (stdout) and the summary (stderr), write the report, and return the exit code.
+
+    Args:
+        outcome: what the command came to.
+        report: write `report.html` too.
+        as_json: print JSON instead of the table.
+        more: further keys of the JSON.
+    """
     run = open_run(outcome.folder)
     rows = leaderboard(run) if (outcome.folder / "results.parquet").exists() else []
     path = None
@@ -27,7 +35,7 @@ def print_outcome(outcome: Outcome, *, report: bool, as_json: bool) -> int:
         path = build_report([run], outcome.folder / "report.html").path
     if as_json:
         cells = leaderboard(run, by_subset=True, all_metrics=True) if rows else []
-        record = summary_json(outcome, cells, str(path) if path else None)
+        record = {**summary_json(outcome, cells, str(path) if path else None), **(more or {})}
         click.echo(orjson.dumps(record, option=orjson.OPT_INDENT_2).decode())
     elif rows:
         from rich.console import Console

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import orjson
+import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from mmeval.core.errors import UsageError, nearest
 from mmeval.core.hashing import digest
+from mmeval.tasks.limit import parse_limit
 from mmeval.tasks.registry import read_yaml
 
 
@@ -41,9 +45,9 @@ class RunConfig(BaseModel):
     prompt: str | None = None
     """Text of the prompt file, so that the manifest repeats the run without it."""
     media: bool = True
-    timeout_s: float = Field(default=600.0, gt=0)
+    timeout_s: float = Field(default=600.0, gt=0, allow_inf_nan=False)
     attempts: int = Field(default=5, ge=1)
-    outage_s: float = Field(default=60.0, ge=0)
+    outage_s: float = Field(default=60.0, ge=0, allow_inf_nan=False)
     """How long an endpoint that fails again and again is waited for before the rest is not asked."""
     allow_errors: float = Field(default=0.0, ge=0, le=1)
     """Share of rows that may end in error or unscored before the exit code is 6."""
@@ -59,6 +63,11 @@ class RunConfig(BaseModel):
     @field_validator("limit", mode="before")
     @classmethod
     def _count_or_share(cls, value: Any) -> Any:
+        if isinstance(value, str):  # a file may hold what the command line takes
+            try:
+                return parse_limit(value.strip())
+            except ValueError as error:
+                raise ValueError(f"{value!r} is no limit: a count like 200, or a share like 0.1 or 10%") from error
         count = isinstance(value, int) and not isinstance(value, bool) and value >= 1
         share = isinstance(value, float) and 0 < value <= 1
         if value is not None and not count and not share:
@@ -98,31 +107,54 @@ def default_output(config: RunConfig) -> Path:
 
 
 def read_config(path: Path) -> dict[str, Any]:
-    """Read a `--config` YAML or JSON file, or the `config` of a `run.json`.
+    """Read and check a `--config` YAML or JSON file, or the `config` of a `run.json`.
 
     Raises:
-        UsageError: naming file and key.
+        UsageError: naming file, line (YAML) and key: unreadable, a key that is unknown or given twice, a value of the wrong kind.
     """
+    lines: dict[str, int] = {}
     if path.suffix == ".json":
         try:
-            raw = orjson.loads(path.read_bytes())
+            data = path.read_bytes()
+            raw = orjson.loads(data)
         except OSError as error:
             raise UsageError(f"cannot read --config {path}: {error.strerror}", remedy="check the path") from error
         except orjson.JSONDecodeError as error:
             raise UsageError(f"--config {path}: not JSON: {error}", remedy="correct the file") from error
+        json.loads(data, object_pairs_hook=lambda pairs: _once(path, pairs))
     else:
         raw = read_yaml(path)
+        lines = _yaml_lines(path)
     if isinstance(raw, dict) and "schema_version" in raw and isinstance(raw.get("config"), dict):
         raw = {key: value for key, value in raw["config"].items() if key != "output"}
     if not isinstance(raw, dict):
         raise UsageError(f"--config {path}: a mapping of options is expected", remedy="docs/run.md lists the keys")
+    try:
+        orjson.dumps(raw, default=str, option=orjson.OPT_NON_STR_KEYS)
+    except orjson.JSONEncodeError as error:
+        raise UsageError(
+            f"--config {path}: the options cannot be written as JSON: {error}",
+            remedy="a run records its options as JSON; remove anchors that contain themselves",
+        ) from error
     for key in raw:
         if key not in RunConfig.model_fields:
             close = nearest(str(key), RunConfig.model_fields)
             raise UsageError(
-                f"--config {path}: unknown key {key!r}",
+                f"--config {path}{_line(lines, key)}: unknown key {key!r}",
                 remedy=f"did you mean {' or '.join(close)}?" if close else "docs/run.md lists the keys",
             )
+    for key, value in raw.items():
+        try:
+            RunConfig.model_validate({key: value})
+        except ValidationError as error:
+            where, what = _first_problem(error)
+            raise UsageError(
+                f"--config {path}{_line(lines, key)}: key {where}: {what}", remedy="docs/run.md describes every key"
+            ) from error
+        except UsageError as error:
+            raise UsageError(
+                f"--config {path}{_line(lines, key)}: key {key}: {error.message}", remedy=error.remedy
+            ) from error
     return raw
 
 
@@ -135,8 +167,61 @@ def build_config(values: dict[str, Any]) -> RunConfig:
     try:
         return RunConfig.model_validate(values)
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
+        key, what = _first_problem(error)
         raise UsageError(
-            f"configuration key {key}: {first['msg']}", remedy="`mmeval run --help` describes every option"
+            f"configuration key {key}: {what}", remedy="`mmeval run --help` describes every option"
         ) from error
+
+
+def _first_problem(error: ValidationError) -> tuple[str, str]:
+    first = error.errors()[0]
+    return ".".join(str(part) for part in first["loc"]), first["msg"]
+
+
+def _line(lines: Mapping[str, int], key: object) -> str:
+    return f", line {lines[str(key)]}" if str(key) in lines else ""
+
+
+def _once(path: Path, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            raise UsageError(f"--config {path}: key {key!r} is given twice", remedy="keep one of the two")
+        found[key] = value
+    return found
+
+
+def _yaml_lines(path: Path) -> dict[str, int]:
+    """Line of every key of the outermost mapping; a key that a mapping holds twice is refused, where YAML keeps the last."""
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    root = yaml.compose(path.read_text(encoding="utf-8"), Loader=loader)
+    for mapping in _mappings(root):
+        lines: dict[str, int] = {}
+        for key, _ in mapping.value:
+            if not isinstance(key, yaml.ScalarNode):
+                continue
+            line = key.start_mark.line + 1
+            if key.value in lines:
+                raise UsageError(
+                    f"--config {path}, line {line}: key {key.value!r} stands in line {lines[key.value]} too",
+                    remedy="keep one of the two",
+                )
+            lines[key.value] = line
+    if not isinstance(root, yaml.MappingNode):
+        return {}
+    return {key.value: key.start_mark.line + 1 for key, _ in root.value if isinstance(key, yaml.ScalarNode)}
+
+
+def _mappings(root: yaml.Node | None) -> Iterator[yaml.MappingNode]:
+    """Every mapping of a document once; an anchor may make it a circle."""
+    waiting, seen = [root] if root is not None else [], set[int]()
+    while waiting:
+        node = waiting.pop()
+        if id(node) in seen:
+            continue
+        seen.add(id(node))
+        if isinstance(node, yaml.MappingNode):
+            yield node
+            waiting += [part for pair in node.value for part in pair]
+        elif isinstance(node, yaml.SequenceNode):
+            waiting += node.value

@@ -60,7 +60,9 @@ def test_rules_on_the_raw_response_say_how_often_they_agree(mathvista: Path, mme
     found = mmeval("import", "mathvista", str(mathvista / "results/bard/output_bard.json"), "-t", "mathvista", "--model", "m",
                    "-o", "runs/r", "--no-report", "--json")  # fmt: skip
     assert found.code == 0, found.err
-    assert " of 1000 verdicts agree with those stored in the file" in found.err
+    agreement = found.json["agreement"]
+    assert agreement["verdicts"] == 1000
+    assert f"{agreement['equal']} of 1000 verdicts agree with those stored in the file" in found.err
     assert 0.2 < found.json["leaderboard"][0]["value"] < 0.4
 
 
@@ -117,6 +119,7 @@ def test_scores_without_verdicts_give_a_mean(mmeval: Callable, tmp_path: Path) -
         "--json",
     )
     assert found.code == 0, found.err
+    assert (found.json["agreement"], found.json["fallbacks"]) == (None, 0)
     assert found.json["leaderboard"][0]["metric"] == "mean"
     assert found.json["leaderboard"][0]["value"] == pytest.approx(2.0)
 
@@ -161,6 +164,10 @@ def test_responses_are_verified_by_the_card_and_missing_samples_lower_the_covera
         ("not json", "line 1"),
         ("", "no predictions"),
         ('{"id": "a", "response": "x"}', "no card"),
+        (
+            '{"id": "a", "score": 1}\n{"id": "b", "score": 1, "corect": true}',
+            "row 2: key 'corect' is unknown; is 'correct' meant?",
+        ),
     ],
 )
 def test_bad_files_say_what_is_wrong(mmeval: Callable, tmp_path: Path, text: str, says: str) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ KEYS = frozenset(
         "subsets", "finish_reason", "judge_verdict",
     }
 )  # fmt: skip
+LIKENESS = 0.82
+"""Share of equal characters from which a key is taken for a misspelt one: `respnse`, `subset`, `finishReason`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +49,22 @@ class Prediction:
     """The file's own verdict."""
 
 
-def read_jsonl(path: Path) -> Iterator[Prediction]:
+def read_jsonl(path: Path, warn: Callable[[str], None] = lambda message: None) -> Iterator[Prediction]:
     """Read one JSON object per line: `id` and `response` or `score` (and `correct`), and the optional keys of docs/import.md.
 
+    Args:
+        path: JSON lines, JSON, CSV, TSV or parquet.
+        warn: receives, once per key, that a key is ignored which looks like one that the row has too.
+
     Raises:
-        DataError: naming file, line and key.
+        DataError: naming file, row and key; also for a key that looks like one that the row lacks.
     """
+    ignored: set[str] = set()
     for number, values in enumerate(read_rows(path), 1):
         place = f"{path}, row {number}"
+        for key in sorted(values.keys() - KEYS - ignored):
+            _check_key(key, values, place, warn)
+            ignored.add(key)
         if values.get("id") in (None, ""):
             raise DataError(f"{place}: key 'id' is missing", remedy="give every prediction the id of its sample")
         score, correct = _number(values, "score", place), _boolean(values, "correct", place)
@@ -90,6 +101,30 @@ def read_jsonl(path: Path) -> Iterator[Prediction]:
             finish_reason=_text(values, "finish_reason", place),
             judge_verdict=None if values.get("judge_verdict") is None else str(values["judge_verdict"]),
         )
+
+
+def _check_key(key: str, values: Mapping[str, Any], place: str, warn: Callable[[str], None]) -> None:
+    """Refuse a misspelt key; every other key that this format does not know may stand in a row, and is not read."""
+    near = _meant(key)
+    if near is None:
+        return
+    if values.get(near) is not None:
+        warn(f"{place}: key {key!r} is ignored ({near!r} is read)")
+        return
+    raise DataError(
+        f"{place}: key {key!r} is unknown; is {near!r} meant?",
+        remedy=f"name it {near!r}, or give a key of your own a name that looks like none of {', '.join(sorted(KEYS))}",
+    )
+
+
+def _meant(key: str) -> str | None:
+    """The known key that this one looks like: the same letters, or a slip of one or two in a longer word."""
+    plain = {name.replace("_", ""): name for name in KEYS}
+    letters = "".join(character for character in key.lower() if character.isalnum())
+    if letters in plain:
+        return plain[letters]
+    close = difflib.get_close_matches(letters, [name for name in plain if len(name) > 2], n=1, cutoff=LIKENESS)
+    return plain[close[0]] if close else None
 
 
 def read_mathvista(path: Path) -> Iterator[Prediction]:

@@ -1,0 +1,60 @@
+"""Reading predictions of other tools."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mmeval.core.errors import DataError
+from mmeval.runs.importers.predictions import KEYS, read_jsonl
+
+
+def write(path: Path, rows: list[dict[str, Any]]) -> Path:
+    path.write_text("\n".join(json.dumps(row) for row in rows))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("key", "meant"),
+    [
+        ("respnse", "response"),
+        ("Response", "response"),
+        ("finishReason", "finish_reason"),
+        ("subset", "subsets"),
+        ("corect", "correct"),
+        ("ID", "id"),
+        ("judge-verdict", "judge_verdict"),
+    ],
+)
+def test_a_misspelt_key_is_refused_with_the_one_that_is_meant(tmp_path: Path, key: str, meant: str) -> None:
+    good: dict[str, Any] = {"id": "a", "score": 1, "response": "x"}
+    bad = {name: value for name, value in good.items() if name != meant} | {key: "x"}
+    path = write(tmp_path / "a.jsonl", [good, bad])
+    with pytest.raises(DataError, match=rf"a\.jsonl, row 2: key '{key}' is unknown; is '{meant}' meant"):
+        list(read_jsonl(path))
+
+
+def test_a_look_alike_beside_the_key_itself_is_told_once(tmp_path: Path) -> None:
+    rows = [{"id": str(i), "score": i, "scores": [1, 2]} for i in range(3)]
+    told: list[str] = []
+    assert [entry.score for entry in read_jsonl(write(tmp_path / "a.jsonl", rows), told.append)] == [0.0, 1.0, 2.0]
+    assert told == [f"{tmp_path / 'a.jsonl'}, row 1: key 'scores' is ignored ('score' is read)"]
+
+
+@pytest.mark.parametrize(
+    "key", ["question", "model", "image_id", "idx", "answer", "response_time", "verdict", "meta", ""]
+)
+def test_keys_of_ones_own_are_let_through(tmp_path: Path, key: str) -> None:
+    told: list[str] = []
+    assert len(list(read_jsonl(write(tmp_path / "a.jsonl", [{"id": "a", "score": 1, key: "x"}]), told.append))) == 1
+    assert told == []
+
+
+def test_every_documented_key_is_read_without_a_word(tmp_path: Path) -> None:
+    row = dict.fromkeys(KEYS) | {"id": "a", "score": 0.5, "repeat": 0}
+    told: list[str] = []
+    assert len(list(read_jsonl(write(tmp_path / "a.jsonl", [row]), told.append))) == 1
+    assert told == []
