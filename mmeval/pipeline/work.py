@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mmeval.conditions.base import Condition
-from mmeval.core.errors import DataError, MediaError, StorageError
+from mmeval.core.errors import MediaError, StorageError
 from mmeval.core.types import PreparedMedia, Request, Response, Sample
 from mmeval.engines.base import EngineInfo
 from mmeval.pipeline.cache import ResponseCache
 from mmeval.pipeline.identity import cache_key, message_json, request_hash
 from mmeval.pipeline.media import Grid, prepare
 from mmeval.pipeline.plan import RunPlan
+from mmeval.tasks.opened import RowError
 from mmeval.tasks.options import AskStyle
 from mmeval.tasks.task import OpenTask, Task, item_hash
 
@@ -114,9 +115,9 @@ def prepare_units(stage: Stage, ticket: Ticket) -> list[Unit]:
     task = ticket.task.task
     try:
         original = ticket.build()
-    except DataError as error:
-        # The first row was read before the run, so this is the fault of one row, not of the card.
-        return _failed(stage, ticket, _unreadable(ticket), Response("error", error=error.message))
+    except RowError as error:
+        reason = f"{error.message} -> {error.remedy}" if error.remedy else error.message
+        return _failed(stage, ticket, _unreadable(ticket, error.identifier), Response("error", error=reason))
     changed = ticket.condition.sample(original) if ticket.condition.sample else original
     ablation = _ablation(stage, ticket.condition, original)
     try:
@@ -159,8 +160,7 @@ def prepare_units(stage: Stage, ticket: Ticket) -> list[Unit]:
     return units
 
 
-def _unreadable(ticket: Ticket) -> Sample:
-    identifier = f"row {ticket.position + 1} (unreadable)"
+def _unreadable(ticket: Ticket, identifier: str) -> Sample:
     return Sample(identifier, ticket.task.task.name, (), None, cluster=identifier, item={"id": identifier})
 
 

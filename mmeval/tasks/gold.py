@@ -1,27 +1,31 @@
-"""Reading one row by a card's field mapping: columns and expressions, choices, gold answers, labels."""
+"""Reading one row by a card's field mapping: columns and expressions, gold answers, labels."""
 
 from __future__ import annotations
 
-import ast
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-import orjson
-
 from mmeval.core.errors import DataError
+from mmeval.tasks.choices import Choices
 from mmeval.tasks.data import Row, lookup
 from mmeval.tasks.prompts import LETTERS, evaluate
 
 
-def field_value(column: str | None, row: Row) -> Any:
+def field_value(column: str | None, row: Row, key: str = "") -> Any:
+    """Return the value of a column, path or `=` expression; `key` is the card's key that names it, for messages.
+
+    Raises:
+        DataError: when the row lacks the column, or the expression fails on it.
+    """
     if column is None:
         return None
     if column.startswith("="):
         try:
             return evaluate(column[1:].strip(), row.values)
         except DataError as error:
-            raise DataError(f"{row.place}: {error.message}", remedy=error.remedy) from error
-    return lookup(column, row)
+            named = f"{key}: " if key else ""
+            raise DataError(f"{row.place}: {named}{error.message}", remedy=error.remedy) from error
+    return lookup(column, row, key)
 
 
 def absent(value: Any) -> bool:
@@ -29,94 +33,64 @@ def absent(value: Any) -> bool:
     return value is None or (isinstance(value, float) and value != value)
 
 
-def required_text(column: str, row: Row) -> str:
+def required_text(column: str, row: Row, key: str = "") -> str:
     """Return the text of a column that every row must fill.
 
     Raises:
         DataError: when the cell is null.
     """
-    value = field_value(column, row)
+    value = field_value(column, row, key)
     if absent(value):
+        named = f" (the card names it in {key})" if key else ""
         raise DataError(
-            f"{row.place}: column {column!r} is null", remedy="correct the row, or leave it out with dataset.where"
+            f"{row.place}: column {column!r} is null{named}",
+            remedy="correct the row, or leave it out with dataset.where",
         )
     return str(value)
 
 
-def optional_text(column: str | None, row: Row) -> str:
+def optional_text(column: str | None, row: Row, key: str = "") -> str:
     """Return the text of a column, or nothing where the card names none or the cell is null."""
-    value = field_value(column, row)
+    value = field_value(column, row, key)
     return "" if absent(value) else str(value)
 
 
-def choice_texts(cell: Any, row: Row) -> list[str]:
-    if cell is None:
-        return []
-    if isinstance(cell, Mapping):
-        # A table of options has a column for each letter and nulls behind the last one in use.
-        cell = list(cell.values())
-        while cell and cell[-1] is None:
-            cell.pop()
-    if isinstance(cell, str):
-        cell = parse_list_literal(cell, row.place)
-    if not isinstance(cell, (list, tuple)):
-        raise DataError(
-            f"{row.place}: choices are {type(cell).__name__}, a list is expected",
-            remedy="name the right column in fields.choices",
-        )
-    if len(cell) > len(LETTERS):
-        raise DataError(f"{row.place}: {len(cell)} choices, at most {len(LETTERS)} can be lettered")
-    if any(value is None for value in cell):
-        raise DataError(f"{row.place}: choice {cell.index(None) + 1} of {len(cell)} is null", remedy="correct the row")
-    return [str(value) for value in cell]
-
-
-def parse_list_literal(text: str, place: str) -> list[Any]:
-    """Read a list written as JSON or as a Python literal, without running it.
+def gold_answer(raw: Any, kind: str, form: str, choices: Choices, row: Row) -> Any:
+    """Return the gold answer as the verifier wants it: for choices a letter (unless `form` is value), else as it is.
 
     Raises:
-        DataError: when it is neither.
+        DataError: when the gold names none of the choices.
     """
-    try:
-        value = orjson.loads(text)
-    except orjson.JSONDecodeError:
-        try:
-            value = ast.literal_eval(text)
-        except (ValueError, SyntaxError, MemoryError, RecursionError) as error:
-            raise DataError(
-                f"{place}: {text[:60]!r} is no list", remedy="choices are a list, or a list written as JSON"
-            ) from error
-    if not isinstance(value, (list, tuple)):
-        raise DataError(f"{place}: {text[:60]!r} is no list", remedy="choices are a list, or a list written as JSON")
-    return list(value)
-
-
-def gold_answer(raw: Any, kind: str, form: str, choices: Sequence[str], row: Row) -> Any:
-    if absent(raw):
+    texts = choices.texts
+    # A table of text (CSV) has empty cells for nulls.
+    if absent(raw) or (isinstance(raw, str) and not raw.strip()):
         return None
     if kind != "choice" or form == "value":
         return raw
     if form == "index":
         index = _whole(raw)
-        if index is None or not 0 <= index < len(choices):
+        if index is None or not 0 <= index < len(texts):
             raise DataError(
-                f"{row.place}: answer index {raw!r} is outside the {len(choices)} choices",
+                f"{row.place}: answer index {raw!r} is outside the {len(texts)} choices",
                 remedy="indices start at 0; check the card's answer.target",
             )
         return LETTERS[index]
     text = str(raw).strip()
     if form == "text":
-        matches = [index for index, choice in enumerate(choices) if choice.strip() == text]
+        matches = [index for index, choice in enumerate(texts) if choice.strip() == text]
         if not matches:
             raise DataError(
-                f"{row.place}: answer {text!r} is none of the choices {list(choices)}",
+                f"{row.place}: answer {text!r} is none of the choices {list(texts)}",
                 remedy="check the card's answer.target",
             )
         return LETTERS[matches[0]]
-    letter = text.strip("().").upper()
-    if len(letter) != 1 or letter not in LETTERS[: len(choices)]:
+    letter = text.strip(" ().").upper()
+    labels = [label.upper() for label in choices.labels]
+    if letter in labels:
+        return LETTERS[labels.index(letter)]
+    if len(letter) != 1 or letter not in LETTERS[: len(texts)]:
         raise DataError(
-            f"{row.place}: answer {text!r} is no letter of the {len(choices)} choices",
+            f"{row.place}: answer {text!r} is no letter of the {len(texts)} choices",
             remedy="check the card's answer.target",
         )
     return letter

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,10 @@ from mmeval.core.hashing import digest
 from mmeval.core.types import AnswerContext, Media, PreparedMedia, Sample, Sampling
 from mmeval.tasks import synthetic
 from mmeval.tasks.card import Card, parse_card
-from mmeval.tasks.data import Row, Source, lookup, media_from_cell, open_dataset
+from mmeval.tasks.choices import read_choices
+from mmeval.tasks.data import MissingColumn, Row, Source, lookup, missing_column
 from mmeval.tasks.generated import synthetic_source
 from mmeval.tasks.gold import (
-    choice_texts,
     field_value,
     gold_answer,
     optional_text,
@@ -24,12 +25,20 @@ from mmeval.tasks.gold import (
     subset_label,
     to_pixels,
 )
+from mmeval.tasks.images import media_from_cell
 from mmeval.tasks.limit import Entry, draw
+from mmeval.tasks.opened import OpenTask, identifier_of, no_rows
 from mmeval.tasks.options import AskStyle, DataOptions
 from mmeval.tasks.prompts import DEFAULT_TEMPLATE, build_messages, instruction_for, place_media, render
 from mmeval.tasks.registry import CardFile
-from mmeval.verifiers.base import Verifier
+from mmeval.tasks.sources import open_dataset
+from mmeval.verifiers.base import NO_TARGET, Verifier
 from mmeval.verifiers.registry import get_verifier
+
+__all__ = ["OpenTask", "Task", "item_hash"]
+
+TRIED_ROWS = 16
+"""How many rows must fail before the card, and not the rows, is at fault."""
 
 VERIFIER_OF_KIND: Mapping[str, str] = {"mixed": "mixed"}
 """Kinds whose default verifier has another name than the kind itself."""
@@ -91,6 +100,13 @@ class Task:
                 yield f"fields.{name}", column
         for name, column in self.card.subsets.items():
             yield f"subsets.{name}", column
+
+    def _plain_columns(self) -> list[str]:
+        """The columns that every row must have."""
+        answer = self.card.answer
+        named = [column for _, column in self._columns()] + [*answer.row_options, *self.card.dataset.where]
+        named += [self.card.prompt.column] if self.card.prompt.column and self.prompt_override is None else []
+        return [column for column in dict.fromkeys(named) if not column.startswith("=")]
 
     @property
     def name(self) -> str:
@@ -161,23 +177,48 @@ class Task:
         if self.card.dataset.synthetic is not None:
             source = synthetic_source(self.card)
         else:
-            source = open_dataset(self.card.dataset, self.name, options.data_dir)
-        self._try_first_row(source)
+            source = open_dataset(self.card.dataset, self.name, options.data_dir, self._plain_columns())
+        self._try_rows(source)
         if options.limit is None:
             return OpenTask(self, source, None, source.total)
         if source.fetch is not None:
             return OpenTask(self, source, self._first(source, options.limit), source.total)
         entries = list(self._entries(source))
         if not entries:
-            raise _no_rows(self)
+            raise no_rows(self)
         return OpenTask(self, source, draw(entries, options.limit, options.limit_seed), len(entries))
 
-    def _try_first_row(self, source: Source) -> None:
-        """Find out before anything is asked when the card does not fit the data; a later row's fault is that row's alone."""
-        for row in source.rows():
-            self.sample(row, AskStyle())
-            return
-        raise _no_rows(self)
+    def _try_rows(self, source: Source) -> None:
+        """Find out before anything is asked when the card does not fit the data; what single rows lack is their own fault.
+
+        A column that the first row lacks is missing; anything else counts when none of the first rows can be read.
+        """
+        if self.card.dataset.synthetic is not None:
+            self._try_items(source)
+        problem: DataError | None = None
+        for number, row in enumerate(islice(source.rows(), TRIED_ROWS)):
+            try:
+                self.sample(row, AskStyle())
+                return
+            except DataError as error:
+                if number == 0 and isinstance(error, MissingColumn):
+                    raise
+                problem = problem or error
+        raise problem or no_rows(self)
+
+    def _try_items(self, source: Source) -> None:
+        """Find a subset that no item has; some are only of some items, like the direction of what moves."""
+        missing = dict(self.card.subsets)
+        known: set[str] = set()
+        for row in islice(source.rows(), TRIED_ROWS):
+            known |= row.values["item"].subsets.keys()
+            missing = {name: column for name, column in missing.items() if column not in known}
+            if not missing:
+                return
+        if missing:
+            name, column = next(iter(missing.items()))
+            first = Row(0, dict.fromkeys(known), f"{self.name}, item 0")
+            raise missing_column(column, first, f"subsets.{name}")
 
     def _first(self, source: Source, limit: int | float) -> range:
         """The first items of an endless generator: its answers are balanced over consecutive blocks."""
@@ -192,9 +233,13 @@ class Task:
     def _entries(self, source: Source) -> Iterator[Entry]:
         first_subset = next(iter(self.card.subsets.values()), None)
         for number, row in enumerate(source.rows()):
-            cluster = optional_text(self.card.fields.cluster, row) or f"row-{number}"
-            stratum = str(field_value(first_subset, row)) if first_subset else ""
-            yield Entry(number, cluster, stratum)
+            try:
+                cluster = optional_text(self.card.fields.cluster, row)
+                stratum = str(field_value(first_subset, row)) if first_subset else ""
+            except DataError:
+                # Reported under the row's own id when it is drawn and built.
+                cluster, stratum = "", ""
+            yield Entry(number, cluster or f"row-{number}", stratum)
 
     def sample(self, row: Row, style: AskStyle) -> Sample:
         """Build the sample of one row.
@@ -202,34 +247,53 @@ class Task:
         Raises:
             DataError: naming file, row and column.
         """
-        if self.card.dataset.synthetic is not None:
-            return self._synthetic_sample(row.values["item"], style)
+        try:
+            if self.card.dataset.synthetic is not None:
+                return self._synthetic_sample(row, style)
+            return self._row_sample(row, style)
+        except DataError as error:
+            if row.place in error.message:
+                raise
+            raise DataError(f"{row.place}: {error.message}", remedy=error.remedy) from error
+
+    def _row_sample(self, row: Row, style: AskStyle) -> Sample:
         card = self.card
         fields = card.fields
-        media = tuple(m for column in fields.images for m in media_from_cell(field_value(column, row), row, column))
-        choices = tuple(choice_texts(field_value(fields.choices, row), row)) if fields.choices else ()
-        kind = card.answer.kind if card.answer.kind != "mixed" else str(field_value(fields.answer_type, row))
-        identifier = _identifier(fields.id, row)
-        raw_target = field_value(fields.answer, row) if fields.answer else None
+        media = tuple(
+            m
+            for column in fields.images
+            for m in media_from_cell(field_value(column, row, "fields.images"), row, column)
+        )
+        choices = read_choices(field_value(fields.choices, row, "fields.choices"), row)
+        kind: str = card.answer.kind
+        if kind == "mixed":
+            kind = str(field_value(fields.answer_type, row, "fields.answer_type"))
+        target = gold_answer(field_value(fields.answer, row, "fields.answer"), kind, card.answer.target, choices, row)
         options: dict[str, Any] = dict(card.answer.options)
-        options.update({name.split(".")[-1]: lookup(name, row) for name in card.answer.row_options})
-        question = required_text(fields.question, row)
+        options.update(
+            {name.split(".")[-1]: lookup(name, row, "answer.row_options") for name in card.answer.row_options}
+        )
+        if target is None and fields.answer:
+            options[NO_TARGET] = _no_gold(fields.answer, row)
         return self._build(
             row=row.values,
-            identifier=identifier,
-            question=question,
+            identifier=identifier_of(fields.id, row),
+            question=required_text(fields.question, row, "fields.question"),
             kind=kind,
-            choices=choices,
-            target=gold_answer(raw_target, kind, card.answer.target, choices, row),
+            choices=choices.texts,
+            target=target,
             media=media,
             options=options,
-            subsets={name: subset_label(field_value(column, row)) for name, column in card.subsets.items()},
-            cluster=optional_text(fields.cluster, row),
+            subsets={
+                name: subset_label(field_value(column, row, f"subsets.{name}")) for name, column in card.subsets.items()
+            },
+            cluster=optional_text(fields.cluster, row, "fields.cluster"),
             extras={},
             style=style,
         )
 
-    def _synthetic_sample(self, item: synthetic.SyntheticItem, style: AskStyle) -> Sample:
+    def _synthetic_sample(self, row: Row, style: AskStyle) -> Sample:
+        item: synthetic.SyntheticItem = row.values["item"]
         pictures = tuple(
             Media("image", loader=partial(synthetic.encode_png, pixels), name=f"{item.id}, image {number}")
             for number, pixels in enumerate(item.images, 1)
@@ -343,57 +407,12 @@ class Task:
         return replace(sample, context=context, target=target, cluster=cluster)
 
 
-@dataclass(frozen=True, slots=True)
-class OpenTask:
-    """A task whose data set is open."""
-
-    task: Task
-    source: Source
-    selected: set[int] | range | None
-    """Positions that `--limit` drew; None means all."""
-    available: int | None
-    """Rows of the data set, where known."""
-
-    @property
-    def size(self) -> int | None:
-        """Samples that will be asked, where known beforehand."""
-        return len(self.selected) if self.selected is not None else self.available
-
-    def samples(self, style: AskStyle) -> Iterator[tuple[int, Callable[[], Sample]]]:
-        """Yield (position, a function that builds the sample) in the data set's order; building may happen in any thread."""
-        if self.source.fetch is not None and self.selected is not None:
-            for position in self.selected if isinstance(self.selected, range) else sorted(self.selected):
-                yield position, partial(self.task.sample, self.source.fetch(position), style)
-            return
-        number = -1
-        seen: set[str] = set()
-        for number, row in enumerate(self.source.rows()):
-            if self.selected is not None and number not in self.selected:
-                continue
-            if self.source.fetch is None:
-                identifier = _identifier(self.task.card.fields.id, row)
-                if identifier in seen:
-                    raise DataError(
-                        f"task {self.task.name}: {row.place}: id {identifier!r} is there twice",
-                        remedy="correct the data set, or name another column in the card's fields.id",
-                    )
-                seen.add(identifier)
-            yield number, partial(self.task.sample, row, style)
-        if number < 0:
-            raise _no_rows(self.task)
-
-    def description(self) -> dict[str, Any]:
-        """What the manifest says of the data."""
-        return dict(self.source.describe)
-
-
-def _identifier(column: str | None, row: Row) -> str:
-    return required_text(column, row) if column else str(row.position)
-
-
-def _no_rows(task: Task) -> DataError:
-    return DataError(
-        f"task {task.name}: the data set has no rows", remedy="check --data-dir and the card's dataset.where"
+def _no_gold(column: str, row: Row) -> str:
+    file = row.place.rsplit(", row ", 1)[0]
+    file = file if row.image_root is None else Path(file).name
+    return (
+        f"no gold answer in {column!r} (fields.answer) of {file}: such rows cannot be scored, and asking again does not help; "
+        "fill the column, or name another"
     )
 
 

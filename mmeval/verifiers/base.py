@@ -8,6 +8,9 @@ from typing import Any, Protocol
 from mmeval.core.errors import DataError
 from mmeval.core.types import AnswerContext, Extraction, Match, Response, Verdict
 
+NO_TARGET = "no_target"
+"""Key of a row's options that says, in words for the user, why the row has no gold answer."""
+
 _REFUSAL = re.compile(
     r"\b(?:i(?:'m| am) (?:sorry|unable|not able)|i (?:cannot|can't|can not) (?:help|assist|answer|determine|see|view|provide)"
     r"|as an ai\b|unable to (?:answer|determine|view|see))",
@@ -74,9 +77,8 @@ def _verdict(
 ) -> Verdict:
     extraction = verifier.parse(text, context)
     if target is None:
-        return Verdict(
-            "unscored", extracted=extraction.value, span=extraction.span, reason="no target", verifier=identity
-        )
+        reason = str(context.options.get(NO_TARGET) or "no target")
+        return Verdict("unscored", extracted=extraction.value, span=extraction.span, reason=reason, verifier=identity)
     if not extraction.found:
         reason = extraction.reason or "not found"
         if response.finish_reason == "length":

@@ -15,7 +15,9 @@ from PIL import Image
 
 from mmeval.core.errors import DataError, MediaError
 from mmeval.tasks.card import Dataset
-from mmeval.tasks.data import Row, lookup, media_from_cell, open_dataset, read_rows
+from mmeval.tasks.data import Row, lookup, read_rows
+from mmeval.tasks.images import media_from_cell
+from mmeval.tasks.sources import open_dataset
 
 ROWS = [{"id": "1", "q": "Wo?"}, {"id": "2", "q": "Where\nto?"}]
 
@@ -107,6 +109,10 @@ def test_image_cells_of_every_form(tmp_path: Path) -> None:
     assert read(base64.b64encode(large).decode(), tmp_path) == [large]
     assert read("data:image/png;base64," + text) == [small]
     assert read([small, None, "", {"bytes": large}, {"bytes": None, "path": None}]) == [small, large]
+    assert read("DATA:image/PNG;BASE64," + text.replace("+", "%2B").replace("=", "%3D")) == [small]
+    assert read("data:image/png," + "".join(f"%{byte:02x}" for byte in small)) == [small]
+    assert read({"url": "data:image/png;base64," + text}) == [small]
+    assert read(str(tmp_path / "a b.png")) == [small]
     assert read(None) == read("") == []
 
 
@@ -115,6 +121,26 @@ def test_an_image_cell_that_is_none_of_these_is_named() -> None:
         read(5)
     with pytest.raises(MediaError, match=r"row 1, column image: not base64"):
         read("data:image/png;base64,abc")
+    with pytest.raises(MediaError, match=r"row 1, column image: a data URL without data"):
+        read("data:image/png;base64")
+    with pytest.raises(DataError, match=r"row 1, column image: a mapping with height, width is no image"):
+        read({"width": 5, "height": 4})
+
+
+@pytest.mark.parametrize("cell", ["https://host/a.png", "HTTP://host/a.png", "s3://bucket/a.png", "file:///a.png"])
+@pytest.mark.parametrize("wrap", [str, lambda url: {"url": url}, lambda url: [url], lambda url: {"path": url}])
+def test_a_web_address_is_refused_and_never_fetched(tmp_path: Path, cell: str, wrap: Any) -> None:
+    with pytest.raises(DataError, match=r"row 1, column image: .* is a web address(.|\n)*download.*--data-dir"):
+        read(wrap(cell), tmp_path)
+
+
+def test_a_relative_path_without_a_folder_is_not_looked_for_in_the_working_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a.png").write_bytes(png())
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(MediaError, match=r"row 1, column image: the path 'a\.png' is relative(.|\n)*--data-dir"):
+        read("a.png")
 
 
 @pytest.mark.parametrize("cell", ["../secret.png", "a/../../secret.png", "a/b/../../../x"])
@@ -251,6 +277,52 @@ def test_another_data_set_in_the_folder_is_not_taken_for_it(hub_home: Path) -> N
     hub_folder(hub_home / "copy" / "others")
     with pytest.raises(DataError, match=r"org/pictures \(test\) cannot be loaded"):
         open_dataset(hub(), "t", hub_home / "copy")
+
+
+COLUMNS = ("q", "image")
+
+
+def shard(path: Path, **columns: list[Any]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(pa.table(columns), path)
+
+
+def test_only_fitting_files_of_the_folder_are_the_copy(hub_home: Path) -> None:
+    folder = hub_home / "copy"
+    shard(folder / "other.parquet", id=[1], text=["x"])
+    shard(folder / "train-00000-of-00001.parquet", q=["train"], image=[None])
+    shard(folder / "data" / "test-00001-of-00002.parquet", id=[1], text=["x"])
+    (folder / "broken.parquet").write_bytes(b"PAR1 PAR1")
+    with pytest.raises(DataError) as caught:
+        open_dataset(hub(), "t", folder, COLUMNS)
+    said = str(caught.value)
+    assert "other.parquet (no column image, q)" in said
+    assert "train-00000-of-00001.parquet (not of split 'test')" in said
+    assert "data/test-00001-of-00002.parquet (no column image, q)" in said
+    assert "broken.parquet (not a readable parquet file)" in said
+    shard(folder / "my-download.parquet", q=["unnamed"], image=[None])
+    assert [row.values["q"] for row in open_dataset(hub(), "t", folder, COLUMNS).rows()] == ["unnamed"]
+    shard(folder / "data" / "test-00000-of-00002.parquet", q=["named"], image=[None])
+    rows = list(open_dataset(hub(), "t", folder, COLUMNS).rows())
+    assert [row.values["q"] for row in rows] == ["named"]
+    assert rows[0].image_root == folder.resolve()
+
+
+def test_files_without_declared_columns_need_the_split_in_their_name(hub_home: Path) -> None:
+    shard(hub_home / "copy" / "my-download.parquet", q=["x"])
+    with pytest.raises(DataError, match=r"my-download\.parquet \(not of split 'test'\)"):
+        open_dataset(hub(), "t", hub_home / "copy")
+    shard(hub_home / "copy" / "evaluation.parquet", q=["y"])
+    assert [row.values["q"] for row in open_dataset(hub(), "t", hub_home / "copy").rows()] == ["y"]
+
+
+def test_refused_files_are_named_where_the_card_reads_files_too(tmp_path: Path) -> None:
+    shard(tmp_path / "other.parquet", id=[1])
+    dataset = Dataset.model_validate(
+        {"local": {"files": ["mine.jsonl"]}, "hub": {"id": "org/pictures", "split": "test"}}
+    )
+    with pytest.raises(DataError, match=r"no file that matches mine\.jsonl .*other\.parquet \(no column q\)"):
+        open_dataset(dataset, "t", tmp_path, ("q",))
 
 
 def test_a_split_that_is_not_there_is_named(hub_home: Path) -> None:

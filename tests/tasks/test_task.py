@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import io
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,11 +15,13 @@ from PIL import Image
 
 from mmeval.conditions.base import get_condition
 from mmeval.core.errors import DataError
-from mmeval.core.types import MediaPart, PreparedMedia, Sample, TextPart
+from mmeval.core.types import MediaPart, PreparedMedia, Response, Sample, TextPart
 from mmeval.pipeline.media import prepare_image
+from mmeval.tasks.opened import RowError
 from mmeval.tasks.options import AskStyle, DataOptions
 from mmeval.tasks.registry import CardFile, Registry
 from mmeval.tasks.task import OpenTask, Task, item_hash
+from mmeval.verifiers.base import verify
 
 STYLE = AskStyle()
 CARD: dict[str, Any] = {
@@ -122,9 +125,104 @@ def test_an_empty_data_set_is_an_error_with_and_without_a_limit(tmp_path: Path) 
         list(opened(tmp_path, [ROW], nothing).samples(STYLE))
 
 
-def test_an_id_that_is_there_twice_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"rows\.jsonl, row 3: id 'r1' is there twice(.|\n)*fields\.id"):
-        list(opened(tmp_path, [ROW, {**ROW, "id": "r2"}, ROW]).samples(STYLE))
+def ids(task: OpenTask) -> dict[int, str]:
+    """What each position is called in the results, and what is wrong with it after a bar."""
+    found = {}
+    for position, build in task.samples(STYLE):
+        try:
+            found[position] = build().id
+        except RowError as error:
+            named = "rows.jsonl, row" in error.message and error.remedy
+            found[position] = f"{error.identifier}|{error.message if named else 'not named'}"
+    return found
+
+
+BROKEN: list[dict[str, Any]] = [
+    {**ROW, "id": None},
+    {**ROW, "answer": "Z"},
+    {**ROW, "id": "r2"},
+    {**ROW, "id": "r2", "options": ["other", "options"]},
+    {**ROW, "id": "r3", "image": 5},
+    {**ROW, "id": "r4", "image": "https://host/x.png"},
+    {**ROW, "id": " "},
+    {**ROW, "id": "r5"},
+    {**ROW, "id": "r2"},
+    {key: value for key, value in ROW.items() if key != "id"},
+    {**{key: value for key, value in ROW.items() if key != "kind"}, "id": "r6"},
+    {**{key: value for key, value in ROW.items() if key != "scene"}, "id": "r7"},
+    *({**ROW, "id": f"x{number}", "scene": f"s{number}"} for number in range(8)),
+]
+
+
+def test_a_row_at_fault_keeps_its_own_id_and_the_others_run(tmp_path: Path) -> None:
+    found = ids(opened(tmp_path, BROKEN))
+    assert [name.split("|")[0] for name in found.values()] == [
+        "row 1 (no id)", "r1", "r2", "r2 (again, row 4)", "r3", "r4", "row 7 (no id)", "r5", "r2 (again, row 9)",
+        "row 10 (no id)", "r6", "r7", *(f"x{number}" for number in range(8)),
+    ]  # fmt: skip
+    says = {
+        0: "column 'id' is null", 1: "'Z' is no letter", 3: "id 'r2' is there twice, row 3 has it already",
+        4: "column image: a cell of type int", 5: "is a web address", 6: "column 'id' (fields.id) is empty",
+        8: "id 'r2' is there twice", 9: "column 'id' is missing (the card names it in fields.id)",
+        10: "column 'kind' is missing (the card names it in subsets.kind)",
+        11: "column 'scene' is missing (the card names it in fields.cluster)",
+    }  # fmt: skip
+    assert {position for position, name in found.items() if "|" in name} == set(says)
+    for position, text in says.items():
+        assert text in found[position]
+
+
+@pytest.mark.parametrize("limit", [1, 4, 9, 15])
+def test_ids_and_faults_do_not_depend_on_the_limit(tmp_path: Path, limit: int) -> None:
+    every = ids(opened(tmp_path, BROKEN))
+    for seed in range(4):
+        some = ids(opened(tmp_path, BROKEN, limit=limit, limit_seed=seed))
+        assert some == {position: every[position] for position in some}
+
+
+def test_a_card_that_fits_none_of_the_first_rows_is_refused(tmp_path: Path) -> None:
+    rows = [{**ROW, "id": str(number), "answer": "red"} for number in range(40)]
+    for options in ({}, {"limit": 3}):
+        with pytest.raises(DataError, match=r"rows\.jsonl, row 1: answer 'red' is no letter"):
+            opened(tmp_path, rows, **options)
+        assert opened(tmp_path, [*rows[:15], {**ROW, "id": "good"}, *rows[15:]], **options)
+
+
+@pytest.mark.parametrize("options", [{}, {"limit": 2}, {"limit": 0.5}])
+def test_a_missing_subset_column_is_refused_with_and_without_a_limit(tmp_path: Path, options: dict[str, Any]) -> None:
+    made = task(subsets={"kind": "knid"})
+    rows = [{**ROW, "id": str(number)} for number in range(6)]
+    says = (
+        r"rows\.jsonl, row 1: column 'knid' is missing .*subsets\.kind(.|\n)*did you mean kind(.|\n)*answer, id, image"
+    )
+    with pytest.raises(DataError, match=says):
+        opened(tmp_path, rows, made, **options)
+
+
+def test_a_generator_without_the_subset_column_is_refused() -> None:
+    card = Registry().cards["synthetic/existence"]
+    raw = {**card.raw, "subsets": {"asked": "asked_bye"}}
+    with pytest.raises(DataError, match=r"synthetic/existence, item 0: column 'asked_bye'(.|\n)*did you mean asked_by"):
+        Task.load(CardFile(card.name, card.path, raw)).open(DataOptions(limit=2))
+
+
+def test_a_prompt_that_a_row_does_not_fit_names_the_row(tmp_path: Path) -> None:
+    made = task("{{ question }} {{ row.hint.upper() }}")
+    rows = [{**ROW, "hint": "x"}, {**ROW, "id": "r2"}]
+    found = ids(opened(tmp_path, rows, made))
+    assert found[1].startswith("r2|")
+    assert "rows.jsonl, row 2: prompt template" in found[1]
+
+
+def test_a_row_without_gold_says_which_column_of_which_file_is_empty(tmp_path: Path) -> None:
+    for empty in (None, "", " "):
+        found = sample(tmp_path, answer=empty)
+        assert found.target is None
+        verdict = verify(task().verifier, Response("ok", text="A"), None, found.context)
+        assert verdict.outcome == "unscored"
+        assert re.search(r"no gold answer in 'answer' \(fields\.answer\) of rows\.jsonl", verdict.reason or "")
+        assert "asking again does not help" in (verdict.reason or "")
+    assert "no gold" not in str(sample(tmp_path).context.options)
 
 
 def test_a_limit_takes_the_same_rows_in_order(tmp_path: Path) -> None:

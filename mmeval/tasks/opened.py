@@ -1,0 +1,121 @@
+"""A task whose data set is open: which rows are asked, and the id under which each one stands in the results."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from mmeval.core.errors import DataError
+from mmeval.core.types import Sample
+from mmeval.tasks.data import Row, Source
+from mmeval.tasks.gold import required_text
+from mmeval.tasks.options import AskStyle
+
+if TYPE_CHECKING:
+    from mmeval.tasks.task import Task
+
+
+class RowError(DataError):
+    """One row that cannot become a sample; the others can.
+
+    Attributes:
+        identifier: the id under which the row's error is reported, the same with and without `--limit`.
+    """
+
+    def __init__(self, identifier: str, message: str, *, remedy: str = "") -> None:
+        super().__init__(message, remedy=remedy)
+        self.identifier = identifier
+
+
+@dataclass(frozen=True, slots=True)
+class OpenTask:
+    """A task whose data set is open."""
+
+    task: Task
+    source: Source
+    selected: set[int] | range | None
+    """Positions that `--limit` drew; None means all."""
+    available: int | None
+    """Rows of the data set, where known."""
+
+    @property
+    def size(self) -> int | None:
+        """Samples that will be asked, where known beforehand."""
+        return len(self.selected) if self.selected is not None else self.available
+
+    def samples(self, style: AskStyle) -> Iterator[tuple[int, Callable[[], Sample]]]:
+        """Yield (position, a function that builds the sample) in the data set's order; building may happen in any thread.
+
+        That function raises RowError where the row is at fault: no id, an id that an earlier row has, a cell that
+        cannot be read.
+
+        Raises:
+            DataError: when the data set has no rows, or breaks off.
+        """
+        if self.source.fetch is not None and self.selected is not None:
+            for position in self.selected if isinstance(self.selected, range) else sorted(self.selected):
+                yield position, partial(_build, self.task, self.source.fetch(position), style, f"item {position}", None)
+            return
+        number = -1
+        seen: dict[str, int] = {}
+        for number, row in enumerate(self.source.rows()):
+            if self.source.fetch is not None:
+                identifier, problem = f"item {row.position}", None
+            else:
+                # Rows that are not asked count too: which of two rows keeps their id must not depend on the limit.
+                identifier, problem = _identify(self.task.card.fields.id, row, seen)
+            if self.selected is None or number in self.selected:
+                yield number, partial(_build, self.task, row, style, identifier, problem)
+        if number < 0:
+            raise no_rows(self.task)
+
+    def description(self) -> Mapping[str, Any]:
+        """What the manifest says of the data."""
+        return dict(self.source.describe)
+
+
+def identifier_of(column: str | None, row: Row) -> str:
+    """Return the row's id: its column, or its 0-based position where the card names none.
+
+    Raises:
+        DataError: when the cell is missing, null or empty.
+    """
+    if column is None:
+        return str(row.position)
+    found = required_text(column, row, "fields.id")
+    if not found.strip():
+        raise DataError(f"{row.place}: column {column!r} (fields.id) is empty", remedy="give every row an id")
+    return found
+
+
+def _identify(column: str | None, row: Row, seen: dict[str, int]) -> tuple[str, DataError | None]:
+    """Return an id that no other row has, and what is wrong with the row's own. The first of two equal ones keeps it."""
+    try:
+        own = identifier_of(column, row)
+    except DataError as error:
+        return f"row {row.position + 1} (no id)", error
+    first = seen.setdefault(own, row.position)
+    if first == row.position:
+        return own, None
+    return f"{own} (again, row {row.position + 1})", DataError(
+        f"{row.place}: id {own!r} is there twice, row {first + 1} has it already",
+        remedy="correct the data set, or name another column in the card's fields.id",
+    )
+
+
+def _build(task: Task, row: Row, style: AskStyle, identifier: str, problem: DataError | None) -> Sample:
+    if problem is not None:
+        raise RowError(identifier, problem.message, remedy=problem.remedy)
+    try:
+        return task.sample(row, style)
+    except DataError as error:
+        raise RowError(identifier, error.message, remedy=error.remedy) from error
+
+
+def no_rows(task: Task) -> DataError:
+    """The error for a data set without rows."""
+    return DataError(
+        f"task {task.name}: the data set has no rows", remedy="check --data-dir and the card's dataset.where"
+    )
