@@ -14,6 +14,7 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import Any
 
+from mmeval.core.types import Extraction
 from mmeval.verifiers.base import looks_like_refusal
 
 REASONING_TAGS = ("think", "thinking", "thought", "reasoning", "analysis")
@@ -43,6 +44,14 @@ def merged_options(defaults: Mapping[str, Any], options: Mapping[str, Any]) -> d
 def section_of(text: str, options: Mapping[str, Any]) -> Section | None:
     """Return the answer section with the tag names of `options` (`reasoning_tags`, `answer_tags`)."""
     return final_answer(text, _names(options.get("reasoning_tags"), REASONING_TAGS), options)
+
+
+def answer_section(text: str, options: Mapping[str, Any]) -> Section | Extraction:
+    """Return the answer section, or the empty extraction that says why there is nothing to read."""
+    section = section_of(text, options)
+    if section is None:
+        return Extraction(reason="unfinished reasoning")
+    return section if section.text.strip() else Extraction(reason="empty")
 
 
 def final_answer(

@@ -8,7 +8,7 @@ from typing import Any
 
 from mmeval.core.errors import DataError
 from mmeval.core.types import AnswerContext, Extraction, Match
-from mmeval.verifiers.answer import answer_phrases, merged_options, section_of
+from mmeval.verifiers.answer import answer_phrases, answer_section, merged_options
 from mmeval.verifiers.coordinates import Box, Shape, find_boxes, iou, scales, sorted_corners, to_pixels
 
 
@@ -31,11 +31,9 @@ class BoxVerifier:
         Raises:
             DataError: when the coordinate space needs an image size that the sample lacks.
         """
-        section = section_of(text, merged_options(self._options, context.options))
-        if section is None:
-            return Extraction(reason="unfinished reasoning")
-        if not section.text.strip():
-            return Extraction(reason="empty")
+        section = answer_section(text, merged_options(self._options, context.options))
+        if isinstance(section, Extraction):
+            return section
         found = one_shape(section.text, find_boxes(section.text, context.coordinate_order))
         if isinstance(found, str):
             return Extraction(reason=found)

@@ -8,7 +8,7 @@ from typing import Any
 
 from mmeval.core.errors import DataError
 from mmeval.core.types import AnswerContext, Extraction, Match
-from mmeval.verifiers.answer import merged_options, section_of
+from mmeval.verifiers.answer import answer_section, merged_options
 from mmeval.verifiers.box import read_box
 from mmeval.verifiers.coordinates import Box, find_boxes, scales, sorted_corners, to_pixels
 
@@ -40,11 +40,9 @@ class BoxesVerifier:
         Raises:
             DataError: when the coordinate space needs an image size that the sample lacks.
         """
-        section = section_of(text, merged_options(self._options, context.options))
-        if section is None:
-            return Extraction(reason="unfinished reasoning")
-        if not section.text.strip():
-            return Extraction(reason="empty")
+        section = answer_section(text, merged_options(self._options, context.options))
+        if isinstance(section, Extraction):
+            return section
         found = find_boxes(section.text, context.coordinate_order)
         if not found:
             if _NONE.fullmatch(section.text):

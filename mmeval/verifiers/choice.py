@@ -11,6 +11,7 @@ from mmeval.core.errors import DataError
 from mmeval.core.types import AnswerContext, Extraction, Match
 from mmeval.verifiers.answer import (
     answer_phrases,
+    answer_section,
     body_end,
     conditional,
     declines,
@@ -19,7 +20,6 @@ from mmeval.verifiers.answer import (
     mask,
     merged_options,
     negated,
-    section_of,
     sentence_end,
     stripped,
 )
@@ -93,11 +93,9 @@ class ChoiceVerifier:
 
     def parse(self, text: str, context: AnswerContext) -> Extraction:
         """Return the letter of the option that the answer names."""
-        section = section_of(text, merged_options(self._options, context.options))
-        if section is None:
-            return Extraction(reason="unfinished reasoning")
-        if not section.text.strip():
-            return Extraction(reason="empty")
+        section = answer_section(text, merged_options(self._options, context.options))
+        if isinstance(section, Extraction):
+            return section
         found = _Reader(section.text, context.choices).read()
         if found is None:
             return Extraction(reason="not found")

@@ -12,12 +12,12 @@ from mmeval.core.types import AnswerContext, Extraction, Match
 from mmeval.verifiers.answer import (
     Section,
     answer_phrases,
+    answer_section,
     body_end,
     declines,
     lines,
     mask,
     merged_options,
-    section_of,
     sentence_end,
 )
 from mmeval.verifiers.numerals import Number, Numeral, find_numerals, find_word_numbers, read_number
@@ -57,11 +57,9 @@ class NumberVerifier:
 
     def parse(self, text: str, context: AnswerContext) -> Extraction:
         """Return the number that the answer states; several candidates without an answer phrase are ambiguous."""
-        section = section_of(text, merged_options(self._options, context.options))
-        if section is None:
-            return Extraction(reason="unfinished reasoning")
-        if not section.text.strip():
-            return Extraction(reason="empty")
+        section = answer_section(text, merged_options(self._options, context.options))
+        if isinstance(section, Extraction):
+            return section
         found = find_number(section)
         if isinstance(found, str):
             return Extraction(reason=found)

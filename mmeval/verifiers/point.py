@@ -7,7 +7,7 @@ from typing import Any
 
 from mmeval.core.errors import DataError
 from mmeval.core.types import AnswerContext, Extraction, Match
-from mmeval.verifiers.answer import merged_options, section_of
+from mmeval.verifiers.answer import answer_section, merged_options
 from mmeval.verifiers.box import one_shape, read_box
 from mmeval.verifiers.coordinates import Shape, find_boxes, find_points, scales, to_pixels
 
@@ -31,11 +31,9 @@ class PointVerifier:
             DataError: when the coordinate space needs an image size that the sample lacks.
         """
         options = merged_options(self._options, context.options)
-        section = section_of(text, options)
-        if section is None:
-            return Extraction(reason="unfinished reasoning")
-        if not section.text.strip():
-            return Extraction(reason="empty")
+        section = answer_section(text, options)
+        if isinstance(section, Extraction):
+            return section
         boxes = find_boxes(section.text, context.coordinate_order)
         found: list[Shape] = []
         if boxes and options.get("accept_box"):

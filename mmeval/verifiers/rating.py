@@ -9,7 +9,7 @@ from typing import Any
 
 from mmeval.core.errors import DataError
 from mmeval.core.types import AnswerContext, Extraction, Match
-from mmeval.verifiers.answer import Section, mask, merged_options, section_of
+from mmeval.verifiers.answer import Section, answer_section, mask, merged_options
 from mmeval.verifiers.number import find_number, read_target
 from mmeval.verifiers.numerals import Numeral, find_numerals
 
@@ -38,11 +38,9 @@ class RatingVerifier:
         """
         options = merged_options(self._options, context.options)
         scale = _scale(options)
-        section = section_of(text, options)
-        if section is None:
-            return Extraction(reason="unfinished reasoning")
-        if not section.text.strip():
-            return Extraction(reason="empty")
+        section = answer_section(text, options)
+        if isinstance(section, Extraction):
+            return section
         plain, other, stated = _without_high(mask(section.text), scale[1])
         if len({item.value for item in stated}) == 1:
             found: Numeral | str = stated[0]

@@ -9,7 +9,7 @@ from typing import Any
 
 from mmeval.core.errors import DataError
 from mmeval.core.types import AnswerContext, Extraction, Match
-from mmeval.verifiers.answer import answer_phrases, mask, merged_options, section_of, stripped
+from mmeval.verifiers.answer import answer_phrases, answer_section, mask, merged_options, stripped
 
 _SURROUNDING = "\"'“”‘’*`$"
 _ABBREVIATION = re.compile(r"(?<![\w.])(?:[^\W\d_]\.){2,}")
@@ -35,9 +35,9 @@ class TextVerifier:
         start, end = 0, len(text)
         # Again and again, so that reading a value anew gives that value.
         while True:
-            section = section_of(text[start:end], options)
-            if section is None:
-                return Extraction(reason="unfinished reasoning")
+            section = answer_section(text[start:end], options)
+            if isinstance(section, Extraction):
+                return section
             inner = section.span(*_narrow(mask(section.text)))
             inner = (inner[0] + start, inner[1] + start)
             if inner[0] == inner[1]:

@@ -10,12 +10,12 @@ from mmeval.core.errors import DataError
 from mmeval.core.types import AnswerContext, Extraction, Match
 from mmeval.verifiers.answer import (
     answer_phrases,
+    answer_section,
     lines,
     lower,
     mask,
     merged_options,
     negated,
-    section_of,
     sentence_end,
 )
 
@@ -46,11 +46,9 @@ class YesNoVerifier:
 
     def parse(self, text: str, context: AnswerContext) -> Extraction:
         """Return "yes" or "no"; an answer that says both is ambiguous."""
-        section = section_of(text, merged_options(self._options, context.options))
-        if section is None:
-            return Extraction(reason="unfinished reasoning")
-        if not section.text.strip():
-            return Extraction(reason="empty")
+        section = answer_section(text, merged_options(self._options, context.options))
+        if isinstance(section, Extraction):
+            return section
         found = _read(lower(mask(section.text)))
         if isinstance(found, str):
             return Extraction(reason=found)

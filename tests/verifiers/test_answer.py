@@ -4,7 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmeval.verifiers.answer import final_answer, mask, sentence_end, stripped
+from mmeval.core.types import AnswerContext, Extraction
+from mmeval.verifiers.answer import Section, answer_section, final_answer, mask, sentence_end, stripped
+from mmeval.verifiers.registry import get_verifier
 
 
 @pytest.mark.parametrize(
@@ -78,3 +80,25 @@ def test_sentence_end(text: str, end: int) -> None:
 def test_stripped(text: str, kept: str) -> None:
     start, end = stripped(text, 0, len(text), " .,-()")
     assert text[start:end] == kept
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("<think>5 apples", "unfinished reasoning"),
+        ("", "empty"),
+        ("<think>5 apples</think> \n", "empty"),
+        ("<answer> </answer>", "empty"),
+    ],
+)
+@pytest.mark.parametrize("name", ["box", "boxes", "choice", "number", "point", "rating", "text", "yes-no"])
+def test_every_verifier_says_alike_why_there_is_nothing_to_read(name: str, text: str, reason: str) -> None:
+    found = get_verifier(name).parse(text, AnswerContext(choices=("x", "y"), image_size=(10, 10), sent_size=(10, 10)))
+    assert (found.value, found.reason) == (None, reason)
+
+
+def test_the_section_to_read() -> None:
+    found = answer_section("<why>no</why> 5 apples", {"reasoning_tags": "why"})
+    assert isinstance(found, Section)
+    assert found.text.strip() == "5 apples"
+    assert answer_section("<why>no 5", {"reasoning_tags": "why"}) == Extraction(reason="unfinished reasoning")
