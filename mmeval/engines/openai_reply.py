@@ -15,13 +15,34 @@ from mmeval.core.types import Response
 _TOO_LONG = re.compile(
     r"maximum (?:context|model|sequence|input) length|context[ _](?:length|window)|longer than the maximum"
     r"|(?:prompt|input)[^.]{0,40}\btoo long\b|input[^.]{0,60}exceeds?[^.]{0,60}(?:length|limit|session|max)"
-    r"|exceeds? the (?:model's )?(?:max|maximum|session)[ _a-z]*(?:len|length|tokens)",
+    r"|exceeds? the (?:model's )?(?:max|maximum|session)[ _a-z]*(?:len|length|tokens)"
+    r"|exceeds? the available context|larger than the max(?:imum)? context|exceed context (?:limit|window)"
+    r"|`?inputs`? tokens \+ `?max_new_tokens`? must be|`?inputs`? must have less than|range of input length should be",
     re.IGNORECASE,
 )
+"""Wordings of vLLM, SGLang, LMDeploy and OpenAI; then of llama.cpp and Anthropic; then of TGI and DashScope."""
+_BEYOND = re.compile(r"\b(?:exceed|longer than|larger than|too long)", re.IGNORECASE)
 _ONLY_MAX_TOKENS = re.compile(
-    r"max_(?:completion_)?tokens\b[^.]{0,40}(?:greater|too large|at least|must be)", re.IGNORECASE
+    r"max_(?:completion_)?tokens\b[^.]{0,40}(?:greater|too large|at least|must be|should be)", re.IGNORECASE
 )
-_FILTERED = frozenset({"content_filter", "content_policy_violation", "ResponsibleAIPolicyViolation"})
+_TOO_LONG_CODES = frozenset(
+    {"contextlengthexceeded", "exceedcontextsizeerror", "inputlengtherror", "stringabovemaxlength"}
+)
+_FILTERED = frozenset(
+    {"contentfilter", "contentpolicyviolation", "responsibleaipolicyviolation", "datainspectionfailed"}
+)
+"""Of OpenAI, Azure and DashScope."""
+_UNREADABLE_MEDIA = re.compile(
+    r"allowed-local-media-path|allowed-media-domains|allowed_media_domains|no such file or directory"
+    r"|cannot identify image file|failed to (?:load|download|fetch) image",
+    re.IGNORECASE,
+)
+"""What vLLM says with status 500 of a file or address that it cannot show the model; the same request fails again."""
+_THOUGHT = frozenset({"thinking", "reasoning"})
+"""Parts of a content list that hold reasoning: Anthropic and Mistral, and others."""
+_REFUSAL = frozenset({"refusal"})
+_ANSWER = frozenset({"text", "output_text"})
+_BROKEN_NUMBER = re.compile(rb"[:\[,]\s*-?(?:NaN|Infinity|inf)\b")
 _BROKEN_FINISH = frozenset({"error", "abort", "cancelled"})
 _QUOTED = 400
 """Characters of a server's message that are quoted."""
@@ -67,30 +88,54 @@ def error_fields(body: bytes) -> dict[str, Any]:
 def failure(status: int, headers: Mapping[str, str], body: bytes) -> Response:
     """Classify an answer with another HTTP status than 200."""
     fields = error_fields(body)
-    code = str(fields.get("code") or "")
     message = f"HTTP {status}: {fields['message'] or 'no message'}"
-    if status in (429, 503):
-        if code == "insufficient_quota":
+    if _codes(fields) & _TOO_LONG_CODES:
+        return Response("too_long", error=message)
+    if status in (409, 425, 429, 503):
+        if str(fields.get("code") or "") == "insufficient_quota":
             return Response("error", error=f"{message} (no quota left: asking again does not help)")
         return Response("error", error=message, retryable=True, retry_after_s=retry_after(headers))
     if status in (408, 504):
-        return Response("timeout", error=message, retryable=True)
+        return Response("timeout", error=message, retryable=True, retry_after_s=retry_after(headers))
     if status >= 500:
+        if _TOO_LONG.search(message) and _BEYOND.search(message):
+            return Response("too_long", error=message)
+        if _UNREADABLE_MEDIA.search(message):
+            return Response("error", error=f"{message} (the server cannot read the media: asking again does not help)")
         return Response("error", error=message, retryable=True, retry_after_s=retry_after(headers))
     if status in (400, 413, 422):
-        if _FILTERED & {code, str(fields.get("type") or "")}:
-            return Response("refused", error=message, finish_reason="content_filter")
-        if code == "context_length_exceeded":
-            return Response("too_long", error=message)
-        if fields.get("param") in ("max_tokens", "max_completion_tokens") or _ONLY_MAX_TOKENS.search(message):
-            return Response("error", error=f"{message} -> lower --sampling max_tokens")
-        if _TOO_LONG.search(message):
-            return Response("too_long", error=message)
+        return _bad_request(fields, message)
     if 300 <= status < 400:
         return Response(
             "error", error=f"HTTP {status}: the endpoint redirects to {headers.get('Location', 'elsewhere')}"
         )
     return Response("error", error=message)
+
+
+def _bad_request(fields: Mapping[str, Any], message: str) -> Response:
+    """The server understood the request and will not answer it, now or later."""
+    if _codes(fields) & _FILTERED:
+        return Response("refused", error=message, finish_reason="content_filter")
+    if fields.get("param") in ("max_tokens", "max_completion_tokens") or _ONLY_MAX_TOKENS.search(message):
+        return Response("error", error=f"{message} -> lower --sampling max_tokens")
+    if _TOO_LONG.search(message):
+        return Response("too_long", error=message)
+    return Response("error", error=message)
+
+
+def _codes(fields: Mapping[str, Any]) -> set[str]:
+    """Code and type of an error, letters only: servers write `DataInspectionFailed` and `data_inspection_failed`."""
+    names = (fields.get(key) for key in ("code", "type", "error_code"))
+    return {re.sub(r"[^a-z]", "", name.lower()) for name in names if isinstance(name, str)}
+
+
+def _failed_inside(fields: Mapping[str, Any], why: str) -> Response:
+    """A failure that came with status 200; what would fail again is told apart, everything else may be tried again."""
+    if _codes(fields) & _TOO_LONG_CODES or (_TOO_LONG.search(why) and _BEYOND.search(why)):
+        return Response("too_long", error=why)
+    if _codes(fields) & _FILTERED:
+        return Response("refused", error=why, finish_reason="content_filter")
+    return _broken(why)
 
 
 def _broken(why: str) -> Response:
@@ -107,11 +152,14 @@ def reply(content_type: str, body: bytes) -> Response:
     try:
         payload = orjson.loads(body)
     except orjson.JSONDecodeError as error:
+        if _BROKEN_NUMBER.search(body):
+            return _broken("NaN or Infinity, which JSON does not have (does the server return broken numbers?)")
         return _broken(f"broken JSON ({error})")
     if not isinstance(payload, dict):
         return _broken(f"a JSON {type(payload).__name__}, an object is expected")
     if payload.get("error"):
-        return _broken(f"an error under status 200: {error_fields(body)['message']}")
+        fields = error_fields(body)
+        return _failed_inside(fields, f"an error under status 200: {fields['message']}")
     choices = payload.get("choices")
     if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
         return _broken("no choices")
@@ -126,13 +174,17 @@ def _choice(choice: dict[str, Any], payload: dict[str, Any]) -> Response:
     if finish is not None and not isinstance(finish, str):
         return _broken(f"finish_reason is a {type(finish).__name__}")
     if finish in _BROKEN_FINISH:
-        return _broken(f"finish_reason {finish}: {error_fields(orjson.dumps(choice))['message']}")
-    refusal = message.get("refusal")
+        fields = error_fields(orjson.dumps(choice))
+        return _failed_inside(fields, f"finish_reason {finish}: {_said(choice, message) or fields['message']}")
+    refusal = message.get("refusal") or _part_texts(message.get("content"), _REFUSAL)
     if refusal or finish == "content_filter":
         return Response(
             "refused", error=_short(str(refusal or "content filter")), finish_reason=finish, **_usage(payload)
         )
-    reasoning = _text(message.get("reasoning_content")) or _text(message.get("reasoning"))
+    content = message.get("content")
+    reasoning = (
+        _text(message.get("reasoning_content")) or _text(message.get("reasoning")) or _part_texts(content, _THOUGHT)
+    )
     text = _text(message.get("content"))
     if text is None and message.get("content") is None and reasoning:
         text = ""
@@ -141,15 +193,37 @@ def _choice(choice: dict[str, Any], payload: dict[str, Any]) -> Response:
     return Response("ok", text=text, reasoning=reasoning or None, finish_reason=finish, **_usage(payload))
 
 
+def _said(choice: Mapping[str, Any], message: Mapping[str, Any]) -> str:
+    """What a failed choice says of its failure, in whichever place."""
+    for said in (choice.get("error_message"), choice.get("error"), message.get("error")):
+        text = said.get("message") if isinstance(said, dict) else said
+        if isinstance(text, str) and text:
+            return _short(text)
+    return ""
+
+
 def _text(content: Any) -> str | None:
-    """Text of a content field: a string, or a list of text parts."""
+    """Text of a content field: a string, or a list of parts, of which those that hold reasoning are no part of the answer."""
     if isinstance(content, str):
         return content
-    if isinstance(content, list):
-        texts = [part.get("text") for part in content if isinstance(part, dict) and part.get("type") == "text"]
-        if len(texts) == len(content) and all(isinstance(text, str) for text in texts):
-            return "".join(str(text) for text in texts)
+    if isinstance(content, list) and content:
+        kinds = [part.get("type") if isinstance(part, dict) else None for part in content]
+        if all(kind in _ANSWER or kind in _THOUGHT or kind == "redacted_thinking" for kind in kinds):
+            texts = [part.get("text") for part, kind in zip(content, kinds, strict=True) if kind in _ANSWER]
+            if all(isinstance(text, str) for text in texts):
+                return "".join(texts)
     return None
+
+
+def _part_texts(content: Any, kinds: frozenset[str]) -> str:
+    """Texts of the parts of these kinds; each holds a text or a list of text parts, under its kind or another usual key."""
+    texts: list[Any] = []
+    for part in content if isinstance(content, list) else []:
+        if isinstance(part, dict) and part.get("type") in kinds:
+            inner = next((part[key] for key in (part["type"], "text", "content", "summary") if part.get(key)), "")
+            entries = inner if isinstance(inner, list) else [inner]
+            texts += [entry.get("text") if isinstance(entry, dict) else entry for entry in entries]
+    return "".join(text for text in texts if isinstance(text, str))
 
 
 def _usage(payload: dict[str, Any]) -> dict[str, Any]:

@@ -256,6 +256,36 @@ VLLM_LONG = "This model's maximum context length is 1024 tokens. However, your r
 OPENAI_LONG = {"message": "Too many tokens.", "type": "invalid_request_error", "code": "context_length_exceeded"}
 REFUSAL = {"choices": [{"finish_reason": "stop", "message": {"content": None, "refusal": "I won't."}}]}
 
+
+def parts(*content: dict[str, Any]) -> dict[str, Any]:
+    body = completion("")
+    body["choices"][0]["message"]["content"] = list(content)
+    return body
+
+
+LLAMA_LONG = {
+    "code": 400,
+    "message": "request (4390 tokens) exceeds the available context size (4096 tokens), try increasing it",
+    "type": "exceed_context_size_error",
+}
+LLAMA_OLD = {"code": 500, "message": "the request exceeds the available context size. try increasing it", "type": "x"}
+TGI_LONG = {
+    "error": "Input validation error: `inputs` tokens + `max_new_tokens` must be <= 4096. Given: 5000 and 20",
+    "error_type": "validation",
+}
+LMDEPLOY_LONG = {"message": "INPUT_LENGTH_ERROR", "type": "invalid_request_error", "code": "INPUT_LENGTH_ERROR"}
+SGLANG_LONG = {
+    "object": "error",
+    "message": "The input (12345 tokens) is longer than the model's context length (8192 tokens).",
+    "type": "BadRequestError",
+    "code": 400,
+}
+DASHSCOPE = {"message": "Input data may contain inappropriate content.", "type": "data_inspection_failed"}
+VLLM_FILE = {"message": "Cannot load local files without `--allowed-local-media-path`.", "code": 500}
+FINISH_LONG = {
+    "choices": [{"finish_reason": "error", "message": {"content": ""}, "error_code": "context_length_exceeded"}]
+}
+
 FAULTS: list[Any] = [
     # name, fault, status, retryable, part of the message
     ("rate limit", _json({"error": {"message": "slow down"}}, 429, {"Retry-After": "7"}), "error", True, "slow down"),
@@ -277,6 +307,30 @@ FAULTS: list[Any] = [
     ),
     ("too long, LMDeploy", _json(FLAT, 400), "too_long", False, "context length"),
     ("too long, OpenAI", _json({"error": OPENAI_LONG}, 400), "too_long", False, "Too many"),
+    ("too long, llama.cpp", _json({"error": LLAMA_LONG}, 400), "too_long", False, "4390 tokens"),
+    ("too long, llama.cpp 500", _json({"error": LLAMA_LONG}, 500), "too_long", False, "4390 tokens"),
+    ("too long, llama.cpp wording", _json({"error": LLAMA_OLD}, 500), "too_long", False, "available context"),
+    ("too long under 200", _json({"error": LLAMA_LONG}), "too_long", False, "4390 tokens"),
+    ("too long, TGI", _json(TGI_LONG, 422), "too_long", False, "max_new_tokens"),
+    ("too long, LMDeploy enum", _json(LMDEPLOY_LONG | {"object": "error"}, 400), "too_long", False, "INPUT_LENGTH"),
+    ("too long, LMDeploy finish", _json(FINISH_LONG), "too_long", False, "finish_reason error"),
+    ("too long, SGLang", _json(SGLANG_LONG, 400), "too_long", False, "12345"),
+    (
+        "full while generating",
+        _json({"error": {"message": "Context size has been exceeded."}}, 500),
+        "error",
+        True,
+        "size",
+    ),
+    ("filter, DashScope", _json({"error": DASHSCOPE}, 400), "refused", False, "inappropriate"),
+    ("filter, DashScope's own", _json({"code": "DataInspectionFailed", "message": "no"}, 400), "refused", False, "no"),
+    ("filter under 200", _json({"error": DASHSCOPE}), "refused", False, "inappropriate"),
+    ("refusal part", _json(parts({"type": "refusal", "refusal": "I won't."})), "refused", False, "I won't."),
+    ("conflict", _json({"error": {"message": "busy"}}, 409), "error", True, "busy"),
+    ("too early", _json({"error": {"message": "early"}}, 425), "error", True, "early"),
+    ("file of the server, vLLM", _json({"error": VLLM_FILE}, 500), "error", False, "asking again does not help"),
+    ("NaN", _text('{"choices": [], "usage": {"x": NaN}}'), "error", True, "NaN or Infinity"),
+    ("unknown part", _json(parts({"type": "audio", "text": "x"})), "error", True, "list"),
     (
         "max_tokens too large",
         _json({"error": {"message": "max_tokens=9999 cannot be greater than 1024", "param": "max_tokens"}}, 400),
@@ -400,6 +454,21 @@ class TestReply:
         body["choices"][0]["message"]["content"] = [{"type": "text", "text": "A"}, {"type": "text", "text": "B"}]
         assert _reply(body).text == "AB"
 
+    @pytest.mark.parametrize(
+        "thought",
+        [
+            {"type": "thinking", "thinking": "Hmm. Well."},
+            {"type": "thinking", "thinking": [{"type": "text", "text": "Hmm."}, {"type": "text", "text": " Well."}]},
+            {"type": "reasoning", "text": "Hmm. Well."},
+            {"type": "reasoning", "summary": [{"type": "summary_text", "text": "Hmm. Well."}]},
+        ],
+    )
+    def test_reasoning_parts_are_no_part_of_the_answer(self, thought: dict[str, Any]) -> None:
+        found = _reply(parts(thought, {"type": "text", "text": "A"}))
+        assert (found.text, found.reasoning) == ("A", "Hmm. Well.")
+        cut_off = _reply(parts(thought))
+        assert (cut_off.text, cut_off.reasoning) == ("", "Hmm. Well.")
+
     def test_retry_after_as_seconds_and_as_date(self) -> None:
         assert retry_after({"Retry-After": "1.5"}) == 1.5
         assert retry_after({"Retry-After": "Thu, 01 Jan 1970 00:01:00 GMT"}, now=20.0) == 40.0
@@ -414,6 +483,11 @@ class TestReply:
             "Input length (5000) exceeds the maximum session length 4096",
             "prompt is too long: 210000 tokens > 200000 maximum",
             "Requested token count exceeds the model's maximum context length of 8192 tokens.",
+            "the request exceeds the available context size, try increasing it",
+            "input is larger than the max context size. skipped",
+            "`inputs` must have less than 1024 tokens. Given: 2000",
+            "<400> InternalError.Algo.InvalidParameter: Range of input length should be [1, 30720]",
+            "input length and `max_tokens` exceed context limit: 174167 + 64000 > 200000",
         ],
     )
     def test_ways_to_say_too_long(self, message: str) -> None:
