@@ -223,6 +223,19 @@ class Response:
 
 
 @dataclass(frozen=True, slots=True)
+class TokenLogprobs:
+    """Teacher-forced scores of a continuation: how likely the model finds its tokens after a request's prompt."""
+
+    status: Status
+    tokens: tuple[int, ...] = ()
+    """Token ids of the continuation, no special tokens added."""
+    logprobs: tuple[float, ...] = ()
+    """Natural logarithm of each token's probability given the prompt and the tokens before it."""
+    error: str | None = None
+    """Why the status is not `ok`."""
+
+
+@dataclass(frozen=True, slots=True)
 class Extraction:
     """What a parser found in an answer, or why it found nothing. Ambiguity is no answer, never a choice."""
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
-from mmeval.core.types import Request, Response
+from mmeval.core.types import Request, Response, TokenLogprobs
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +120,19 @@ class Engine(Protocol):
 
     async def close(self) -> None:
         """Release everything; safe to call twice."""
+        ...
+
+
+@runtime_checkable
+class ScoresTokens(Protocol):
+    """An engine that can score given tokens instead of generating some."""
+
+    async def logprobs(self, request: Request, continuation: str) -> TokenLogprobs:
+        """Score a continuation of the request's prompt, teacher-forced; the sampling fields do not matter.
+
+        The continuation is tokenised by itself and follows the generation prompt. Never raises for a failure of the
+        request: that is a result with another status than `ok`.
+        """
         ...
 
 

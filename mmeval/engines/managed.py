@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hmac
 import logging
 import os
+import re
 import secrets
 import shutil
 import signal
 import sys
 import tempfile
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from mmeval.core.errors import EngineError
-from mmeval.engines.worker.failures import MEMORY_REMEDY
+from mmeval.engines.worker.failures import MEMORY_REMEDY, remedy_for
 from mmeval.engines.worker.wire import PREFIX, TOKEN_VARIABLE, WireError, lengths, pack, unpack
 
 _LOG = logging.getLogger(__name__)
@@ -31,7 +33,7 @@ BURIAL_TIMEOUT_S = 2.0
 """How long the process of a lost connection may take to be gone, before it is killed."""
 MAX_RESTARTS = 3
 """Restarts in a row without one answer in between."""
-LOG_LINES = 60
+LOG_LINES = 500
 """Last lines of the worker's output that are kept."""
 QUOTED_LINES = 8
 _UNIX_PATH_LIMIT = 100
@@ -197,6 +199,8 @@ class ManagedWorker:
                 stderr=asyncio.subprocess.STDOUT,
                 env=environment,
                 limit=1 << 20,
+                # A group of its own, so that the processes which an engine starts can be ended with it.
+                start_new_session=True,
             )
         except OSError as error:
             raise EngineError(
@@ -216,6 +220,7 @@ class ManagedWorker:
             if hello.done():
                 return hello.result()
             if exited.done():
+                await _end(child)
                 await output
                 raise EngineError(self._obituary(child.returncode), remedy="is this the right --engine-python?")
             raise EngineError(f"the {self._name} worker did not connect within {CONNECT_TIMEOUT_S:g} s" + self._quote())
@@ -227,16 +232,25 @@ class ManagedWorker:
         try:
             header, _ = await _receive(process.reader)
         except (EOFError, ConnectionError, WireError) as error:
-            await process.child.wait()
+            await _end(process.child, BURIAL_TIMEOUT_S)
             await process.tasks[0]
             code = process.child.returncode
             remedy = MEMORY_REMEDY if code == -signal.SIGKILL else "the lines above are the worker's own"
             raise EngineError(f"while loading the model, {self._obituary(code)}", remedy=remedy) from error
         if header.get("type") != "ready":
-            raise EngineError(str(header.get("message", "the worker failed")), remedy=str(header.get("remedy", "")))
+            raise self._failed(header)
         process.tasks.append(asyncio.create_task(self._dispatch(process)))
         facts: dict[str, Any] = header["facts"]
         return facts
+
+    def _failed(self, header: dict[str, Any]) -> EngineError:
+        """The worker's own explanation; where that points to its log, the cause found there."""
+        message, remedy = str(header.get("message", "the worker failed")), str(header.get("remedy", ""))
+        cause = _root_cause(self._log) if "root cause" in message else None
+        if cause is not None:
+            message = f"{message.partition(': ')[0]}: {cause}"
+            remedy = remedy_for(cause) or remedy
+        return EngineError(message, remedy=remedy)
 
     async def _collect(self, child: asyncio.subprocess.Process) -> None:
         assert child.stdout is not None
@@ -374,6 +388,18 @@ class ManagedWorker:
         self._open.set()
 
 
+_EXCEPTION_LINE = re.compile(r"\b(?:[a-z_]\w*\.)*([A-Z]\w*(?:Error|Exception|Interrupt)): (.+)")
+
+
+def _root_cause(log: Iterable[str]) -> str | None:
+    """The first exception that a log names, which is the innermost one of the process that failed first."""
+    for line in log:
+        found = _EXCEPTION_LINE.search(line)
+        if found and "root cause" not in line:
+            return f"{found[1]}: {found[2].strip()}"
+    return None
+
+
 def _settle(call: _Call, error: str) -> None:
     if not call.answer.done():
         call.answer.set_result({"status": "error", "error": error})
@@ -399,11 +425,14 @@ async def _listen(
 
 async def _end(child: asyncio.subprocess.Process, grace_s: float = 0.05) -> None:
     """Make sure that a child has ended; it gets `grace_s` seconds to do so by itself."""
-    if child.returncode is not None:
-        return
-    try:
-        await asyncio.wait_for(child.wait(), grace_s)
-    except TimeoutError:
-        # Not child.kill(): it polls, which would take the exit status from the event loop's own watcher.
-        os.kill(child.pid, signal.SIGKILL)
-        await child.wait()
+    if child.returncode is None:
+        try:
+            await asyncio.wait_for(child.wait(), grace_s)
+        except TimeoutError:
+            # Not child.kill(): it polls, which would take the exit status from the event loop's own watcher.
+            os.kill(child.pid, signal.SIGKILL)
+    if hasattr(os, "killpg"):
+        # What the engine started may outlive the worker, and hold the card's memory.
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(child.pid, signal.SIGKILL)
+    await child.wait()

@@ -20,13 +20,14 @@ SHIPPED_CHECKPOINTS = ("tiny", "tiny-early", "tiny-qwen2")
 
 BUILT_IN: Mapping[str, str] = {
     "hf": "mmeval.engines.hf:HfEngine",
+    "vllm": "mmeval.engines.vllm:vllm_engine",
     "openai": "mmeval.engines.openai:OpenAIEngine",
     "replay": "mmeval.engines.replay:ReplayEngine",
     "chance": "mmeval.engines.chance:ChanceEngine",
     "fake": "mmeval.engines.fake:FakeEngine",
 }
 UNADVERTISED = frozenset({"fake"})
-PLANNED = ("vllm", "lmdeploy")
+PLANNED = ("lmdeploy",)
 """Backends whose names are reserved and which no package provides yet."""
 CHECKPOINT_BACKENDS = frozenset({"hf", "vllm", "lmdeploy"})
 """Backends whose target is a folder or a hub id with an optional `@revision`."""
@@ -156,8 +157,6 @@ def default_backend() -> tuple[str, str]:
         return "hf", "no GPU here"
     if importlib.util.find_spec("vllm") is None:
         return "hf", "vLLM is not installed"
-    if "vllm" not in backends():
-        return "hf", "mmeval has no in-process vLLM engine in this version"
     return "vllm", "a GPU and vLLM are here"
 
 

@@ -18,7 +18,8 @@ import pytest
 
 from mmeval.core.errors import EngineError
 from mmeval.core.types import Response, Sampling
-from mmeval.engines.hf import WORKER, HfEngine
+from mmeval.engines.checkpoint_engine import WORKER
+from mmeval.engines.hf import HfEngine
 from mmeval.engines.registry import parse_model
 from tests.engines.conftest import make_request, picture, still
 
@@ -231,11 +232,11 @@ def test_the_worker_imports_nothing_of_mmeval(tmp_path: Path) -> None:
     """It runs in another environment, where mmeval is not installed."""
     code = f"""
 import contextlib, runpy, sys
-sys.argv = ["hf_worker.py", "unix:/nowhere"]
+sys.argv = ["worker_main.py", "hf", "unix:/nowhere"]
 with contextlib.suppress(FileNotFoundError, ConnectionError):
     runpy.run_path({str(WORKER)!r}, run_name="__main__")
 print([name for name in sys.modules if name.partition(".")[0] == "mmeval"])
-print("mmeval_worker.serve" in sys.modules, "torch" in sys.modules)
+print("mmeval_worker.hf_serve" in sys.modules, "torch" in sys.modules)
 """
     output = subprocess.run(
         [sys.executable, "-I", "-c", code], capture_output=True, text=True, timeout=60, check=True, cwd=tmp_path

@@ -123,15 +123,12 @@ class TestDefaultBackend:
     def test_with_a_gpu_and_vllm(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(registry, "has_gpu", lambda: True)
         monkeypatch.setattr(registry.importlib.util, "find_spec", lambda name: object())
-        assert registry.default_backend()[0] == "hf"
-        points = [EntryPoint("vllm", "somewhere:Engine", registry.ENTRY_POINT_GROUP)]
-        monkeypatch.setattr(registry, "entry_points", lambda group: points)
         assert registry.default_backend()[0] == "vllm"
         assert parse_model("org/name").backend == "vllm"
 
 
 class TestCreate:
-    @pytest.mark.parametrize(("backend", "server"), [("vllm", "vllm serve"), ("lmdeploy", "lmdeploy serve api_server")])
+    @pytest.mark.parametrize(("backend", "server"), [("lmdeploy", "lmdeploy serve api_server")])
     def test_planned_backends_say_what_to_do(self, backend: str, server: str) -> None:
         with pytest.raises(EngineError, match="later version") as caught:
             create_engine(ModelSpec(backend, "org/name"))

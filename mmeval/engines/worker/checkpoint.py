@@ -77,7 +77,7 @@ def load(settings: Settings) -> Loaded:
     elif multimodal:
         processor = _processor(transformers, settings)
     model = _model(torch, transformers, settings, config, device, multimodal)
-    generation = _generation_json(settings.folder)
+    generation = generation_json(settings.folder)
     stop_tokens = _stop_tokens(generation, config, tokenizer)
     pad = tokenizer.pad_token_id
     # A clean configuration, so that nothing of the checkpoint's decoding applies behind the request's back.
@@ -92,7 +92,7 @@ def load(settings: Settings) -> Loaded:
         max_model_len=_context_length(settings, config),
         stop_tokens=stop_tokens,
         pad_token=pad if pad is not None else (stop_tokens[0] if stop_tokens else 0),
-        defaults=_defaults(generation),
+        defaults=decoding_defaults(generation),
     )
 
 
@@ -234,7 +234,12 @@ def _model(torch: Any, transformers: Any, settings: Settings, config: Any, devic
     return model
 
 
-def _generation_json(folder: str) -> dict[str, Any]:
+def generation_json(folder: str) -> dict[str, Any]:
+    """The checkpoint's generation_config.json; empty where there is none.
+
+    Raises:
+        LoadError: when it is no JSON.
+    """
     path = Path(folder) / "generation_config.json"
     if not path.is_file():
         return {}
@@ -255,7 +260,8 @@ def _stop_tokens(generation: dict[str, Any], config: Any, tokenizer: Any) -> lis
     return [int(token) for token in found]
 
 
-def _defaults(generation: dict[str, Any]) -> dict[str, Any]:
+def decoding_defaults(generation: dict[str, Any]) -> dict[str, Any]:
+    """Decoding fields for what a request leaves to the engine, out of generation_config.json."""
     found = {name: generation[name] for name in DEFAULT_FIELDS if generation.get(name) is not None}
     sampled = bool(generation.get("do_sample"))
     found["temperature"] = float(generation.get("temperature") or 1.0) if sampled else 0.0

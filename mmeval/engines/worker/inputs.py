@@ -86,19 +86,28 @@ class InputBuilder:
             raise
         except Exception as error:  # templates and processors raise anything on input that they do not like
             raise RequestError(f"the prompt cannot be prepared: {type(error).__name__}: {error}") from error
+        self.check_length(item)
+        return item
+
+    def check_length(self, item: Item) -> None:
+        """Refuse a prompt that leaves no room in the context.
+
+        Raises:
+            RequestError: with status `too_long`.
+        """
         limit = self._loaded.max_model_len
         if len(item.ids) >= limit:
             raise RequestError(f"the prompt has {len(item.ids)} tokens, the context {limit}", "too_long")
-        return item
 
     def _build(self, messages: list[dict[str, Any]], images: list[Any]) -> Item:
         if self._loaded.image_processor is not None:
             return self._qwen(messages, images)
         if self._loaded.processor is not None:
             return self._generic(messages, images)
-        return Item(self._tokens(_render(self._loaded.tokenizer, _as_strings(messages))))
+        return Item(self.tokens(_render(self._loaded.tokenizer, _as_strings(messages))))
 
-    def _tokens(self, text: str) -> list[int]:
+    def tokens(self, text: str) -> list[int]:
+        """Token ids of a text, no special tokens added."""
         found: list[int] = self._loaded.tokenizer(text, add_special_tokens=False)["input_ids"]
         return found
 
@@ -133,11 +142,11 @@ class InputBuilder:
         """Tokens of a rendered prompt in which the user's own image markers are plain text, not images."""
         pieces = re.split(f"{_OPEN}(\\d+){_CLOSE}", text)
         if len(pieces) == 1:
-            return self._tokens(text)
+            return self.tokens(text)
         ids: list[int] = []
         for position, piece in enumerate(pieces):
             if position % 2 == 0:
-                ids.extend(self._tokens(piece))
+                ids.extend(self.tokens(piece))
             else:
                 literal = self._loaded.tokenizer(
                     self._markers[int(piece)], add_special_tokens=False, split_special_tokens=True

@@ -1,4 +1,4 @@
-"""Entry point of the hf worker process: `PYTHON hf_worker.py ADDRESS`, under any interpreter with torch.
+"""Entry point of every worker process: `PYTHON worker_main.py ENGINE ADDRESS`, under any interpreter with that engine.
 
 It loads the folder `worker` beside it as a package of its own, without importing mmeval.
 """
@@ -27,11 +27,13 @@ def load_package(folder: Path) -> None:
 def main() -> int:
     """Run the worker."""
     here = Path(__file__).resolve().parent
-    # The script's own folder holds modules named like packages that transformers may import (`openai`).
+    # The script's own folder holds modules named like packages that transformers may import (`openai`, `vllm`).
     sys.path[:] = [entry for entry in sys.path if not entry or Path(entry).resolve() != here]
     load_package(here / "worker")
-    serve = importlib.import_module(f"{PACKAGE}.serve")
-    return int(serve.main(sys.argv[1]))
+    engine, address = sys.argv[1:3]
+    link = importlib.import_module(f"{PACKAGE}.link")
+    worker = importlib.import_module(f"{PACKAGE}.{engine}_serve")
+    return int(link.serve(address, worker.build))
 
 
 if __name__ == "__main__":

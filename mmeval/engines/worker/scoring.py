@@ -1,0 +1,40 @@
+"""Teacher-forced log-probabilities: how likely the model finds given tokens after a prompt."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import replace
+from typing import Any
+
+from .inputs import Item
+
+
+def extended(item: Item, continuation: list[int]) -> Item:
+    """The inputs of prompt and continuation together; further values per token are 0 (text) for the continuation."""
+    import torch
+
+    room = (0, len(continuation))
+    sequences = {name: torch.nn.functional.pad(value, room) for name, value in item.sequences.items()}
+    return replace(item, ids=[*item.ids, *continuation], sequences=sequences)
+
+
+def token_logprobs(model: Any, batch: dict[str, Any], continuations: list[list[int]]) -> list[list[float]]:
+    """Natural logarithms of the probability of every continuation token given everything before it.
+
+    Args:
+        model: a transformers model.
+        batch: rows of equal length whose last tokens are the continuations; nothing is padded.
+        continuations: token ids of each row, at least one.
+    """
+    import torch
+
+    longest = max(len(tokens) for tokens in continuations)
+    keep = {"logits_to_keep": longest + 1} if "logits_to_keep" in inspect.signature(model.forward).parameters else {}
+    with torch.inference_mode():
+        logits = model(**batch, use_cache=False, **keep).logits[:, -longest - 1 : -1].float()
+    rows = logits.log_softmax(dim=-1)
+    found = []
+    for row, tokens in zip(rows, continuations, strict=True):
+        places = torch.tensor(tokens, device=row.device).unsqueeze(1)
+        found.append(row[-len(tokens) :].gather(1, places).squeeze(1).tolist())
+    return found
