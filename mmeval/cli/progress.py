@@ -28,15 +28,32 @@ def describe(entry: Progress, elapsed: float) -> str:
     tokens = f", {entry.completion_tokens / elapsed:.0f} tok/s" if entry.asked and elapsed > 0 else ""
     failed = f", {entry.failed} failed ({entry.trouble[:80]})" if entry.failed else ""
     state = " (loading the model)" if entry.state == "loading" else ""
+    if (left := entry.waiting_until - time.monotonic()) > 0:
+        state += f" (waiting {left:.0f} s more, as the server asks)"
     return f"{entry.model}: {entry.done}{share} done, {entry.in_flight} in flight, {entry.cached} from cache{coverage}{tokens}{failed}{state}"
 
 
 async def _lines(progress: Sequence[Progress], started: float) -> None:
-    while True:
-        await asyncio.sleep(LINE_EVERY_S)
-        for entry in progress:
-            if entry.state in {"running", "loading"}:
-                print(describe(entry, time.monotonic() - entry.started), file=sys.stderr, flush=True)
+    shown = time.monotonic()
+    try:
+        while True:
+            await asyncio.sleep(REFRESH_S)
+            _tell(progress)
+            if time.monotonic() - shown < LINE_EVERY_S:
+                continue
+            shown = time.monotonic()
+            for entry in progress:
+                if entry.state in {"running", "loading"}:
+                    print(describe(entry, shown - entry.started), file=sys.stderr, flush=True)
+    finally:
+        _tell(progress)
+
+
+def _tell(progress: Sequence[Progress]) -> None:
+    """Print what came up since the last time. rich lets a live bar stay below what is printed."""
+    for entry in progress:
+        while entry.notices:
+            print(entry.notices.pop(0), file=sys.stderr, flush=True)
 
 
 async def _bars(progress: Sequence[Progress]) -> None:
@@ -57,9 +74,11 @@ async def _bars(progress: Sequence[Progress]) -> None:
         rows = [bars.add_task(entry.model, total=entry.total, detail="") for entry in progress]
         try:
             while True:
+                _tell(progress)
                 _update(bars, rows, progress)
                 await asyncio.sleep(REFRESH_S)
         finally:
+            _tell(progress)
             _update(bars, rows, progress)
 
 
@@ -75,5 +94,7 @@ def _update(bars: object, rows: Sequence[int], progress: Sequence[Progress]) -> 
             parts.append(f"coverage {entry.answered / entry.done:.1%}")
         if entry.asked:
             parts.append(f"{entry.completion_tokens / elapsed:.0f} tok/s")
+        if (left := entry.waiting_until - time.monotonic()) > 0:
+            parts.append(f"server asks to wait {left:.0f} s")
         detail = "loading the model" if entry.state == "loading" else " · ".join(parts)
         bars.update(row, completed=entry.done, detail=detail)  # type: ignore[attr-defined]

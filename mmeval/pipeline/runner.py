@@ -19,6 +19,10 @@ from mmeval.verifiers.base import Verifier, verify
 
 PROBE_WAIT_S = 1.0
 """First wait before an endpoint that failed many times in a row is tried again; doubled each time."""
+TOLD_WAIT_S = 5.0
+"""From how many seconds on a wait that a server asks for is told; waits at the same time are told once."""
+TOLD_AGAIN_S = 30.0
+"""A wait that ends so much later than the one that was told is told too."""
 READ_AHEAD = 32
 """Rows that the reading thread takes from the data set at once."""
 
@@ -45,6 +49,10 @@ class Progress:
     """What the model is doing now: `loading`, `running`, `done`."""
     trouble: str = ""
     """The latest failure."""
+    notices: list[str] = field(default_factory=list)
+    """What the user must be told while the run goes on; whoever shows one takes it out."""
+    waiting_until: float = 0.0
+    """Monotonic time to which a server has asked to wait."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +101,7 @@ class ModelRun:
         self._down_since: float | None = None
         self._probe_wait = PROBE_WAIT_S
         self._failures_in_row = 0
+        self._told: dict[bool, float] = {}
         self._jitter = random.Random(0)
         self._verifiers: dict[int, Verifier] = {}
 
@@ -194,8 +203,15 @@ class ModelRun:
                 break
             self.progress.trouble = response.error or response.status
             if attempt + 1 < self.effort.attempts:
+                asked_for = response.retry_after_s or 0.0
+                beyond = asked_for > self._longest_wait
+                self._tell_wait(asked_for, beyond)
+                if beyond:
+                    why = f"the server asks to wait longer than --outage {self.effort.outage_s:g} s"
+                    response = replace(response, error=f"{self.progress.trouble} ({why})")
+                    break
                 self.progress.retries += 1
-                await asyncio.sleep(self._wait(attempt, response.retry_after_s))
+                await asyncio.sleep(max(asked_for, self._wait(attempt)))
         # Only failures that a working endpoint would not give count against it.
         self._failures_in_row = self._failures_in_row + 1 if response.retryable or response.fatal else 0
         if self._failures_in_row == 0:
@@ -214,6 +230,10 @@ class ModelRun:
                 return True
             if self._down_since is None:
                 self._down_since, self._probe_wait = time.monotonic(), PROBE_WAIT_S
+                self.progress.notices.append(
+                    f"{self.progress.model}: {self._failures_in_row} failures in a row ({self.progress.trouble}); "
+                    f"trying again for up to {self.effort.outage_s:g} s"
+                )
             remaining = self._down_since + self.effort.outage_s - time.monotonic()
             if remaining <= 0:
                 return False
@@ -225,10 +245,27 @@ class ModelRun:
     def _patience(self) -> int:
         return max(32, 2 * self._slots_count)
 
-    def _wait(self, attempt: int, asked_for: float | None) -> float:
-        limit = self.effort.backoff_limit_s
-        wait = min(limit, self.effort.backoff_s * 2.0**attempt) * (0.5 + self._jitter.random())
-        return max(wait, min(asked_for, 10 * limit)) if asked_for is not None else wait
+    def _wait(self, attempt: int) -> float:
+        return min(self.effort.backoff_limit_s, self.effort.backoff_s * 2.0**attempt) * (0.5 + self._jitter.random())
+
+    @property
+    def _longest_wait(self) -> float:
+        """Seconds that a server may ask for: as long as an outage may last, and never less than an ordinary wait."""
+        return max(self.effort.outage_s, 1.5 * self.effort.backoff_limit_s)
+
+    def _tell_wait(self, asked_for: float, beyond: bool) -> None:
+        """Say that the server asks to wait, once for all requests that it tells so at the same time."""
+        now = time.monotonic()
+        told_until = self._told.get(beyond, 0.0)
+        if asked_for < TOLD_WAIT_S or (now < told_until and (beyond or now + asked_for < told_until + TOLD_AGAIN_S)):
+            return
+        self._told[beyond] = now + min(asked_for, self._longest_wait)
+        why = f"longer than --outage {self.effort.outage_s:g} s, so it is not waited for" if beyond else ""
+        self.progress.notices.append(
+            f"{self.progress.model}: the server asks to wait {asked_for:.0f} s ({why or self.progress.trouble})"
+        )
+        if not beyond:
+            self.progress.waiting_until = self._told[beyond]
 
     async def _ensure_started(self) -> None:
         if self._start is None:

@@ -88,7 +88,7 @@ def task_record(opened: OpenTask, sampling: Sampling, condition: str, limit: flo
         samples=opened.size or 0,
         available=opened.available,
         limit=limit,
-        dataset=opened.description(),
+        dataset=dict(opened.description()),
         published=[entry.model_dump() for entry in task.card.published],
         citation=task.card.citation,
         licence=task.card.licence,

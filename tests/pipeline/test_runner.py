@@ -156,3 +156,37 @@ def test_a_dead_endpoint_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert len(finished) == progress.failed == 500
     assert engine.asked < 200
     assert any("not asked" in (entry.response.error or "") for entry in finished)
+
+
+def test_a_wait_that_the_server_asks_for_is_told_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runner, "TOLD_WAIT_S", 0.01)
+    busy = Response("error", error="HTTP 429: slow down", retryable=True, retry_after_s=0.2)
+    began = time.monotonic()
+    finished, progress = run(
+        tmp_path, Scripted(lambda number: busy if number < 4 else red(number)), 20, Effort(concurrency=4)
+    )
+    assert all(entry.verdict.correct for entry in finished)
+    assert time.monotonic() - began >= 0.2
+    assert progress.notices == ["scripted: the server asks to wait 0 s (HTTP 429: slow down)"]
+    assert progress.waiting_until > began
+
+
+def test_a_wait_beyond_the_outage_limit_is_not_waited_for(tmp_path: Path) -> None:
+    busy = Response("error", error="HTTP 429: slow down", retryable=True, retry_after_s=3600.0)
+    engine = Scripted(lambda _: busy)
+    finished, progress = run(tmp_path, engine, 20, Effort(concurrency=4, outage_s=60.0))
+    assert engine.asked == 20, "each once"
+    assert {entry.response.error for entry in finished} == {
+        "HTTP 429: slow down (the server asks to wait longer than --outage 60 s)"
+    }
+    told = "scripted: the server asks to wait 3600 s (longer than --outage 60 s, so it is not waited for)"
+    assert progress.notices == [told]
+
+
+def test_an_outage_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runner, "PROBE_WAIT_S", 0.01)
+    engine = Scripted(lambda _: Response("error", error="connection refused", retryable=True))
+    effort = Effort(concurrency=4, attempts=2, backoff_s=0.001, outage_s=0.1)
+    _, progress = run(tmp_path, engine, 100, effort)
+    assert len(progress.notices) == 1
+    assert "failures in a row (connection refused); trying again for up to 0.1 s" in progress.notices[0]
