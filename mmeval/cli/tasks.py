@@ -187,21 +187,21 @@ def check(cards: tuple[Path, ...]) -> int:
     Example:
       mmeval tasks check my-tasks/my-card.yaml
     """
+    from mmeval.tasks.check import explain
     from mmeval.tasks.registry import CardFile, read_yaml
-    from mmeval.tasks.task import Task
 
     wrong = 0
     for path in cards:
         try:
             raw = read_yaml(path)
-            name = str(raw.get("name", path.stem)) if isinstance(raw, dict) else path.stem
-            protocols = raw.get("protocols") if isinstance(raw, dict) else None
-            for protocol in ("default", *(protocols if isinstance(protocols, dict) else ())):
-                Task.load(CardFile(name, path, raw), protocol)
-            click.echo(f"{path}: good")
+            problem: MmevalError | None = explain(CardFile(path.stem, path, raw))
         except MmevalError as error:
+            problem = error
+        if problem is None:
+            click.echo(f"{path}: good")
+        else:
             wrong += 1
-            click.echo(f"error: {error}", err=True)
+            click.echo(f"error: {problem}", err=True)
     click.echo(f"{len(cards) - wrong} good, {wrong} with mistakes", err=True)
     return 2 if wrong else 0
 

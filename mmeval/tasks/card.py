@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -110,13 +111,14 @@ class Answer(_Section):
 class Decoding(_Section):
     """Default decoding of the protocol; `--sampling` overrides."""
 
-    temperature: float | None = 0.0
-    top_p: float | None = None
-    top_k: int | None = None
-    min_p: float | None = None
-    repetition_penalty: float | None = None
-    max_tokens: int = Field(default=1024, ge=1)
-    stop: list[str] = Field(default_factory=list)
+    temperature: float | None = Field(default=0.0, ge=0, le=100)
+    top_p: float | None = Field(default=None, gt=0, le=1)
+    top_k: int | None = Field(default=None, ge=-1)
+    """0 and -1: no limit, as engines have it."""
+    min_p: float | None = Field(default=None, ge=0, le=1)
+    repetition_penalty: float | None = Field(default=None, gt=0, le=100)
+    max_tokens: int = Field(default=1024, ge=1, le=10_000_000)
+    stop: list[Annotated[str, Field(min_length=1)]] = Field(default_factory=list)
     repeats: int = Field(default=1, ge=1)
 
 
@@ -181,42 +183,55 @@ def parse_card(raw: Any, source: Path | str, protocol: str = "default") -> Card:
         raise UsageError(
             f"{source}: a card is a YAML mapping, this is {type(raw).__name__}", remedy="see docs/tasks.md"
         )
-    card = _validate(raw, source)
+    card = _valid(raw, source)
     if protocol == "default":
         return card
     if protocol not in card.protocols:
         raise unknown(
             f"protocol of {card.name}", protocol, ["default", *card.protocols], listing=f"mmeval tasks show {card.name}"
         )
-    return _validate(merge(raw, card.protocols[protocol]), f"{source} (protocol {protocol})")
+    return _valid(merge(raw, card.protocols[protocol]), f"{source} (protocol {protocol})")
 
 
-def _validate(raw: dict[str, Any], source: Path | str) -> Card:
+def mistakes(source: Path | str, lines: Sequence[str]) -> UsageError:
+    """The error that lists the mistakes of a card, each a line that begins with its key."""
+    return UsageError(
+        f"{source}: the card is not valid:\n" + "\n".join(f"  {line}" for line in lines),
+        remedy="docs/tasks.md describes every key",
+    )
+
+
+def _valid(raw: dict[str, Any], source: Path | str) -> Card:
+    card, lines = validate(raw)
+    if card is None or lines:
+        raise mistakes(source, lines)
+    return card
+
+
+def validate(raw: dict[str, Any]) -> tuple[Card | None, list[str]]:
+    """Return the card, where the schema takes it, and what is wrong with it, a line per mistake."""
+    lines: list[str] = []
     try:
         card = Card.model_validate(raw)
     except ValidationError as error:
-        lines = []
         for entry in error.errors():
             key = ".".join(str(part) for part in entry["loc"]) or "card"
-            hint = ""
             if entry["type"] == "extra_forbidden":
-                close = nearest(str(entry["loc"][-1]), _known_keys(entry["loc"]))
-                hint = f" (did you mean {' or '.join(close)}?)" if close else ""
-                lines.append(f"  {key}: unknown key{hint}")
+                lines.append(f"{key}: unknown key{_meant(str(entry['loc'][-1]), _known_keys(entry['loc']))}")
             else:
-                lines.append(f"  {key}: {entry['msg'].removeprefix('Value error, ')}")
-        raise UsageError(
-            f"{source}: the card is not valid:\n" + "\n".join(lines), remedy="docs/tasks.md describes every key"
-        ) from error
+                lines.append(f"{key}: {entry['msg'].removeprefix('Value error, ')}")
+        return None, lines
     for name, override in card.protocols.items():
-        stray = set(override) - set(Card.model_fields)
-        if stray:
-            close = nearest(sorted(stray)[0], Card.model_fields)
-            raise UsageError(
-                f"{source}: protocols.{name}: unknown key {sorted(stray)[0]!r}",
-                remedy=f"did you mean {' or '.join(close)}?" if close else "docs/tasks.md describes every key",
-            )
-    return card
+        lines += [
+            f"protocols.{name}: unknown key {key!r}{_meant(key, Card.model_fields)}"
+            for key in sorted(set(override) - set(Card.model_fields))
+        ]
+    return card, lines
+
+
+def _meant(name: str, known: Iterable[str]) -> str:
+    close = nearest(name, known)
+    return f" (did you mean {' or '.join(close)}?)" if close else ""
 
 
 def _known_keys(location: tuple[int | str, ...]) -> list[str]:

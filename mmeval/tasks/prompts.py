@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-from jinja2 import StrictUndefined, Template, TemplateError
+from jinja2 import StrictUndefined, Template, TemplateError, meta
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from mmeval.core.errors import DataError, UsageError
@@ -42,6 +42,9 @@ DEFAULT_TEMPLATE = """\
 {{ instruction }}
 {%- endif %}"""
 
+TEMPLATE_NAMES = frozenset({"question", "choices", "letters", "instruction", "row", "kind"})
+"""What a prompt template may use."""
+
 # A prompt is plain text for a model: escaping it as HTML would change what is asked.
 _environment = ImmutableSandboxedEnvironment(undefined=StrictUndefined, autoescape=False, keep_trailing_newline=False)
 
@@ -60,6 +63,11 @@ def compile_template(text: str) -> Template:
         raise UsageError(
             f"prompt template{f', line {line}' if line else ''}: {error}", remedy="correct the Jinja2 template"
         ) from error
+
+
+def undeclared(text: str) -> frozenset[str]:
+    """Return the names that a template takes from outside, without Jinja's own functions."""
+    return frozenset(meta.find_undeclared_variables(_environment.parse(text))) - _environment.globals.keys()
 
 
 @lru_cache(maxsize=1024)

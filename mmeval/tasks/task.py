@@ -9,11 +9,12 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from mmeval.core.errors import DataError, UsageError
+from mmeval.core.errors import DataError
 from mmeval.core.hashing import digest
 from mmeval.core.types import AnswerContext, Media, PreparedMedia, Sample, Sampling
 from mmeval.tasks import synthetic
 from mmeval.tasks.card import Card, parse_card
+from mmeval.tasks.check import check, columns, verifier_name
 from mmeval.tasks.choices import read_choices
 from mmeval.tasks.data import MissingColumn, Row, Source, lookup, missing_column
 from mmeval.tasks.generated import synthetic_source
@@ -40,9 +41,6 @@ __all__ = ["OpenTask", "Task", "item_hash"]
 TRIED_ROWS = 16
 """How many rows must fail before the card, and not the rows, is at fault."""
 
-VERIFIER_OF_KIND: Mapping[str, str] = {"mixed": "mixed"}
-"""Kinds whose default verifier has another name than the kind itself."""
-
 MIXED_KINDS = ("choice", "number", "text", "yes-no")
 """What the rows of `kind: mixed` may be, unless the card brings its own prompt and verifier."""
 
@@ -64,47 +62,13 @@ class Task:
             UsageError: for a card with mistakes or an unknown protocol, verifier or metric.
         """
         task = cls(parse_card(file.raw, file.path, protocol), protocol, prompt_override)
-        task.check(file.path)
+        check(task.card, file.path, prompt_override)
         return task
-
-    def check(self, place: Path | str) -> None:
-        """Find mistakes that the schema cannot see: unknown verifier, metric, generator, templates that do not compile."""
-        from mmeval.metrics import get_metric
-        from mmeval.tasks.prompts import compile_expression, compile_template
-
-        for metric in self.card.metrics:
-            get_metric(metric)
-        _ = self.verifier
-        for template in filter(None, (self.card.prompt.template, self.prompt_override)):
-            compile_template(template)
-        for key, column in self._columns():
-            if column.startswith("="):
-                try:
-                    compile_expression(column[1:].strip())
-                except UsageError as error:
-                    raise UsageError(f"{place}: {key}: {error.message}", remedy=error.remedy) from error
-        source = self.card.dataset.synthetic
-        if source is not None and source.generator not in synthetic.TASKS:
-            from mmeval.core.errors import unknown
-
-            raise unknown(f"generator in {place}", source.generator, synthetic.TASKS)
-        if source is None and self.card.answer.kind == "mixed" and not self.card.fields.answer_type:
-            raise UsageError(
-                f"{place}: fields.answer_type: kind 'mixed' needs it", remedy="name the column or an '=' expression"
-            )
-
-    def _columns(self) -> Iterator[tuple[str, str]]:
-        """Every column or expression of the card with its key."""
-        for name, value in self.card.fields.model_dump(exclude_none=True).items():
-            for column in value if isinstance(value, list) else [value]:
-                yield f"fields.{name}", column
-        for name, column in self.card.subsets.items():
-            yield f"subsets.{name}", column
 
     def _plain_columns(self) -> list[str]:
         """The columns that every row must have."""
         answer = self.card.answer
-        named = [column for _, column in self._columns()] + [*answer.row_options, *self.card.dataset.where]
+        named = [column for _, column in columns(self.card)] + [*answer.row_options, *self.card.dataset.where]
         named += [self.card.prompt.column] if self.card.prompt.column and self.prompt_override is None else []
         return [column for column in dict.fromkeys(named) if not column.startswith("=")]
 
@@ -116,8 +80,7 @@ class Task:
     @property
     def verifier(self) -> Verifier:
         """The rule verifier of the card."""
-        answer = self.card.answer
-        return get_verifier(answer.verifier or VERIFIER_OF_KIND.get(answer.kind, answer.kind), answer.options)
+        return get_verifier(verifier_name(self.card), self.card.answer.options)
 
     @property
     def sampling(self) -> Sampling:

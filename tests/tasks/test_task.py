@@ -247,6 +247,15 @@ def test_a_limited_generator_keeps_whole_clusters() -> None:
     assert len(found) == 600
 
 
+@pytest.mark.parametrize(
+    ("name", "asked"),
+    [("attribute", (2, 4)), ("box", (2, 4)), ("count", (2, 4)), ("existence", (2, 4)), ("chart", (1, 5))],
+)
+def test_an_odd_limit_of_a_generator_is_rounded_down_to_whole_clusters(name: str, asked: tuple[int, int]) -> None:
+    made = Task.load(Registry().cards[f"synthetic/{name}"])
+    assert tuple(made.open(DataOptions(limit=limit)).size for limit in (1, 5)) == asked
+
+
 def test_the_item_hash_is_of_the_source_item(tmp_path: Path) -> None:
     red, blue = [picture()], [picture("blue")]
     base = item_hash(sample(tmp_path), red)
@@ -320,16 +329,16 @@ def test_a_prompt_file_replaces_a_prompt_column(tmp_path: Path) -> None:
 
 
 def test_the_score_digest_covers_all_that_scores() -> None:
-    box = {"answer": {"kind": "box", "target": "value"}}
+    box = {"answer": {"kind": "box", "target": "value"}, "metrics": ["iou"]}
     digests = [
         task().score_digest(),
         task(answer={"target": "text"}).score_digest(),
-        task(answer={"options": {"x": 1}}).score_digest(),
+        task(answer={"options": {"answer_tags": "result"}}).score_digest(),
         task(answer={"row_options": ["kind"]}).score_digest(),
         task(answer={"verifier": "text"}).score_digest(),
         task(metrics=["accuracy", "mean"]).score_digest(),
         task(**box).score_digest(),
-        task(answer={**box["answer"], "coordinates": "unit"}).score_digest(),
+        task(answer={**box["answer"], "coordinates": "unit"}, metrics=["iou"]).score_digest(),
     ]
     assert len(set(digests)) == len(digests)
     assert task(prompt={"system": "x"}, decoding={"max_tokens": 5}).score_digest() == digests[0]
@@ -346,7 +355,8 @@ def test_the_score_digest_covers_all_that_scores() -> None:
 def test_gold_becomes_pixels_of_the_original_image(
     tmp_path: Path, space: str, target: list[float], expected: list[float]
 ) -> None:
-    made = task(answer={"kind": "box", "target": "value", "coordinates": space}, fields={"choices": None})
+    answer = {"kind": "box", "target": "value", "coordinates": space}
+    made = task(answer=answer, fields={"choices": None}, metrics=["iou"])
     found = sample(tmp_path, made, answer=target)
     settled = made.settle(found, [picture()])
     assert settled.target == expected

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from mmeval.core.errors import UsageError
 from mmeval.core.types import AnswerContext, Response
+from mmeval.verifiers.abilities import abilities_of
 from mmeval.verifiers.base import verify
 from mmeval.verifiers.registry import get_verifier, list_verifiers
 
@@ -45,3 +48,60 @@ def test_verdicts(name: str, text: str, target: object, options: dict[str, objec
         return  # any words are text
     silent = verify(verifier, Response("ok", "I cannot help with that"), target, context)
     assert (silent.outcome, silent.score, silent.reason) == ("no_answer", 0.0, "refusal")
+
+
+OPTIONS: list[tuple[str, dict[str, object], str, object]] = [
+    ("box", {}, "[1,2,3,4]", [1, 2, 3, 4]),
+    ("box", {"threshold": 0.5}, "[1,2,3,4]", [1, 2, 3, 4]),
+    ("boxes", {}, "[[1,2,3,4]]", [[1, 2, 3, 4]]),
+    ("choice", {}, "B", "B"),
+    ("mathvista", {"answer_type": "integer", "cast": "2023"}, "4", "4"),
+    ("mathvista-rules", {"answer_type": "integer"}, "4", "4"),
+    ("mixed", {"answer_type": "number", "mra": True}, "4", 4),
+    ("number", {}, "4", 4),
+    ("number", {"mra": True}, "4", 4),
+    ("point", {}, "[1,2]", {"box": [0, 0, 4, 4]}),
+    ("rating", {}, "4", 4),
+    ("text", {"match": "contains"}, "Rome", "rome"),
+    ("yes-no", {}, "yes", "yes"),
+]
+
+
+@pytest.mark.parametrize(("name", "options", "text", "target"), OPTIONS)
+def test_verifiers_give_what_is_declared_of_them(
+    name: str, options: dict[str, object], text: str, target: object
+) -> None:
+    declared = abilities_of(name, options)
+    assert declared is not None
+    found = verify(get_verifier(name, options), Response("ok", text), target, AnswerContext(options=options))
+    assert found.outcome == "scored", found.reason
+    assert declared.scores <= set(found.scores)
+    if name != "mixed":  # scores of some rows only
+        assert declared.scores == set(found.scores)
+    assert declared.correct == (found.correct is not None)
+    assert set(options) <= set(declared.options)
+    assert all(declared.options[key].accepts(value) for key, value in options.items())
+
+
+def test_every_built_in_verifier_declares_what_it_takes() -> None:
+    assert {name for name, *_ in OPTIONS} == {name for name in list_verifiers() if abilities_of(name, {}) is not None}
+    assert abilities_of("yes_no", {}) == abilities_of("yes-no", {}) is not None
+    assert {"choice", "number", "mixed", "mathvista"} <= {name for name, *_ in OPTIONS}
+    assert abilities_of("of-a-package", {}) is None
+
+
+def test_every_option_that_a_verifier_reads_is_declared() -> None:
+    import ast
+    import inspect
+
+    import mmeval.verifiers as package
+
+    read = set()
+    for path in Path(inspect.getfile(package)).parent.glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "get":
+                name = ast.unparse(node.func.value)
+                if "options" in name and node.args and isinstance(node.args[0], ast.Constant):
+                    read.add(node.args[0].value)
+    declared = {option for name, *_ in OPTIONS for option in abilities_of(name, {}).options}  # type: ignore[union-attr]
+    assert {"match", "mra", "threshold", "low", "accept_box", "cast"} <= read <= declared

@@ -1,0 +1,193 @@
+"""Mistakes of a card that its schema cannot see, all of them at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from mmeval.core.errors import MmevalError, UsageError, nearest, unknown
+from mmeval.tasks.card import Card, merge, mistakes, validate
+from mmeval.tasks.prompts import TEMPLATE_NAMES, compile_expression, compile_template, undeclared
+from mmeval.tasks.registry import CardFile
+from mmeval.verifiers.abilities import Abilities, OptionRule, abilities_of
+
+
+def verifier_name(card: Card) -> str:
+    """The name of the rule verifier of a card."""
+    return card.answer.verifier or card.answer.kind
+
+
+def columns(card: Card) -> Iterator[tuple[str, str]]:
+    """Every column or expression of the card with its key."""
+    for name, value in card.fields.model_dump(exclude_none=True).items():
+        for column in value if isinstance(value, list) else [value]:
+            yield f"fields.{name}", column
+    for name, column in card.subsets.items():
+        yield f"subsets.{name}", column
+
+
+def explain(file: CardFile) -> UsageError | None:
+    """Return every mistake of a card and of its protocols as one error, or None."""
+    if not isinstance(file.raw, dict):
+        return mistakes(file.path, [f"card: a card is a YAML mapping, this is {type(file.raw).__name__}"])
+    lines = _of_raw(file.raw)
+    protocols = file.raw.get("protocols")
+    for name, override in protocols.items() if isinstance(protocols, dict) else ():
+        if isinstance(override, dict):
+            found = _of_raw(merge(file.raw, override))
+            lines += [f"protocol {name}: {line}" for line in found if line not in lines]
+    return mistakes(file.path, lines) if lines else None
+
+
+def _of_raw(raw: dict[str, Any]) -> list[str]:
+    card, lines = validate(raw)
+    return lines if card is None else lines + problems(card)
+
+
+def check(card: Card, place: Path | str, prompt_override: str | None = None) -> None:
+    """Refuse a card with mistakes.
+
+    Raises:
+        UsageError: that lists every mistake with its key and remedy.
+    """
+    lines = problems(card, prompt_override)
+    if lines:
+        raise mistakes(place, lines)
+
+
+def problems(card: Card, prompt_override: str | None = None) -> list[str]:
+    """Return the mistakes of a card as lines that begin with the key."""
+    found = [*_verifier(card), *_metrics(card), *_templates(card, prompt_override), *_expressions(card), *_data(card)]
+    return list(dict.fromkeys(found))
+
+
+def _line(key: str, error: MmevalError) -> str:
+    return f"{key}: {error.message}{f' ({error.remedy})' if error.remedy else ''}"
+
+
+def _abilities(card: Card) -> Abilities | None:
+    return abilities_of(verifier_name(card), card.answer.options)
+
+
+def _verifier(card: Card) -> Iterator[str]:
+    from mmeval.verifiers.registry import get_verifier
+
+    answer = card.answer
+    name = verifier_name(card)
+    abilities = _abilities(card)
+    wrong = list(_options(card, name, abilities)) if abilities is not None else []
+    yield from wrong
+    if not wrong:
+        try:
+            get_verifier(name, answer.options)
+        except MmevalError as error:
+            yield _line("answer.verifier", error)
+    given = {*answer.options, *(column.split(".")[-1] for column in answer.row_options)}
+    if name == "mixed" and answer.kind == "mixed":
+        given.add("answer_type")
+    for option in sorted((abilities.needs if abilities is not None else frozenset()) - given):
+        yield f"answer.row_options: verifier {name!r} needs {option!r} of every row (name its column there)"
+
+
+def _options(card: Card, name: str, abilities: Abilities) -> Iterator[str]:
+    rules = dict(abilities.options)
+    if card.answer.kind == "rating":
+        # The prompt names the scale, whichever verifier reads the answer.
+        rules = {**_rules_of("rating"), **rules}
+    for option, value in card.answer.options.items():
+        key = f"answer.options.{option}"
+        if option not in rules:
+            close = nearest(option, rules)
+            hint = f"did you mean {' or '.join(close)}?" if close else f"it takes {', '.join(sorted(rules))}"
+            yield f"{key}: verifier {name!r} has no such option ({hint})"
+        elif not rules[option].accepts(value):
+            yield f"{key}: {value!r} is not {rules[option].wants}"
+    low, high = (card.answer.options.get(bound, default) for bound, default in (("low", 1), ("high", 5)))
+    if "low" in rules and all(rules["low"].accepts(bound) for bound in (low, high)) and low >= high:
+        yield f"answer.options: low: {low!r} and high: {high!r} make no scale (low must be below high)"
+
+
+def _rules_of(verifier: str) -> dict[str, OptionRule]:
+    found = abilities_of(verifier, {})
+    return dict(found.options) if found is not None else {}
+
+
+def _metrics(card: Card) -> Iterator[str]:
+    from mmeval.metrics import get_metric
+
+    abilities = _abilities(card)
+    for name in card.metrics:
+        try:
+            metric = get_metric(name)
+        except MmevalError as error:
+            yield _line("metrics", error)
+            continue
+        if abilities is None:
+            continue
+        lacks = ""
+        if metric.source == "correct" and not abilities.correct:
+            lacks = "right or wrong"
+        elif metric.source == "scores" and metric.key not in abilities.scores:
+            lacks = f"score {metric.key!r}"
+        if lacks:
+            usable = ["accuracy"] if abilities.correct else []
+            usable += ["mean", *(f"mean:{score}" for score in sorted(abilities.scores))]
+            more = f"{abilities.more}, or " if abilities.more else ""
+            yield (
+                f"metrics: {name!r} cannot be computed: verifier {verifier_name(card)!r} gives no {lacks} "
+                f"({more}use {', '.join(usable)})"
+            )
+
+
+def _templates(card: Card, prompt_override: str | None) -> Iterator[str]:
+    given = (("prompt.template", card.prompt.template), ("--prompt-file", prompt_override))
+    for key, template in given:
+        if template is None:
+            continue
+        try:
+            compile_template(template)
+        except UsageError as error:
+            yield _line(key, error)
+            continue
+        names = undeclared(template)
+        for name in sorted(names - TEMPLATE_NAMES):
+            close = nearest(name, TEMPLATE_NAMES)
+            hint = f"did you mean {' or '.join(close)}? " if close else ""
+            known = ", ".join(sorted(TEMPLATE_NAMES))
+            yield f"{key}: the template names {name!r}, which is not defined ({hint}there are {known}; columns are row.NAME)"
+        if "choices" in names and card.dataset.synthetic is None and card.fields.choices is None:
+            yield f"fields.choices: {key} shows choices, and no column holds them (name it, or leave choices out)"
+
+
+def _expressions(card: Card) -> Iterator[str]:
+    for key, column in columns(card):
+        if column.startswith("="):
+            try:
+                compile_expression(column[1:].strip())
+            except UsageError as error:
+                yield _line(key, error)
+
+
+def _data(card: Card) -> Iterator[str]:
+    source = card.dataset.synthetic
+    answer = card.answer
+    if source is not None:
+        from mmeval.tasks import synthetic
+
+        if source.generator not in synthetic.TASKS:
+            yield _line("dataset.synthetic.generator", unknown("generator", source.generator, synthetic.TASKS))
+        return
+    if answer.kind == "mixed" and not card.fields.answer_type:
+        yield "fields.answer_type: kind 'mixed' needs it (name the column or an '=' expression)"
+    if answer.kind in ("choice", "mixed") and answer.target != "value" and card.fields.choices is None:
+        yield f"fields.choices: answer.target {answer.target!r} needs the column that holds the options (name it)"
+    if card.fields.answer is None:
+        yield "fields.answer: without the column of gold answers nothing can be scored (name it)"
+    for name in _twice(card.metrics):
+        yield f"metrics: {name!r} is there twice (leave one out)"
+
+
+def _twice(names: Iterable[str]) -> list[str]:
+    listed = list(names)
+    return sorted({name for name in listed if listed.count(name) > 1})

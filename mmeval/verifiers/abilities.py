@@ -1,0 +1,131 @@
+"""What the built-in verifiers take and give: their options, the scores of their verdicts, what rows must bring."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class OptionRule:
+    """What values an answer option may have."""
+
+    wants: str
+    """In words, for messages."""
+    accepts: Callable[[Any], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Abilities:
+    """What a verifier takes and gives under some options."""
+
+    options: Mapping[str, OptionRule]
+    """The options that it, or the engine that guesses, reads."""
+    scores: frozenset[str] = frozenset()
+    """Names that the `scores` of every scored verdict have."""
+    correct: bool = True
+    """Whether its verdicts are right or wrong, beside the score."""
+    more: str = ""
+    """Which option would make it give more, in words."""
+    needs: frozenset[str] = frozenset()
+    """Options that every row must bring where the card does not set them."""
+
+
+def abilities_of(verifier: str, options: Mapping[str, Any]) -> Abilities | None:
+    """Return what the built-in verifier takes and gives with a card's options; None for a package's verifier."""
+    found = _BUILT_IN.get(verifier.replace("_", "-"))
+    return found(options) if found is not None else None
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _is_range(value: Any) -> bool:
+    return (
+        isinstance(value, (list, tuple))
+        and len(value) in (2, 3)
+        and all(map(_is_number, value))
+        and value[0] <= value[1]
+        and (len(value) == 2 or value[2] > 0)
+    )
+
+
+def _is_names(value: Any) -> bool:
+    names = [value] if isinstance(value, str) else value
+    return isinstance(names, (list, tuple)) and bool(names) and all(isinstance(name, str) and name for name in names)
+
+
+def _one_of(*values: str) -> OptionRule:
+    return OptionRule(f"one of {', '.join(values)}", lambda value: str(value) in values)
+
+
+_FLAG = OptionRule("true or false", lambda value: isinstance(value, bool))
+_TOLERANCE = OptionRule("a number of at least 0", lambda value: _is_number(value) and value >= 0)
+_BOUND = OptionRule("a number", _is_number)
+_NAMES = OptionRule("a name or a list of names", _is_names)
+_COMMON = {"reasoning_tags": _NAMES, "answer_tags": _NAMES}
+_NUMBER = {
+    "tolerance_abs": _TOLERANCE,
+    "tolerance_rel": _TOLERANCE,
+    "precision": _TOLERANCE,
+    "mra": _FLAG,
+    "range": OptionRule("[lowest, highest] or [lowest, highest, step]", _is_range),
+}
+_TEXT = {"match": _one_of("exact", "contains")}
+_MATHVISTA = {
+    "answer_type": _one_of("text", "integer", "float", "list"),
+    "question_type": _one_of("multi_choice", "free_form"),
+    "precision": _TOLERANCE,
+}
+
+
+def _number(options: Mapping[str, Any]) -> Abilities:
+    rules = {**_COMMON, **_NUMBER}
+    if options.get("mra"):
+        return Abilities(rules, frozenset({"mra"}))
+    return Abilities(rules, more="set answer.options.mra: true for the score mra")
+
+
+def _box(options: Mapping[str, Any]) -> Abilities:
+    threshold = OptionRule("a number above 0 and at most 1", lambda value: _is_number(value) and 0 < value <= 1)
+    names = frozenset({"iou", "iou@0.5", "iou@0.75"})
+    rules = {**_COMMON, "threshold": threshold}
+    if options.get("threshold") is not None:
+        return Abilities(rules, names)
+    return Abilities(rules, names, correct=False, more="set answer.options.threshold for right and wrong")
+
+
+def _boxes(options: Mapping[str, Any]) -> Abilities:
+    return Abilities(_COMMON, frozenset({"precision", "recall", "f1"}), correct=False)
+
+
+def _mixed(options: Mapping[str, Any]) -> Abilities:
+    kinds = _one_of("choice", "number", "text", "yes-no")
+    # Rows of different kinds have different scores; those that only some have feed no metric.
+    return Abilities({**_COMMON, **_NUMBER, **_TEXT, "answer_type": kinds}, needs=frozenset({"answer_type"}))
+
+
+def _rules(options: Mapping[str, Any]) -> Abilities:
+    return Abilities({**_COMMON, **_NUMBER, **_MATHVISTA}, needs=frozenset({"answer_type"}))
+
+
+def _official(options: Mapping[str, Any]) -> Abilities:
+    return Abilities({**_MATHVISTA, "cast": _one_of("current", "2023")}, needs=frozenset({"answer_type"}))
+
+
+_BUILT_IN: Mapping[str, Callable[[Mapping[str, Any]], Abilities]] = {
+    "box": _box,
+    "boxes": _boxes,
+    "choice": lambda options: Abilities(_COMMON),
+    "mathvista": _official,
+    "mathvista-rules": _rules,
+    "mixed": _mixed,
+    "number": _number,
+    "point": lambda options: Abilities({**_COMMON, "accept_box": _FLAG}),
+    "rating": lambda options: Abilities({**_COMMON, "low": _BOUND, "high": _BOUND}, frozenset({"exact"})),
+    "text": lambda options: Abilities({**_COMMON, **_TEXT}, frozenset({"exact", "contains"})),
+    "yes-no": lambda options: Abilities(_COMMON),
+}
