@@ -18,6 +18,7 @@ import orjson
 from mmeval.core.errors import StorageError
 from mmeval.core.types import Response
 from mmeval.pipeline.media import FACTS_VERSION, ImageFacts
+from mmeval.pipeline.places import obstacle
 
 COMMIT_INTERVAL_S = 0.2
 """Longest time that an answer waits for its commit."""
@@ -295,6 +296,14 @@ def _decode(data: bytes) -> Response:
 
 def _storage_error(path: Path, error: Exception) -> StorageError:
     text = str(error)
+    if path.is_dir():
+        return StorageError(
+            f"--cache {path} is a folder, and the cache is one file", remedy=f"use --cache {path / 'responses.sqlite'}"
+        )
+    if reason := obstacle(path.parent):
+        return StorageError(
+            f"cache {path} cannot be written: {reason}", remedy="make it writable or give another file with --cache"
+        )
     if "disk is full" in text or "No space left" in text:
         return StorageError(
             f"cache {path}: the disk is full",

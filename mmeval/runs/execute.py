@@ -209,14 +209,14 @@ async def execute(
     """
     config, plan = prepared.config, prepared.plan
     began = time.monotonic()
-    writer: RunWriter | None = None
+    cache: ResponseCache | None = None
     try:
         run_id = _run_id(folder, config, overwrite)
-        writer = RunWriter(folder)
         cache = ResponseCache(cache_path)
+        writer = RunWriter(folder)  # last, so that no folder is left behind by a run that cannot start
     except BaseException:
-        if writer is not None:
-            writer.close()
+        if cache is not None:
+            cache.close()
         await _close(prepared.engines)
         raise
     progress = [Progress(name, plan.total) for name in prepared.names]

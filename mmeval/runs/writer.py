@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from mmeval.core.errors import StorageError, UsageError
+from mmeval.pipeline.places import obstacle
 from mmeval.runs.schema import results_schema, samples_schema
 
 if TYPE_CHECKING:
@@ -163,6 +164,8 @@ def _write_table(path: Path, schema: pa.Schema, rows: Iterator[tuple[bytes]]) ->
 
 
 def _storage(folder: Path, error: Exception) -> StorageError:
+    if reason := obstacle(folder):
+        return StorageError(f"run folder {folder} cannot be written: {reason}", remedy="give another folder with -o")
     text = getattr(error, "strerror", None) or str(error)
     return StorageError(
         f"run folder {folder} cannot be written: {text}",

@@ -192,6 +192,21 @@ def test_read_only_cache_is_refused_before_anything_is_asked(mmeval: Callable, t
     assert "--cache" in found.err
 
 
+def test_a_wrong_place_costs_nothing(mmeval: Callable, tmp_path: Path) -> None:
+    (tmp_path / "a-file").write_text("mine")
+    (tmp_path / "folder").mkdir()
+    for arguments, says in (
+        (("-o", "a-file"), "run folder a-file cannot be written: a-file is a file"),
+        (("-o", "new", "--cache", "folder"), "use --cache folder/responses.sqlite"),
+        (("-o", "new", "--cache", "a-file/cache.sqlite"), "a-file is a file, not a folder"),
+    ):
+        found = mmeval("run", "-m", "fake", "-t", "synthetic/attribute", "--limit", "2", *arguments)
+        assert found.code == 2, found.err
+        assert says in found.err
+        assert not (tmp_path / "new").exists()
+    assert (tmp_path / "a-file").read_text() == "mine"
+
+
 def test_manifest_holds_what_was_asked(mmeval: Callable, tmp_path: Path) -> None:
     assert mmeval(*RUN).code == 0
     manifest = json.loads((tmp_path / "runs/r/run.json").read_text())

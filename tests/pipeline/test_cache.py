@@ -263,11 +263,22 @@ def test_a_later_format_is_refused(path: Path) -> None:
 
 
 def test_a_folder_or_a_file_in_the_way_is_named(tmp_path: Path) -> None:
-    with pytest.raises(StorageError, match="--cache"):
+    with pytest.raises(StorageError, match=r"is a folder, and the cache is one file\n.*--cache .*responses\.sqlite"):
         ResponseCache(tmp_path)
     (tmp_path / "file").write_text("x")
-    with pytest.raises(StorageError, match="--cache"):
-        ResponseCache(tmp_path / "file" / "cache.sqlite")
+    with pytest.raises(StorageError, match=r"file/a/cache\.sqlite cannot be written: .*/file is a file(.|\n)*--cache"):
+        ResponseCache(tmp_path / "file" / "a" / "cache.sqlite")
+    assert (tmp_path / "file").read_text() == "x"
+
+
+def test_a_folder_without_the_right_to_write_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise sqlite3.OperationalError("unable to open database file")
+
+    monkeypatch.setattr(os, "access", lambda path, mode: path != tmp_path)
+    monkeypatch.setattr(sqlite3, "connect", refuse)
+    with pytest.raises(StorageError, match=rf"{tmp_path} is not writable for you\n"):
+        ResponseCache(tmp_path / "cache.sqlite")
 
 
 def in_child(work: Callable[[], None]) -> str:

@@ -258,8 +258,12 @@ def test_a_crash_while_writing_leaves_the_old_table(run: Path, monkeypatch: pyte
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
-    with pytest.raises(StorageError, match=r"run folder .*file/run cannot be written(.|\n)*-o"):
-        RunWriter(tmp_path / "file" / "run")
+    for folder in (tmp_path / "file" / "run", tmp_path / "file"):
+        with pytest.raises(
+            StorageError, match=r"cannot be written: .*/file is a file, not a folder\n.*another folder with -o"
+        ):
+            RunWriter(folder)
+    assert (tmp_path / "file").read_text() == "x"
 
 
 def test_media_are_found_by_hash(run: Path) -> None:
