@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-fast check install install-dev lint types imports lock clean
+.PHONY: demo test test-fast test-engines check install install-dev lint types imports lock clean
 
 $(VENV)/.installed: pyproject.toml requirements.lock
 	$(PYTHON) -m venv $(VENV)
@@ -29,6 +29,19 @@ test: install-dev
 test-fast: install-dev
 	$(BIN)/pytest -m 'not slow and not model and not browser'
 
+$(VENV)-vllm/.installed: scripts/engines/environment.py
+	$(PYTHON) scripts/engines/environment.py vllm $(VENV)-vllm
+	touch $@
+
+$(VENV)-lmdeploy/.installed: scripts/engines/environment.py
+	$(PYTHON) scripts/engines/environment.py lmdeploy $(VENV)-lmdeploy
+	touch $@
+
+# The real vLLM (CPU build) and LMDeploy, each in an environment of its own.
+test-engines: install-dev $(VENV)-vllm/.installed $(VENV)-lmdeploy/.installed
+	MMEVAL_VLLM_PYTHON=$(abspath $(VENV)-vllm/bin/python) \
+	MMEVAL_LMDEPLOY_PYTHON=$(abspath $(VENV)-lmdeploy/bin/python) $(BIN)/pytest -m engine
+
 lint: install-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -42,4 +55,4 @@ imports: install-dev
 check: lint types imports test
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info
+	rm -rf $(VENV) $(VENV)-vllm $(VENV)-lmdeploy build dist *.egg-info

@@ -8,13 +8,17 @@ import signal
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import orjson
 
 from mmeval.core.errors import MmevalError, UsageError
 from mmeval.runs.config import RunConfig, build_config, default_output, read_config
+from mmeval.runs.series import expand_series
+
+if TYPE_CHECKING:
+    from mmeval.runs.execute import Outcome
 
 
 def _split(values: tuple[str, ...]) -> list[str]:
@@ -104,6 +108,8 @@ def _engine_args(pairs: tuple[str, ...]) -> dict[str, Any]:
 )
 @click.option("--dry-run", is_flag=True, help="Load, render and show the first requests; ask nothing.")
 @click.option("--report/--no-report", default=True, help="Write report.html into the run folder.")
+@click.option("--tensor-parallel", type=click.IntRange(min=1), help="GPUs that one copy of the model is spread over.")
+@click.option("--data-parallel", type=click.IntRange(min=1), help="Copies of the model that share the requests.")
 @click.option("--engine-python", metavar="PATH", help="Python of the environment in which the engine lives.")
 @click.option(
     "--model-id",
@@ -161,14 +167,25 @@ def run(
       mmeval run -m openai:my-model --base-url http://127.0.0.1:8000/v1 -t mathvista
     """
     config = _resolve(options, config_file)
-    folder = Path(config.output) if config.output else default_output(config)
     cache_path = cache_file or Path(config.cache or os.environ.get("MMEVAL_CACHE") or "cache/responses.sqlite")
+
+    def carry_out(one: RunConfig, into: Path) -> Outcome:
+        return asyncio.run(_execute(one, into, cache_path, overwrite))
+
+    members = expand_series(config.models)
+    if members is not None and dry_run:
+        config = config.model_copy(update={"models": [member.model for member in members]})
+    elif members is not None:
+        from mmeval.cli.series import run_series
+
+        return run_series(config, members, carry_out, report=report, as_json=as_json)
+    folder = Path(config.output) if config.output else default_output(config)
     if dry_run:
         from mmeval.cli.dry_run import show_dry_run
 
         show_dry_run(config)
         return 0
-    outcome = asyncio.run(_execute(config, folder, cache_path, overwrite))
+    outcome = carry_out(config, folder)
     from mmeval.cli.summary import print_outcome
 
     return print_outcome(outcome, report=report, as_json=as_json)
@@ -202,7 +219,7 @@ def _resolve(options: dict[str, Any], config_file: Path | None) -> RunConfig:
         values["trust_remote_code"] = True
     simple = (
         "output", "repeats", "seed", "concurrency", "data_dir", "engine_python", "model_id", "revision", "profile",
-        "prompt_file", "timeout_s", "attempts", "outage_s", "allow_errors",
+        "prompt_file", "tensor_parallel", "data_parallel", "timeout_s", "attempts", "outage_s", "allow_errors",
     )  # fmt: skip
     for name in simple:
         if options[name] is not None:
@@ -220,7 +237,7 @@ def _resolve(options: dict[str, Any], config_file: Path | None) -> RunConfig:
     return config
 
 
-async def _execute(config: RunConfig, folder: Path, cache_path: Path, overwrite: bool) -> Any:
+async def _execute(config: RunConfig, folder: Path, cache_path: Path, overwrite: bool) -> Outcome:
     from mmeval.cli.progress import show_progress
     from mmeval.runs.execute import command_line, execute, prepare_run
 

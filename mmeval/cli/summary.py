@@ -44,7 +44,7 @@ def print_outcome(outcome: Outcome, *, report: bool, as_json: bool, more: Mappin
 
         # A file or pipe has no width of its own; 80 columns would break every name.
         Console(width=None if sys.stdout.isatty() else PIPE_WIDTH).print(leaderboard_table(rows))
-    _print_failures(outcome)
+    print_failures(outcome)
     click.echo(summary_line(outcome), err=True)
     if path is not None:
         click.echo(f"report: {path}", err=True)
@@ -65,7 +65,8 @@ def summary_line(outcome: Outcome) -> str:
     )
 
 
-def _print_failures(outcome: Outcome) -> None:
+def print_failures(outcome: Outcome) -> None:
+    """Say on stderr why rows were not scored and what ended the run early."""
     for reason, count in list(outcome.failures.items())[:SHOWN_FAILURES]:
         click.echo(f"not scored, {count}×: {reason}", err=True)
     if len(outcome.failures) > SHOWN_FAILURES:

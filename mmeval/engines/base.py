@@ -39,12 +39,18 @@ class ModelSpec:
     """Requests in flight at most; None lets the engine choose."""
     engine_python: str | None = None
     """Python interpreter of the environment in which the engine's package lives."""
+    tensor_parallel: int | None = None
+    """GPUs that one copy of the model is spread over."""
+    data_parallel: int | None = None
+    """Copies of the model that share the requests."""
 
 
 IDENTITY_FIELDS = frozenset(
     {"backend", "target", "revision", "profile", "engine_args", "trust_remote_code", "model_id"}
 )
-TRANSPORT_FIELDS = frozenset({"base_urls", "api_key", "timeout_s", "concurrency", "engine_python"})
+TRANSPORT_FIELDS = frozenset(
+    {"base_urls", "api_key", "timeout_s", "concurrency", "engine_python", "tensor_parallel", "data_parallel"}
+)
 
 
 @dataclass(frozen=True, slots=True)

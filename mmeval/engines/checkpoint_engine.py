@@ -117,7 +117,7 @@ class CheckpointEngine:
                 "trust_remote_code": self._spec.trust_remote_code,
                 "engine_python": self.python,
             },
-            profile=choose_profile(self._spec.profile, config),
+            profile=choose_profile(self._spec.profile, config, target_name=self._spec.target),
         )
 
     async def _version(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from mmeval.core.errors import EngineError
 from mmeval.engines.base import ModelSpec
 from mmeval.engines.checkpoint_engine import CheckpointEngine
 from mmeval.engines.options import one_of, refuse_unknown, whole
@@ -29,6 +30,11 @@ class HfEngine(CheckpointEngine):
         super().__init__(spec)
         args = spec.engine_args
         refuse_unknown("hf", args, ARGUMENTS)
+        if (spec.tensor_parallel or 1) > 1 or (spec.data_parallel or 1) > 1:
+            raise EngineError(
+                "the hf engine runs one copy of the model on one device",
+                remedy="leave --tensor-parallel and --data-parallel out, or use vllm: or lmdeploy:",
+            )
         self._device = str(args.get("device", "auto"))
         on_gpu = has_gpu() if self._device == "auto" else self._device != "cpu"
         dtype = one_of(args, "dtype", DTYPES, "auto")

@@ -13,6 +13,7 @@ import shutil
 import signal
 import sys
 import tempfile
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -36,6 +37,7 @@ MAX_RESTARTS = 3
 LOG_LINES = 500
 """Last lines of the worker's output that are kept."""
 QUOTED_LINES = 8
+_POLL_S = 0.01
 _UNIX_PATH_LIMIT = 100
 """Bytes that a Unix socket's path may have on every platform."""
 
@@ -238,6 +240,8 @@ class ManagedWorker:
             remedy = MEMORY_REMEDY if code == -signal.SIGKILL else "the lines above are the worker's own"
             raise EngineError(f"while loading the model, {self._obituary(code)}", remedy=remedy) from error
         if header.get("type") != "ready":
+            await _end(process.child, BURIAL_TIMEOUT_S)
+            await process.tasks[0]  # the log is complete
             raise self._failed(header)
         process.tasks.append(asyncio.create_task(self._dispatch(process)))
         facts: dict[str, Any] = header["facts"]
@@ -282,7 +286,11 @@ class ManagedWorker:
             await self._process.gone.wait()
             if self._closing:
                 return
-            await self._recover()
+            try:
+                await self._recover()
+            except Exception as error:  # without a supervisor every later call would wait for ever
+                self._give_up(f"{self._name} cannot be restarted: {type(error).__name__}: {error}")
+                raise
 
     async def _recover(self) -> None:
         """Restart after a crash and settle the calls that were in flight."""
@@ -424,15 +432,15 @@ async def _listen(
 
 
 async def _end(child: asyncio.subprocess.Process, grace_s: float = 0.05) -> None:
-    """Make sure that a child has ended; it gets `grace_s` seconds to do so by itself."""
-    if child.returncode is None:
-        try:
-            await asyncio.wait_for(child.wait(), grace_s)
-        except TimeoutError:
-            # Not child.kill(): it polls, which would take the exit status from the event loop's own watcher.
-            os.kill(child.pid, signal.SIGKILL)
-    if hasattr(os, "killpg"):
-        # What the engine started may outlive the worker, and hold the card's memory.
-        with contextlib.suppress(ProcessLookupError, PermissionError):
+    """Make sure that a child and all that it started have ended; it gets `grace_s` seconds to do so by itself."""
+    # Not child.wait(): where a process of the engine still holds the output pipe, it does not return (Python < 3.12.4).
+    limit = time.monotonic() + grace_s
+    while child.returncode is None and time.monotonic() < limit:
+        await asyncio.sleep(_POLL_S)
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        if hasattr(os, "killpg"):
+            # What the engine started may outlive the worker, and hold the card's memory.
             os.killpg(child.pid, signal.SIGKILL)
+        elif child.returncode is None:
+            os.kill(child.pid, signal.SIGKILL)
     await child.wait()

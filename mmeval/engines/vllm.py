@@ -17,7 +17,14 @@ from mmeval.engines.registry import has_gpu
 OWN_ARGUMENTS = frozenset({"adapter", "min_pixels", "max_pixels"})
 """Arguments that mmeval translates; every other one goes to vLLM under its own name."""
 TRANSPORT_ARGUMENTS = frozenset(
-    {"gpu_memory_utilization", "kv_cache_memory_bytes", "disable_log_stats", "download_dir"}
+    {
+        "tensor_parallel_size",
+        "data_parallel_size",
+        "gpu_memory_utilization",
+        "kv_cache_memory_bytes",
+        "disable_log_stats",
+        "download_dir",
+    }
 )
 """vLLM's arguments that change no answer."""
 SLOTS_GPU = 512
@@ -48,7 +55,9 @@ class VllmEngine(CheckpointEngine):
             raise EngineError(
                 f"adapter={adapter}: {self._adapter} has no adapter_config.json", remedy="name a PEFT LoRA folder"
             )
-        self._arguments = {name: value for name, value in args.items() if name not in OWN_ARGUMENTS}
+        parallel = {"tensor_parallel_size": spec.tensor_parallel, "data_parallel_size": spec.data_parallel}
+        self._arguments = {name: value for name, value in parallel.items() if value is not None}
+        self._arguments |= {name: value for name, value in args.items() if name not in OWN_ARGUMENTS}
 
     def _identity_arguments(self) -> dict[str, Any]:
         stable = {name: value for name, value in self._arguments.items() if name not in TRANSPORT_ARGUMENTS}

@@ -38,6 +38,8 @@ class RunConfig(BaseModel):
     task_paths: list[str] = Field(default_factory=list)
     cache: str | None = None
     engine_python: str | None = None
+    tensor_parallel: int | None = Field(default=None, ge=1)
+    data_parallel: int | None = Field(default=None, ge=1)
     model_id: str | None = None
     revision: str | None = None
     profile: str | None = None
@@ -86,6 +88,7 @@ IDENTITY_KEYS = frozenset(
 TRANSPORT_KEYS = frozenset(
     {
         "output", "base_urls", "concurrency", "data_dir", "task_paths", "cache", "engine_python", "prompt_file",
+        "tensor_parallel", "data_parallel",
         "media", "timeout_s",
         "outage_s", "attempts", "allow_errors",
     }

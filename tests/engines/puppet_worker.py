@@ -1,12 +1,13 @@
 """A worker without a model, for tests of the parent: it echoes, and does what the text of a request tells it.
 
-Usage: PYTHON puppet_worker.py ADDRESS [MODE]; modes: `normal`, `silent-exit`, `refuse`, `die-loading`, `no-hello`.
+Usage: PYTHON puppet_worker.py ADDRESS [MODE]; modes: `normal`, `silent-exit`, `refuse`, `core-fails`, `die-loading`, `no-hello`.
 """
 
 from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -19,8 +20,10 @@ from mmeval.engines.worker.wire import TOKEN_VARIABLE, Channel
 
 
 def obey(text: str) -> None:
-    """Do what the text says: `die`, `die-once FILE`."""
+    """Do what the text says: `die`, `die-once FILE`, `spawn FILE` (a process that holds the output open)."""
     word, _, rest = text.partition(" ")
+    if word == "spawn":
+        Path(rest).write_text(str(subprocess.Popen(["sleep", "600"]).pid))
     if word == "die" or (word == "die-once" and not Path(rest).exists()):
         if word == "die-once":
             Path(rest).touch()
@@ -40,6 +43,12 @@ def main() -> int:
     if mode == "die-loading":
         print("loading weights", flush=True)
         os.kill(os.getpid(), signal.SIGKILL)
+    if mode == "core-fails":
+        print("(EngineCore) ValueError: Free memory on device (3.1/79.1 GiB) is less than desired", flush=True)
+        print("RuntimeError: Engine core initialization failed. See root cause above.", flush=True)
+        message = "vLLM does not start: RuntimeError: Engine core initialization failed. See root cause above."
+        channel.send({"type": "failed", "message": message, "remedy": "look above"})
+        return 1
     if mode == "refuse":
         channel.send({"type": "failed", "message": "no weights", "remedy": "add them"})
         return 1

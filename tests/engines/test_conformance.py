@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import json
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from mmeval.engines.base import Engine, EngineInfo
 from mmeval.engines.registry import create_engine, parse_model
 from tests.engines.conftest import clip, make_request, picture, still
 from tests.engines.endpoint import Endpoint
+from tests.engines.serving import engine_python, free_port, serving, vllm_command
 
 RED, GREEN = picture("red"), picture("green")
 
@@ -42,7 +44,15 @@ class Bench:
         return self.runner.run(together())
 
 
-BACKENDS = [pytest.param("hf", marks=pytest.mark.model), "openai", "replay", "chance", "fake"]
+ENGINES = ("vllm", "vllm-twin", "vllm-served")
+BACKENDS = [
+    pytest.param("hf", marks=pytest.mark.model),
+    "openai",
+    "replay",
+    "chance",
+    "fake",
+    *(pytest.param(name, marks=pytest.mark.engine) for name in ENGINES),
+]
 
 
 @pytest.fixture(scope="module", params=BACKENDS)
@@ -51,6 +61,7 @@ def bench(
 ) -> Iterator[Bench]:
     backend = request.param
     endpoint = None
+    resources = ExitStack()
     options: dict[str, Any] = {}
     word = backend
     if backend == "hf":
@@ -64,14 +75,26 @@ def bench(
         rows = [{"id": f"sample-{number}", "response": f"answer {number}"} for number in range(40)]
         path.write_text("\n".join(json.dumps(row) for row in rows))
         word = f"replay:{path}"
+    elif backend in ("vllm", "vllm-twin"):
+        folder = request.getfixturevalue("checkpoint")
+        word = f"vllm:{folder if backend == 'vllm' else folder.parent / 'tiny-qwen2'}"
+        options["engine_python"] = engine_python("vllm")
+        options["engine_args"] = {"max_model_len": 400, "dtype": "float32"}
+    elif backend == "vllm-served":
+        port = free_port()
+        folder = request.getfixturevalue("checkpoint")
+        command = vllm_command(engine_python("vllm"), folder, port, "--max-model-len", "400")
+        log = tmp_path_factory.mktemp("served") / "log.txt"
+        word, options["base_urls"] = "vllm:tiny", (resources.enter_context(serving(command, port, log)),)
     engine = create_engine(parse_model(word, **options))
     described = runner.run(engine.describe())
     info = runner.run(engine.start())
-    yield Bench(engine, runner, info, described, backend in ("hf", "openai"), endpoint)
+    yield Bench(engine, runner, info, described, backend in ("hf", "openai", *ENGINES), endpoint)
     runner.run(engine.close())
     runner.run(engine.close())
     if endpoint is not None:
         runner.run(endpoint.close())
+    resources.close()
 
 
 @pytest.fixture

@@ -112,6 +112,43 @@ def test_a_worker_killed_from_outside_is_restarted_and_nothing_is_lost() -> None
     run(go())
 
 
+def test_what_the_worker_started_ends_with_it(tmp_path: Path) -> None:
+    """An engine's own processes hold the card's memory, and the output pipe."""
+
+    async def go() -> None:
+        worker = puppet()
+        await worker.start()
+        await ask(worker, f"spawn {tmp_path / 'first'}")
+        os.kill(worker.pid or 0, signal.SIGKILL)
+        assert (await ask(worker, "after"))["text"] == "after"
+        await ask(worker, f"spawn {tmp_path / 'second'}")
+        await worker.close()
+
+    run(go())
+    for name in ("first", "second"):
+        state = Path(f"/proc/{(tmp_path / name).read_text()}/stat")
+        limit = time.monotonic() + 20
+        while living(state) and time.monotonic() < limit:
+            time.sleep(0.02)
+        assert not living(state)
+
+
+def living(state: Path) -> bool:
+    try:
+        return not state.read_text().rpartition(") ")[2].startswith("Z")
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def test_the_cause_is_looked_up_where_the_worker_points_to_its_log() -> None:
+    async def go() -> None:
+        with pytest.raises(EngineError, match="does not start: ValueError: Free memory on device") as caught:
+            await puppet("core-fails").start()
+        assert "gpu_memory_utilization" in caught.value.remedy
+
+    run(go())
+
+
 def test_the_request_that_kills_is_isolated_and_the_rest_goes_on(tmp_path: Path) -> None:
     async def go() -> None:
         worker = puppet()

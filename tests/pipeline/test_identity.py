@@ -166,7 +166,7 @@ CONFIG_CHANGES: dict[str, Any] = {
     "sampling": {"top_p": 0.5}, "engine_args": {"dtype": "float32"}, "model_id": "m", "revision": "r", "profile": "p",
     "prompt": "{{ question }}", "trust_remote_code": True,
     "output": "o", "base_urls": ["http://127.0.0.1:1/v1"], "concurrency": 3, "data_dir": "d", "task_paths": ["p"],
-    "cache": "c", "engine_python": "py", "prompt_file": "f", "media": False, "timeout_s": 5.0, "attempts": 2, "outage_s": 7.0,
+    "cache": "c", "engine_python": "py", "tensor_parallel": 2, "data_parallel": 2, "prompt_file": "f", "media": False, "timeout_s": 5.0, "attempts": 2, "outage_s": 7.0,
     "allow_errors": 0.5,
 }  # fmt: skip
 

@@ -20,13 +20,14 @@ from .checkpoint import decoding_defaults, generation_json
 from .decoding import Decoding, resolve
 from .failures import LoadError, RequestError, remedy_for
 from .inputs import decode_images
-from .link import end
 from .wire import Channel
 
 OLDEST = (0, 24)
 TESTED = "0.24 to 0.32"
 DECODE_THREADS = 4
 """Images are decoded beside the event loop; Pillow releases the interpreter lock."""
+ENGINE_DIED = 70
+"""Exit code; the parent ends what is left of the engine's processes."""
 _TOO_LONG = ("maximum context length", "longer than the maximum model length", "max_model_len")
 _ENVIRONMENT = {
     "VLLM_NO_USAGE_STATS": "1",
@@ -80,11 +81,14 @@ class VllmWorker:
         self._adapter = self._lora_request()
 
     async def _open(self) -> Any:
+        from vllm.config.structured_outputs import StructuredOutputsConfig
         from vllm.engine.arg_utils import AsyncEngineArgs
         from vllm.v1.engine.async_llm import AsyncLLM
 
         try:
-            return AsyncLLM.from_engine_args(AsyncEngineArgs(**self._arguments))
+            structured = StructuredOutputsConfig(**self._arguments["structured_outputs_config"])
+            arguments = self._arguments | {"structured_outputs_config": structured}
+            return AsyncLLM.from_engine_args(AsyncEngineArgs(**arguments))
         except Exception as error:  # the engine raises anything on what it does not like
             raise _explain(error) from error
 
@@ -158,7 +162,7 @@ class VllmWorker:
             if self._engine.errored:
                 # The engine's core is gone and cannot be revived in this process; the parent starts another one.
                 print(f"vLLM's engine is dead: {error!r}", file=sys.stderr, flush=True)
-                end()
+                os._exit(ENGINE_DIED)
             reply = _failure(error)
         await self._loop.run_in_executor(
             None,
@@ -284,6 +288,8 @@ def engine_arguments(vllm: Any, settings: VllmSettings) -> dict[str, Any]:
         "disable_log_stats": True,
         # Compiling takes longer than most runs on a CPU; on a GPU vLLM's own choice stands.
         "enforce_eager": bool(current_platform.is_cpu()),
+        # A weak model otherwise fills a reply that must be JSON with white space.
+        "structured_outputs_config": {"backend": "xgrammar", "disable_any_whitespace": True},
     }
     if settings.adapter is not None:
         found |= {"enable_lora": True, "max_lora_rank": _lora_rank(settings.adapter)}

@@ -1,0 +1,119 @@
+"""`mmeval run -m 'vllm:./ckpt/step-*'`: one run per checkpoint, one after another, and one table over all."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+import orjson
+
+from mmeval.core.errors import MmevalError, UsageError
+from mmeval.runs.config import RunConfig, default_output
+from mmeval.runs.series import Member
+
+if TYPE_CHECKING:
+    from mmeval.runs.execute import Outcome
+
+INTERRUPTED = 130
+
+
+def run_series(
+    config: RunConfig,
+    members: Sequence[Member],
+    carry_out: Callable[[RunConfig, Path], Outcome],
+    *,
+    report: bool,
+    as_json: bool,
+) -> int:
+    """Run every member into a folder of its own; the same command resumes, and adds checkpoints that are new.
+
+    A checkpoint that cannot be run does not stop the others. Each engine is closed before the next one starts.
+
+    Args:
+        config: of the whole series.
+        members: in the order in which they run and appear in the table.
+        carry_out: runs one configuration into a folder.
+        report: write `report.html` of all members into the series' folder.
+        as_json: print one JSON object instead of the table.
+
+    Returns:
+        The exit code of the first member that did not end with 0; 130 ends the series.
+    """
+    base = Path(config.output) if config.output else default_output(config.model_copy(update={"output": None}))
+    if (base / "run.json").exists():
+        raise UsageError(f"{base} holds a run of another kind", remedy="give another folder for the series with -o")
+    code = 0
+    folders: list[Path] = []
+    records: list[dict[str, Any]] = []
+    for number, member in enumerate(members, 1):
+        folder = base / member.folder
+        click.echo(f"[{number}/{len(members)}] {member.model} -> {folder}", err=True)
+        one = config.model_copy(update={"models": [member.model], "output": str(folder)})
+        try:
+            outcome = carry_out(one, folder)
+        except MmevalError as error:
+            click.echo(f"error: {member.model}: {error}", err=True)
+            code = code or error.exit_code
+            records.append({"model": member.model, "run": str(folder), "exit_code": error.exit_code})
+            continue
+        records.append(_finish(outcome, member, report))
+        if (folder / "results.parquet").exists():
+            folders.append(folder)
+        code = code or outcome.exit_code
+        if outcome.exit_code == INTERRUPTED:
+            code = INTERRUPTED
+            break
+    _show(base, folders, records, report, as_json, code)
+    return code
+
+
+def _finish(outcome: Outcome, member: Member, report: bool) -> dict[str, Any]:
+    """Write one member's own report and say how it ended."""
+    from mmeval.cli.summary import print_failures, summary_json, summary_line
+    from mmeval.runs.folder import open_run
+    from mmeval.runs.leaderboard import leaderboard
+
+    rows = []
+    path = None
+    if (outcome.folder / "results.parquet").exists():
+        run = open_run(outcome.folder)
+        rows = leaderboard(run, by_subset=True, all_metrics=True)
+        if report and rows:
+            from mmeval.reports.build import build_report
+
+            path = build_report([run], outcome.folder / "report.html").path
+    print_failures(outcome)
+    click.echo(summary_line(outcome), err=True)
+    return {"model": member.model, **summary_json(outcome, rows, str(path) if path else None)}
+
+
+def _show(
+    base: Path, folders: Sequence[Path], records: list[dict[str, Any]], report: bool, as_json: bool, code: int
+) -> None:
+    from mmeval.cli.summary import PIPE_WIDTH
+    from mmeval.runs.folder import open_run
+    from mmeval.runs.leaderboard import leaderboard
+
+    runs = [open_run(folder) for folder in folders]
+    path = None
+    if report and runs:
+        from mmeval.reports.build import build_report
+
+        path = build_report(runs, base / "report.html").path
+    if as_json:
+        record = {"schema": 1, "series": records, "exit_code": code, "report": str(path) if path else None}
+        click.echo(orjson.dumps(record, option=orjson.OPT_INDENT_2).decode())
+    elif runs:
+        from rich.console import Console
+
+        from mmeval.reports.terminal import leaderboard_table
+
+        rows = [row for run in runs for row in leaderboard(run)]
+        order = {name: place for place, name in enumerate(dict.fromkeys(row.task for row in rows))}
+        rows.sort(key=lambda row: order[row.task])  # stable: within a task the steps stay in their order
+        Console(width=None if sys.stdout.isatty() else PIPE_WIDTH).print(leaderboard_table(rows))
+    if path is not None:
+        click.echo(f"report of the series: {path}", err=True)

@@ -1,0 +1,342 @@
+"""The vllm engine: what needs no vLLM first, then the real one (CPU build) with the embedded checkpoints."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import types
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mmeval.core.errors import EngineError
+from mmeval.core.types import MediaPart, Message, Request, Response, Sampling, TextPart
+from mmeval.engines.base import SAMPLING_FIELDS, ModelSpec
+from mmeval.engines.openai import OpenAIEngine
+from mmeval.engines.registry import create_engine, parse_model
+from mmeval.engines.vllm import VllmEngine
+from mmeval.engines.worker import vllm_serve
+from mmeval.engines.worker.decoding import resolve
+from mmeval.engines.worker.failures import LoadError, remedy_for
+from tests.engines.conftest import clip, make_request, picture, still
+from tests.engines.questions import synthetic_requests
+from tests.engines.serving import engine_python
+
+RED, GREEN = picture("red"), picture("green")
+
+NON_DEFAULT = st.fixed_dictionaries(
+    {
+        "temperature": st.floats(0.1, 2.0),
+        "top_p": st.floats(0.05, 0.99),
+        "top_k": st.integers(1, 200),
+        "min_p": st.floats(0.01, 0.9),
+        "repetition_penalty": st.floats(1.01, 2.0),
+        "max_tokens": st.integers(1, 4000),
+        "stop": st.lists(st.text(min_size=1, max_size=5), min_size=1, max_size=4).map(tuple),
+        "seed": st.integers(1, 2**31 - 1),
+    }
+)
+
+
+@pytest.fixture
+def recorded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stand-in for vLLM's parameter classes that keeps what it is given."""
+    package, module = types.ModuleType("vllm"), types.ModuleType("vllm.sampling_params")
+    package.SamplingParams = lambda **given: given  # type: ignore[attr-defined]
+    module.RequestOutputKind = types.SimpleNamespace(FINAL_ONLY="final only")  # type: ignore[attr-defined]
+    module.StructuredOutputsParams = lambda **given: given  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "vllm", package)
+    monkeypatch.setitem(sys.modules, "vllm.sampling_params", module)
+
+
+class TestSampling:
+    @pytest.mark.usefixtures("recorded")
+    def test_every_field_reaches_the_call(self) -> None:
+        @given(NON_DEFAULT)
+        def check(fields: dict[str, Any]) -> None:
+            assert fields.keys() == SAMPLING_FIELDS
+            call = vllm_serve.sampling_params(resolve(fields, {}))
+            assert {name: call[name] for name in fields} == {**fields, "stop": list(fields["stop"])}
+            assert call["n"] == 1
+
+        check()
+
+    @pytest.mark.usefixtures("recorded")
+    def test_what_a_request_leaves_open_comes_from_the_checkpoint(self) -> None:
+        left = dict.fromkeys(SAMPLING_FIELDS) | {"max_tokens": 5}
+        call = vllm_serve.sampling_params(resolve(left, {"temperature": 0.7, "top_p": 0.8, "top_k": 20}))
+        assert (call["temperature"], call["top_p"], call["top_k"], call["min_p"]) == (0.7, 0.8, 20, 0.0)
+
+    @pytest.mark.usefixtures("recorded")
+    def test_a_schema_becomes_structured_output(self) -> None:
+        schema = {"type": "object"}
+        call = vllm_serve.sampling_params(resolve({"max_tokens": 5}, {}), schema)
+        assert call["structured_outputs"] == {"json": schema}
+
+
+class TestSpecification:
+    def test_a_base_url_joins_a_server(self) -> None:
+        engine = create_engine(parse_model("vllm:name", base_urls=("http://127.0.0.1:1/v1",)))
+        assert isinstance(engine, OpenAIEngine)
+
+    def test_without_vllm_the_remedy_names_both_ways(self, checkpoint: Path, runner: asyncio.Runner) -> None:
+        with pytest.raises(EngineError, match="vllm") as caught:
+            runner.run(create_engine(parse_model(f"vllm:{checkpoint}")).start())
+        assert "--engine-python" in caught.value.remedy
+        assert "mmeval-harness[vllm]" in caught.value.remedy
+
+    def test_an_interpreter_without_vllm(self, checkpoint: Path, runner: asyncio.Runner) -> None:
+        with pytest.raises(EngineError, match="has no vllm"):
+            runner.run(create_engine(parse_model(f"vllm:{checkpoint}", engine_python=sys.executable)).start())
+
+    def test_an_adapter_must_be_one(self, tmp_path: Path) -> None:
+        with pytest.raises(EngineError, match=r"adapter_config\.json"):
+            create_engine(parse_model("vllm:org/name", engine_args={"adapter": str(tmp_path)}))
+
+    def test_memory_settings_do_not_change_the_identity(self) -> None:
+        def arguments(**given: Any) -> dict[str, Any]:
+            return VllmEngine(ModelSpec("vllm", "org/name", engine_args=given))._identity_arguments()
+
+        assert arguments(gpu_memory_utilization=0.5) == arguments()
+        assert arguments(dtype="float16") != arguments()
+        assert arguments(max_pixels=1000) != arguments()
+
+    def test_slots_keep_twice_the_sequences_waiting(self) -> None:
+        assert VllmEngine(ModelSpec("vllm", "org/name", engine_args={"max_num_seqs": 7}))._slots() == 14
+
+
+@pytest.mark.parametrize(
+    ("wording", "hint"),
+    [
+        ("Free memory on device (3.1/79.1 GiB) on startup is less than desired GPU memory utilization", "max_num_seqs"),
+        ("No available memory for the cache blocks. Try increasing `gpu_memory_utilization`", "max_model_len"),
+        ("CUDA out of memory. Tried to allocate 2.00 GiB", "max_num_seqs"),
+        ("World size (2) is larger than the number of available GPUs (1)", "--tensor-parallel"),
+        ("Total number of attention heads (6) must be divisible by tensor parallel size (4)", "--tensor-parallel"),
+        ("Failed to infer device type, please set the environment variable", "nvidia-smi"),
+        ("Please pass the argument `trust_remote_code=True` to allow custom code", "--trust-remote-code"),
+        ("Can't load image processor for 'x'", "preprocessor_config.json"),
+        ("Model architectures ['XForCausalLM'] are not supported for now", "update"),
+    ],
+)
+def test_failures_to_start_get_a_remedy(wording: str, hint: str) -> None:
+    assert hint in remedy_for(wording)
+
+
+class FakeCore:
+    """An AsyncLLM that ends every request for a given reason."""
+
+    errored = False
+
+    def __init__(self, reason: str) -> None:
+        self._reason = reason
+
+    async def generate(self, *arguments: Any, **named: Any) -> Any:
+        outputs = [types.SimpleNamespace(text="half an ans", token_ids=[1], finish_reason=self._reason)]
+        yield types.SimpleNamespace(outputs=outputs, prompt_token_ids=[1, 2])
+
+
+@pytest.mark.usefixtures("recorded")
+@pytest.mark.parametrize("reason", ["error", "abort", None])
+def test_a_request_that_the_engine_gave_up_is_no_answer(reason: str) -> None:
+    worker = object.__new__(vllm_serve.VllmWorker)
+    worker._engine, worker._defaults, worker._adapter = FakeCore(reason), {}, None
+
+    async def prompt(*arguments: Any) -> dict[str, Any]:
+        return {}
+
+    worker._prompt = prompt  # type: ignore[method-assign]
+    reply = asyncio.run(worker._generate(1, {"messages": [], "sampling": {"max_tokens": 5}}, []))
+    assert reply["status"] == "error"
+    assert "text" not in reply
+
+
+@pytest.mark.usefixtures("recorded")
+def test_an_old_version_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.modules["vllm"], "__version__", "0.11.2", raising=False)
+    with pytest.raises(LoadError, match="too old"):
+        vllm_serve._package()
+
+
+class Managed:
+    """A started engine and a loop to ask it in."""
+
+    def __init__(self, runner: asyncio.Runner, word: str, **options: Any) -> None:
+        self.runner = runner
+        self.engine: Any = create_engine(parse_model(word, **options))
+        self.info = runner.run(self.engine.start())
+
+    def ask(self, *requests: Request) -> list[Response]:
+        async def together() -> list[Response]:
+            return list(await asyncio.gather(*(self.engine.generate(request) for request in requests)))
+
+        return self.runner.run(together())
+
+    def close(self) -> None:
+        self.runner.run(self.engine.close())
+
+
+@pytest.fixture(scope="module")
+def vllm(runner: asyncio.Runner, checkpoint: Path) -> Iterator[Managed]:
+    options = {"engine_python": engine_python("vllm"), "engine_args": {"max_model_len": 512, "dtype": "float32"}}
+    managed = Managed(runner, f"vllm:{checkpoint}", **options)
+    yield managed
+    managed.close()
+
+
+@pytest.fixture(scope="module")
+def hf(runner: asyncio.Runner, checkpoint: Path) -> Iterator[Managed]:
+    managed = Managed(runner, f"hf:{checkpoint}")
+    yield managed
+    managed.close()
+
+
+@pytest.mark.engine
+class TestRealEngine:
+    def test_facts_name_engine_version_and_arguments(self, vllm: Managed) -> None:
+        details = vllm.info.details
+        assert vllm.info.engine == "vllm"
+        assert vllm.info.version.startswith(str(details["vllm"]).split("+")[0])
+        assert details["architecture"] == "Qwen3VLForConditionalGeneration"
+        assert details["engine_arguments"]["max_model_len"] == 512
+        json.dumps(details)
+
+    def test_greedy_answers_equal_those_of_hf(self, vllm: Managed, hf: Managed) -> None:
+        requests = synthetic_requests(500)
+        here, there = hf.ask(*requests), vllm.ask(*requests)
+        assert {answer.status for answer in (*here, *there)} == {"ok"}
+        assert [a.prompt_tokens for a in here] == [a.prompt_tokens for a in there]
+        assert [a.completion_tokens for a in here] == [a.completion_tokens for a in there]
+        same = sum(a.text == b.text for a, b in zip(here, there, strict=True))
+        assert same >= 0.99 * len(requests)
+
+    @pytest.mark.parametrize("shown", ["the picture", "a masked picture", "no picture"])
+    def test_teacher_forced_scores_agree_with_hf(self, vllm: Managed, hf: Managed, shown: str) -> None:
+        requests = synthetic_requests(12, shown)
+        for request in requests:
+            for continuation in ("red square", "Yes, 12.", "[120, 40, 300, 500]"):
+                a = hf.runner.run(hf.engine.logprobs(request, continuation))
+                b = vllm.runner.run(vllm.engine.logprobs(request, continuation))
+                assert (a.status, b.status) == ("ok", "ok"), (a.error, b.error)
+                assert a.tokens == b.tokens
+                assert len(a.tokens) == len(a.logprobs)
+                assert b.logprobs == pytest.approx(a.logprobs, abs=5e-3)
+
+    def test_scores_depend_on_the_picture(self, vllm: Managed) -> None:
+        red, green = (
+            vllm.runner.run(vllm.engine.logprobs(make_request(media=(still(data),)), "red")).logprobs[0]
+            for data in (RED, GREEN)
+        )
+        assert red > green
+
+    def test_a_continuation_that_cannot_be_scored(self, vllm: Managed) -> None:
+        request = make_request(media=(still(RED),))
+        empty = vllm.runner.run(vllm.engine.logprobs(request, ""))
+        long = vllm.runner.run(vllm.engine.logprobs(request, "word " * 700))
+        assert (empty.status, long.status) == ("error", "too_long")
+
+    def test_a_schema_is_followed(self, vllm: Managed) -> None:
+        schema = {
+            "type": "object",
+            "properties": {"answer": {"type": "string", "enum": ["red", "blue"]}},
+            "required": ["answer"],
+            "additionalProperties": False,
+        }
+        parts = (MediaPart(0), TextPart("What colour is the square?"))
+        messages = (Message("user", parts),)
+        request = Request("s", messages, (still(RED),), Sampling(max_tokens=40), schema=schema)
+        (answer,) = vllm.ask(request)
+        assert answer.text is not None
+        assert json.loads(answer.text)["answer"] in ("red", "blue")
+
+    def test_markers_in_the_users_text_are_no_images(self, vllm: Managed) -> None:
+        typed, plain = vllm.ask(
+            make_request("Which <|image_pad|> colour?", (still(RED),)), make_request("Which colour?", (still(RED),))
+        )
+        assert (typed.status, plain.status) == ("ok", "ok")
+        assert (typed.prompt_tokens or 0) - (plain.prompt_tokens or 0) < 20
+
+    def test_impossible_sampling_fails_that_request_only(self, vllm: Managed) -> None:
+        bad, good = vllm.ask(
+            make_request(media=(still(RED),), sampling=Sampling(temperature=-1.0)), make_request(media=(still(RED),))
+        )
+        assert (bad.status, good.status) == ("error", "ok")
+        assert "temperature" in (bad.error or "")
+
+    @pytest.mark.parametrize("victim", ["engine core", "worker"])
+    def test_a_killed_process_costs_no_answer(self, vllm: Managed, victim: str) -> None:
+        # So hot that no answer ends early: all are in flight when the process dies.
+        sampling = Sampling(temperature=5.0, seed=7, max_tokens=300)
+        requests = [make_request(f"Describe the image. {n}", (still(RED),), sampling) for n in range(16)]
+        before = vllm.engine.worker.total_restarts
+        expected = [answer.text for answer in vllm.ask(*requests)]
+
+        async def kill_in_the_middle() -> list[Response]:
+            tasks = [asyncio.create_task(vllm.engine.generate(request)) for request in requests]
+            await asyncio.wait(tasks, timeout=0.3)
+            leader = vllm.engine.worker.pid
+            os.kill(leader if victim == "worker" else engine_core_of(leader), signal.SIGKILL)
+            return list(await asyncio.gather(*tasks))
+
+        answers = vllm.runner.run(kill_in_the_middle())
+        assert [answer.status for answer in answers] == ["ok"] * len(requests)
+        assert [answer.text for answer in answers] == expected
+        assert vllm.engine.worker.total_restarts == before + 1
+
+    def test_closing_leaves_no_process(self, runner: asyncio.Runner, checkpoint: Path) -> None:
+        managed = Managed(
+            runner,
+            f"vllm:{checkpoint.parent / 'tiny-qwen2'}",
+            engine_python=engine_python("vllm"),
+            engine_args={"dtype": "float32", "max_model_len": 300, "max_pixels": 2500},
+        )
+        leader = managed.engine.worker.pid
+        (small,) = managed.ask(make_request(media=(still(picture("red", (288, 288))), clip(RED, GREEN))))
+        assert small.status == "ok"
+        # 2,500 pixels are at most 9 visual tokens an image; the checkpoint's own limit gives 36.
+        assert (small.prompt_tokens or 0) < 60
+        managed.close()
+        assert group_of(leader) == []
+
+
+@pytest.mark.engine
+@pytest.mark.parametrize(
+    ("arguments", "message", "hint"),
+    [
+        ({"max_modle_len": 300}, "no engine argument 'max_modle_len'", "max_model_len"),
+        ({"model": "x"}, "set by mmeval itself", "-m vllm:"),
+        ({"max_model_len": 10**7}, "does not start", ""),
+        ({"tensor_parallel_size": 4}, "does not start", "--tensor-parallel"),
+    ],
+)
+def test_wrong_engine_arguments(
+    arguments: dict[str, Any], message: str, hint: str, checkpoint: Path, runner: asyncio.Runner
+) -> None:
+    word = f"vllm:{checkpoint}"
+    engine = create_engine(parse_model(word, engine_python=engine_python("vllm"), engine_args=arguments))
+    with pytest.raises(EngineError) as caught:
+        runner.run(engine.start())
+    assert message in caught.value.message
+    assert hint in caught.value.remedy
+    runner.run(engine.close())
+
+
+def group_of(leader: int) -> list[int]:
+    """Living processes of a process group."""
+    listed = subprocess.run(["ps", "-eo", "pid,pgid,stat"], capture_output=True, text=True, check=True).stdout
+    rows = [line.split() for line in listed.splitlines()[1:]]
+    return [int(pid) for pid, group, state in rows if int(group) == leader and not state.startswith("Z")]
+
+
+def engine_core_of(leader: int) -> int:
+    """The process in which vLLM's scheduler and model run."""
+    names = {pid: Path(f"/proc/{pid}/comm").read_text().strip() for pid in group_of(leader)}
+    return next(pid for pid, name in names.items() if name.startswith("VLLM::Engine"))
