@@ -21,14 +21,13 @@ SHIPPED_CHECKPOINTS = ("tiny", "tiny-early", "tiny-qwen2")
 BUILT_IN: Mapping[str, str] = {
     "hf": "mmeval.engines.hf:HfEngine",
     "vllm": "mmeval.engines.vllm:vllm_engine",
+    "lmdeploy": "mmeval.engines.lmdeploy:lmdeploy_engine",
     "openai": "mmeval.engines.openai:OpenAIEngine",
     "replay": "mmeval.engines.replay:ReplayEngine",
     "chance": "mmeval.engines.chance:ChanceEngine",
     "fake": "mmeval.engines.fake:FakeEngine",
 }
 UNADVERTISED = frozenset({"fake"})
-PLANNED = ("lmdeploy",)
-"""Backends whose names are reserved and which no package provides yet."""
 CHECKPOINT_BACKENDS = frozenset({"hf", "vllm", "lmdeploy"})
 """Backends whose target is a folder or a hub id with an optional `@revision`."""
 
@@ -99,11 +98,11 @@ def _split(word: str) -> tuple[str, str]:
     if not colon or _WINDOWS_DRIVE.match(word) or not _BACKEND_NAME.fullmatch(prefix):
         return default_backend()[0], word
     known = backends()
-    if prefix in known or prefix in PLANNED:
+    if prefix in known:
         return prefix, target
     if Path(word).exists():
         return default_backend()[0], word
-    raise unknown("backend", prefix, [*advertised(), *PLANNED, *SHIPPED_CHECKPOINTS], listing="mmeval doctor")
+    raise unknown("backend", prefix, [*advertised(), *SHIPPED_CHECKPOINTS], listing="mmeval doctor")
 
 
 def _chance(spec: ModelSpec) -> ModelSpec:
@@ -177,13 +176,7 @@ def create_engine(spec: ModelSpec) -> Engine:
     known = backends()
     backend = known.get(spec.backend)
     if backend is None:
-        if spec.backend in PLANNED:
-            serve = "vllm serve" if spec.backend == "vllm" else "lmdeploy serve api_server"
-            raise EngineError(
-                f"the {spec.backend} engine comes with a later version of mmeval",
-                remedy=f"start `{serve} {spec.target}` and use -m openai:NAME with --base-url of the server",
-            )
-        close = nearest(spec.backend, [*advertised(), *PLANNED])
+        close = nearest(spec.backend, advertised())
         remedy = f"did you mean {' or '.join(close)}?" if close else "mmeval doctor lists the backends"
         raise EngineError(f"unknown backend {spec.backend!r}", remedy=remedy)
     engine: Engine = _factory(backend)(spec)

@@ -128,13 +128,6 @@ class TestDefaultBackend:
 
 
 class TestCreate:
-    @pytest.mark.parametrize(("backend", "server"), [("lmdeploy", "lmdeploy serve api_server")])
-    def test_planned_backends_say_what_to_do(self, backend: str, server: str) -> None:
-        with pytest.raises(EngineError, match="later version") as caught:
-            create_engine(ModelSpec(backend, "org/name"))
-        assert server in caught.value.remedy
-        assert "--base-url" in caught.value.remedy
-
     def test_unknown_backend(self) -> None:
         with pytest.raises(EngineError, match="did you mean openai"):
             create_engine(ModelSpec("opnai", "x"))
