@@ -86,13 +86,20 @@ function answerCard(record, answer, names, several) {
   );
 }
 
+// Condition and run of a prompt, and its models where others were asked in another way under the same condition.
+function viewName(record, [condition, run, models], names) {
+  const alike = record.views.filter((view) => view.labels.some((label) => label[0] === condition && label[1] === run));
+  const parts = [condition, run].filter(Boolean).join(", ");
+  return alike.length > 1 ? `${parts}: ${models.map((model) => names.models[model]).join(", ")}` : parts;
+}
+
 function body(record, view, names, several) {
-  const own = several.condition ? record.answers.filter((answer) => view.labels.some(([condition]) => names.conditions[answer.condition] === condition)) : record.answers;
+  const own = record.answers.filter((answer) => view.labels.some(([condition, , models]) => names.conditions[answer.condition] === condition && models.includes(answer.model)));
   const choices = record.choices.length
     ? element("ol", { class: "choices", type: "A" }, record.choices.map((choice) => element("li", { dir: "auto" }, visible(choice))))
     : null;
   return [
-    several.view ? element("h4", { class: "viewname" }, visible(view.labels.map((label) => label.filter(Boolean).join(", ")).join(" · "))) : null,
+    several.view ? element("h4", { class: "viewname" }, visible(view.labels.map((label) => viewName(record, label, names)).join(" · "))) : null,
     element(
       "div",
       { class: "question-area" },
@@ -131,7 +138,7 @@ export function showDetail(record, names, position, total, onMove) {
   const chips = record.subsets.length
     ? element("p", { class: "chips" }, record.subsets.map(([column, label]) => element("span", { class: "tag" }, element("span", { class: "muted" }, visible(column), " "), visible(label))))
     : null;
-  const views = record.views.length ? record.views : [{ labels: names.conditions.map((condition) => [condition, ""]), messages: [], media: [], size: null }];
+  const views = record.views.length ? record.views : [{ labels: names.conditions.map((condition) => [condition, "", [...names.models.keys()]]), messages: [], media: [], size: null }];
   article.replaceChildren(head, ...(chips ? [chips] : []), ...views.flatMap((view) => body(record, view, names, several)).filter(Boolean));
   article.scrollTop = 0;
 }

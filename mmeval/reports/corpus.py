@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
+import orjson
+
+from mmeval.core.errors import DataError
 from mmeval.reports.format import json_text
 from mmeval.reports.names import RunNames, task_label
+from mmeval.reports.spool import Spool
 from mmeval.runs.folder import subset_pairs
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 TEXT_LIMIT = 20_000
 """Characters of one text that the browser shows; longer ones keep head, tail and the extracted span."""
@@ -26,20 +28,24 @@ GRADED_GAP = 0.25
 
 Pieces: TypeAlias = list[list[Any]]
 """A text as [kind, text] pairs: `text`, `mark` (the extracted span) or `cut` (a number of characters left out)."""
-_Key: TypeAlias = tuple[str, str, str, str | None]
+ITEM_COLUMNS = ("task", "protocol", "sample_id", "item_hash")
+_Item: TypeAlias = tuple[int, str]
+_Piece: TypeAlias = dict[str, Any]
 
 
 @dataclass(slots=True)
 class Record:
-    """One item with everything that was asked and answered about it."""
+    """One item with everything that was asked and answered about it; its text is in the corpus."""
 
     key: str
     """Short stable name in links."""
-    data: dict[str, Any]
     images: list[str] = field(default_factory=list)
     """Hashes of its media as sent, each once."""
     urgent: bool = False
     """Models disagree, or something failed; kept first when the report must be cut."""
+    size: int = 0
+    """Bytes of its text."""
+    has_target: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,23 +56,42 @@ class Corpus:
     models: list[str]
     tasks: list[str]
     conditions: list[str]
+    _spool: Spool
+
+    def texts(self, indices: Iterable[int]) -> list[bytes]:
+        """JSON texts of some records."""
+        return [self._spool.text(index) for index in indices]
 
 
 def read_corpus(names: Sequence[RunNames]) -> Corpus:
-    """Join samples and results of all runs: the same item under another model, condition or repeat is one record."""
+    """Join samples and results of all runs: the same item under another model, condition or repeat is one record.
+
+    Texts go to a temporary file, so memory holds a few hundred bytes per item.
+
+    Raises:
+        DataError: when a table is damaged.
+        StorageError: when the temporary file cannot be written.
+    """
     models = [label for entry in names for label in entry.models.values()]
     tasks = _unique(task_label(task.name, task.protocol) for entry in names for task in entry.run.manifest.tasks)
     conditions = _unique(condition for entry in names for condition in entry.run.manifest.conditions)
     builder = _Builder(
         {name: i for i, name in enumerate(models)}, {name: i for i, name in enumerate(tasks)}, conditions
     )
-    frames = [(entry, _records(entry.run.samples()), _records(entry.run.results())) for entry in names]
-    for _, samples, rows in frames:
-        builder.note_items([*samples, *rows])
-    for entry, samples, rows in frames:
-        for sample in samples:
-            builder.add_view(sample, entry.label if len(names) > 1 else "")
-        for row in rows:
+    for entry in names:
+        for row in entry.run.rows("samples", ITEM_COLUMNS):
+            builder.note_item(row)
+        for row in entry.run.rows("results", ITEM_COLUMNS):
+            builder.note_item(row)
+    for entry in names:
+        for row in entry.run.rows("samples"):
+            asked = entry.models if row.get("models") is None else row["models"]
+            builder.add_view(
+                row,
+                entry.label if len(names) > 1 else "",
+                [entry.models[name] for name in asked if name in entry.models],
+            )
+        for row in entry.run.rows("results"):
             builder.add_answer(row, entry.models[row["model"]])
     guessers = {
         entry.models[record.name]
@@ -75,7 +100,7 @@ def read_corpus(names: Sequence[RunNames]) -> Corpus:
         if record.engine == "chance" and record.name in entry.models
     }
     builder.finish({builder.models[name] for name in guessers})
-    return Corpus(list(builder.records.values()), models, tasks, conditions)
+    return Corpus(builder.records, models, tasks, conditions, builder.spool)
 
 
 def excerpt(text: str, span: tuple[int, int] | None = None, limit: int = TEXT_LIMIT) -> Pieces:
@@ -139,49 +164,53 @@ class _Builder:
     models: dict[str, int]
     tasks: dict[str, int]
     conditions: list[str]
-    records: dict[_Key, Record] = field(default_factory=dict)
-    _hashes: dict[tuple[str, str, str], set[str]] = field(default_factory=dict)
+    records: list[Record] = field(default_factory=list)
+    spool: Spool = field(default_factory=Spool)
+    _places: dict[tuple[_Item, str | None], int] = field(default_factory=dict)
+    _hashes: dict[_Item, str] = field(default_factory=dict)
+    _several: set[_Item] = field(default_factory=set)
+    """Ids that stand for more than one item."""
 
-    def note_items(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        for row in rows:
-            known = self._hashes.setdefault((row["task"], row["protocol"], row["sample_id"]), set())
-            if _text(row["item_hash"]):
-                known.add(row["item_hash"])
+    def note_item(self, row: Mapping[str, Any]) -> None:
+        item_hash = _text(row["item_hash"])
+        if item_hash and self._hashes.setdefault(self._item(row), item_hash) != item_hash:
+            self._several.add(self._item(row))
 
-    def add_view(self, row: Mapping[str, Any], run: str) -> None:
-        record = self._record(row)
-        data = record.data
-        context = _json(row["context"]) or {}
+    def add_view(self, row: Mapping[str, Any], run: str, models: Sequence[str]) -> None:
+        index = self._index(row)
+        record = self.records[index]
+        context = _json(row, "context") or {}
         messages = [
             {
                 "role": message["role"],
                 "parts": [excerpt(part) if isinstance(part, str) else part["media"] for part in message["parts"]],
             }
-            for message in _json(row["messages"]) or []
+            for message in _json(row, "messages") or []
         ]
         media = [
-            [entry["sha256"], int(entry["width"]), int(entry["height"]), entry["kind"]] for entry in _list(row["media"])
+            [entry["sha256"], int(entry["width"]), int(entry["height"]), entry["kind"]] for entry in row["media"] or []
         ]
         record.images += [entry[0] for entry in media if entry[0] not in record.images]
-        view = {"messages": messages, "media": media, "size": context.get("image_size") or None}
-        label = [row["condition"], run]
-        for known in data["views"]:
-            if all(known[name] == view[name] for name in view):
-                known["labels"].append(label)
-                return
-        data["views"].append(view | {"labels": [label]})
-        data["question"] = data["question"] or (row["question"] or "")[:240]
-        data["choices"] = data["choices"] or [choice[:VALUE_LIMIT] for choice in _list(row["choices"])]
+        self.spool.add(
+            index,
+            {
+                "view": {"messages": messages, "media": media, "size": context.get("image_size") or None},
+                "label": [row["condition"], run, [self.models[name] for name in models]],
+                "question": (row["question"] or "")[:240],
+                "choices": [choice[:VALUE_LIMIT] for choice in row["choices"] or []],
+            },
+        )
 
     def add_answer(self, row: Mapping[str, Any], model: str) -> None:
-        record = self._record(row)
-        data = record.data
+        index = self._index(row)
         verifier = _text(row["verifier"])
-        extracted, target = _json(row["extracted"]), _json(row["target"])
-        if target is not None and data["target"] is None:
-            data["target_shapes"] = shapes(verifier, target)
-            data["target"] = excerpt(_value_text(target, bool(data["target_shapes"])), limit=VALUE_LIMIT)
-        span = _list(row["extracted_span"])
+        extracted, target = _json(row, "extracted"), _json(row, "target")
+        piece: _Piece = {}
+        if target is not None and not self.records[index].has_target:
+            self.records[index].has_target = True
+            piece["target_shapes"] = shapes(verifier, target)
+            piece["target"] = excerpt(_value_text(target, bool(piece["target_shapes"])), limit=VALUE_LIMIT)
+        span = row["extracted_span"] or []
         response, reasoning = _text(row["response"]), _text(row["reasoning"])
         drawn = shapes(verifier, extracted)
         answer = {
@@ -207,40 +236,63 @@ class _Builder:
             "tokens": [_number(row[f"{name}_tokens"], 0) for name in ("prompt", "completion", "reasoning")],
             "seconds": _number(row["latency_s"], 3),
         }
-        data["answers"].append(
-            {name: value for name, value in answer.items() if value not in (None, [], {}, [None, None, None])}
-        )
+        piece["answer"] = {n: value for n, value in answer.items() if value not in (None, [], {}, [None, None, None])}
+        self.spool.add(index, piece)
 
     def finish(self, guessers: set[int]) -> None:
-        for record in self.records.values():
-            answers = record.data["answers"]
-            answers.sort(key=lambda answer: (answer["condition"], answer["model"], answer["repeat"]))
-            record.data["disagree"] = _disagree(answers, guessers)
-            record.urgent = record.data["disagree"] or any(answer["outcome"] != "scored" for answer in answers)
+        for index, pieces in self.spool.pieces():
+            data = _assembled(pieces)
+            data["disagree"] = _disagree(data["answers"], guessers)
+            record = self.records[index]
+            record.urgent = data["disagree"] or any(answer["outcome"] != "scored" for answer in data["answers"])
+            record.size = self.spool.put_text(index, data)
+        self.spool.drop_pieces()
 
-    def _record(self, row: Mapping[str, Any]) -> Record:
-        item = (row["task"], row["protocol"], row["sample_id"])
-        hashes = self._hashes[item]
+    def _item(self, row: Mapping[str, Any]) -> _Item:
+        return self.tasks[task_label(row["task"], row["protocol"])], row["sample_id"]
+
+    def _index(self, row: Mapping[str, Any]) -> int:
+        item = self._item(row)
         # An unreadable item has no hash and joins its id; two different items under one id stay apart.
-        key: _Key = (*item, _text(row["item_hash"]) if len(hashes) > 1 else None)
-        if key not in self.records:
-            task = task_label(row["task"], row["protocol"])
-            short = hashlib.sha256(json.dumps(key).encode()).hexdigest()[:12]
-            data = {
+        item_hash = _text(row["item_hash"]) if item in self._several else None
+        place = self._places.get((item, item_hash))
+        if place is None:
+            place = self._places[item, item_hash] = len(self.records)
+            names = (row["task"], row["protocol"], row["sample_id"], item_hash)
+            short = hashlib.sha256(json.dumps(names).encode()).hexdigest()[:12]
+            self.records.append(Record(short))
+            head = {
                 "key": short,
-                "task": self.tasks[task],
+                "task": item[0],
                 "id": row["sample_id"],
                 "cluster": row["cluster"] if row["cluster"] != row["sample_id"] else None,
                 "subsets": [list(pair) for pair in subset_pairs(row["subsets"])],
-                "question": "",
-                "choices": [],
-                "target": None,
-                "target_shapes": [],
-                "views": [],
-                "answers": [],
             }
-            self.records[key] = Record(short, data)
-        return self.records[key]
+            self.spool.add(place, {"head": head})
+        return place
+
+
+def _assembled(pieces: Sequence[_Piece]) -> dict[str, Any]:
+    """One record of its pieces: equal prompts are one view with several labels."""
+    data: dict[str, Any] = {"question": "", "choices": [], "target": None, "target_shapes": [], "views": []}
+    answers: list[dict[str, Any]] = []
+    for piece in pieces:
+        data |= piece.get("head", {})
+        if "view" in piece:
+            known = next(
+                (v for v in data["views"] if all(v[name] == piece["view"][name] for name in piece["view"])), None
+            )
+            if known is None:
+                data["views"].append(known := piece["view"] | {"labels": []})
+            known["labels"].append(piece["label"])
+            data["question"] = data["question"] or piece["question"]
+            data["choices"] = data["choices"] or piece["choices"]
+        if "answer" in piece:
+            answers.append(piece["answer"])
+        if "target" in piece:
+            data |= {"target": piece["target"], "target_shapes": piece["target_shapes"]}
+    answers.sort(key=lambda answer: (answer["condition"], answer["model"], answer["repeat"]))
+    return data | {"answers": answers}
 
 
 def _disagree(answers: Sequence[Mapping[str, Any]], guessers: set[int]) -> bool:
@@ -277,10 +329,6 @@ def _merge(windows: list[tuple[int, int]]) -> list[tuple[int, int]]:
     return merged
 
 
-def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    return [{str(name): value for name, value in row.items()} for row in frame.to_dict("records")]
-
-
 def _unique(names: Iterator[str]) -> list[str]:
     return list(dict.fromkeys(names))
 
@@ -289,15 +337,18 @@ def _text(value: Any) -> str | None:
     return value if isinstance(value, str) and value else None
 
 
-def _json(value: Any) -> Any:
-    return json.loads(value) if isinstance(value, str) else None
-
-
-def _list(value: Any) -> list[Any]:
-    return [] if value is None or isinstance(value, float) else list(value)
+def _json(row: Mapping[str, Any], column: str) -> Any:
+    value = row[column]
+    try:
+        return orjson.loads(value) if isinstance(value, str) else None
+    except orjson.JSONDecodeError as error:
+        raise DataError(
+            f"sample {row['sample_id']!r} of {row['task']}: column {column} holds no JSON: {error}",
+            remedy="delete the run's tables and run the same command again to rebuild them",
+        ) from error
 
 
 def _number(value: Any, digits: int) -> float | int | None:
-    if value is None or value != value:
+    if value is None or not math.isfinite(value):
         return None
     return round(float(value), digits) if digits else int(value)

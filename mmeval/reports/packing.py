@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import gzip
 import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -45,13 +44,15 @@ class Packed:
 
 def pack(corpus: Corpus, thumbnails: Thumbnails, budget: int) -> Packed:
     """Pack all records when they fit into `budget` bytes, else the urgent ones first and then a seeded sample of the rest."""
-    texts = [json.dumps(record.data, ensure_ascii=False, separators=(",", ":")).encode() for record in corpus.records]
-    compressed = sum(len(_block(texts[start : start + CHUNK])) for start in range(0, len(texts), CHUNK))
-    ratio = compressed / max(1, sum(map(len, texts)))
-    order = sorted(range(len(texts)), key=lambda index: _priority(corpus.records[index]))
+    total = len(corpus.records)
+    whole = [_block(corpus, range(start, min(total, start + CHUNK))) for start in range(0, total, CHUNK)]
+    ratio = sum(map(len, whole)) / max(1, sum(record.size for record in corpus.records))
+    if sum(map(len, whole)) > budget:
+        whole = []
+    order = sorted(range(total), key=lambda index: _priority(corpus.records[index]))
     target = float(budget)
     while True:
-        packed = _select(corpus, texts, order, thumbnails, ratio, target)
+        packed = _select(corpus, order, thumbnails, ratio, target, whole)
         if packed.bytes <= budget or not packed.shown:
             return packed
         # The share of a block that a record takes is an estimate; a smaller target corrects it.
@@ -63,15 +64,16 @@ def _priority(record: Record) -> tuple[bool, str]:
 
 
 def _select(
-    corpus: Corpus, texts: Sequence[bytes], order: Sequence[int], thumbnails: Thumbnails, ratio: float, target: float
+    corpus: Corpus, order: Sequence[int], thumbnails: Thumbnails, ratio: float, target: float, whole: list[str]
 ) -> Packed:
+    """Choose in this order what costs at most `target` bytes; `whole` are the blocks of all records, where at hand."""
     spent, chosen, images = 0.0, [], dict[str, str]()
     for position, index in enumerate(order):
         if position % AHEAD == 0:
             thumbnails.prepare(
                 sha256 for ahead in order[position : position + AHEAD] for sha256 in corpus.records[ahead].images
             )
-        cost = len(texts[index]) * ratio
+        cost = corpus.records[index].size * ratio
         fresh: dict[str, str] = {}
         for sha256 in corpus.records[index].images:
             if spent + cost > target:
@@ -88,14 +90,16 @@ def _select(
         chosen.append(index)
         images |= fresh
     chosen.sort()
-    blocks = [
-        _block([texts[index] for index in chosen[start : start + CHUNK]]) for start in range(0, len(chosen), CHUNK)
-    ]
+    if whole and len(chosen) == len(order):
+        blocks = whole
+    else:
+        blocks = [_block(corpus, chosen[start : start + CHUNK]) for start in range(0, len(chosen), CHUNK)]
     urgent = {index for index, record in enumerate(corpus.records) if record.urgent}
     return Packed(
-        blocks, sorted(images.items()), len(chosen), len(texts), len(urgent.intersection(chosen)), len(urgent)
+        blocks, sorted(images.items()), len(chosen), len(order), len(urgent.intersection(chosen)), len(urgent)
     )
 
 
-def _block(texts: Sequence[bytes]) -> str:
+def _block(corpus: Corpus, indices: Sequence[int]) -> str:
+    texts = corpus.texts(indices)
     return base64.b64encode(gzip.compress(b"[" + b",".join(texts) + b"]", compresslevel=6, mtime=0)).decode()

@@ -293,8 +293,9 @@ async def _run_all(
             row = result_row(finished, prepared.names[index])
             tally.add(finished, row)
             writer.add((order.model, order.task, order.condition, order.position, order.repeat), row)
-            if order.repeat == 0 and index == 0:
-                writer.add_sample((order.task, order.condition, order.position), sample_row(finished.unit))
+            if order.repeat == 0:
+                place = (order.task, order.condition, order.position)
+                writer.add_sample(place, sample_row(finished.unit), (index, prepared.names[index]))
 
         try:
             await ModelRun(engine, stage, effort, progress[index], deliver, start=engine.start).run(stop)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from mmeval.core.errors import DataError, unknown
 from mmeval.runs.manifest import Manifest, read_manifest
 
 if TYPE_CHECKING:
     import pandas as pd
+
+BATCH = 512
+"""Rows that are in memory at once while a table is streamed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +45,31 @@ class Run:
         return frame[frame["model"] == self.model].reset_index(drop=True) if self.model else frame
 
     def samples(self) -> pd.DataFrame:
-        """Return `samples.parquet`: question, choices, target, prompt messages and media of each (task, sample, condition)."""
+        """Return `samples.parquet`: question, choices, target, prompt messages and media of each (task, sample, condition).
+
+        Models that were asked in different ways (a profile changes the prompt) have rows of their own, named in `models`.
+        """
         frame = _read_parquet(self.path / "samples.parquet", None)
         frame["subsets"] = _dictionaries(frame["subsets"])
         return frame
+
+    def rows(
+        self, table: Literal["results", "samples"], columns: Sequence[str] | None = None
+    ) -> Iterator[dict[str, Any]]:
+        """Stream the rows of `results.parquet` or `samples.parquet` that concern the models in view.
+
+        Args:
+            table: which of the two.
+            columns: names of the columns to read; all when None.
+
+        Raises:
+            DataError: when the file is missing or damaged.
+        """
+        own = "model" if table == "results" else "models"
+        for row in _stream_parquet(self.path / f"{table}.parquet", columns and [*columns, own]):
+            asked = row.get(own)
+            if self.model is None or asked is None or self.model == asked or (own == "models" and self.model in asked):
+                yield row
 
     def media_path(self, sha256: str) -> Path | None:
         """Return the stored file of one media, or None when the run was made with `--no-media`."""
@@ -90,6 +115,35 @@ def _dictionaries(column: pd.Series[Any]) -> pd.Series[Any]:
     return pd.Series([dict(pairs) if pairs is not None else {} for pairs in column], index=column.index, dtype=object)
 
 
+def _stream_parquet(path: Path, columns: Sequence[str] | None) -> Iterator[dict[str, Any]]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with pq.ParquetFile(path, pre_buffer=False) as file:
+            schema = file.schema_arrow
+            maps = [field.name for field in schema if pa.types.is_map(field.type)]
+            wanted = None if columns is None else [name for name in dict.fromkeys(columns) if name in schema.names]
+            for batch in file.iter_batches(batch_size=BATCH, columns=wanted):
+                for row in batch.to_pylist():
+                    for name in maps:
+                        if name in row:
+                            row[name] = dict(row[name] or ())
+                    yield row
+    except FileNotFoundError as error:
+        raise _missing(path) from error
+    except (pa.ArrowInvalid, OSError) as error:
+        raise _damaged(path, error) from error
+
+
+def _missing(path: Path) -> DataError:
+    return DataError(f"{path} is missing", remedy="run the same `mmeval run` command again to rebuild it")
+
+
+def _damaged(path: Path, error: Exception) -> DataError:
+    return DataError(f"cannot read {path}: {error}", remedy="delete it and run the same `mmeval run` command again")
+
+
 def _read_parquet(path: Path, columns: list[str] | None) -> pd.DataFrame:
     import pandas as pd
     import pyarrow as pa
@@ -98,11 +152,9 @@ def _read_parquet(path: Path, columns: list[str] | None) -> pd.DataFrame:
     try:
         table = pq.read_table(path, columns=columns)
     except FileNotFoundError as error:
-        raise DataError(f"{path} is missing", remedy="run the same `mmeval run` command again to rebuild it") from error
+        raise _missing(path) from error
     except (pa.ArrowInvalid, OSError) as error:
-        raise DataError(
-            f"cannot read {path}: {error}", remedy="delete it and run the same `mmeval run` command again"
-        ) from error
+        raise _damaged(path, error) from error
     frame: pd.DataFrame = table.to_pandas()
     for field in table.schema:
         if pa.types.is_string(field.type):  # pandas 3 would make a null text NaN, which is no None and counts as true

@@ -52,7 +52,7 @@ def result_row(finished: Finished, model: str) -> dict[str, Any]:
 
 
 def sample_row(unit: Unit) -> dict[str, Any]:
-    """Return one row with the columns of `samples_schema`."""
+    """Return one row with the columns of `samples_schema`, but for `models`, which the writer knows."""
     sample = unit.sample
     context = sample.context
     return {

@@ -68,7 +68,7 @@ def media_type() -> pa.StructType:
 
 
 def samples_schema() -> pa.Schema:
-    """`samples.parquet`: one row per (task, sample, condition); JSON columns are marked in docs/files.md."""
+    """`samples.parquet`: one row per (task, sample, condition) and way of asking; JSON columns are marked in docs/files.md."""
     import pyarrow as pa
 
     text = pa.string()
@@ -89,5 +89,6 @@ def samples_schema() -> pa.Schema:
             ("subsets", pa.map_(text, text)),
             ("media", pa.list_(media_type())),
             ("source_media", pa.list_(pa.string())),
+            ("models", pa.list_(text)),
         ]
     )

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import fcntl
+import hashlib
+import itertools
 import os
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -24,7 +26,10 @@ ROW_GROUP = 2048
 _SCHEMA = """
 CREATE TABLE results (model INT, task INT, condition INT, position INT, repeat INT, row BLOB,
   PRIMARY KEY (model, task, condition, position, repeat)) WITHOUT ROWID;
-CREATE TABLE samples (task INT, condition INT, position INT, row BLOB, PRIMARY KEY (task, condition, position)) WITHOUT ROWID;
+CREATE TABLE samples (task INT, condition INT, position INT, digest BLOB, row BLOB,
+  PRIMARY KEY (task, condition, position, digest)) WITHOUT ROWID;
+CREATE TABLE asked (task INT, condition INT, position INT, model INT, name TEXT, digest BLOB,
+  PRIMARY KEY (task, condition, position, model)) WITHOUT ROWID;
 """
 
 
@@ -55,6 +60,7 @@ class RunWriter:
         self._path = folder / "rows.sqlite"
         self._results: list[tuple[Any, ...]] = []
         self._samples: list[tuple[Any, ...]] = []
+        self._asked: list[tuple[Any, ...]] = []
         try:
             for leftover in folder.glob("rows.sqlite*"):
                 leftover.unlink()
@@ -71,9 +77,20 @@ class RunWriter:
         if len(self._results) >= BATCH:
             self.flush()
 
-    def add_sample(self, order: tuple[int, int, int], row: Mapping[str, Any]) -> None:
-        """Add one samples row unless it is there; `order` is (task, condition, position)."""
-        self._samples.append((*order, orjson.dumps(row)))
+    def add_sample(
+        self, order: tuple[int, int, int], row: Mapping[str, Any], model: tuple[int, str | None] = (0, None)
+    ) -> None:
+        """Add one samples row unless this model has one there; models that were asked alike share a row.
+
+        Args:
+            order: (task, condition, position).
+            row: columns of `samples_schema` without `models`.
+            model: place and name of the model that was asked so; without a name the row holds for all models.
+        """
+        data = orjson.dumps(row)
+        digest = hashlib.blake2b(data, digest_size=16).digest()
+        self._samples.append((*order, digest, data))
+        self._asked.append((*order, *model, digest))
 
     def flush(self) -> None:
         """Move collected rows to the working file.
@@ -84,12 +101,14 @@ class RunWriter:
         try:
             self._database.execute("BEGIN")
             self._database.executemany("INSERT OR REPLACE INTO results VALUES (?, ?, ?, ?, ?, ?)", self._results)
-            self._database.executemany("INSERT OR IGNORE INTO samples VALUES (?, ?, ?, ?)", self._samples)
+            self._database.executemany("INSERT OR IGNORE INTO samples VALUES (?, ?, ?, ?, ?)", self._samples)
+            self._database.executemany("INSERT OR IGNORE INTO asked VALUES (?, ?, ?, ?, ?, ?)", self._asked)
             self._database.execute("COMMIT")
         except sqlite3.Error as error:
             raise _storage(self.folder, error) from error
         self._results.clear()
         self._samples.clear()
+        self._asked.clear()
 
     def more_than_before(self) -> bool:
         """Whether at least as many rows are here as in the results table that lies in the folder."""
@@ -114,11 +133,25 @@ class RunWriter:
         self.flush()
         try:
             query = "SELECT row FROM results ORDER BY model, task, condition, position, repeat"
-            _write_table(self.folder / "results.parquet", results_schema(), self._database.execute(query))
-            query = "SELECT row FROM samples ORDER BY task, condition, position"
-            _write_table(self.folder / "samples.parquet", samples_schema(), self._database.execute(query))
+            rows = (orjson.loads(data) for (data,) in self._database.execute(query))
+            _write_table(self.folder / "results.parquet", results_schema(), rows)
+            _write_table(self.folder / "samples.parquet", samples_schema(), self._sample_rows())
         except (OSError, sqlite3.Error) as error:
             raise _storage(self.folder, error) from error
+
+    def _sample_rows(self) -> Iterator[dict[str, Any]]:
+        """Rows in the order of task, condition, position, and then of the first model that was asked so."""
+        query = "SELECT task, condition, position, name, digest FROM asked ORDER BY task, condition, position, model"
+        for order, group in itertools.groupby(self._database.execute(query), key=lambda row: row[:3]):
+            names: dict[bytes, list[str | None]] = {}
+            for *_, name, digest in group:
+                names.setdefault(digest, []).append(name)
+            for digest, models in names.items():
+                found = self._database.execute(
+                    "SELECT row FROM samples WHERE task = ? AND condition = ? AND position = ? AND digest = ?",
+                    (*order, digest),
+                )
+                yield {**orjson.loads(found.fetchone()[0]), "models": None if None in models else models}
 
     def close(self) -> None:
         """Delete the working file and release the run."""
@@ -135,7 +168,7 @@ class RunWriter:
         self.close()
 
 
-def _write_table(path: Path, schema: pa.Schema, rows: Iterator[tuple[bytes]]) -> None:
+def _write_table(path: Path, schema: pa.Schema, rows: Iterable[dict[str, Any]]) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -149,8 +182,7 @@ def _write_table(path: Path, schema: pa.Schema, rows: Iterator[tuple[bytes]]) ->
                 writer.write_table(pa.Table.from_pylist(batch, schema=schema), row_group_size=ROW_GROUP)
                 batch.clear()
 
-            for (data,) in rows:
-                row = orjson.loads(data)
+            for row in rows:
                 for name in maps:
                     row[name] = list(row[name].items()) if row.get(name) is not None else None
                 batch.append(row)

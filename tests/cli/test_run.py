@@ -176,6 +176,16 @@ def test_unknown_command_names_the_nearest(mmeval: Callable) -> None:
     assert "run" in found.err
 
 
+def test_each_model_keeps_its_own_prompt(mmeval: Callable, tmp_path: Path) -> None:
+    found = mmeval("run", "-m", "chance,fake,fake:b", "-t", "synthetic/point", "--limit", "3", "-o", "r",
+                   "--profile", "qwen3-vl", "--no-report")  # fmt: skip
+    assert found.code == 0, found.err
+    samples = pd.read_parquet(tmp_path / "r/samples.parquet")
+    told = {tuple(row.models): "from 0 to 1000" in row.messages for row in samples.itertuples()}
+    assert told == {("chance",): True, ("fake", "b"): False}
+    assert len(samples) == 6
+
+
 def test_dry_run_shows_the_request_and_asks_nothing(mmeval: Callable, tmp_path: Path) -> None:
     found = mmeval("run", "-m", "fake", "-t", "synthetic/attribute", "--limit", "10", "--dry-run")
     assert found.code == 0, found.err

@@ -137,20 +137,24 @@ class RunFolder:
             (self.folder / "media" / f"{picture.sha256}.png").write_bytes(picture.data)
             media.append(picture.row)
         size = [media[0]["width"], media[0]["height"]] if media else None
-        parts = [*({"media": index} for index in range(len(media))), sample["question"]]
-        self.writer.add_sample(
-            (task, 0, self.position),
-            {
-                **common,
-                "question": sample["question"],
-                "choices": sample.get("choices", []),
-                "messages": orjson.dumps([{"role": "user", "parts": parts}]).decode(),
-                "context": orjson.dumps({"image_size": sample.get("image_size", size)}).decode(),
-                "extras": "{}",
-                "media": media,
-                "source_media": [entry["sha256"] for entry in media],
-            },
-        )
+        pictures = [{"media": index} for index in range(len(media))]
+        prompts: dict[str | None, str] = sample.get("prompts") or {None: sample["question"]}
+        for place, (name, prompt) in enumerate(prompts.items()):
+            messages = [{"role": "user", "parts": [*pictures, prompt]}]
+            self.writer.add_sample(
+                (task, 0, self.position),
+                {
+                    **common,
+                    "question": sample["question"],
+                    "choices": sample.get("choices", []),
+                    "messages": orjson.dumps(messages).decode(),
+                    "context": orjson.dumps({"image_size": sample.get("image_size", size)}).decode(),
+                    "extras": "{}",
+                    "media": media,
+                    "source_media": [entry["sha256"] for entry in media],
+                },
+                (place, name),
+            )
         for (model, repeat), answer in answers.items():
             row = {
                 "model": model,
@@ -319,6 +323,7 @@ def make_run() -> Callable[..., Run]:
         hostile: bool = True,
         models: tuple[str, ...] = MODELS,
         seed: int = 7,
+        own_prompts: int = 0,
         **more: Any,
     ) -> Run:
         rng = random.Random(seed)
@@ -338,11 +343,17 @@ def make_run() -> Callable[..., Run]:
                     subset_columns=["kind <b>"],
                 )
             )
+        if own_prompts:
+            tasks.append(task_record("text/own", "reading", "A prompt for each profile", ["accuracy"], own_prompts))
         run = RunFolder(folder, models, tasks, repeats=2)
         add_count(run, 0, rng, count)
         add_box(run, 1, rng, box)
         if hostile:
             add_hostile(run, 2, rng)
+        for number in range(own_prompts):
+            prompts = dict.fromkeys(models, "Where? In pixels.") | {models[0]: "Where? From 0 to 1000."}
+            sample = {"id": f"own-{number}", "question": "Where?", "target": "here", "prompts": prompts}
+            run.add(len(tasks) - 1, sample, {(name, 0): scored(True, "here", f"here, says {name}") for name in models})
         return run.finish(
             **{"notes": [f"synthetic/count: {count} of 500 samples (--limit, whole clusters, seed 0)"], **more}
         )

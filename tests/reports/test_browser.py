@@ -94,6 +94,29 @@ def test_filters_keys_and_links_work_without_any_request(chromium: Any, page_fil
     asyncio.run(check())
 
 
+def test_each_model_stands_below_the_prompt_that_it_was_sent(
+    chromium: Any, make_run: Callable[..., Run], tmp_path: Path
+) -> None:
+    run = make_run(tmp_path / "own", count=0, box=0, hostile=False, own_prompts=2)
+    build_report([run], tmp_path / "own.html")
+    sections = (
+        "[...document.querySelectorAll('#detail .viewname, #detail .turn .text, #detail .answer h5')]"
+        ".map((node) => node.textContent).join(' | ')"
+    )
+
+    async def check() -> None:
+        async with chromium.browser() as page:
+            await page.open((tmp_path / "own.html").as_uri())
+            await page.until(READY)
+            assert await page.run(MATCHES) == "2 of 2 samples"
+            first, *others = run.models
+            assert await page.run(sections) == " | ".join(
+                [f"standard: {first}", "Where? From 0 to 1000.", first, f"standard: {', '.join(others)}", "Where? In pixels.", *others]
+            )
+
+    asyncio.run(check())
+
+
 def test_hostile_texts_fire_nothing_and_are_shown_as_text(chromium: Any, page_file: Path) -> None:
     async def check() -> None:
         async with chromium.browser() as page:

@@ -197,6 +197,37 @@ def test_a_row_delivered_twice_is_one_row_and_a_sample_keeps_its_first(tmp_path:
     assert pq.read_table(tmp_path / "samples.parquet")["sample_id"].to_pylist() == ["s0.0"]
 
 
+def test_models_that_were_asked_alike_share_a_samples_row(tmp_path: Path) -> None:
+    asked = {"late": "In pixels?", "early": "In pixels?", "other": "From 0 to 1000?"}
+    with RunWriter(tmp_path) as writer:
+        for model in (2, 0, 1):
+            name = list(asked)[model]
+            for position in range(2):
+                values = {"task": "t", "sample_id": f"s{position}", "messages": asked[name]}
+                writer.add_sample((0, 0, position), values, (model, name))
+        writer.finish()
+    write_manifest(tmp_path, manifest())
+    found = pq.read_table(tmp_path / "samples.parquet").select(["sample_id", "messages", "models"]).to_pylist()
+    assert found == [
+        {"sample_id": f"s{position}", "messages": messages, "models": models}
+        for position in range(2)
+        for messages, models in (("In pixels?", ["late", "early"]), ("From 0 to 1000?", ["other"]))
+    ]
+    seen = list(open_run(f"{tmp_path}#early").rows("samples", ["sample_id", "messages"]))
+    assert [row["messages"] for row in seen] == ["In pixels?"] * 2
+
+
+def test_rows_are_streamed_with_all_their_values(run: Path) -> None:
+    found = list(open_run(f"{run}#early").rows("results"))
+    assert len(found) == 600
+    assert {row["model"] for row in found} == {"early"}
+    assert (found[0]["scores"], found[0]["subsets"], found[0]["error"]) == ({"iou": 0.5}, {"kind": "a | b"}, None)
+    assert next(iter(open_run(run).rows("samples", ["sample_id"]))).keys() == {"sample_id", "models"}
+    (run / "samples.parquet").unlink()
+    with pytest.raises(DataError, match=r"samples\.parquet is missing"):
+        list(open_run(run).rows("samples"))
+
+
 def test_an_empty_run_has_empty_tables(tmp_path: Path) -> None:
     write(tmp_path, [], samples=0)
     assert open_run(tmp_path).results().empty

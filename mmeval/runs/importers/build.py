@@ -113,7 +113,7 @@ def import_predictions(
                     tally.add(finished, row)
                     writer.add((0, 0, condition_index, position, repeat), row)
                     if repeat == 0:
-                        writer.add_sample((0, condition_index, position), sample_row(unit))
+                        writer.add_sample((0, condition_index, position), sample_row(unit), (0, model))
         writer.finish()
         counts = tally.counts()
         missing = tally.failures.get("no prediction for this sample", 0)
