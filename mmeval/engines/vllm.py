@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import aiohttp
+import orjson
+
 from mmeval.core.errors import EngineError
-from mmeval.engines.base import ModelSpec
+from mmeval.core.types import Message, Request, Sampling, TextPart, TokenLogprobs
+from mmeval.engines.base import EngineInfo, ModelSpec
 from mmeval.engines.checkpoint_engine import CheckpointEngine
 from mmeval.engines.identity import hash_checkpoint
 from mmeval.engines.openai import OpenAIEngine
+from mmeval.engines.openai_body import chat_body
+from mmeval.engines.openai_reply import failure
 from mmeval.engines.options import whole
 from mmeval.engines.registry import has_gpu
 
@@ -32,9 +39,9 @@ SLOTS_GPU = 512
 SLOTS_CPU = 64
 
 
-def vllm_engine(spec: ModelSpec) -> VllmEngine | OpenAIEngine:
+def vllm_engine(spec: ModelSpec) -> VllmEngine | ServedVllm:
     """The engine of a `vllm:` model: a server's client with `--base-url`, a managed worker otherwise."""
-    return OpenAIEngine(spec) if spec.base_urls else VllmEngine(spec)
+    return ServedVllm(spec) if spec.base_urls else VllmEngine(spec)
 
 
 class VllmEngine(CheckpointEngine):
@@ -77,3 +84,63 @@ class VllmEngine(CheckpointEngine):
         if sequences is not None:
             return 2 * sequences
         return SLOTS_GPU if has_gpu() else SLOTS_CPU
+
+
+class ServedVllm(OpenAIEngine):
+    """A running `vllm serve`, joined by its address."""
+
+    async def describe(self) -> EngineInfo:
+        """See `Engine.describe`.
+
+        Raises:
+            EngineError: also when another engine serves there.
+        """
+        info = await super().describe()
+        server = info.details["server"]
+        if server not in ("vllm", "unknown"):
+            raise EngineError(
+                f"{', '.join(info.details['base_urls'])} is served by {server}, not by vLLM",
+                remedy=f"use -m {'lmdeploy' if server == 'lmdeploy' else 'openai'}:{self._spec.target}",
+            )
+        return info
+
+    async def logprobs(self, request: Request, continuation: str) -> TokenLogprobs:
+        """See `base.ScoresTokens`; through the server's prompt log-probabilities."""
+        answer = Message("assistant", (TextPart(continuation),))
+        asked = replace(request, messages=(*request.messages, answer), sampling=Sampling(max_tokens=1), schema=None)
+        options = {"prompt_logprobs": 0, "add_generation_prompt": False, "continue_final_message": True}
+        style = replace(self._style, extra={**self._style.extra, **options})
+        base = self._endpoints[0].base
+        tokens = await self._post(
+            f"{base.removesuffix('/v1')}/tokenize",
+            orjson.dumps({"model": self._spec.target, "prompt": continuation, "add_special_tokens": False}),
+        )
+        scored = await self._post(f"{base}/chat/completions", chat_body(asked, style))
+        if isinstance(tokens, TokenLogprobs):
+            return tokens
+        if isinstance(scored, TokenLogprobs):
+            return scored
+        ids = [int(token) for token in tokens.get("tokens", ())]
+        if not ids:
+            return TokenLogprobs("error", error="there is no token to score: the continuation is empty")
+        last = (scored.get("prompt_logprobs") or [])[-len(ids) :]
+        if len(last) < len(ids) or any(str(token) not in (entry or {}) for token, entry in zip(ids, last, strict=True)):
+            return TokenLogprobs("error", error="the server joins the continuation's first token with the prompt")
+        values = (float(entry[str(token)]["logprob"]) for token, entry in zip(ids, last, strict=True))
+        return TokenLogprobs("ok", tuple(ids), tuple(values))
+
+    async def _post(self, url: str, body: bytes) -> dict[str, Any] | TokenLogprobs:
+        """The JSON object of an answer, or the failure."""
+        headers = {"Content-Type": "application/json"}
+        try:
+            async with self._open().post(url, data=body, headers=headers, allow_redirects=False) as answer:
+                content = await answer.read()
+                if answer.status != 200:
+                    failed = failure(answer.status, answer.headers, content)
+                    return TokenLogprobs(failed.status, error=self._redact(failed.error or ""))
+                found = orjson.loads(content)
+        except TimeoutError:
+            return TokenLogprobs("timeout", error=f"no answer within {self._spec.timeout_s:g} s")
+        except (aiohttp.ClientError, ConnectionError, orjson.JSONDecodeError) as error:
+            return TokenLogprobs("error", error=self._redact(f"{type(error).__name__}: {error}"))
+        return found if isinstance(found, dict) else TokenLogprobs("error", error="the answer is no JSON object")

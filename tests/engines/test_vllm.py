@@ -27,8 +27,9 @@ from mmeval.engines.worker import vllm_serve
 from mmeval.engines.worker.decoding import resolve
 from mmeval.engines.worker.failures import LoadError, remedy_for
 from tests.engines.conftest import clip, make_request, picture, still
+from tests.engines.endpoint import Endpoint
 from tests.engines.questions import synthetic_requests
-from tests.engines.serving import engine_python
+from tests.engines.serving import engine_python, free_port, serving, vllm_command
 
 RED, GREEN = picture("red"), picture("green")
 
@@ -86,6 +87,16 @@ class TestSpecification:
     def test_a_base_url_joins_a_server(self) -> None:
         engine = create_engine(parse_model("vllm:name", base_urls=("http://127.0.0.1:1/v1",)))
         assert isinstance(engine, OpenAIEngine)
+
+    def test_another_engine_behind_the_address_is_named(self, runner: asyncio.Runner) -> None:
+        entry = {"id": "name", "object": "model", "owned_by": "lmdeploy", "created": 1}
+        endpoint = runner.run(Endpoint(models={"data": [entry]}).open())
+        engine = create_engine(parse_model("vllm:name", base_urls=(endpoint.url,)))
+        with pytest.raises(EngineError, match="served by lmdeploy") as caught:
+            runner.run(engine.describe())
+        assert "-m lmdeploy:name" in caught.value.remedy
+        runner.run(engine.close())
+        runner.run(endpoint.close())
 
     def test_without_vllm_the_remedy_names_both_ways(self, checkpoint: Path, runner: asyncio.Runner) -> None:
         with pytest.raises(EngineError, match="vllm") as caught:
@@ -199,6 +210,16 @@ def hf(runner: asyncio.Runner, checkpoint: Path) -> Iterator[Managed]:
     managed.close()
 
 
+@pytest.fixture(scope="module")
+def served(runner: asyncio.Runner, checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Managed]:
+    port = free_port()
+    command = vllm_command(engine_python("vllm"), checkpoint, port, "--max-model-len", "512")
+    with serving(command, port, tmp_path_factory.mktemp("served") / "log.txt") as url:
+        managed = Managed(runner, "vllm:tiny", base_urls=(url,))
+        yield managed
+        managed.close()
+
+
 @pytest.mark.engine
 class TestRealEngine:
     def test_facts_name_engine_version_and_arguments(self, vllm: Managed) -> None:
@@ -305,6 +326,29 @@ class TestRealEngine:
         assert (small.prompt_tokens or 0) < 60
         managed.close()
         assert group_of(leader) == []
+
+
+@pytest.mark.engine
+class TestServed:
+    def test_names_the_server(self, served: Managed) -> None:
+        assert served.info.version.startswith("vllm 0.")
+        assert served.info.profile["name"] == "tiny"
+
+    def test_greedy_answers_equal_those_of_hf(self, served: Managed, hf: Managed) -> None:
+        requests = synthetic_requests(100)
+        here, there = hf.ask(*requests), served.ask(*requests)
+        assert sum(a.text == b.text for a, b in zip(here, there, strict=True)) >= 99
+
+    def test_teacher_forced_scores_agree_with_hf(self, served: Managed, hf: Managed) -> None:
+        for request in synthetic_requests(4):
+            a = hf.runner.run(hf.engine.logprobs(request, "red square"))
+            b = served.runner.run(served.engine.logprobs(request, "red square"))
+            assert (b.status, b.tokens) == ("ok", a.tokens), b.error
+            assert b.logprobs == pytest.approx(a.logprobs, abs=5e-3)
+
+    def test_scores_that_cannot_be_had(self, served: Managed) -> None:
+        request = make_request(media=(still(RED),))
+        assert served.runner.run(served.engine.logprobs(request, "word " * 700)).status == "too_long"
 
 
 @pytest.mark.engine
