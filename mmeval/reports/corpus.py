@@ -151,7 +151,8 @@ def _shapes(value: Any) -> Iterator[list[float]]:
                 yield from _shapes(value[key])
     elif isinstance(value, (list, tuple)):
         if len(value) in (2, 4) and all(
-            isinstance(number, (int, float)) and not isinstance(number, bool) for number in value
+            isinstance(number, (int, float)) and not isinstance(number, bool) and math.isfinite(number)
+            for number in value
         ):
             yield [round(float(number), 2) for number in value]
         else:

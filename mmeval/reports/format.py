@@ -100,8 +100,12 @@ def json_text(value: Any) -> str:
 
 
 def script_json(value: Any) -> Markup:
-    """Serialise for a script block: no character in it can end the block or start a tag."""
-    text = json.dumps(value, ensure_ascii=True, sort_keys=True, separators=(",", ":"))
+    """Serialise for a script block: no character in it can end the block or start a tag, and no number is not JSON.
+
+    Raises:
+        ValueError: for NaN or an infinite number, at which a browser would stop reading.
+    """
+    text = json.dumps(value, ensure_ascii=True, sort_keys=True, separators=(",", ":"), allow_nan=False)
     for character in "<>&":
         text = text.replace(character, f"\\u{ord(character):04x}")
     return Markup(text)

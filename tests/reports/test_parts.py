@@ -67,6 +67,11 @@ def test_script_json_round_trips_and_cannot_leave_its_block(value: object) -> No
     assert not set("<>&\u2028\u2029") & set(text)
 
 
+def test_script_json_is_strict() -> None:
+    with pytest.raises(ValueError, match="JSON"):
+        script_json({"a": float("nan")})
+
+
 @pytest.mark.parametrize(
     ("text", "shown"),
     [
@@ -103,6 +108,7 @@ def test_excerpt_accounts_for_every_character_in_order(text: str, start: int, le
 
 
 def test_only_coordinate_answers_are_drawn() -> None:
+    assert shapes("box/1", [0, 1, float("inf"), 3]) == []
     assert shapes("box/1", [1, 2, 3, 4]) == [[1.0, 2.0, 3.0, 4.0]]
     assert shapes("boxes/1", [[1, 2, 3, 4], [5, 6, 7, 8]]) == [[1.0, 2.0, 3.0, 4.0], [5.0, 6.0, 7.0, 8.0]]
     assert shapes("point/2", [3, 4]) == [[3.0, 4.0]]

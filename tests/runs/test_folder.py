@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import subprocess
 import sys
@@ -113,6 +114,18 @@ def test_a_folder_without_a_manifest_is_no_run(tmp_path: Path) -> None:
     for place in (tmp_path, tmp_path / "absent"):
         with pytest.raises(DataError, match="is not a run folder"):
             open_run(place)
+
+
+def test_a_manifest_is_strict_json(tmp_path: Path) -> None:
+    details = {"loss": float("nan"), "list": [float("inf"), 1.0]}
+    model = manifest().models[0].model_copy(update={"details": details})
+    write_manifest(tmp_path, manifest(models=[model]))
+
+    def refuse(constant: str) -> None:
+        raise AssertionError(f"{constant} is no JSON")
+
+    json.loads((tmp_path / "run.json").read_text(), parse_constant=refuse)
+    assert read_manifest(tmp_path).models[0].details == {"loss": None, "list": [None, 1.0]}
 
 
 def test_a_crash_while_writing_leaves_the_old_manifest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from mmeval.core.errors import DataError
-from mmeval.runs.importers.predictions import KEYS, read_jsonl
+from mmeval.runs.importers.predictions import KEYS, Prediction, read_jsonl, read_mathvista
 
 
 def write(path: Path, rows: list[dict[str, Any]]) -> Path:
@@ -58,3 +59,21 @@ def test_every_documented_key_is_read_without_a_word(tmp_path: Path) -> None:
     told: list[str] = []
     assert len(list(read_jsonl(write(tmp_path / "a.jsonl", [row]), told.append))) == 1
     assert told == []
+
+
+@pytest.mark.parametrize("number", ["NaN", "-Infinity", "Infinity"])
+@pytest.mark.parametrize("reader", [read_jsonl, read_mathvista])
+@pytest.mark.parametrize(("name", "form"), [("a.jsonl", '{"id": "b", "score": %s}'), ("a.json", '[{"score":[1, %s]}]')])
+def test_a_number_that_json_does_not_have_is_named(
+    tmp_path: Path, name: str, form: str, reader: Callable[[Path], Iterator[Prediction]], number: str
+) -> None:
+    (tmp_path / name).write_text(form % number)
+    with pytest.raises(DataError, match=rf"{name}.*NaN or Infinity, which JSON does not have(.|\n)*null"):
+        list(reader(tmp_path / name))
+
+
+def test_another_mistake_is_not_blamed_on_numbers(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text('{"id": "a", "response": "NaN, he said"\n')
+    with pytest.raises(DataError, match="line 1: not JSON") as caught:
+        list(read_jsonl(tmp_path / "a.jsonl"))
+    assert "Infinity" not in str(caught.value)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +20,7 @@ KEYS = frozenset(
         "subsets", "finish_reason", "judge_verdict",
     }
 )  # fmt: skip
+_BROKEN_NUMBER = re.compile(rb"[:\[,]\s*-?(?:NaN|Infinity)\b")
 LIKENESS = 0.82
 """Share of equal characters from which a key is taken for a misspelt one: `respnse`, `subset`, `finishReason`."""
 
@@ -60,7 +62,7 @@ def read_jsonl(path: Path, warn: Callable[[str], None] = lambda message: None) -
         DataError: naming file, row and key; also for a key that looks like one that the row lacks.
     """
     ignored: set[str] = set()
-    for number, values in enumerate(read_rows(path), 1):
+    for number, values in enumerate(_rows(path), 1):
         place = f"{path}, row {number}"
         for key in sorted(values.keys() - KEYS - ignored):
             _check_key(key, values, place, warn)
@@ -103,6 +105,19 @@ def read_jsonl(path: Path, warn: Callable[[str], None] = lambda message: None) -
         )
 
 
+def _rows(path: Path) -> Iterator[dict[str, Any]]:
+    """The rows of a file; of one that is no JSON only because of its numbers, say so."""
+    try:
+        yield from read_rows(path)
+    except DataError as error:
+        if path.is_file() and path.suffix.startswith(".json") and _BROKEN_NUMBER.search(path.read_bytes()):
+            raise DataError(
+                f"{error.message} (the file holds NaN or Infinity, which JSON does not have)",
+                remedy="write null, or leave the key out where there is no number",
+            ) from error
+        raise
+
+
 def _check_key(key: str, values: Mapping[str, Any], place: str, warn: Callable[[str], None]) -> None:
     """Refuse a misspelt key; every other key that this format does not know may stand in a row, and is not read."""
     near = _meant(key)
@@ -133,7 +148,7 @@ def read_mathvista(path: Path) -> Iterator[Prediction]:
     Raises:
         DataError: when the file is of another form.
     """
-    for number, values in enumerate(read_rows(path)):
+    for number, values in enumerate(_rows(path)):
         place = f"{path}, row {number + 1}"
         pid = values.get("pid", values.get("_key"))
         if pid is None or "question_type" not in values or "answer" not in values:
