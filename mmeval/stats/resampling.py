@@ -1,0 +1,393 @@
+"""Paired bootstrap of any corpus metric over items, clusters and strata, with percentile and BCa limits.
+
+All models, subsets and metrics of one call see the same resamples, so that their differences are paired.
+Whole clusters are drawn with replacement, inside their stratum. Nothing returns NaN: a quantity that some
+resamples leave undefined (a subset that they miss) is judged on the others, and one that does not vary has
+no interval.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from mmeval.stats.intervals import FloatArray, Interval, Labels
+from mmeval.stats.results import Difference
+from mmeval.stats.scores import IntArray, cluster_index
+
+Replicates: TypeAlias = npt.NDArray[np.float32] | npt.NDArray[np.float64]
+Cell: TypeAlias = int | tuple[int, ...]
+
+_CHUNK_CELLS = 8_000_000
+"""Weights held at once: 32 MB in float32."""
+_JACKKNIFE_GROUPS = 200
+"""More clusters than this are left out in groups: the acceleration needs no more, and a metric may be slow."""
+_DEFINED_SHARE = 0.9
+"""A quantity undefined in more resamples than one in ten gets no interval."""
+
+
+@dataclass(frozen=True, slots=True)
+class BootstrapPlan:
+    """How to resample and how to turn resamples into limits."""
+
+    resamples: int = 9999
+    seed: int = 0
+    level: float = 0.95
+    method: Literal["percentile", "bca"] = "percentile"
+
+    def __post_init__(self) -> None:
+        if self.resamples < 100:
+            raise ValueError(f"a bootstrap needs at least 100 resamples, got {self.resamples}")
+        if self.seed < 0:
+            raise ValueError(f"the seed must be at least 0, got {self.seed}")
+        if not 0 < self.level < 1:
+            raise ValueError(f"level {self.level} is not in (0, 1)")
+        if self.method not in ("percentile", "bca"):
+            raise ValueError(f"unknown bootstrap method {self.method!r}; one of percentile, bca")
+
+
+DEFAULT_PLAN = BootstrapPlan()
+
+
+@dataclass(frozen=True, slots=True)
+class Design:
+    """Which items are drawn together, and within which strata."""
+
+    index: IntArray
+    """Cluster number of each item, shape (n,)."""
+    strata: tuple[IntArray, ...]
+    """Cluster numbers by stratum; they partition the clusters."""
+
+    @classmethod
+    def of(cls, n: int, clusters: Labels | None = None, strata: Labels | None = None) -> Design:
+        """Number clusters and strata in the order of their labels.
+
+        Args:
+            n: items.
+            clusters: cluster label of each item; None draws single items.
+            strata: stratum label of each item (its task, its subset); None draws from all clusters alike.
+
+        Raises:
+            ValueError: without items, when lengths differ or a cluster lies in two strata.
+        """
+        if n < 1:
+            raise ValueError("no items to resample")
+        index = cluster_index(clusters, n)
+        count = int(index.max()) + 1
+        if strata is None:
+            return cls(index, (np.arange(count),))
+        stratum = cluster_index(strata, n)
+        of_cluster = np.zeros(count, dtype=np.int64)
+        of_cluster[index] = stratum
+        if bool(np.any(of_cluster[index] != stratum)):
+            raise ValueError("a cluster lies in two strata: resample by one of them")
+        return cls(index, tuple(np.flatnonzero(of_cluster == s) for s in range(int(stratum.max()) + 1)))
+
+    @property
+    def n(self) -> int:
+        """Items."""
+        return int(self.index.size)
+
+    @property
+    def clusters(self) -> int:
+        """Clusters."""
+        return int(self.index.max()) + 1
+
+
+@dataclass(frozen=True, slots=True)
+class Bootstrap:
+    """A metric on the data and on every resample; the last axis of `replicates` and `jackknife` is the draw."""
+
+    point: FloatArray
+    """On the data, any shape: one value, one per model, models x subsets …"""
+    replicates: Replicates
+    """Shape (*point.shape, resamples); NaN where a resample leaves the metric undefined."""
+    jackknife: Replicates | None
+    """With one group of clusters left out, shape (*point.shape, groups); None for percentile limits."""
+    design: Design
+    plan: BootstrapPlan
+
+    @property
+    def method(self) -> str:
+        """The interval by name."""
+        kind = "cluster-bootstrap" if self.design.clusters < self.design.n else "bootstrap"
+        return f"{'stratified-' if len(self.design.strata) > 1 else ''}{kind}-{self.plan.method}"
+
+    def interval(self, cell: Cell = ()) -> Interval | None:
+        """Return the interval of one value; None where it is undefined or does not vary."""
+        jackknife = None if self.jackknife is None else self.jackknife[cell]
+        return self._limits(float(self.point[cell]), self.replicates[cell], jackknife)[0]
+
+    def standard_error(self, cell: Cell = ()) -> float | None:
+        """Return the standard deviation over resamples, or None where the interval is None."""
+        draws = _defined(self.replicates[cell])
+        return None if draws is None else float(np.std(draws, ddof=1, dtype=np.float64))
+
+    def difference(self, candidate: Cell, baseline: Cell) -> Difference:
+        """Return candidate - baseline, paired resample by resample, with its two-sided p-value.
+
+        The p-value is the level at which the interval of the same method just touches zero, with one added to
+        both counts so that it is never 0. Where the difference does not vary it is 1 for a difference of zero
+        and otherwise None, and there is no interval.
+
+        Raises:
+            ValueError: when either value is undefined on the data itself.
+        """
+        estimate = float(self.point[candidate]) - float(self.point[baseline])
+        if not math.isfinite(estimate):
+            raise ValueError("the metric is undefined on the data: a subset without items, say")
+        draws = self.replicates[candidate] - self.replicates[baseline]
+        jackknife = None if self.jackknife is None else self.jackknife[candidate] - self.jackknife[baseline]
+        interval, p_value = self._limits(estimate, draws, jackknife)
+        defined = _defined(draws)
+        note = f"{self.plan.resamples} resamples, seed {self.plan.seed}"
+        if defined is None:
+            error = None
+            constant = estimate == 0 and bool(np.all(draws == 0))
+            p_value = 1.0 if constant else None
+            note += "; the difference does not vary" if not np.any(np.isnan(draws)) else "; undefined in resamples"
+        else:
+            error = float(np.std(defined, ddof=1, dtype=np.float64))
+        clusters = self.design.clusters if self.design.clusters < self.design.n else None
+        return Difference(estimate, error, interval, self.design.n, clusters, f"paired-{self.method}", p_value, note)
+
+    def _limits(
+        self, estimate: float, draws: Replicates, jackknife: Replicates | None
+    ) -> tuple[Interval | None, float | None]:
+        from scipy.special import ndtr, ndtri
+
+        defined = _defined(draws)
+        if defined is None or not math.isfinite(estimate):
+            return None, None
+        bias = acceleration = 0.0
+        if jackknife is not None:
+            bias, acceleration = _bias(defined, estimate), _acceleration(jackknife)
+        z = float(ndtri(0.5 + self.plan.level / 2))
+        tails = [_shifted(bias, acceleration, side * z) for side in (-1.0, 1.0)]
+        low, high = np.quantile(defined, tails).tolist()
+        below, above = np.count_nonzero(defined <= 0), np.count_nonzero(defined >= 0)
+        p_value = 1.0
+        for count, side in ((below, 1.0), (above, -1.0)):
+            share = (1 + count) / (1 + defined.size)
+            # The normal deviate whose corrected quantile is zero; 1 where resamples put no bound on it.
+            offset = side * float(ndtri(share)) - bias if share < 1 else math.inf
+            if math.isfinite(offset) and 1 + acceleration * offset > 0:
+                deviate = offset / (1 + acceleration * offset) - bias
+                p_value = min(p_value, 2 * float(ndtr(side * deviate)))
+        return Interval(low, high, self.plan.level, self.method), p_value
+
+
+def bootstrap_weights(
+    metric: Callable[[FloatArray], npt.ArrayLike], design: Design, plan: BootstrapPlan = DEFAULT_PLAN
+) -> Bootstrap:
+    """Bootstrap a metric that can be computed from item weights.
+
+    Args:
+        metric: takes the weights of the items, shape (n,) (how often each was drawn; all 1 on the data), and
+            returns a value or an array of values of the same shape each time: one per model, say. NaN where
+            the weights leave it undefined.
+        design: clusters and strata.
+        plan: resamples, seed, level and method.
+
+    Raises:
+        ValueError: when the metric's shape changes between resamples.
+    """
+    one = _calls(lambda weights: metric(weights[design.index]), np.ones(design.clusters))
+    rows = (row.astype(np.float64) for chunk in _draws(design, plan) for row in chunk)
+    return _collect(one, rows, design, plan)
+
+
+def bootstrap_indices(
+    metric: Callable[[IntArray], npt.ArrayLike], design: Design, plan: BootstrapPlan = DEFAULT_PLAN
+) -> Bootstrap:
+    """Bootstrap a metric that needs the resampled items themselves (corpus BLEU, average precision).
+
+    Args:
+        metric: takes the indices of the drawn items, an item as often as it was drawn, and returns a value
+            or an array of values of the same shape each time. NaN where the items leave it undefined.
+        design: clusters and strata.
+        plan: resamples, seed, level and method.
+
+    Raises:
+        ValueError: when the metric's shape changes between resamples.
+    """
+    items = np.arange(design.n)
+
+    def by_weights(weights: FloatArray) -> npt.ArrayLike:
+        return metric(np.repeat(items, weights[design.index].astype(np.int64)))
+
+    one = _calls(by_weights, np.ones(design.clusters))
+    rows = (row.astype(np.float64) for chunk in _draws(design, plan) for row in chunk)
+    return _collect(one, rows, design, plan)
+
+
+def bootstrap_means(
+    scores: npt.ArrayLike,
+    design: Design,
+    plan: BootstrapPlan = DEFAULT_PLAN,
+    subsets: npt.ArrayLike | None = None,
+) -> Bootstrap:
+    """Bootstrap the mean scores of many models, on all items or on subsets, in matrix products.
+
+    One product of the drawn cluster weights with the cluster sums serves all models and subsets. Resampled
+    means are kept in float32 (a relative error near 1e-6, far below that of the resampling).
+
+    Args:
+        scores: shape (models, n) or (n,); finite.
+        design: clusters and strata.
+        plan: resamples, seed, level and method.
+        subsets: membership, boolean, shape (subsets, n); None for all items.
+
+    Returns:
+        A bootstrap whose values have shape (models,), or (models, subsets) where subsets are given, without
+        the first axis where `scores` is a vector.
+
+    Raises:
+        ValueError: when shapes do not match or a score is not finite.
+    """
+    data = np.asarray(scores, dtype=np.float64)
+    matrix = np.atleast_2d(data)
+    if data.ndim > 2 or matrix.shape[1] != design.n:
+        raise ValueError(f"scores must have shape (models, {design.n}), got {data.shape}")
+    if not bool(np.all(np.isfinite(matrix))):
+        raise ValueError("scores must be finite: leave out items without a score, for all models")
+    members = np.ones((1, design.n), dtype=bool) if subsets is None else np.asarray(subsets, dtype=bool)
+    if members.ndim != 2 or members.shape[1] != design.n:
+        raise ValueError(f"subsets must have shape (subsets, {design.n}), got {members.shape}")
+    models, count = matrix.shape[0], members.shape[0]
+    sums, sizes = _cluster_sums(matrix, members, design)
+    point = _ratios(sums.sum(axis=0, keepdims=True), sizes.sum(axis=0, keepdims=True), models)[0]
+    replicates = np.empty((models * count, plan.resamples), dtype=np.float32)
+    start = 0
+    small_sums, small_sizes = sums.astype(np.float32), sizes.astype(np.float32)
+    for chunk in _draws(design, plan):
+        means = _ratios(chunk @ small_sums, chunk @ small_sizes, models)
+        replicates[:, start : start + chunk.shape[0]] = means.T
+        start += chunk.shape[0]
+    jackknife = None
+    if plan.method == "bca":
+        kept = np.stack(list(_left_out(design)))
+        jackknife = _ratios(kept @ sums, kept @ sizes, models).T
+    shape = (*data.shape[:-1], *(() if subsets is None else (count,)))
+    return Bootstrap(
+        point.reshape(shape),
+        replicates.reshape(*shape, plan.resamples),
+        None if jackknife is None else jackknife.reshape(*shape, -1),
+        design,
+        plan,
+    )
+
+
+def _cluster_sums(matrix: FloatArray, members: npt.NDArray[np.bool_], design: Design) -> tuple[FloatArray, FloatArray]:
+    """Return sums, shape (clusters, models * subsets), and sizes, shape (clusters, subsets)."""
+    clusters, (models, _), count = design.clusters, matrix.shape, members.shape[0]
+    sums, sizes = np.zeros((clusters, models * count)), np.zeros((clusters, count))
+    for s in range(count):
+        chosen = np.flatnonzero(members[s])
+        index = design.index[chosen]
+        sizes[:, s] = np.bincount(index, minlength=clusters)
+        for m in range(models):
+            sums[:, m * count + s] = np.bincount(index, weights=matrix[m, chosen], minlength=clusters)
+    return sums, sizes
+
+
+def _ratios(sums: Replicates, sizes: Replicates, models: int) -> Replicates:
+    with np.errstate(divide="ignore", invalid="ignore"):  # an empty subset is undefined: NaN, dealt with later
+        return np.asarray(sums / np.tile(sizes, models))
+
+
+def _draws(design: Design, plan: BootstrapPlan) -> Iterator[npt.NDArray[np.float32]]:
+    """Yield the weights of the clusters in chunks of resamples, shape (chunk, clusters)."""
+    generator = np.random.default_rng(plan.seed)
+    clusters = design.clusters
+    chunk = max(1, min(plan.resamples, _CHUNK_CELLS // clusters))
+    for start in range(0, plan.resamples, chunk):
+        rows = min(chunk, plan.resamples - start)
+        offsets = np.arange(rows)[:, None] * clusters
+        weights = np.zeros(rows * clusters, dtype=np.float32)
+        for stratum in design.strata:
+            drawn = stratum[generator.integers(0, stratum.size, size=(rows, stratum.size), dtype=np.int32)]
+            weights += np.bincount((drawn + offsets).ravel(), minlength=weights.size).astype(np.float32)
+        yield weights.reshape(rows, clusters)
+
+
+def _left_out(design: Design) -> Iterator[FloatArray]:
+    """Yield weights of the clusters with one group left out, and its stratum's others scaled up to its size."""
+    for stratum in design.strata:
+        groups = min(stratum.size, max(2, _JACKKNIFE_GROUPS * stratum.size // design.clusters))
+        for group in range(groups):
+            weights = np.ones(design.clusters)
+            out = stratum[group::groups]
+            if out.size < stratum.size:
+                weights[stratum] = stratum.size / (stratum.size - out.size)
+                weights[out] = 0.0
+            yield weights
+
+
+def _calls(metric: Callable[[FloatArray], npt.ArrayLike], weights: FloatArray) -> Callable[[FloatArray], FloatArray]:
+    shape = np.shape(metric(weights))
+
+    def checked(row: FloatArray) -> FloatArray:
+        value = np.asarray(metric(row), dtype=np.float64)
+        if value.shape != shape:
+            raise ValueError(f"the metric returned shape {shape} on the data and {value.shape} on a resample")
+        return value
+
+    return checked
+
+
+def _collect(
+    metric: Callable[[FloatArray], FloatArray], rows: Iterator[FloatArray], design: Design, plan: BootstrapPlan
+) -> Bootstrap:
+    point = metric(np.ones(design.clusters))
+    replicates = np.stack([metric(row) for row in rows], axis=-1)
+    jackknife = None
+    if plan.method == "bca":
+        jackknife = np.stack([metric(np.ceil(row).clip(0, 1)) for row in _left_out(design)], axis=-1)
+    return Bootstrap(point, replicates, jackknife, design, plan)
+
+
+def _defined(draws: Replicates) -> Replicates | None:
+    """Return the defined resamples; None where they are too few or all equal."""
+    finite = np.isfinite(draws)
+    if bool(finite.all()):
+        kept = draws
+    else:
+        kept = draws[finite]
+        if kept.size < _DEFINED_SHARE * draws.size:
+            return None
+    spread = float(kept.max() - kept.min())
+    return kept if spread > 1e-6 * float(np.abs(kept).max()) else None
+
+
+def _bias(draws: Replicates, estimate: float) -> float:
+    """Return BCa's z0; resamples equal to the estimate count half, which matters for lumpy scores."""
+    from scipy.special import ndtri
+
+    tolerance = 1e-6 * max(abs(estimate), float(np.abs(draws).max()))
+    below = np.count_nonzero(draws < estimate - tolerance)
+    equal = np.count_nonzero(np.abs(draws - estimate) <= tolerance)
+    share = (below + equal / 2) / draws.size
+    return float(ndtri(min(max(share, 0.5 / draws.size), 1 - 0.5 / draws.size)))
+
+
+def _acceleration(jackknife: Replicates) -> float:
+    values = jackknife[np.isfinite(jackknife)].astype(np.float64)
+    if values.size < 2:
+        return 0.0
+    influence = values.mean() - values
+    squares = float(np.dot(influence, influence))
+    return float(np.sum(influence**3)) / (6 * squares**1.5) if squares > 0 else 0.0
+
+
+def _shifted(bias: float, acceleration: float, z: float) -> float:
+    from scipy.special import ndtr
+
+    scale = 1 - acceleration * (bias + z)
+    # Beyond the pole of the correction the limit is the end of the resamples.
+    return float(ndtr(bias + (bias + z) / scale)) if scale > 0 else float(z > 0)
