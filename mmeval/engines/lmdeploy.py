@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from mmeval.core.errors import EngineError
+from mmeval.core.types import Request, Response
 from mmeval.engines.base import ModelSpec
 from mmeval.engines.checkpoint_engine import CheckpointEngine
 from mmeval.engines.identity import hash_checkpoint
@@ -27,9 +29,28 @@ SLOTS_GPU = 512
 SLOTS_CPU = 64
 
 
-def lmdeploy_engine(spec: ModelSpec) -> LmdeployEngine | OpenAIEngine:
+def lmdeploy_engine(spec: ModelSpec) -> LmdeployEngine | ServedLmdeploy:
     """The engine of an `lmdeploy:` model: a server's client with `--base-url`, a managed worker otherwise."""
-    return OpenAIEngine(spec) if spec.base_urls else LmdeployEngine(spec)
+    return ServedLmdeploy(spec) if spec.base_urls else LmdeployEngine(spec)
+
+
+class ServedLmdeploy(OpenAIEngine):
+    """A running `lmdeploy serve api_server`, whose stop strings are cut off here.
+
+    The server takes a stop string for every token that contains it, drops those tokens whole, and ignores a string of
+    several tokens; so it is sent none, and an answer may cost more tokens than it shows.
+    """
+
+    async def generate(self, request: Request) -> Response:
+        """See `Engine.generate`."""
+        sampling = request.sampling
+        if not sampling.stop:
+            return await super().generate(request)
+        whole = await super().generate(replace(request, sampling=replace(sampling, stop=())))
+        if whole.text is None:
+            return whole
+        places = [place for stop in sampling.stop if stop and (place := whole.text.find(stop)) >= 0]
+        return replace(whole, text=whole.text[: min(places)], finish_reason="stop") if places else whole
 
 
 class LmdeployEngine(CheckpointEngine):

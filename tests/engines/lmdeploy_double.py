@@ -79,7 +79,8 @@ class Double:
                 emit(int(input_ids[0, -1]))
                 return torch.tensor([stopped.is_set()])
 
-        sampled = bool(config.do_sample and config.top_k != 1)
+        # The real engine takes the temperature 0, which the server sends, for greedy.
+        sampled = bool(config.do_sample and config.top_k != 1 and config.temperature > 0)
         drawing = {"temperature": config.temperature, "top_k": config.top_k, "top_p": config.top_p}
         room = self.engine_config.session_len - width
         with self.turn:

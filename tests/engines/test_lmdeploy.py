@@ -18,10 +18,10 @@ from hypothesis import strategies as st
 from PIL import ImageFile
 
 from mmeval.core.errors import EngineError
-from mmeval.core.types import Request, Sampling
+from mmeval.core.types import Request, Response, Sampling
 from mmeval.engines import worker_main
 from mmeval.engines.base import SAMPLING_FIELDS
-from mmeval.engines.lmdeploy import SLOTS_CPU, LmdeployEngine
+from mmeval.engines.lmdeploy import SLOTS_CPU, LmdeployEngine, ServedLmdeploy
 from mmeval.engines.openai import OpenAIEngine
 from mmeval.engines.registry import advertised, create_engine, parse_model
 from mmeval.engines.worker import lmdeploy_serve
@@ -96,7 +96,27 @@ class TestEngine:
         assert "lmdeploy" in advertised()
         assert isinstance(create_engine(parse_model("lmdeploy:org/name")), LmdeployEngine)
         joined = create_engine(parse_model("lmdeploy:name", base_urls=("http://127.0.0.1:1/v1",)))
-        assert isinstance(joined, OpenAIEngine)
+        assert isinstance(joined, ServedLmdeploy)
+
+    def test_stop_strings_of_a_server_are_cut_off_here(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        sent: list[Request] = []
+
+        async def answer(_: OpenAIEngine, request: Request) -> Response:
+            sent.append(request)
+            failed = request.sampling.max_tokens == 1
+            return Response("timeout") if failed else Response("ok", text="a red square", finish_reason="length")
+
+        monkeypatch.setattr(OpenAIEngine, "generate", answer)
+        joined = ServedLmdeploy(parse_model("lmdeploy:name", base_urls=("http://127.0.0.1:1/v1",)))
+
+        def ask(*stop: str, max_tokens: int = 9) -> Response:
+            return asyncio.run(joined.generate(make_request(sampling=Sampling(max_tokens=max_tokens, stop=stop))))
+
+        assert (ask("are", "d squ").text, ask("d squ").finish_reason) == ("a re", "stop")
+        assert (ask("blue").text, ask("blue").finish_reason) == ("a red square", "length")
+        assert ask().text == "a red square"
+        assert ask("a", max_tokens=1).status == "timeout"
+        assert {request.sampling.stop for request in sent} == {()}
 
     def test_every_field_of_sampling_is_honoured(self) -> None:
         assert LmdeployEngine.supported_sampling == SAMPLING_FIELDS

@@ -293,8 +293,18 @@ def test_joining_a_server(
 ) -> None:
     port = free_port()
     command = [python, str(DOUBLE), "serve", "api_server", str(checkpoint), "--backend", "pytorch"]
-    command += ["--server-name", "127.0.0.1", "--server-port", str(port), "--model-name", "tiny"]
-    asked = [*synthetic_requests(10), make_request("word " * 9000, (still(RED),))]
+    command += [
+        "--server-name",
+        "127.0.0.1",
+        "--server-port",
+        str(port),
+        "--model-name",
+        "tiny",
+        "--max-batch-size",
+        "16",
+    ]
+    stopping = make_request("Describe the image.", (still(RED),), Sampling(max_tokens=20, stop=("red squ",)))
+    asked = [*synthetic_requests(10), stopping, make_request("word " * 9000, (still(RED),))]
 
     async def go(url: str) -> list[Response]:
         joined = create_engine(parse_model("lmdeploy:tiny", base_urls=(url,)))
