@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from mmeval.stats.correlation import correlation
 from mmeval.stats.intervals import FloatArray, Interval
+from mmeval.stats.resampling import BootstrapPlan
 
 Parameters: TypeAlias = Literal[4, 5]
 
@@ -52,7 +53,8 @@ def mapped_plcc(
     """
     if parameters not in (4, 5):
         raise ValueError(f"the mapping has 4 or 5 parameters, not {parameters}")
-    plain = correlation(predictions, scores, level=level)
+    plan = BootstrapPlan(level=level)
+    plain = correlation(predictions, scores, plan=plan)
     x, y = np.asarray(predictions, dtype=np.float64).ravel(), np.asarray(scores, dtype=np.float64).ravel()
     if plain.estimate is None:
         return MappedCorrelation(None, None, None, None, False, x.size, plain.note)
@@ -70,7 +72,7 @@ def mapped_plcc(
     standard = (x - centers[0]) / scales[0]
     place, linear = fit
     mapped = _basis(place, standard, parameters) @ linear * scales[1] + centers[1]
-    found = correlation(mapped, y, level=level)
+    found = correlation(mapped, y, plan=plan)
     if found.estimate is None:
         return MappedCorrelation(
             plain.estimate, plain.interval, None, None, False, x.size, "the mapping is constant: plain Pearson"

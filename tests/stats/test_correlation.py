@@ -11,6 +11,7 @@ from scipy import stats
 from mmeval.stats.correlation import Kind, compare_correlations, correlation
 from mmeval.stats.dependent_correlations import DependentCorrelations, meng_z, steiger_z, williams_t, zou_interval
 from mmeval.stats.logistic_mapping import mapped_plcc
+from mmeval.stats.resampling import BootstrapPlan
 
 KINDS: tuple[Kind, ...] = ("pearson", "spearman")
 PAIRS = st.lists(st.tuples(st.integers(-3, 3), st.integers(-3, 3)), max_size=12)
@@ -58,26 +59,31 @@ def test_bca_agrees_with_scipy(kind: Kind) -> None:
     expected = stats.bootstrap(
         (x, y), statistic, paired=True, vectorized=False, n_resamples=1000, method="BCa", rng=np.random.default_rng(2)
     ).confidence_interval
-    found = correlation(x, y, kind, interval="bca", resamples=8000, seed=3).interval
+    found = correlation(x, y, kind, interval="bootstrap", plan=BootstrapPlan(8000, 3, method="bca")).interval
     assert found is not None
-    assert found.method == "bca"
+    assert found.method == "bootstrap-bca"
     assert (found.low, found.high) == pytest.approx((expected.low, expected.high), abs=0.03)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_bca_is_reproducible_and_ignores_item_order(kind: Kind) -> None:
     x, _, y = _sample(30)
-    first = correlation(x, y, kind, interval="bca", resamples=500, seed=4)
-    assert first == correlation(x, y, kind, interval="bca", resamples=500, seed=4)
-    assert first.interval != correlation(x, y, kind, interval="bca", resamples=500, seed=5).interval
+    first = correlation(x, y, kind, interval="bootstrap", plan=BootstrapPlan(500, 4, method="bca"))
+    assert first == correlation(x, y, kind, interval="bootstrap", plan=BootstrapPlan(500, 4, method="bca"))
+    assert (
+        first.interval
+        != correlation(x, y, kind, interval="bootstrap", plan=BootstrapPlan(500, 5, method="bca")).interval
+    )
     assert "seed 4" in first.note
 
 
 def test_repeated_clusters_choose_the_cluster_bootstrap() -> None:
     x, _, y = _sample(40)
-    twice = correlation(np.repeat(x, 5), np.repeat(y, 5), clusters=np.repeat(np.arange(40), 5), resamples=4000)
+    twice = correlation(
+        np.repeat(x, 5), np.repeat(y, 5), clusters=np.repeat(np.arange(40), 5), plan=BootstrapPlan(4000, method="bca")
+    )
     naive = correlation(np.repeat(x, 5), np.repeat(y, 5))
-    once = correlation(x, y, interval="bca", resamples=4000)
+    once = correlation(x, y, interval="bootstrap", plan=BootstrapPlan(4000, method="bca"))
     assert twice.clusters == 40
     assert once.interval is not None
     assert twice.interval is not None
@@ -91,7 +97,7 @@ def test_repeated_clusters_choose_the_cluster_bootstrap() -> None:
 def test_no_table_gives_nan(rows: list[tuple[int, int]], kind: Kind, clustered: bool) -> None:
     x, y = [row[0] for row in rows], [row[1] for row in rows]
     labels = [value % 2 for value in range(len(rows))] if clustered else None
-    found = correlation(x, y, kind, interval="bca", clusters=labels, resamples=60)
+    found = correlation(x, y, kind, interval="bootstrap", clusters=labels, plan=BootstrapPlan(100, method="bca"))
     assert (found.estimate is None) == (len(set(x)) < 2 or len(set(y)) < 2)
     assert found.estimate is None or -1 <= found.estimate <= 1
     if found.interval is not None:
@@ -108,8 +114,8 @@ def test_extreme_values_do_not_overflow() -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_swapping_the_models_negates_the_difference(kind: Kind) -> None:
     a, b, reference = _sample(80)
-    forth = compare_correlations(a, b, reference, kind, resamples=2000)
-    back = compare_correlations(b, a, reference, kind, resamples=2000)
+    forth = compare_correlations(a, b, reference, kind, plan=BootstrapPlan(2000, method="bca"))
+    back = compare_correlations(b, a, reference, kind, plan=BootstrapPlan(2000, method="bca"))
     assert forth is not None
     assert back is not None
     assert forth.estimate == -back.estimate
@@ -127,7 +133,7 @@ def test_swapping_the_models_negates_the_difference(kind: Kind) -> None:
 def test_perfectly_correlated_models_do_not_differ() -> None:
     a, _, reference = _sample(50)
     for kind in KINDS:
-        found = compare_correlations(3 * a + 0.1, a, reference, kind, resamples=200)
+        found = compare_correlations(3 * a + 0.1, a, reference, kind, plan=BootstrapPlan(200, method="bca"))
         assert found is not None
         assert found.p_value == 1.0
         assert found.estimate == pytest.approx(0.0, abs=1e-12)
@@ -185,10 +191,6 @@ def test_refusals() -> None:
         correlation([1.0, math.nan], [1.0, 2.0])
     with pytest.raises(ValueError, match="labels"):
         correlation([1.0, 2.0], [1.0, 2.0], clusters=["x"])
-    with pytest.raises(ValueError, match="level"):
-        correlation([1.0, 2.0], [1.0, 2.0], level=1.0)
-    with pytest.raises(ValueError, match="resamples"):
-        correlation([1.0, 2.0], [1.0, 2.0], resamples=0)
 
 
 def test_mapping_recovers_a_planted_logistic() -> None:
