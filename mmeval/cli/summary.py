@@ -29,7 +29,7 @@ def print_outcome(outcome: Outcome, *, report: bool, as_json: bool, more: Mappin
     run = open_run(outcome.folder)
     rows = leaderboard(run) if (outcome.folder / "results.parquet").exists() else []
     path = None
-    if report and rows:
+    if report and (outcome.folder / "results.parquet").exists():  # an empty one says why it is empty
         from mmeval.reports.build import build_report
 
         path = build_report([run], outcome.folder / "report.html").path

@@ -15,6 +15,7 @@ from mmeval.core.errors import StorageError, UsageError
 from mmeval.core.resources import resource_dir
 from mmeval.reports.charts import PALETTE, dot_chart, label_extent
 from mmeval.reports.corpus import Corpus, read_corpus
+from mmeval.reports.failures import empty_notices
 from mmeval.reports.format import count, plural
 from mmeval.reports.images import Thumbnails
 from mmeval.reports.names import RunNames, name_runs
@@ -71,7 +72,7 @@ def build_report(
 def _values(names: Sequence[RunNames], tables: Tables, corpus: Corpus) -> dict[str, Any]:
     """Everything in the template that does not depend on how many samples fit."""
     runs = [provenance(entry) for entry in names]
-    rows = sum(len(entry.run.results(["outcome"])) for entry in names)
+    rows, empty = empty_notices(names)
     models = [f"{column.model} · {column.condition}" if column.condition else column.model for column in tables.columns]
     facts = [
         plural(len(corpus.models), "model"),
@@ -84,6 +85,7 @@ def _values(names: Sequence[RunNames], tables: Tables, corpus: Corpus) -> dict[s
         "facts": facts,
         "version": __version__,
         "runs": runs,
+        "empty": empty,
         "tables": tables,
         "charts": _charts(tables, models),
         "browser": {

@@ -176,6 +176,14 @@ def test_unknown_command_names_the_nearest(mmeval: Callable) -> None:
     assert "run" in found.err
 
 
+def test_a_run_in_which_everything_failed_has_a_report(mmeval: Callable, tmp_path: Path) -> None:
+    found = mmeval("run", "-m", "fake", "-t", "synthetic/attribute", "--limit", "4", "--attempts", "1", "-o", "r",
+                   "--engine-arg", "failure_share=1")  # fmt: skip
+    assert found.code == 6, found.err
+    page = (tmp_path / "r/report.html").read_text()
+    assert "fake: none of 4 rows could be scored (4 error). Why: injected error (4×)" in page
+
+
 def test_each_model_keeps_its_own_prompt(mmeval: Callable, tmp_path: Path) -> None:
     found = mmeval("run", "-m", "chance,fake,fake:b", "-t", "synthetic/point", "--limit", "3", "-o", "r",
                    "--profile", "qwen3-vl", "--no-report")  # fmt: skip

@@ -324,6 +324,7 @@ def make_run() -> Callable[..., Run]:
         models: tuple[str, ...] = MODELS,
         seed: int = 7,
         own_prompts: int = 0,
+        failed: int = 0,
         **more: Any,
     ) -> Run:
         rng = random.Random(seed)
@@ -345,11 +346,19 @@ def make_run() -> Callable[..., Run]:
             )
         if own_prompts:
             tasks.append(task_record("text/own", "reading", "A prompt for each profile", ["accuracy"], own_prompts))
+        if failed:
+            tasks.append(task_record("text/failed", "reading", "Nothing works", ["accuracy"], failed))
         run = RunFolder(folder, models, tasks, repeats=2)
         add_count(run, 0, rng, count)
         add_box(run, 1, rng, box)
         if hostile:
             add_hostile(run, 2, rng)
+        for number in range(failed):
+            error = {"outcome": "error", "status": "error", "error": "HTTP 500: broken\nmore of it"}
+            unsupported = {"outcome": "unsupported", "status": "unsupported", "error": "this model takes no video"}
+            answer = unsupported if number == 0 else error
+            sample = {"id": f"failed-{number}", "question": "Say needle.", "target": "needle"}
+            run.add(len(tasks) - 1, sample, {(name, 0): answer for name in models})
         for number in range(own_prompts):
             prompts = dict.fromkeys(models, "Where? In pixels.") | {models[0]: "Where? From 0 to 1000."}
             sample = {"id": f"own-{number}", "question": "Where?", "target": "here", "prompts": prompts}

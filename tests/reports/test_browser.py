@@ -111,8 +111,61 @@ def test_each_model_stands_below_the_prompt_that_it_was_sent(
             assert await page.run(MATCHES) == "2 of 2 samples"
             first, *others = run.models
             assert await page.run(sections) == " | ".join(
-                [f"standard: {first}", "Where? From 0 to 1000.", first, f"standard: {', '.join(others)}", "Where? In pixels.", *others]
+                [
+                    f"standard: {first}",
+                    "Where? From 0 to 1000.",
+                    first,
+                    f"standard: {', '.join(others)}",
+                    "Where? In pixels.",
+                    *others,
+                ]
             )
+
+    asyncio.run(check())
+
+
+NOTICES = "[...document.querySelectorAll('main > .notice')].map((node) => node.textContent).join(' | ')"
+LEADERBOARD = "document.getElementById('leaderboard').textContent"
+
+
+def test_a_run_without_rows_says_what_happened(chromium: Any, make_run: Callable[..., Run], tmp_path: Path) -> None:
+    run = make_run(tmp_path / "none", count=0, box=0, hostile=False, status="interrupted")
+    stopped = make_run(tmp_path / "stopped", count=0, box=0, hostile=False, status="incomplete",
+                       notes=["stopped early: the disk is full"])  # fmt: skip
+    build_report([run], tmp_path / "none.html")
+    build_report([stopped], tmp_path / "stopped.html")
+
+    async def check() -> None:
+        async with chromium.browser() as page:
+            await page.open((tmp_path / "none.html").as_uri())
+            started = "!document.getElementById('theme').hidden && document.getElementById('loading').hidden"
+            await page.until(started)
+            assert not await page.run(READY), "no browser where there is nothing to browse"
+            assert "none has no rows: it was interrupted before the first answer" in await page.run(NOTICES)
+            assert "There is nothing to compare" in await page.run(LEADERBOARD)
+            assert await page.run("document.querySelectorAll('#leaderboard table, #leaderboard figure').length") == 0
+            assert "no samples to show" in await page.run("document.getElementById('samples').textContent")
+            await page.open((tmp_path / "stopped.html").as_uri())
+            assert "stopped has no rows: stopped early: the disk is full." in await page.run(NOTICES)
+
+    asyncio.run(check())
+
+
+def test_a_model_whose_every_row_failed_says_why(chromium: Any, make_run: Callable[..., Run], tmp_path: Path) -> None:
+    run = make_run(tmp_path / "failed", count=0, box=0, hostile=False, failed=5)
+    build_report([run], tmp_path / "failed.html")
+
+    async def check() -> None:
+        async with chromium.browser() as page:
+            await page.open((tmp_path / "failed.html").as_uri())
+            await page.until(READY)
+            notices = await page.run(NOTICES)
+            for model in run.models:
+                assert f"{model}: none of 5 rows could be scored (4 error, 1 unsupported). Why: " in notices
+            assert "HTTP 500: broken (4×); this model takes no video (1×)" in notices
+            assert "0 % covered" in await page.run(LEADERBOARD)
+            assert await page.run(MATCHES) == "5 of 5 samples"
+            assert "this model takes no video" in await page.run("document.getElementById('detail').textContent")
 
     asyncio.run(check())
 
