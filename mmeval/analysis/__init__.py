@@ -1,0 +1,1 @@
+"""Results tables to typed findings: comparisons, gates, diagnoses."""

@@ -18,6 +18,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("mmeval.cli.run:run", "Ask models, score the answers, write a run folder and a report."),
     "tasks": ("mmeval.cli.tasks:tasks", "List, show, check and create task cards."),
     "import": ("mmeval.cli.import_:import_", "Turn predictions from elsewhere into a run folder."),
+    "compare": ("mmeval.cli.compare:compare", "Compare runs: is the candidate better, or is it noise?"),
     "report": ("mmeval.cli.report:report", "Write the HTML report of one or more runs."),
     "cache": ("mmeval.cli.cache:cache", "Inspect the response cache."),
     "doctor": ("mmeval.cli.doctor:doctor", "Say what works here, what does not, and what to do."),

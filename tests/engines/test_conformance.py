@@ -173,7 +173,7 @@ def test_truncation_is_reported(model: Bench) -> None:
 
 def test_seeds_decide_sampled_answers(model: Bench) -> None:
     def sampled(seed: int) -> Any:
-        return make_request("Describe the image.", (still(RED),), Sampling(temperature=5.0, seed=seed, max_tokens=12))
+        return make_request("Describe the image.", (still(RED),), Sampling(temperature=2.0, seed=seed, max_tokens=12))
 
     first = model.ask(*(sampled(seed) for seed in range(6)))
     again = model.ask(*(sampled(seed) for seed in reversed(range(6))))

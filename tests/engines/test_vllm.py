@@ -294,17 +294,19 @@ class TestRealEngine:
 
     @pytest.mark.parametrize("victim", ["engine core", "worker"])
     def test_a_killed_process_costs_no_answer(self, vllm: Managed, victim: str) -> None:
-        # So hot that no answer ends early: all are in flight when the process dies.
-        sampling = Sampling(temperature=5.0, seed=7, max_tokens=300)
+        sampling = Sampling(temperature=2.0, seed=7, max_tokens=60)
         requests = [make_request(f"Describe the image. {n}", (still(RED),), sampling) for n in range(16)]
         before = vllm.engine.worker.total_restarts
         expected = [answer.text for answer in vllm.ask(*requests)]
 
         async def kill_in_the_middle() -> list[Response]:
-            tasks = [asyncio.create_task(vllm.engine.generate(request)) for request in requests]
-            await asyncio.wait(tasks, timeout=0.3)
             leader = vllm.engine.worker.pid
-            os.kill(leader if victim == "worker" else engine_core_of(leader), signal.SIGKILL)
+            core = engine_core_of(leader)
+            os.kill(core, signal.SIGSTOP)  # so that all requests are in flight when the process dies
+            tasks = [asyncio.create_task(vllm.engine.generate(request)) for request in requests]
+            await asyncio.sleep(0.5)
+            assert not any(task.done() for task in tasks)
+            os.kill(leader if victim == "worker" else core, signal.SIGKILL)
             return list(await asyncio.gather(*tasks))
 
         answers = vllm.runner.run(kill_in_the_middle())

@@ -1,0 +1,322 @@
+"""Two runs to aligned scores: what may be compared, and which items are on both sides."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mmeval.core.errors import ComparisonError, UsageError, unknown
+from mmeval.metrics import Metric, get_metric
+from mmeval.metrics.summary import collect, metric_per_sample
+from mmeval.runs.folder import Run, open_run, subset_pairs
+from mmeval.runs.manifest import TaskRecord
+from mmeval.runs.rescore import rescored
+from mmeval.stats.intervals import FloatArray
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_COLUMNS = (
+    "model", "task", "protocol", "condition", "sample_id", "repeat", "cluster", "item_hash", "outcome", "score",
+    "correct", "scores", "finish_reason", "subsets", "response", "status", "error",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class PairingOptions:
+    """What the user allows."""
+
+    allow_missing: bool = False
+    """Compare the items that both sides have, instead of refusing."""
+    allow_protocol: bool = False
+    """Compare although the questions were asked in different ways."""
+    tasks: tuple[str, ...] = ()
+    """Names of the tasks to compare; all when empty."""
+    metric: str | None = None
+    """Metric instead of each card's primary one."""
+    task_paths: tuple[str, ...] = ()
+    """Folders with further cards, for scoring again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One model of one run."""
+
+    run: Run
+    model: str
+    label: str
+    """Unique name for tables."""
+
+
+@dataclass(frozen=True, slots=True)
+class PairedScores:
+    """Aligned scores of two sides on one task under one condition, free of NaN."""
+
+    task: str
+    protocol: str
+    condition: str
+    metric: str
+    binary: bool
+    """Every score is 0 or 1: a yes-or-no metric with one answer per item."""
+    items: tuple[str, ...]
+    """Sample ids (of the baseline), shape (n,)."""
+    base: FloatArray
+    """Score of each item, the mean over its repeats, shape (n,)."""
+    candidate: FloatArray
+    """The same for the candidate."""
+    clusters: tuple[str, ...]
+    """Cluster label of each item."""
+    subsets: tuple[tuple[tuple[str, str], ...], ...]
+    """(column, label) pairs of each item."""
+    union: int
+    """Items on either side."""
+    rescored: int
+    """Rows that were scored again because the two runs were scored in different ways."""
+    notes: tuple[str, ...] = ()
+
+    @property
+    def coverage(self) -> float:
+        """Share of all items that are in the comparison."""
+        return len(self.items) / self.union if self.union else 0.0
+
+    def take(self, rows: Sequence[int]) -> PairedScores:
+        """The same for some of the items; coverage is then of those alone."""
+        index = list(rows)
+        return PairedScores(
+            self.task,
+            self.protocol,
+            self.condition,
+            self.metric,
+            self.binary,
+            tuple(self.items[i] for i in index),
+            self.base[index],
+            self.candidate[index],
+            tuple(self.clusters[i] for i in index),
+            tuple(self.subsets[i] for i in index),
+            len(index),
+            self.rescored,
+            self.notes,
+        )
+
+
+def open_sides(addresses: Sequence[str]) -> list[Side]:
+    """Open `RUN` or `RUN#MODEL`, one model each.
+
+    Raises:
+        UsageError: a run with several models that names none of them, or one side given twice.
+        DataError: no run folder.
+    """
+    sides = []
+    for address in addresses:
+        run = open_run(address)
+        if len(run.models) != 1:
+            listed = ", ".join(f"{address}#{name}" for name in run.models)
+            raise UsageError(f"{address} holds {len(run.models)} models", remedy=f"name one: {listed}")
+        sides.append((run, run.models[0], str(address)))
+    if len({(str(run.path.resolve()), model) for run, model, _ in sides}) < len(sides):
+        raise UsageError("the same run and model is given twice", remedy="compare two different runs or models")
+    names = [model for _, model, _ in sides]
+    return [Side(run, model, model if names.count(model) == 1 else address) for (run, model, address) in sides]
+
+
+def pair_runs(base: Side, candidate: Side, options: PairingOptions) -> list[PairedScores]:
+    """Align everything that two sides have in common.
+
+    Raises:
+        ComparisonError: other items, another way of asking, rows without a score, nothing in common; each unless allowed.
+        UsageError: a task or metric that neither side has.
+    """
+    tables = [_table(side) for side in (base, candidate)]
+    found: list[PairedScores] = []
+    for record, other in _common_tasks(base, candidate, options):
+        for condition in base.run.manifest.conditions:
+            frames = [_select(table, one, condition) for table, one in zip(tables, (record, other), strict=True)]
+            if all(frame.empty for frame in frames):
+                continue
+            if any(frame.empty for frame in frames):
+                if options.allow_missing:
+                    continue
+                side = base if frames[0].empty else candidate
+                raise ComparisonError(
+                    f"task {record.name}: {side.label} has no rows under condition {condition}",
+                    remedy="run that condition too, or add --allow-missing",
+                )
+            found.append(_pair((base, candidate), (record, other), frames, condition, options))
+    if not found:
+        raise ComparisonError(
+            f"{base.label} and {candidate.label} have no task and condition in common",
+            remedy="give two runs of the same tasks",
+        )
+    return found
+
+
+def _table(side: Side) -> pd.DataFrame:
+    frame = side.run.results(list(_COLUMNS))
+    return frame[frame["model"] == side.model]
+
+
+def _select(table: pd.DataFrame, record: TaskRecord, condition: str) -> pd.DataFrame:
+    chosen = (table["task"] == record.name) & (table["protocol"] == record.protocol) & (table["condition"] == condition)
+    return table[chosen]
+
+
+def _common_tasks(base: Side, candidate: Side, options: PairingOptions) -> list[tuple[TaskRecord, TaskRecord]]:
+    ours, theirs = base.run.manifest.tasks, candidate.run.manifest.tasks
+    for name in options.tasks:
+        if not any(record.name == name for record in (*ours, *theirs)):
+            raise unknown("task in these runs", name, sorted({record.name for record in (*ours, *theirs)}))
+    wanted = [record for record in ours if not options.tasks or record.name in options.tasks]
+    pairs = []
+    for record in wanted:
+        exact = [o for o in theirs if (o.name, o.protocol) == (record.name, record.protocol)]
+        other = exact or [o for o in theirs if o.name == record.name]
+        if not other:
+            if not options.allow_missing:
+                raise ComparisonError(
+                    f"task {record.name} is in {base.label} only",
+                    remedy="name the tasks with --task, or add --allow-missing",
+                )
+            continue
+        _check_asked(record, other[0], options)
+        pairs.append((record, other[0]))
+    alone = [
+        o.name for o in theirs if all(o.name != r.name for r in ours) and (not options.tasks or o.name in options.tasks)
+    ]
+    if alone and not options.allow_missing:
+        raise ComparisonError(
+            f"task {alone[0]} is in {candidate.label} only", remedy="name the tasks with --task, or add --allow-missing"
+        )
+    return pairs
+
+
+def _check_asked(record: TaskRecord, other: TaskRecord, options: PairingOptions) -> None:
+    if options.allow_protocol:
+        return
+    if record.protocol != other.protocol:
+        raise ComparisonError(
+            f"task {record.name}: protocol {record.protocol} on one side, {other.protocol} on the other",
+            remedy="run both with the same protocol, or add --allow-protocol",
+        )
+    if record.ask_digest != other.ask_digest:
+        raise ComparisonError(
+            f"task {record.name}: the two runs were asked in different ways (prompt, media or decoding)",
+            remedy="compare run.json of both; run both alike, or add --allow-protocol",
+        )
+
+
+def _pair(
+    sides: tuple[Side, Side],
+    records: tuple[TaskRecord, TaskRecord],
+    frames: list[pd.DataFrame],
+    condition: str,
+    options: PairingOptions,
+) -> PairedScores:
+    record = records[0]
+    again = 0
+    if records[0].score_digest != records[1].score_digest:
+        frames = [
+            rescored(side.run, one, frame, options.task_paths)
+            for side, one, frame in zip(sides, records, frames, strict=True)
+        ]
+        again = sum(len(frame) for frame in frames)
+    metric = _metric(record, options)
+    hashes = [_by_hash(side, record, frame) for side, frame in zip(sides, frames, strict=True)]
+    both = [item for item in hashes[0] if item in hashes[1]]
+    union = len(hashes[0].keys() | hashes[1].keys())
+    _check_items(sides, record, hashes, len(both), union, options)
+    values = [_per_sample(metric, frame) for frame in frames]
+    scored = [i for i in both if hashes[0][i] in values[0] and hashes[1][i] in values[1]]
+    _check_scores(sides, record, len(both) - len(scored), options)
+    if not scored:
+        raise ComparisonError(f"task {record.name}: no item has a score on both sides", remedy="run both again")
+    rows = {str(row["sample_id"]): row for row in frames[0].to_dict("records")}
+    ids = [hashes[0][item] for item in scored]
+    single = all(frame["repeat"].nunique() == 1 for frame in frames)
+    notes = []
+    if again:
+        notes.append(f"{again} rows of both sides were scored again: the runs had been scored in different ways")
+    if len(scored) < union:
+        notes.append(f"{union - len(scored)} of {union} items are on one side only or have no score there")
+    return PairedScores(
+        record.name,
+        record.protocol,
+        condition,
+        metric.name,
+        metric.binary and single and metric.k is None,
+        tuple(ids),
+        np.array([values[0][hashes[0][item]] for item in scored], dtype=np.float64),
+        np.array([values[1][hashes[1][item]] for item in scored], dtype=np.float64),
+        tuple(_label(rows[name]["cluster"], name) for name in ids),
+        tuple(tuple(subset_pairs(rows[name]["subsets"])) for name in ids),
+        union,
+        again,
+        tuple(notes),
+    )
+
+
+def _metric(record: TaskRecord, options: PairingOptions) -> Metric:
+    if options.metric is None:
+        return get_metric(record.metrics[0])
+    return get_metric(options.metric)
+
+
+def _by_hash(side: Side, record: TaskRecord, frame: pd.DataFrame) -> dict[str, str]:
+    """Item hash -> sample id."""
+    found: dict[str, str] = {}
+    rows = frame.drop_duplicates("sample_id")
+    for item, sample in zip(rows["item_hash"], rows["sample_id"], strict=True):
+        key = item if isinstance(item, str) and item else f"sample:{sample}"
+        if key in found:
+            raise ComparisonError(
+                f"task {record.name}: samples {found[key]!r} and {sample!r} of {side.label} are the same item",
+                remedy="give every item an id of its own",
+            )
+        found[key] = str(sample)
+    return found
+
+
+def _check_items(
+    sides: tuple[Side, Side],
+    record: TaskRecord,
+    hashes: list[dict[str, str]],
+    both: int,
+    union: int,
+    options: PairingOptions,
+) -> None:
+    if both == union or (options.allow_missing and both):
+        return
+    only = [len(mine.keys() - others.keys()) for mine, others in ((hashes[0], hashes[1]), (hashes[1], hashes[0]))]
+    changed = sum(1 for name in set(hashes[0].values()) & set(hashes[1].values())) - both
+    detail = f"; {changed} of them have the same id but another content" if changed > 0 else ""
+    raise ComparisonError(
+        f"task {record.name}: the items differ: {only[0]} in {sides[0].label} only, {only[1]} in {sides[1].label} only,"
+        f" {both} in both{detail}",
+        remedy="run both with the same --limit, --seed and data"
+        + (", or add --allow-missing to compare what both have" if both else ""),
+    )
+
+
+def _check_scores(sides: tuple[Side, Side], record: TaskRecord, missing: int, options: PairingOptions) -> None:
+    if missing and not options.allow_missing:
+        raise ComparisonError(
+            f"task {record.name}: {missing} items have no score in {sides[0].label} or {sides[1].label}"
+            " (error, unscored or unsupported rows)",
+            remedy="run the same commands again to complete them, or add --allow-missing",
+        )
+
+
+def _per_sample(metric: Metric, frame: pd.DataFrame) -> dict[str, float]:
+    names = ("score", "correct", "scores", "outcome", "cluster", "sample_id", "repeat")
+    scores = collect(metric, {name: frame[name].tolist() for name in names})
+    grouped: dict[str, list[float]] = {}
+    for value, sample in zip(scores.values.tolist(), scores.samples, strict=True):
+        grouped.setdefault(str(sample), []).append(value)
+    return metric_per_sample(metric, grouped)
+
+
+def _label(cluster: Any, sample: str) -> str:
+    # A prefix keeps a sample's own cluster apart from a declared one of the same name.
+    return f"c:{cluster}" if isinstance(cluster, str) and cluster else f"s:{sample}"

@@ -1,0 +1,97 @@
+"""`mmeval compare`."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+import orjson
+
+if TYPE_CHECKING:
+    from mmeval.analysis.comparison import ComparisonReport
+
+PIPE_WIDTH = 160
+SHOWN_FLIPS = 10
+
+
+@click.command(context_settings={"show_default": True})
+@click.argument("base", metavar="BASE")
+@click.argument("candidates", metavar="CANDIDATE...", nargs=-1, required=True)
+@click.option("--independent", is_flag=True, help="Take items as independent even where clusters repeat.")
+@click.option("--allow-missing", is_flag=True, help="Compare the items that both have, and say how many are left out.")
+@click.option("--allow-protocol", is_flag=True, help="Compare although the questions were asked in different ways.")
+@click.option("--task", "tasks", multiple=True, metavar="TASK", help="Compare only this task (repeatable).")
+@click.option("--metric", metavar="METRIC", help="Metric instead of each card's primary one.")
+@click.option("--by", multiple=True, metavar="SUBSET", help="Also by this subset column (repeatable), or `all`.")
+@click.option("--level", type=click.FloatRange(0.5, 0.9999), default=0.95, help="Confidence level of the intervals.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, help="Of permutation tests.")
+@click.option("--task-path", "task_paths", multiple=True, type=click.Path(), help="Folder with further task cards.")
+@click.option("--flips", is_flag=True, help="Also list the items that were lost and gained.")
+@click.option("--json", "form", flag_value="json", help="Print JSON.")
+@click.option("--csv", "form", flag_value="csv", help="Print CSV with full precision.")
+@click.option("--markdown", "form", flag_value="markdown", help="Print Markdown.")
+@click.option("--latex", "form", flag_value="latex", help="Print a booktabs table.")
+def compare(
+    base: str,
+    candidates: tuple[str, ...],
+    independent: bool,
+    allow_missing: bool,
+    allow_protocol: bool,
+    tasks: tuple[str, ...],
+    metric: str | None,
+    by: tuple[str, ...],
+    level: float,
+    seed: int,
+    task_paths: tuple[str, ...],
+    flips: bool,
+    form: str | None,
+) -> int:
+    """Say whether a candidate is better than the baseline, or whether the difference is noise.
+
+    Runs join on their items. Exit code 5 means that they must not be compared as they are.
+
+    \b
+    Examples:
+      mmeval compare runs/base runs/candidate
+      mmeval compare 'runs/r#tiny-early' 'runs/r#tiny' --by all
+      mmeval compare runs/a runs/b runs/c --latex > table.tex
+    """
+    from mmeval.analysis.comparison import ComparisonOptions, compare_runs, report_json
+    from mmeval.analysis.pairing import PairingOptions, open_sides
+
+    pairing = PairingOptions(allow_missing, allow_protocol, tasks, metric, task_paths)
+    options = ComparisonOptions(pairing, independent, by, level, seed=seed)
+    report = compare_runs(open_sides([base, *candidates]), options)
+    if form == "json":
+        click.echo(orjson.dumps(report_json(report), option=orjson.OPT_INDENT_2).decode())
+    elif form is not None:
+        from mmeval.reports import comparison_tables as tables
+
+        writers = {"csv": tables.csv_text, "markdown": tables.markdown, "latex": tables.latex}
+        click.echo(writers[form](report), nl=False)
+    else:
+        _print(report, flips)
+    return 0
+
+
+def _print(report: ComparisonReport, flips: bool) -> None:
+    from rich.console import Console
+
+    from mmeval.reports.comparison_tables import footnotes, ranking_lines, terminal_tables
+
+    console = Console(width=None if sys.stdout.isatty() else PIPE_WIDTH)
+    for table in terminal_tables(report):
+        console.print(table)
+    for ranking in report.rankings:
+        click.echo("\n".join(ranking_lines(ranking)) + "\n")
+    for note in footnotes(report):
+        click.echo(note)
+    if flips:
+        for one in report.comparisons:
+            if one.subset is None:
+                for word, items in (("lost", one.lost), ("gained", one.gained)):
+                    shown = ", ".join(items[:SHOWN_FLIPS]) + (" …" if len(items) > SHOWN_FLIPS else "")
+                    click.echo(
+                        f"{one.candidate_name}, {one.task}: {word} {len(items)}" + (f": {shown}" if items else "")
+                    )

@@ -1,0 +1,239 @@
+"""`mmeval compare` as text: terminal, Markdown, CSV and LaTeX with the same numbers."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from mmeval.analysis.comparison import Comparison, ComparisonReport, Ranking
+from mmeval.stats.intervals import Interval
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+NAMES = (
+    "task",
+    "condition",
+    "subset",
+    "n",
+    "base",
+    "candidate",
+    "delta",
+    "interval",
+    "p",
+    "p adj.",
+    "lost/gained",
+    "MDE",
+)
+UNIT_METRICS = ("accuracy", "mra", "iou", "pass@")
+
+
+def cells(one: Comparison) -> list[str]:
+    """One row of every table, in the order of `NAMES`."""
+    percent = _is_share(one)
+    return [
+        f"{one.task}@{one.protocol}" if one.protocol not in ("", "default") else one.task,
+        one.condition,
+        "=".join(one.subset) if one.subset else "",
+        str(one.n) if one.clusters == one.n else f"{one.n} ({one.clusters} clusters)",
+        _value(one.base, percent),
+        _value(one.candidate, percent),
+        _signed(one.delta, percent),
+        _interval(one.interval, percent),
+        p_text(one.p),
+        p_text(one.p_adjusted),
+        f"{len(one.lost)}/{len(one.gained)}",
+        "–" if one.mde is None else _value(one.mde, percent),
+    ]
+
+
+def _is_share(one: Comparison) -> bool:
+    return one.metric.startswith(UNIT_METRICS)
+
+
+def _value(value: float, percent: bool) -> str:
+    return f"{100 * value:.1f}" if percent else f"{value:.4g}"
+
+
+def _signed(value: float, percent: bool) -> str:
+    return f"{100 * value:+.1f}" if percent else f"{value:+.4g}"
+
+
+def _interval(interval: Interval | None, percent: bool) -> str:
+    if interval is None:
+        return "–"
+    return f"[{_signed(interval.low, percent)}, {_signed(interval.high, percent)}]"
+
+
+def p_text(p: float) -> str:
+    """A p-value for people."""
+    return "<0.0001" if p < 0.0001 else f"{p:.4f}" if p < 0.001 else f"{p:.3f}"
+
+
+def footnotes(report: ComparisonReport) -> list[str]:
+    """What a reader must know beside the numbers: tests, intervals, corrections, and what was left out."""
+    found = [f"delta: candidate - {report.base}; shares, deltas and MDE in percentage points; lost/gained: items"]
+    tests = sorted(
+        {f"{one.test} ({one.interval.method} interval)" if one.interval else one.test for one in report.comparisons}
+    )
+    found.append(f"test: {', '.join(tests)}; two-sided")
+    wholes = sum(one.subset is None for one in report.comparisons)
+    parts = len(report.comparisons) - wholes
+    found.append(
+        f"p adj.: Holm over {wholes} comparison{'s' if wholes != 1 else ''}"
+        + (f"; Benjamini-Hochberg over {parts} subsets" if parts else "")
+    )
+    found.append("MDE: the smallest difference that such data detect with 80 % power at two-sided 0.05")
+    notes = dict.fromkeys(
+        f"{one.task}: {note}" for one in report.comparisons if one.subset is None for note in one.notes
+    )
+    return [*found, *notes]
+
+
+def terminal_tables(report: ComparisonReport) -> list[Table]:
+    """One `rich` table per candidate. Names are untrusted: they enter as plain text."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+    from rich.text import Text
+
+    tables = []
+    for candidate in report.candidates:
+        rows = [one for one in report.comparisons if one.candidate_name == candidate]
+        kept = _kept(rows)
+        table = Table(box=SIMPLE_HEAD, pad_edge=False, title=Text(f"{candidate} against {report.base}"))
+        for name in (NAMES[i] for i in kept):
+            table.add_column(name, justify="left" if name in ("task", "condition", "subset") else "right")
+        for one in rows:
+            style = "" if not one.significant else ("green" if one.delta > 0 else "red")
+            row = cells(one)
+            table.add_row(*(Text(_printable(row[i]), style=style if i in (6, 9) else "") for i in kept))
+        tables.append(table)
+    return tables
+
+
+def _kept(rows: Sequence[Comparison]) -> list[int]:
+    """Columns that say something: condition and subset only where they vary."""
+    hidden = set()
+    if len({one.condition for one in rows}) < 2:
+        hidden.add(1)
+    if all(one.subset is None for one in rows):
+        hidden.add(2)
+    return [place for place in range(len(NAMES)) if place not in hidden]
+
+
+def _printable(text: str) -> str:
+    return "".join(character if character.isprintable() else "?" for character in text)
+
+
+def ranking_lines(ranking: Ranking) -> list[str]:
+    """A ranking for people: groups, best first."""
+    values = dict(zip(ranking.models, ranking.values, strict=True))
+    share = ranking.metric.startswith(UNIT_METRICS)
+    lines = [f"{ranking.task}, {ranking.condition}, {ranking.n} items; groups not told apart (Holm, 0.05):"]
+    for place, group in enumerate(ranking.groups, 1):
+        lines.append(f"  {place}. " + ", ".join(f"{_printable(name)} {_value(values[name], share)}" for name in group))
+    if ranking.overall is not None:
+        lines.append(
+            f"  Cochran's Q {ranking.overall.statistic:.2f}, df {ranking.overall.degrees_of_freedom:g},"
+            f" p {p_text(ranking.overall.p_value)}"
+        )
+    return lines
+
+
+def markdown(report: ComparisonReport) -> str:
+    """A Markdown document."""
+    blocks = []
+    for candidate in report.candidates:
+        rows = [one for one in report.comparisons if one.candidate_name == candidate]
+        kept = _kept(rows)
+        head = "| " + " | ".join(NAMES[i] for i in kept) + " |"
+        rule = "|" + "|".join(" --- " if NAMES[i] in ("task", "condition", "subset") else " ---: " for i in kept) + "|"
+        body = ["| " + " | ".join(_markdown_cell(one, i) for i in kept) + " |" for one in rows]
+        blocks.append(
+            "\n".join([f"**{_markdown(candidate)}** against **{_markdown(report.base)}**", "", head, rule, *body])
+        )
+    blocks += ["\n".join(_markdown(line) for line in ranking_lines(ranking)) for ranking in report.rankings]
+    blocks.append("\n".join(f"- {_markdown(note)}" for note in footnotes(report)))
+    return "\n\n".join(blocks) + "\n"
+
+
+def _markdown_cell(one: Comparison, place: int) -> str:
+    text = cells(one)[place]
+    return text if NAMES[place] == "interval" else _markdown(text)
+
+
+def _markdown(text: str) -> str:
+    return re.sub(r"([\\`*_\[\]<>|])", r"\\\1", _printable(text))
+
+
+def csv_text(report: ComparisonReport) -> str:
+    """Full precision, one line per comparison."""
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(
+        ["base_model", "candidate_model", "task", "protocol", "condition", "subset", "metric", "n", "clusters", "coverage",
+         "base", "candidate", "delta", "ci_low", "ci_high", "ci_method", "test", "p", "p_adjusted", "adjust", "lost", "gained",
+         "mde", "rescored"]
+    )  # fmt: skip
+    for one in report.comparisons:
+        interval = one.interval
+        writer.writerow(
+            [one.base_name, one.candidate_name, one.task, one.protocol, one.condition,
+             "=".join(one.subset) if one.subset else "", one.metric, one.n, one.clusters, one.coverage, one.base,
+             one.candidate, one.delta, interval.low if interval else "", interval.high if interval else "",
+             interval.method if interval else "", one.test, one.p, one.p_adjusted, one.adjust, len(one.lost),
+             len(one.gained), "" if one.mde is None else one.mde, one.rescored]
+        )  # fmt: skip
+    return stream.getvalue()
+
+
+def latex(report: ComparisonReport) -> str:
+    """A booktabs table: models as rows, tasks as columns.
+
+    Bold: better than every other model by Holm-adjusted tests at 0.05 (over the tests of that task). A dagger: the best
+    value, not significantly better than all others.
+    """
+    wholes = [one for one in report.comparisons if one.subset is None]
+    columns = list(dict.fromkeys((one.task, one.condition) for one in wholes))
+    several = len({condition for _, condition in columns}) > 1
+    models = [report.base, *report.candidates]
+    head = " & ".join(["Model", *(_latex(f"{task} ({condition})" if several else task) for task, condition in columns)])
+    lines = [r"\begin{tabular}{l" + "r" * len(columns) + "}", r"\toprule", head + r" \\", r"\midrule"]
+    for model in models:
+        row = [_latex(model)]
+        row += [_latex_cell(report, wholes, model, task, condition) for task, condition in columns]
+        lines.append(" & ".join(row) + r" \\")
+    lines += [r"\bottomrule", r"\end{tabular}"]
+    notes = [f"% {note}" for note in footnotes(report)]
+    return "\n".join([*lines, *notes]) + "\n"
+
+
+def _latex_cell(report: ComparisonReport, wholes: Sequence[Comparison], model: str, task: str, condition: str) -> str:
+    here = [one for one in wholes if (one.task, one.condition) == (task, condition)]
+    values: dict[str, float] = {}
+    for one in here:
+        values.setdefault(one.base_name, one.base)
+        values.setdefault(one.candidate_name, one.candidate)
+    if model not in values:
+        return "--"
+    text = _value(values[model], _is_share(here[0]))
+    if values[model] < max(values.values()):
+        return text
+    ranking = next((r for r in report.rankings if (r.task, r.condition) == (task, condition)), None)
+    pairs = ranking.pairs if ranking is not None else here
+    against = [one for one in pairs if model in (one.base_name, one.candidate_name)]
+    best = all(one.significant and (one.delta > 0) == (one.candidate_name == model) for one in against)
+    return rf"\textbf{{{text}}}" if best else rf"{text}$^\dagger$"
+
+
+_LATEX = {
+    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
+    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
+}  # fmt: skip
+
+
+def _latex(text: str) -> str:
+    return "".join(_LATEX.get(character, character) for character in _printable(text))

@@ -1,0 +1,104 @@
+"""Scoring stored responses again with the cards of today, without a model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from mmeval.core.errors import ComparisonError, MmevalError
+from mmeval.core.types import AnswerContext, Response, Status, Verdict
+from mmeval.runs.folder import Run
+from mmeval.runs.manifest import TaskRecord
+from mmeval.tasks.registry import Registry
+from mmeval.tasks.task import Task
+from mmeval.verifiers.base import verify
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SCORE_COLUMNS = ("outcome", "score", "correct", "scores", "extracted", "verifier")
+"""Columns of the results table that scoring writes."""
+
+
+def todays_task(record: TaskRecord, task_paths: Sequence[str] = ()) -> Task:
+    """The task of a run's record as its card stands today.
+
+    Raises:
+        ComparisonError: when there is no such card, or it needs a judge.
+    """
+    try:
+        ((card, protocol),) = Registry([Path(path) for path in task_paths]).resolve(
+            [f"{record.name}@{record.protocol}" if record.protocol else record.name]
+        )
+        task = Task.load(card, protocol, None)
+    except (MmevalError, ValueError) as error:
+        reason = error.message if isinstance(error, MmevalError) else str(error)
+        raise ComparisonError(
+            f"task {record.name}@{record.protocol} cannot be scored again: {reason}",
+            remedy="score both runs with the same card and mmeval version",
+        ) from error
+    if task.card.answer.reads == "extraction":
+        raise ComparisonError(
+            f"task {record.name}@{record.protocol} scores what a judge has extracted, which is not scored again here",
+            remedy="import or run both sides with the same mmeval version",
+        )
+    return task
+
+
+def rescored(run: Run, record: TaskRecord, frame: pd.DataFrame, task_paths: Sequence[str] = ()) -> pd.DataFrame:
+    """Return rows of one task with their scores computed anew from the stored responses.
+
+    Args:
+        run: where the samples' targets and contexts are stored.
+        record: the task.
+        frame: its rows of the results table, with `response`, `finish_reason`, `status`, `error` and the score columns.
+        task_paths: folders with further cards.
+
+    Raises:
+        ComparisonError: see `todays_task`.
+    """
+    import pandas as pd
+
+    verifier = todays_task(record, task_paths).verifier
+    stored: dict[tuple[str, str], tuple[Any, AnswerContext]] = {}
+    columns = ["task", "protocol", "condition", "sample_id", "target", "choices", "context"]
+    for row in run.rows("samples", columns):
+        if (row["task"], row["protocol"]) == (record.name, record.protocol):
+            target = None if row["target"] is None else orjson.loads(row["target"])
+            stored[row["condition"], row["sample_id"]] = (target, _context(row))
+    verdicts = []
+    records: list[dict[str, Any]] = [dict(row) for row in frame.to_dict("records")]  # type: ignore[misc]
+    for row in records:
+        known = stored.get((row["condition"], row["sample_id"]))
+        if known is None or row["outcome"] == "error":
+            verdicts.append(Verdict(row["outcome"], row["score"], row["correct"], row["scores"] or {}))
+            continue
+        verdicts.append(verify(verifier, _response(row), *known))
+    found = frame.copy()
+    found["outcome"] = [verdict.outcome for verdict in verdicts]
+    found["score"] = [verdict.score for verdict in verdicts]
+    found["correct"] = [verdict.correct for verdict in verdicts]
+    found["scores"] = pd.Series([dict(verdict.scores) for verdict in verdicts], index=found.index, dtype=object)
+    return found
+
+
+def _context(row: dict[str, Any]) -> AnswerContext:
+    stored = orjson.loads(row["context"] or "{}")
+    pairs = {name: tuple(stored[name]) for name in ("image_size", "sent_size") if stored.get(name)}
+    return AnswerContext(
+        choices=tuple(row["choices"] or ()),
+        options=stored.get("options") or {},
+        coordinates=stored.get("coordinates", "pixels"),
+        coordinate_order=stored.get("coordinate_order", "xy"),
+        **pairs,
+    )
+
+
+def _response(row: dict[str, Any]) -> Response:
+    status: Status = row["status"] or "ok"
+    if status != "ok" or row["response"] is None:
+        return Response(status if status != "ok" else "error", error=row["error"])
+    return Response("ok", text=row["response"], finish_reason=row["finish_reason"])
