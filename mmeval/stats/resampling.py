@@ -141,7 +141,10 @@ class Bootstrap:
         estimate = float(self.point[candidate]) - float(self.point[baseline])
         if not math.isfinite(estimate):
             raise ValueError("the metric is undefined on the data: a subset without items, say")
-        draws = self.replicates[candidate] - self.replicates[baseline]
+        first, second = self.replicates[candidate], self.replicates[baseline]
+        draws = first - second
+        # Equal models summed in another order differ by rounding; that is no difference.
+        draws = np.where(np.abs(draws) <= 1e-6 * np.abs(first), 0.0, draws).astype(draws.dtype)
         jackknife = None if self.jackknife is None else self.jackknife[candidate] - self.jackknife[baseline]
         interval, p_value = self._limits(estimate, draws, jackknife)
         defined = _defined(draws)
@@ -260,19 +263,14 @@ def bootstrap_means(
     if members.ndim != 2 or members.shape[1] != design.n:
         raise ValueError(f"subsets must have shape (subsets, {design.n}), got {members.shape}")
     models, count = matrix.shape[0], members.shape[0]
-    sums, sizes = _cluster_sums(matrix, members, design)
-    point = _ratios(sums.sum(axis=0, keepdims=True), sizes.sum(axis=0, keepdims=True), models)[0]
-    replicates = np.empty((models * count, plan.resamples), dtype=np.float32)
+    parts = [_Part.of(matrix, member, design) for member in members]
+    point = _means(np.ones((1, design.clusters)), parts)[..., 0]
+    replicates = np.empty((models, count, plan.resamples), dtype=np.float32)
     start = 0
-    small_sums, small_sizes = sums.astype(np.float32), sizes.astype(np.float32)
     for chunk in _draws(design, plan):
-        means = _ratios(chunk @ small_sums, chunk @ small_sizes, models)
-        replicates[:, start : start + chunk.shape[0]] = means.T
+        replicates[..., start : start + chunk.shape[0]] = _means(chunk, parts)
         start += chunk.shape[0]
-    jackknife = None
-    if plan.method == "bca":
-        kept = np.stack(list(_left_out(design)))
-        jackknife = _ratios(kept @ sums, kept @ sizes, models).T
+    jackknife = _means(np.stack(list(_left_out(design))), parts) if plan.method == "bca" else None
     shape = (*data.shape[:-1], *(() if subsets is None else (count,)))
     return Bootstrap(
         point.reshape(shape),
@@ -283,22 +281,33 @@ def bootstrap_means(
     )
 
 
-def _cluster_sums(matrix: FloatArray, members: npt.NDArray[np.bool_], design: Design) -> tuple[FloatArray, FloatArray]:
-    """Return sums, shape (clusters, models * subsets), and sizes, shape (clusters, subsets)."""
-    clusters, (models, _), count = design.clusters, matrix.shape, members.shape[0]
-    sums, sizes = np.zeros((clusters, models * count)), np.zeros((clusters, count))
-    for s in range(count):
-        chosen = np.flatnonzero(members[s])
-        index = design.index[chosen]
-        sizes[:, s] = np.bincount(index, minlength=clusters)
-        for m in range(models):
-            sums[:, m * count + s] = np.bincount(index, weights=matrix[m, chosen], minlength=clusters)
-    return sums, sizes
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Sums of the scores by model, and items, of the clusters that a subset touches."""
+
+    clusters: IntArray
+    sums: FloatArray
+    """Shape (touched clusters, models)."""
+    sizes: FloatArray
+
+    @classmethod
+    def of(cls, matrix: FloatArray, member: npt.NDArray[np.bool_], design: Design) -> _Part:
+        items = np.flatnonzero(member)
+        clusters, index = np.unique(design.index[items], return_inverse=True)
+        sums = [np.bincount(index, weights=row[items], minlength=clusters.size) for row in matrix]
+        return cls(clusters, np.stack(sums, axis=1), np.bincount(index, minlength=clusters.size).astype(np.float64))
 
 
-def _ratios(sums: Replicates, sizes: Replicates, models: int) -> Replicates:
-    with np.errstate(divide="ignore", invalid="ignore"):  # an empty subset is undefined: NaN, dealt with later
-        return np.asarray(sums / np.tile(sizes, models))
+def _means(weights: Replicates, parts: list[_Part]) -> Replicates:
+    """Return the mean scores under each row of cluster weights, shape (models, subsets, rows)."""
+    results = []
+    for part in parts:
+        # A subset that covers few clusters needs few columns; without subsets this copies nothing.
+        chosen = weights if part.clusters.size == weights.shape[1] else weights[:, part.clusters]
+        totals = np.matmul(part.sums.T.astype(weights.dtype), chosen.T)
+        with np.errstate(divide="ignore", invalid="ignore"):  # an empty subset is undefined: NaN, dealt with later
+            results.append(totals / np.matmul(chosen, part.sizes.astype(weights.dtype)))
+    return np.stack(results, axis=1)
 
 
 def _draws(design: Design, plan: BootstrapPlan) -> Iterator[npt.NDArray[np.float32]]:
@@ -308,24 +317,23 @@ def _draws(design: Design, plan: BootstrapPlan) -> Iterator[npt.NDArray[np.float
     chunk = max(1, min(plan.resamples, _CHUNK_CELLS // clusters))
     for start in range(0, plan.resamples, chunk):
         rows = min(chunk, plan.resamples - start)
-        offsets = np.arange(rows)[:, None] * clusters
-        weights = np.zeros(rows * clusters, dtype=np.float32)
-        for stratum in design.strata:
-            drawn = stratum[generator.integers(0, stratum.size, size=(rows, stratum.size), dtype=np.int32)]
-            weights += np.bincount((drawn + offsets).ravel(), minlength=weights.size).astype(np.float32)
+        drawn = [
+            stratum[generator.integers(0, stratum.size, size=(rows, stratum.size), dtype=np.int32)]
+            for stratum in design.strata
+        ]
+        flat = np.concatenate(drawn, axis=1) + np.arange(rows)[:, None] * clusters
+        weights = np.bincount(flat.ravel(), minlength=rows * clusters).astype(np.float32)
         yield weights.reshape(rows, clusters)
 
 
 def _left_out(design: Design) -> Iterator[FloatArray]:
-    """Yield weights of the clusters with one group left out, and its stratum's others scaled up to its size."""
+    """Yield weights of the clusters, 0 for one group of clusters and 1 for the others."""
     for stratum in design.strata:
         groups = min(stratum.size, max(2, _JACKKNIFE_GROUPS * stratum.size // design.clusters))
         for group in range(groups):
             weights = np.ones(design.clusters)
-            out = stratum[group::groups]
-            if out.size < stratum.size:
-                weights[stratum] = stratum.size / (stratum.size - out.size)
-                weights[out] = 0.0
+            if groups > 1:  # the only cluster of a stratum is in every resample and moves nothing
+                weights[stratum[group::groups]] = 0.0
             yield weights
 
 
@@ -348,7 +356,7 @@ def _collect(
     replicates = np.stack([metric(row) for row in rows], axis=-1)
     jackknife = None
     if plan.method == "bca":
-        jackknife = np.stack([metric(np.ceil(row).clip(0, 1)) for row in _left_out(design)], axis=-1)
+        jackknife = np.stack([metric(row) for row in _left_out(design)], axis=-1)
     return Bootstrap(point, replicates, jackknife, design, plan)
 
 
