@@ -251,7 +251,7 @@ def bootstrap_means(
         the first axis where `scores` is a vector.
 
     Raises:
-        ValueError: when shapes do not match or a score is not finite.
+        ValueError: when shapes do not match, a score is not finite or a subset is empty.
     """
     data = np.asarray(scores, dtype=np.float64)
     matrix = np.atleast_2d(data)
@@ -262,6 +262,8 @@ def bootstrap_means(
     members = np.ones((1, design.n), dtype=bool) if subsets is None else np.asarray(subsets, dtype=bool)
     if members.ndim != 2 or members.shape[1] != design.n:
         raise ValueError(f"subsets must have shape (subsets, {design.n}), got {members.shape}")
+    if not bool(members.any(axis=1).all()):
+        raise ValueError(f"subset {int(np.argmin(members.any(axis=1)))} has no item")
     models, count = matrix.shape[0], members.shape[0]
     parts = [_Part.of(matrix, member, design) for member in members]
     point = _means(np.ones((1, design.clusters)), parts)[..., 0]
@@ -305,7 +307,7 @@ def _means(weights: Replicates, parts: list[_Part]) -> Replicates:
         # A subset that covers few clusters needs few columns; without subsets this copies nothing.
         chosen = weights if part.clusters.size == weights.shape[1] else weights[:, part.clusters]
         totals = np.matmul(part.sums.T.astype(weights.dtype), chosen.T)
-        with np.errstate(divide="ignore", invalid="ignore"):  # an empty subset is undefined: NaN, dealt with later
+        with np.errstate(divide="ignore", invalid="ignore"):  # a resample may miss a subset: NaN, set aside later
             results.append(totals / np.matmul(chosen, part.sizes.astype(weights.dtype)))
     return np.stack(results, axis=1)
 
