@@ -70,7 +70,7 @@ def rescored(run: Run, record: TaskRecord, frame: pd.DataFrame, task_paths: Sequ
             target = None if row["target"] is None else orjson.loads(row["target"])
             stored[row["condition"], row["sample_id"]] = (target, _context(row))
     verdicts = []
-    records: list[dict[str, Any]] = [dict(row) for row in frame.to_dict("records")]  # type: ignore[misc]
+    records = [{str(name): value for name, value in row.items()} for row in frame.to_dict("records")]
     for row in records:
         known = stored.get((row["condition"], row["sample_id"]))
         if known is None or row["outcome"] == "error":
