@@ -20,6 +20,9 @@ from mmeval.stats.scores import cluster_index, is_binary
 
 FEW_LABELS = 30
 """Below this many independent labelled items the normal interval is doubtful, and the note says so."""
+FEW_ERRORS = 15
+"""Likewise below this many labelled items on which a binary judge and the human differ: simulated coverage of 95%
+intervals is 0.92 to 0.93 there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,13 +146,19 @@ def ppi_mean(sample: JudgedSample, weight: float | None = None, level: float = 0
     if error <= 1e-12 * float(np.max(np.abs(human))):
         return _collapsed(found, human, level)
     half = normal_quantile(level) * error
+    interval = Interval(estimate - half, estimate + half, level, method)
+    return replace(found, interval=interval, note=_doubts(sample, chosen))
+
+
+def _doubts(sample: JudgedSample, weight: float) -> str:
+    human, judge, _ = sample.arrays
     independent = human.size if sample.clusters is None else len(set(sample.clusters))
-    note = (
-        f"fewer than {FEW_LABELS} independent labels: the interval may be too narrow"
-        if independent < FEW_LABELS
-        else ""
-    )
-    return replace(found, interval=Interval(estimate - half, estimate + half, level, method), note=note)
+    if independent < FEW_LABELS:
+        return f"fewer than {FEW_LABELS} independent labels: the interval may be too narrow"
+    errors = int(np.sum(human != judge))
+    if weight > 0 and errors < FEW_ERRORS and is_binary(human) and is_binary(judge):
+        return f"judge and human differ on {errors} labelled items only: the interval may be somewhat too narrow"
+    return ""
 
 
 def _ppi(sample: JudgedSample, weight: float) -> tuple[float, float | None, int | None]:
