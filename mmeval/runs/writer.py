@@ -141,17 +141,18 @@ class RunWriter:
 
     def _sample_rows(self) -> Iterator[dict[str, Any]]:
         """Rows in the order of task, condition, position, and then of the first model that was asked so."""
-        query = "SELECT task, condition, position, name, digest FROM asked ORDER BY task, condition, position, model"
-        for order, group in itertools.groupby(self._database.execute(query), key=lambda row: row[:3]):
+        query = (
+            "SELECT task, condition, position, name, digest, row FROM asked JOIN samples USING (task, condition, position, digest) "
+            "ORDER BY task, condition, position, model"
+        )
+        for _, group in itertools.groupby(self._database.execute(query), key=lambda row: row[:3]):
             names: dict[bytes, list[str | None]] = {}
-            for *_, name, digest in group:
+            rows: dict[bytes, bytes] = {}
+            for *_, name, digest, data in group:
                 names.setdefault(digest, []).append(name)
+                rows[digest] = data
             for digest, models in names.items():
-                found = self._database.execute(
-                    "SELECT row FROM samples WHERE task = ? AND condition = ? AND position = ? AND digest = ?",
-                    (*order, digest),
-                )
-                yield {**orjson.loads(found.fetchone()[0]), "models": None if None in models else models}
+                yield {**orjson.loads(rows[digest]), "models": None if None in models else models}
 
     def close(self) -> None:
         """Delete the working file and release the run."""
