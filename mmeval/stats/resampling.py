@@ -145,6 +145,8 @@ class Bootstrap:
         draws = first - second
         # Equal models summed in another order differ by rounding; that is no difference.
         draws = np.where(np.abs(draws) <= 1e-6 * np.abs(first), 0.0, draws).astype(draws.dtype)
+        if abs(estimate) <= 1e-12 * abs(float(self.point[candidate])):
+            estimate = 0.0
         jackknife = None if self.jackknife is None else self.jackknife[candidate] - self.jackknife[baseline]
         interval, p_value = self._limits(estimate, draws, jackknife)
         defined = _defined(draws)
