@@ -93,8 +93,9 @@ def _engines() -> list[Finding]:
             Finding(
                 f"engine {name}",
                 state,
-                f"{detail}; used as a server",
-                f"start `{serve}` and use -m openai:NAME --base-url URL/v1",
+                detail,
+                f"pip install {name} in an environment of its own and name its Python with --engine-python, or start"
+                f" `{serve}` and use -m {name}:NAME --base-url URL/v1",
             )
         )
     found.append(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, ClassVar
@@ -53,6 +54,7 @@ class CheckpointEngine:
     def __init__(self, spec: ModelSpec) -> None:
         self._spec = spec
         self.modalities = frozenset({"text", "image", "images", "video"})
+        self._adapter: Path | None = None
         self._folder: Path | None = None
         self._info: EngineInfo | None = None
         self._worker: ManagedWorker | None = None
@@ -80,8 +82,10 @@ class CheckpointEngine:
         raise NotImplementedError
 
     async def _further_identity(self) -> dict[str, Any]:
-        """Identities of further files, such as an adapter's."""
-        return {}
+        """The identity of the adapter."""
+        if self._adapter is None:
+            return {}
+        return {"adapter": (await asyncio.to_thread(hash_checkpoint, self._adapter)).json()}
 
     async def describe(self) -> EngineInfo:
         """See `Engine.describe`. A hub id that is not on this machine is downloaded.
@@ -263,3 +267,18 @@ def _reads_images(config: dict[str, Any], folder: Path) -> bool:
     """Whether a checkpoint's files say that it reads images; the loaded model has the last word."""
     keys = ("vision_config", "image_token_id", "image_token_index", "vision_tower", "mm_vision_tower", "visual")
     return any(key in config for key in keys) or (folder / "preprocessor_config.json").is_file()
+
+
+def adapter_folder(arguments: Mapping[str, Any]) -> Path | None:
+    """The folder of the engine argument `adapter`, None without one.
+
+    Raises:
+        EngineError: it holds no LoRA adapter.
+    """
+    given = arguments.get("adapter")
+    if given is None:
+        return None
+    folder = Path(str(given)).expanduser().resolve()
+    if not (folder / "adapter_config.json").is_file():
+        raise EngineError(f"adapter={given}: {folder} has no adapter_config.json", remedy="name a PEFT LoRA folder")
+    return folder

@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
-import asyncio
-from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from mmeval.core.errors import EngineError
-from mmeval.core.types import Request, Response
 from mmeval.engines.base import ModelSpec
-from mmeval.engines.checkpoint_engine import CheckpointEngine
-from mmeval.engines.identity import hash_checkpoint
-from mmeval.engines.openai import OpenAIEngine
+from mmeval.engines.checkpoint_engine import CheckpointEngine, adapter_folder
 from mmeval.engines.options import one_of, whole
 from mmeval.engines.registry import has_gpu
+from mmeval.engines.served import ServedEngine
 
 OWN_ARGUMENTS = frozenset({"adapter", "backend", "min_pixels", "max_pixels"})
 """Arguments that mmeval translates; every other one goes to LMDeploy under its own name."""
 AUTO = "auto"
 BACKENDS = (AUTO, "turbomind", "pytorch")
 TRANSPORT_ARGUMENTS = frozenset(
-    {"cache_max_entry_count", "devices", "download_dir", "enable_metrics", "num_cpu_blocks", "num_gpu_blocks"}
+    {
+        "tp",
+        "dp",
+        "cache_max_entry_count",
+        "devices",
+        "download_dir",
+        "enable_metrics",
+        "num_cpu_blocks",
+        "num_gpu_blocks",
+    }
 )
 """LMDeploy's arguments that change no answer."""
 SLOTS_GPU = 512
@@ -34,23 +38,10 @@ def lmdeploy_engine(spec: ModelSpec) -> LmdeployEngine | ServedLmdeploy:
     return ServedLmdeploy(spec) if spec.base_urls else LmdeployEngine(spec)
 
 
-class ServedLmdeploy(OpenAIEngine):
-    """A running `lmdeploy serve api_server`, whose stop strings are cut off here.
+class ServedLmdeploy(ServedEngine):
+    """A running `lmdeploy serve api_server`, joined by its address."""
 
-    The server takes a stop string for every token that contains it, drops those tokens whole, and ignores a string of
-    several tokens; so it is sent none, and an answer may cost more tokens than it shows.
-    """
-
-    async def generate(self, request: Request) -> Response:
-        """See `Engine.generate`."""
-        sampling = request.sampling
-        if not sampling.stop:
-            return await super().generate(request)
-        whole = await super().generate(replace(request, sampling=replace(sampling, stop=())))
-        if whole.text is None:
-            return whole
-        places = [place for stop in sampling.stop if stop and (place := whole.text.find(stop)) >= 0]
-        return replace(whole, text=whole.text[: min(places)], finish_reason="stop") if places else whole
+    server = "lmdeploy"
 
 
 class LmdeployEngine(CheckpointEngine):
@@ -70,22 +61,14 @@ class LmdeployEngine(CheckpointEngine):
             raise EngineError(f"min_pixels={low} is above max_pixels={high}", remedy="swap them, or leave one out")
         choice = one_of(args, "backend", BACKENDS, AUTO)
         self._backend = None if choice == AUTO else choice
-        adapter = args.get("adapter")
-        self._adapter = None if adapter is None else Path(str(adapter)).expanduser().resolve()
-        if self._adapter is not None and not (self._adapter / "adapter_config.json").is_file():
-            raise EngineError(
-                f"adapter={adapter}: {self._adapter} has no adapter_config.json", remedy="name a PEFT LoRA folder"
-            )
-        self._arguments = {name: value for name, value in args.items() if name not in OWN_ARGUMENTS}
+        self._adapter = adapter_folder(args)
+        parallel = {"tp": spec.tensor_parallel, "dp": spec.data_parallel}
+        self._arguments = {name: value for name, value in parallel.items() if value is not None}
+        self._arguments |= {name: value for name, value in args.items() if name not in OWN_ARGUMENTS}
 
     def _identity_arguments(self) -> dict[str, Any]:
         stable = {name: value for name, value in self._arguments.items() if name not in TRANSPORT_ARGUMENTS}
         return {"backend": self._backend, **self._pixels, **stable}
-
-    async def _further_identity(self) -> dict[str, Any]:
-        if self._adapter is None:
-            return {}
-        return {"adapter": (await asyncio.to_thread(hash_checkpoint, self._adapter)).json()}
 
     def _worker_settings(self) -> dict[str, Any]:
         adapter = None if self._adapter is None else str(self._adapter)

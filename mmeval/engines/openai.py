@@ -7,7 +7,7 @@ import io
 import ipaddress
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -79,6 +79,9 @@ class OpenAIEngine:
             extra=extra,
         )
         self._concurrency = spec.concurrency or DEFAULT_SLOTS * len(self._endpoints)
+        self._cuts_stops = False
+        """The server is LMDeploy, which takes a stop string for every token that contains it, drops those tokens whole, and
+        ignores a string of several tokens; so it is sent none, and an answer may cost more tokens than it shows."""
         self._session: aiohttp.ClientSession | None = None
         self._info: EngineInfo | None = None
         self._turn = 0
@@ -92,6 +95,7 @@ class OpenAIEngine:
         if self._info is None:
             entries = await asyncio.gather(*(self._model_entry(endpoint.base) for endpoint in self._endpoints))
             engine, version = await self._server(self._endpoints[0].base, entries[0])
+            self._cuts_stops = engine == "lmdeploy"
             self._info = self._describe(entries, engine, version)
         return self._info
 
@@ -128,6 +132,9 @@ class OpenAIEngine:
         unsupported = [name for name in BEYOND_OPENAI if getattr(request.sampling, name) is not None]
         if self._strict and unsupported:
             return Response("error", error=f"{', '.join(sorted(unsupported))}: unknown to the OpenAI API")
+        stops = request.sampling.stop if self._cuts_stops else ()
+        if stops:
+            request = replace(request, sampling=replace(request.sampling, stop=()))
         endpoint = self._choose()
         endpoint.in_flight += 1
         started = time.perf_counter()
@@ -135,6 +142,7 @@ class OpenAIEngine:
             response = await self._ask(endpoint, chat_body(request, self._style))
         finally:
             endpoint.in_flight -= 1
+        response = _cut(response, stops)
         if response.error is not None:
             response = replace(response, error=self._redact(response.error))
         return replace(response, latency_s=time.perf_counter() - started)
@@ -260,6 +268,15 @@ class OpenAIEngine:
         if self._session is not None:
             await self._session.close()
             self._session = None
+
+
+def _cut(response: Response, stops: Sequence[str]) -> Response:
+    """The answer up to the first stop string in it."""
+    text = response.text
+    places = [place for stop in stops if stop and text is not None and (place := text.find(stop)) >= 0]
+    return (
+        replace(response, text=text[: min(places)], finish_reason="stop") if places and text is not None else response
+    )
 
 
 async def _read(answer: aiohttp.ClientResponse) -> bytes | None:

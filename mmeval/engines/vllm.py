@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import aiohttp
 import orjson
 
-from mmeval.core.errors import EngineError
 from mmeval.core.types import Message, Request, Sampling, TextPart, TokenLogprobs
-from mmeval.engines.base import EngineInfo, ModelSpec
-from mmeval.engines.checkpoint_engine import CheckpointEngine
-from mmeval.engines.identity import hash_checkpoint
-from mmeval.engines.openai import OpenAIEngine
+from mmeval.engines.base import ModelSpec
+from mmeval.engines.checkpoint_engine import CheckpointEngine, adapter_folder
 from mmeval.engines.openai_body import chat_body
 from mmeval.engines.openai_reply import failure
 from mmeval.engines.options import whole
 from mmeval.engines.registry import has_gpu
+from mmeval.engines.served import ServedEngine
 
 OWN_ARGUMENTS = frozenset({"adapter", "min_pixels", "max_pixels"})
 """Arguments that mmeval translates; every other one goes to vLLM under its own name."""
@@ -56,12 +52,7 @@ class VllmEngine(CheckpointEngine):
         super().__init__(spec)
         args = dict(spec.engine_args)
         self._pixels = {name: whole(args, name) for name in ("min_pixels", "max_pixels")}
-        adapter = args.get("adapter")
-        self._adapter = None if adapter is None else Path(str(adapter)).expanduser().resolve()
-        if self._adapter is not None and not (self._adapter / "adapter_config.json").is_file():
-            raise EngineError(
-                f"adapter={adapter}: {self._adapter} has no adapter_config.json", remedy="name a PEFT LoRA folder"
-            )
+        self._adapter = adapter_folder(args)
         parallel = {"tensor_parallel_size": spec.tensor_parallel, "data_parallel_size": spec.data_parallel}
         self._arguments = {name: value for name, value in parallel.items() if value is not None}
         self._arguments |= {name: value for name, value in args.items() if name not in OWN_ARGUMENTS}
@@ -69,11 +60,6 @@ class VllmEngine(CheckpointEngine):
     def _identity_arguments(self) -> dict[str, Any]:
         stable = {name: value for name, value in self._arguments.items() if name not in TRANSPORT_ARGUMENTS}
         return {**self._pixels, **stable}
-
-    async def _further_identity(self) -> dict[str, Any]:
-        if self._adapter is None:
-            return {}
-        return {"adapter": (await asyncio.to_thread(hash_checkpoint, self._adapter)).json()}
 
     def _worker_settings(self) -> dict[str, Any]:
         adapter = None if self._adapter is None else str(self._adapter)
@@ -86,23 +72,10 @@ class VllmEngine(CheckpointEngine):
         return SLOTS_GPU if has_gpu() else SLOTS_CPU
 
 
-class ServedVllm(OpenAIEngine):
+class ServedVllm(ServedEngine):
     """A running `vllm serve`, joined by its address."""
 
-    async def describe(self) -> EngineInfo:
-        """See `Engine.describe`.
-
-        Raises:
-            EngineError: also when another engine serves there.
-        """
-        info = await super().describe()
-        server = info.details["server"]
-        if server not in ("vllm", "unknown"):
-            raise EngineError(
-                f"{', '.join(info.details['base_urls'])} is served by {server}, not by vLLM",
-                remedy=f"use -m {'lmdeploy' if server == 'lmdeploy' else 'openai'}:{self._spec.target}",
-            )
-        return info
+    server = "vllm"
 
     async def logprobs(self, request: Request, continuation: str) -> TokenLogprobs:
         """See `base.ScoresTokens`; through the server's prompt log-probabilities."""

@@ -44,7 +44,7 @@ class Bench:
         return self.runner.run(together())
 
 
-ENGINES = ("vllm", "vllm-twin", "vllm-served")
+ENGINES = ("vllm", "vllm-twin", "vllm-served", "lmdeploy")
 BACKENDS = [
     pytest.param("hf", marks=pytest.mark.model),
     "openai",
@@ -80,6 +80,13 @@ def bench(
         word = f"vllm:{folder if backend == 'vllm' else folder.parent / 'tiny-qwen2'}"
         options["engine_python"] = engine_python("vllm")
         options["engine_args"] = {"max_model_len": 400, "dtype": "float32"}
+    elif backend == "lmdeploy":
+        word = f"lmdeploy:{request.getfixturevalue('checkpoint')}"
+        options["engine_python"] = engine_python("lmdeploy")
+        options["engine_args"] = {"session_len": 400}
+        # Its kernels need a GPU: the double puts transformers in their place.
+        patch = resources.enter_context(pytest.MonkeyPatch.context())
+        patch.setenv("MMEVAL_WORKER_PRELOAD", str(Path(__file__).with_name("lmdeploy_double.py")))
     elif backend == "vllm-served":
         port = free_port()
         folder = request.getfixturevalue("checkpoint")

@@ -22,12 +22,12 @@ from mmeval.core.types import Request, Response, Sampling
 from mmeval.engines import worker_main
 from mmeval.engines.base import SAMPLING_FIELDS
 from mmeval.engines.lmdeploy import SLOTS_CPU, LmdeployEngine, ServedLmdeploy
-from mmeval.engines.openai import OpenAIEngine
 from mmeval.engines.registry import advertised, create_engine, parse_model
 from mmeval.engines.worker import lmdeploy_serve
 from mmeval.engines.worker.failures import LoadError, RequestError
 from mmeval.engines.worker.lmdeploy_serve import LmdeployWorker, build, conversation, failure, stop_place
 from tests.engines.conftest import clip, make_request, picture, still
+from tests.engines.endpoint import Endpoint
 from tests.engines.lmdeploy_fake import Behaviour, Code, Failed, FakeLmdeploy, OtherModel, _Engine
 
 LIMIT_S = 20.0
@@ -98,25 +98,35 @@ class TestEngine:
         joined = create_engine(parse_model("lmdeploy:name", base_urls=("http://127.0.0.1:1/v1",)))
         assert isinstance(joined, ServedLmdeploy)
 
-    def test_stop_strings_of_a_server_are_cut_off_here(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        sent: list[Request] = []
+    @pytest.mark.parametrize("backend", ["lmdeploy", "openai"])
+    def test_stop_strings_of_a_server_are_cut_off_here(self, backend: str) -> None:
+        """LMDeploy's server ignores a stop string of several tokens, and drops whole tokens for shorter ones."""
 
-        async def answer(_: OpenAIEngine, request: Request) -> Response:
-            sent.append(request)
-            failed = request.sampling.max_tokens == 1
-            return Response("timeout") if failed else Response("ok", text="a red square", finish_reason="length")
+        async def go() -> None:
+            endpoint = await Endpoint(models={"data": [{"id": "echo", "owned_by": "lmdeploy"}]}).open()
+            joined = create_engine(parse_model(f"{backend}:echo", base_urls=(endpoint.url,)))
+            await joined.start()
 
-        monkeypatch.setattr(OpenAIEngine, "generate", answer)
-        joined = ServedLmdeploy(parse_model("lmdeploy:name", base_urls=("http://127.0.0.1:1/v1",)))
+            async def ask(*stop: str) -> Response:
+                return await joined.generate(make_request("a red square", sampling=Sampling(max_tokens=40, stop=stop)))
 
-        def ask(*stop: str, max_tokens: int = 9) -> Response:
-            return asyncio.run(joined.generate(make_request(sampling=Sampling(max_tokens=max_tokens, stop=stop))))
+            whole = (await ask()).text or ""
+            assert "a red square" in whole
+            for stops in (("are", "d squ"), ("d squ",)):
+                cut = await ask(*stops)
+                assert (cut.text, cut.finish_reason) == (whole[: whole.index("d squ")], "stop")
+            assert (await ask("no such text")).text == whole
+            assert not any("stop" in body for body in endpoint.bodies)
+            await joined.close()
+            await endpoint.close()
 
-        assert (ask("are", "d squ").text, ask("d squ").finish_reason) == ("a re", "stop")
-        assert (ask("blue").text, ask("blue").finish_reason) == ("a red square", "length")
-        assert ask().text == "a red square"
-        assert ask("a", max_tokens=1).status == "timeout"
-        assert {request.sampling.stop for request in sent} == {()}
+        asyncio.run(go())
+
+    def test_parallelism_under_its_own_names(self) -> None:
+        engine = create_engine(parse_model("lmdeploy:org/name", tensor_parallel=2, data_parallel=4))
+        assert isinstance(engine, LmdeployEngine)
+        assert engine._worker_settings()["arguments"] == {"tp": 2, "dp": 4}
+        assert not {"tp", "dp"} & engine._identity_arguments().keys()
 
     def test_every_field_of_sampling_is_honoured(self) -> None:
         assert LmdeployEngine.supported_sampling == SAMPLING_FIELDS

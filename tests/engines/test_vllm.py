@@ -120,6 +120,11 @@ class TestSpecification:
         assert arguments(dtype="float16") != arguments()
         assert arguments(max_pixels=1000) != arguments()
 
+    def test_parallelism_under_its_own_names(self) -> None:
+        engine = VllmEngine(ModelSpec("vllm", "org/name", tensor_parallel=2, data_parallel=4))
+        assert engine._arguments == {"tensor_parallel_size": 2, "data_parallel_size": 4}
+        assert not engine._arguments.keys() & engine._identity_arguments().keys()
+
     def test_slots_keep_twice_the_sequences_waiting(self) -> None:
         assert VllmEngine(ModelSpec("vllm", "org/name", engine_args={"max_num_seqs": 7}))._slots() == 14
 
