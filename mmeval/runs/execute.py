@@ -115,6 +115,8 @@ async def prepare_run(config: RunConfig, api_key: str | None = None) -> Prepared
             timeout_s=config.timeout_s,
             concurrency=config.concurrency,
             engine_python=config.engine_python,
+            tensor_parallel=config.tensor_parallel,
+            data_parallel=config.data_parallel,
         )
         for text in config.models
     ]
