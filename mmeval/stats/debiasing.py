@@ -105,7 +105,7 @@ def tuned_weight(sample: JudgedSample) -> float:
     human, judge, other = sample.arrays
     if human.size < 2 or other.size == 0:
         return 0.0
-    variance = float(np.var(np.concatenate([judge, other])))
+    variance = float(np.var(np.concatenate([judge, other]), ddof=1))
     covariance = float(np.mean((human - human.mean()) * (judge - judge.mean())))
     if variance <= 1e-24 * float(np.max(np.abs(np.concatenate([judge, other]))) ** 2):
         return 0.0
