@@ -9,6 +9,7 @@ import click
 
 from mmeval.core.types import TextPart
 from mmeval.runs.config import RunConfig
+from mmeval.tasks.opened import RowError
 
 SHOWN_SAMPLES = 1
 COUNTED_SAMPLES = 200
@@ -40,7 +41,11 @@ async def _show(config: RunConfig) -> None:
         images = characters = samples = 0
         for model, info in zip(prepared.names, prepared.infos, strict=True):
             for number, (_, build) in enumerate(opened.samples(style_of(info))):
-                sample = build()
+                try:
+                    sample = build()
+                except RowError as error:
+                    click.echo(f"\n--- {opened.task.name}: {error.identifier} cannot be asked: {error}")
+                    continue
                 if number < SHOWN_SAMPLES:
                     click.echo(
                         f"\n--- {opened.task.name}@{opened.task.protocol}, sample {sample.id}, as asked of {model}"

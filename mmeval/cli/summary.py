@@ -77,7 +77,18 @@ def print_failures(outcome: Outcome) -> None:
     if outcome.problem is not None:
         click.echo(f"error: {outcome.problem}", err=True)
     if outcome.exit_code == 6 and outcome.problem is None:
-        click.echo("incomplete: run the same command again to ask what is missing", err=True)
+        click.echo(_advice(outcome), err=True)
+
+
+def _advice(outcome: Outcome) -> str:
+    """What helps against an incomplete run."""
+    counts = outcome.manifest.counts
+    broken = sum(counts.get(name, 0) for name in ("error", "unscored", "missing"))
+    hopeless = f"{outcome.at_fault} rows cannot be scored as their data stand"
+    if outcome.at_fault >= broken:
+        return f"incomplete: {hopeless}; asking again does not help, mending the data does (or --allow-errors)"
+    again = "incomplete: run the same command again to ask what is missing"
+    return f"{again}; {hopeless}" if outcome.at_fault else again
 
 
 def summary_json(outcome: Outcome, rows: list[LeaderboardRow], report: str | None) -> dict[str, Any]:

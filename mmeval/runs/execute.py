@@ -26,6 +26,7 @@ from mmeval.runs.record import finished_manifest, new_manifest
 from mmeval.runs.rows import result_row, sample_row
 from mmeval.runs.tally import Tally
 from mmeval.runs.writer import RunWriter
+from mmeval.tasks.opened import RowError
 from mmeval.tasks.options import AskStyle, DataOptions
 from mmeval.tasks.registry import Registry
 from mmeval.tasks.task import OpenTask, Task
@@ -55,6 +56,8 @@ class Outcome:
     exit_code: int
     failures: Mapping[str, int] = field(default_factory=dict)
     """Failure reasons with their number of rows, most frequent first."""
+    at_fault: int = 0
+    """Rows that asking again does not help, because their own data are at fault."""
     problem: MmevalError | None = None
     """Why the run stopped early."""
 
@@ -136,11 +139,30 @@ async def prepare_run(config: RunConfig, api_key: str | None = None) -> Prepared
     except BaseException:
         await _close(engines)
         raise
-    return Prepared(config, plan, engines, infos, _model_names(config.models), notes)
+    names = _model_names(config.models)
+    notes += [note for name, info in zip(names, infos, strict=True) if (note := _profile_note(name, info.profile))]
+    return Prepared(config, plan, engines, infos, names, notes)
+
+
+def _profile_note(name: str, profile: Mapping[str, Any]) -> str | None:
+    """What the user should know of the profile that applies."""
+    if profile.get("needs_system") and not profile.get("system"):
+        source = f" (see {profile['source']})" if profile.get("source") else ""
+        return (
+            f"model {name}: profile {profile['name']} expects a system prompt{source}; without it scores may differ from the"
+            " published ones: copy the profile, add `system:` and pass it with --profile FILE.yaml"
+        )
+    return None
 
 
 def _targets(opened: OpenTask) -> list[Any]:
-    return [build().target for _, build in opened.samples(AskStyle())]
+    found = []
+    for _, build in opened.samples(AskStyle()):
+        try:
+            found.append(build().target)
+        except RowError:
+            continue  # becomes an error row of the run
+    return found
 
 
 def _check_repeats(plan: RunPlan) -> None:
@@ -258,6 +280,7 @@ async def execute(
         manifest,
         _exit_code(manifest, tally, problem, stop.is_set(), config.allow_errors),
         tally.reasons(),
+        tally.at_fault,
         problem,
     )
 

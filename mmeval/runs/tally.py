@@ -16,6 +16,8 @@ class Tally:
     def __init__(self) -> None:
         self.outcomes: dict[str, int] = {}
         self.failures: dict[str, int] = {}
+        self.at_fault = 0
+        """Rows whose own data keep them from a score (unreadable, without a gold answer): asking again does not help."""
         self._items: dict[int, tuple[int, int]] = {}
         self.samples: dict[int, int] = {}
 
@@ -24,6 +26,7 @@ class Tally:
         outcome = finished.verdict.outcome
         self.outcomes[outcome] = self.outcomes.get(outcome, 0) + 1
         if outcome in {"error", "unscored", "unsupported"}:
+            self.at_fault += outcome == "unscored" or (outcome == "error" and not finished.unit.request_hash)
             reason = str(row["error"] or row["reason"] or outcome).splitlines()[0][:200]
             if reason in self.failures or len(self.failures) < 1000:
                 self.failures[reason] = self.failures.get(reason, 0) + 1

@@ -94,3 +94,35 @@ def test_a_subset_column_that_is_not_there_is_refused_up_front(
     assert "own.jsonl, row 1: column 'knid' is missing (the card names it in subsets.kind)" in found.err
     assert "did you mean kind" in found.err
     assert "answer, id, image, kind, options, question" in found.err
+
+
+ROWS = [good("a"), good("b", options="what?"), good("c")]
+
+
+def test_a_bad_row_stops_neither_the_blind_baseline_nor_a_dry_run(
+    run: Callable[..., Any], mmeval: Callable[..., Any]
+) -> None:
+    asked = run(ROWS)
+    assert asked.code == 6
+    assert "1 rows cannot be scored as their data stand; asking again does not help" in asked.err
+    common = ("-t", "own", "--task-path", ".", "--data-dir", "data")
+    blind = mmeval("run", "-m", "chance:most-frequent", *common, "-o", "blind", "--no-report", "--json")
+    assert blind.code == 6
+    assert blind.json["counts"]["scored"] == 2
+    shown = mmeval("run", "-m", "fake", *common, "--dry-run")
+    assert shown.code == 0
+    assert "2 samples" in shown.out or "3 samples" in shown.out
+
+
+def test_a_bad_row_is_left_out_of_an_import_and_named(
+    run: Callable[..., Any], mmeval: Callable[..., Any], tmp_path: Path
+) -> None:
+    run(ROWS)
+    (tmp_path / "p.jsonl").write_text("".join(json.dumps({"id": name, "response": "A"}) + "\n" for name in "ac"))
+    done = mmeval(
+        "import", "jsonl", "p.jsonl", "-t", "own", "--task-path", ".", "--data-dir", "data", "--model", "m", "-o", "i",
+        "--no-report",
+    )  # fmt: skip
+    assert done.code in (0, 6), done.err
+    notes = json.loads((tmp_path / "i" / "run.json").read_text())["notes"]
+    assert any("1 rows of the data set are left out: b" in note for note in notes)

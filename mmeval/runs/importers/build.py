@@ -20,6 +20,7 @@ from mmeval.runs.rows import result_row, sample_row
 from mmeval.runs.tally import Tally
 from mmeval.runs.writer import RunWriter
 from mmeval.tasks.card import Answer, Card, Dataset, LocalSource
+from mmeval.tasks.opened import RowError
 from mmeval.tasks.options import AskStyle, DataOptions
 from mmeval.tasks.task import OpenTask, Task, item_hash
 from mmeval.verifiers.base import verify
@@ -203,13 +204,28 @@ class _Samples:
             ]
         else:
             self._opened = task.open(DataOptions(data_dir))
-            self._order = [build() for _, build in self._opened.samples(style)]
+            self._order = self._readable(self._opened, style)
             strangers = sorted(set(first) - {sample.id for sample in self._order})
             if strangers:
                 raise DataError(
                     f"{first[strangers[0]].place}: sample {strangers[0]!r} is not in {task.name} ({len(strangers)} such ids)",
                     remedy=f"ids look like {self._order[0].id!r} there" if self._order else "the data set is empty",
                 )
+
+    def _readable(self, opened: OpenTask, style: AskStyle) -> list[Sample]:
+        """The samples of a data set; a note says which rows cannot be read."""
+        found: list[Sample] = []
+        broken: list[RowError] = []
+        for _, build in opened.samples(style):
+            try:
+                found.append(build())
+            except RowError as error:
+                broken.append(error)
+        if broken:
+            self.notes.append(
+                f"{len(broken)} rows of the data set are left out: {broken[0].identifier}: {broken[0].message}"
+            )
+        return found
 
     def ordered(self) -> Iterable[tuple[int, Sample]]:
         """Samples with their position."""
