@@ -15,7 +15,7 @@ from mmeval.stats.clustered import (
 )
 from mmeval.stats.intervals import FloatArray, Interval, Labels
 from mmeval.stats.paired import PairedTable, mcnemar_asymptotic, mcnemar_exact, mcnemar_mid_p, tango_interval
-from mmeval.stats.permutation import SignFlips, sign_flip
+from mmeval.stats.permutation import SignFlips, even_sign_flip, sign_flip
 from mmeval.stats.results import Difference, TestResult
 from mmeval.stats.scores import IntArray, cluster_index, is_binary, paired_scores
 
@@ -118,13 +118,15 @@ def compare_paired(
     Raises:
         ValueError: without items, when lengths differ, or for a value that is not finite or out of range.
     """
+    if not 0 < level < 1:
+        raise ValueError(f"level {level} is not in (0, 1)")
     data = PairedData.of(baseline, candidate, clusters)
     table = data.table
     if table is not None and data.independent:
         exact, asymptotic = mcnemar_exact(table), mcnemar_asymptotic(table)
         return PairedComparison(_binary_independent(data, table, level), table, (exact, asymptotic))
     if data.degenerate:
-        return PairedComparison(_degenerate(data, level, resamples, seed), table, ())
+        return PairedComparison(_degenerate(data, level), table, ())
     labels = None if data.independent else data.index
     by_t = cluster_difference(data.baseline, data.candidate, labels, level)
     others: tuple[TestResult, ...] = ()
@@ -148,9 +150,8 @@ def _binary_independent(data: PairedData, table: PairedTable, level: float) -> D
     )
 
 
-def _degenerate(data: PairedData, level: float, resamples: int, seed: int) -> Difference:
+def _degenerate(data: PairedData, level: float) -> Difference:
     """Return the honest limit where every cluster has the same mean difference, or there is only one."""
-    flips = SignFlips.of(data.differences, data.index, resamples, seed)
     units = data.cluster_table()
     interval = tango_interval(units, level) if units is not None else None
     one, many = ("item", "items") if data.independent else ("cluster", "clusters")
@@ -161,8 +162,8 @@ def _degenerate(data: PairedData, level: float, resamples: int, seed: int) -> Di
         note += "; interval with one unit per cluster"
     clusters = None if data.independent else data.clusters
     estimate = float(data.differences.mean())
-    p_value = flips.two_sided(0.0)
-    return Difference(estimate, None, interval, data.baseline.size, clusters, flips.method, p_value, note)
+    p_value = even_sign_flip(estimate, data.clusters)
+    return Difference(estimate, None, interval, data.baseline.size, clusters, "sign-flip-exact", p_value, note)
 
 
 def _by_sign_flips(data: PairedData, by_t: Difference, level: float, resamples: int, seed: int) -> Difference:

@@ -15,7 +15,7 @@ from mmeval.stats.clustered import cluster_difference
 from mmeval.stats.comparison import MINIMUM_CLUSTERS, PairedData
 from mmeval.stats.intervals import Labels
 from mmeval.stats.paired import PairedTable, tango_statistic
-from mmeval.stats.permutation import SignFlips
+from mmeval.stats.permutation import SignFlips, even_sign_flip
 from mmeval.stats.results import TestResult
 
 Alternative = Literal["greater", "less"]
@@ -96,7 +96,11 @@ def one_sided_test(
     size, count = data.baseline.size, None if data.independent else data.clusters
     few = not data.independent and data.clusters < MINIMUM_CLUSTERS
     difference = cluster_difference(data.baseline, data.candidate, None if data.independent else data.index)
-    if few or data.degenerate or not difference.standard_error:
+    if data.degenerate or not difference.standard_error:
+        p_value = even_sign_flip(sign * (difference.estimate - bound), data.clusters, sides=1)
+        note = "no spread between items or clusters"
+        return TestResult(f"sign-flip-exact-{alternative}", p_value, None, None, size, count, note)
+    if few:
         flips = SignFlips.of(sign * data.differences, data.index, resamples, seed)
         method = f"{flips.method}-{alternative}"
         return TestResult(method, flips.greater(sign * bound), None, None, size, count, flips.note)

@@ -55,6 +55,17 @@ def sign_flip_interval(
     return SignFlips.of(values, cluster_index(clusters, values.size), resamples, seed).interval(level)
 
 
+def even_sign_flip(difference: float, clusters: int, sides: int = 2) -> float:
+    """Return the exact sign-flip p-value where every cluster has the same mean difference.
+
+    Only the assignments that leave all signs alike are as extreme as the data, whatever the sizes of the
+    clusters: 2^(1-C), or 2^-C for the one-sided alternative that the difference is positive.
+    """
+    if sides == 2:
+        return 2.0 ** (1 - clusters) if abs(difference) > 1e-12 else 1.0
+    return 2.0**-clusters if difference > 1e-12 else 1.0
+
+
 @dataclass(frozen=True, slots=True)
 class SignFlips:
     """Sums and sizes of the clusters under each assignment of signs, for tests of any mean difference.

@@ -18,7 +18,7 @@ from mmeval.stats.clustered import (
 )
 from mmeval.stats.comparison import MINIMUM_CLUSTERS, PairedComparison, compare_paired
 from mmeval.stats.paired import PairedTable, mcnemar_asymptotic, mcnemar_mid_p, tango_interval
-from mmeval.stats.permutation import sign_flip, sign_flip_interval
+from mmeval.stats.permutation import SignFlips, even_sign_flip, sign_flip, sign_flip_interval
 
 Bits = npt.NDArray[np.int64]
 TESTS = (obuchowski, durkalski, yang)
@@ -231,6 +231,15 @@ def test_sign_flips_enumerate_small_designs() -> None:
     assert sign_flip(values).p_value == pytest.approx(expected, abs=1e-12)
 
 
+@pytest.mark.parametrize("difference", [0.0, 0.3, -0.3])
+def test_even_clusters_need_no_enumeration(difference: float) -> None:
+    labels = [0, 1, 1, 2, 2, 2, 3, 4]
+    expected = sign_flip(np.full(8, difference), labels).p_value
+    assert even_sign_flip(difference, 5) == expected
+    flips = SignFlips.of(np.full(8, difference), np.array(labels), 99, 0)
+    assert even_sign_flip(difference, 5, sides=1) == flips.greater(0.0)
+
+
 def test_sign_flips_are_seeded_and_near_the_exact_value() -> None:
     values = np.random.default_rng(8).normal(0.35, 1, size=25)
     drawn = sign_flip(values, seed=3)
@@ -290,5 +299,7 @@ def test_bad_input_is_named() -> None:
         ClusteredPairs.from_counts([0.5], [1], [3])
     with pytest.raises(ValueError, match="resamples"):
         sign_flip([1.0], resamples=0)
+    with pytest.raises(ValueError, match="level"):
+        compare_paired([0.5], [0.5], level=1.5)
     with pytest.raises(ValueError, match="level"):
         sign_flip_interval([1.0], level=1.0)
