@@ -327,7 +327,7 @@ def _why(one: Finding, found: Verdict, p_adjusted: float, policy: Policy) -> str
             return f"shown not to be {side} {rule.value:g}"
         if found == "FAIL":
             return f"{evidence.candidate:.4g} is shown to be {side} {rule.value:g}"
-        return f"{evidence.candidate:.4g} is too close to {rule.value:g} for {evidence.n} items{_need(evidence)}"
+        return f"{evidence.candidate:.4g} is too close to {rule.value:g} to tell on {evidence.n} items{_need(evidence)}"
     what = "a difference" if rule.kind == "equivalence" else "a drop"
     if found == "PASS":
         return f"{what} of {rule.tolerance:g} or more is ruled out"
@@ -342,7 +342,11 @@ def _why(one: Finding, found: Verdict, p_adjusted: float, policy: Policy) -> str
 
 
 def _need(evidence: Evidence) -> str:
-    return "" if evidence.needed is None else f"; about {evidence.needed} items would be needed"
+    if evidence.delta is None and evidence.needed is not None:
+        return f"; this value would need about {evidence.needed}"
+    return (
+        "" if evidence.needed is None else f"; a candidate as good as the baseline would need about {evidence.needed}"
+    )
 
 
 def _waived(one: Finding, waivers: Sequence[Waiver], today: datetime.date) -> Finding:
