@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -195,36 +195,8 @@ def _once(path: Path, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _yaml_lines(path: Path) -> dict[str, int]:
-    """Line of every key of the outermost mapping; a key that a mapping holds twice is refused, where YAML keeps the last."""
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    root = yaml.compose(path.read_text(encoding="utf-8"), Loader=loader)
-    for mapping in _mappings(root):
-        lines: dict[str, int] = {}
-        for key, _ in mapping.value:
-            if not isinstance(key, yaml.ScalarNode):
-                continue
-            line = key.start_mark.line + 1
-            if key.value in lines:
-                raise UsageError(
-                    f"--config {path}, line {line}: key {key.value!r} stands in line {lines[key.value]} too",
-                    remedy="keep one of the two",
-                )
-            lines[key.value] = line
+    """Line of every key of the outermost mapping."""
+    root = yaml.compose(path.read_text(encoding="utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     if not isinstance(root, yaml.MappingNode):
         return {}
     return {key.value: key.start_mark.line + 1 for key, _ in root.value if isinstance(key, yaml.ScalarNode)}
-
-
-def _mappings(root: yaml.Node | None) -> Iterator[yaml.MappingNode]:
-    """Every mapping of a document once; an anchor may make it a circle."""
-    waiting, seen = [root] if root is not None else [], set[int]()
-    while waiting:
-        node = waiting.pop()
-        if id(node) in seen:
-            continue
-        seen.add(id(node))
-        if isinstance(node, yaml.MappingNode):
-            yield node
-            waiting += [part for pair in node.value for part in pair]
-        elif isinstance(node, yaml.SequenceNode):
-            waiting += node.value

@@ -137,3 +137,17 @@ def test_shipped_cards_load_under_every_protocol() -> None:
             assert task.ask_digest(task.sampling, "standard") != task.ask_digest(task.sampling, "blind")
     for suite in registry.suites:
         assert registry.resolve([suite])
+
+
+@pytest.mark.parametrize("text", ["a: 1\nb: {c: 1, c: 2}\n", "a: 1\na: 2\n", "a: [{b: 1}, {b: 1, b: 1}]\n"])
+def test_a_key_that_stands_twice_is_refused(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "card.yaml"
+    path.write_text(text)
+    with pytest.raises(UsageError, match=r"card\.yaml, line \d: key '.' stands in line \d too"):
+        read_yaml(path)
+
+
+def test_merged_and_repeated_mappings_are_no_duplicates(tmp_path: Path) -> None:
+    path = tmp_path / "card.yaml"
+    path.write_text("base: &b {x: 1}\none: {<<: *b, x: 2}\ntwo: {x: 1}\n")
+    assert read_yaml(path) == {"base": {"x": 1}, "one": {"x": 2}, "two": {"x": 1}}
