@@ -9,6 +9,7 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from itertools import pairwise
 
 import numpy as np
@@ -119,11 +120,11 @@ def majority_at_k(answers: Sequence[Hashable | None], correct: Sequence[bool], k
     silent = len(answers) - sum(votes.values())
     groups = [(count, verdicts[answer]) for answer, count in votes.items()]
     largest = min(k, max(votes.values()))
-    won = sum(_won_with(groups, silent, k, most) for most in range(1, largest + 1))
-    return won / math.comb(len(answers), k)
+    won = sum((_won_with(groups, silent, k, most) for most in range(1, largest + 1)), Fraction())
+    return float(won / math.comb(len(answers), k))
 
 
-def _won_with(groups: Sequence[tuple[int, bool]], silent: int, k: int, most: int) -> float:
+def _won_with(groups: Sequence[tuple[int, bool]], silent: int, k: int, most: int) -> Fraction:
     """Return the number of k-subsets whose leading answers have `most` votes, ties weighted by their right share."""
     # State: (votes drawn, leading answers, right ones among the leading) -> number of ways.
     ways: dict[tuple[int, int, int], int] = {(0, 0, 0): 1}
@@ -135,10 +136,14 @@ def _won_with(groups: Sequence[tuple[int, bool]], silent: int, k: int, most: int
                 state = (drawn + taken, leading + leads, good + (leads and right))
                 following[state] += number * math.comb(size, taken)
         ways = following
-    return math.fsum(
-        number * math.comb(silent, k - drawn) * good / leading
-        for (drawn, leading, good), number in ways.items()
-        if leading and k - drawn <= silent
+    # Exact: numbers of subsets soon exceed what a double holds.
+    return sum(
+        (
+            Fraction(number * math.comb(silent, k - drawn) * good, leading)
+            for (drawn, leading, good), number in ways.items()
+            if leading and k - drawn <= silent
+        ),
+        Fraction(),
     )
 
 

@@ -53,6 +53,7 @@ def test_majority_of_many_answers_is_fast_and_exact() -> None:
     assert majority_at_k(answers, correct, 64) == 1.0
     assert majority_at_k(answers, correct, 1) == pytest.approx(40 / 64)
     assert 40 / 64 < majority_at_k(answers, correct, 8) < 1.0
+    assert majority_at_k(["a"] * 60 + ["b"] * 60, [True] * 60 + [False] * 60, 61) == pytest.approx(0.5)
 
 
 def test_majority_refuses() -> None:
