@@ -120,7 +120,7 @@ def expand(policy: Policy, sources: tuple[Source, ...], alone: bool = False) -> 
     Raises:
         UsageError: naming every rule that matches nothing, with the nearest names.
     """
-    finished = all(source.side.run.manifest.status not in ("running", "interrupted") for source in sources)
+    finished = not any(source.unfinished for source in sources)
     checks: list[Check] = []
     lost: list[str] = []
     for given in policy.rules:

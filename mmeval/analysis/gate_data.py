@@ -115,13 +115,19 @@ class Source:
             return found
         return found[[target.subset in subset_pairs(subsets) for subsets in found["subsets"]]]
 
+    @property
+    def unfinished(self) -> str:
+        """What is missing from the run, or nothing."""
+        manifest = self.side.run.manifest
+        if manifest.status in ("running", "interrupted"):
+            return f"run {self.side.label} is {manifest.status}"
+        missing = manifest.counts.get("missing", 0)
+        return f"run {self.side.label} lacks {missing} answers that were never asked for" if missing else ""
+
     def check_finished(self) -> None:
         """Raise IncompleteError when the run has not come to its end."""
-        status = self.side.run.manifest.status
-        if status in ("running", "interrupted"):
-            raise IncompleteError(
-                f"run {self.side.label} is {status}", remedy="run the same command again to complete it"
-            )
+        if self.unfinished:
+            raise IncompleteError(self.unfinished, remedy="run the same command again to complete it")
 
     def excerpt(self, record: TaskRecord | None, condition: str, frame: pd.DataFrame) -> Side:
         """The side with one task, one condition and given rows."""
