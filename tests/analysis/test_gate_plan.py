@@ -1,0 +1,220 @@
+"""Power before spending GPU time, and the noise of a model against itself."""
+
+from __future__ import annotations
+
+import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mmeval.analysis.gate import run_gate
+from mmeval.analysis.gate_calibrate import Calibration, calibrate, load_calibration
+from mmeval.analysis.gate_data import IncompleteError, Source
+from mmeval.analysis.gate_plan import Plan, plan_gate
+from mmeval.analysis.gate_policy import Policy
+from mmeval.analysis.pairing import open_sides
+from mmeval.core.errors import DataError, UsageError
+from mmeval.runs.manifest import read_manifest, write_manifest
+from mmeval.stats.power import non_inferiority_power
+from tests.analysis.conftest import pair_of, quiz, write_run
+
+
+def policy_of(*rules: dict[str, Any], **defaults: Any) -> Policy:
+    return Policy.model_validate({"version": 1, "defaults": defaults, "rules": list(rules)})
+
+
+def planned(run: str, *rules: dict[str, Any], calibration: Calibration | None = None, **defaults: Any) -> Plan:
+    (side,) = open_sides([run])
+    return plan_gate(side, policy_of(*rules, **defaults), calibration)
+
+
+def flipping(items: int, repeats: int, share: float, seed: int = 0) -> list[dict[str, Any]]:
+    """Half of the items right; an answer is the other one with the given chance."""
+    generator = np.random.default_rng(seed)
+    return [
+        {"id": f"q{item}", "right": bool(item % 2) != bool(generator.random() < share), "repeat": repeat}
+        for item in range(items)
+        for repeat in range(repeats)
+    ]
+
+
+def calibrated(*runs: str) -> Calibration:
+    return calibrate([Source(side) for side in open_sides(runs)])
+
+
+def edit(run: str, **change: Any) -> str:
+    write_manifest(Path(run), read_manifest(Path(run)).model_copy(update=change))
+    return run
+
+
+def test_the_published_example_is_refused(tmp_path: Path) -> None:
+    """GATES: non-inferiority of 2 points on 200 items at 10 % discordance passes an identical model 21 % of the time."""
+    run = write_run(tmp_path / "b", quiz(*[1, 0] * 100))
+    plan = planned(run, {"id": "ni", "kind": "non_inferiority", "margin": 0.02})
+    (one,) = plan.refused
+    assert one.scenarios[0].passes == pytest.approx(non_inferiority_power(200, 0.1, 0.02), abs=1e-9)
+    # The normal approximation gives 0.227; the exact enumeration behind the example, 0.21.
+    assert one.scenarios[0].passes == pytest.approx(0.21, abs=0.03)
+    assert "cannot pass" in one.problem
+    assert planned(run, {"id": "ni", "kind": "non_inferiority", "margin": 0.1}).refused == ()
+    watched = planned(run, {"id": "ni", "kind": "non_inferiority", "margin": 0.02, "informational": True})
+    assert watched.refused == ()
+    assert watched.rules[0].problem
+
+
+def test_a_rule_that_cannot_detect_is_refused(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "b", quiz(*[1, 0] * 100))
+    many = [{"id": f"r{n}", "kind": "no_regression", "margin": 0.053, "min_effect": 0.01} for n in range(200)]
+    plan = planned(run, *many, discordance=[0.2])
+    assert "cannot detect" in plan.rules[0].problem
+    assert plan.alpha_adjusted == pytest.approx(0.05 / 200)
+    assert len(plan.refused) == 200
+    assert planned(run, *many[:1], discordance=[0.2]).refused == ()
+
+
+def test_floors_and_ceilings_are_planned_from_the_baseline(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "b", quiz(*[1] * 150, *[0] * 50))
+    plan = planned(
+        run,
+        {"id": "fair", "kind": "floor", "value": 0.65},
+        {"id": "high", "kind": "floor", "value": 0.75},
+        {"id": "tight", "kind": "ceiling", "metric": "error_rate", "value": 0.01},
+        {"id": "loose", "kind": "ceiling", "metric": "error_rate", "value": 0.02},
+        {"id": "flips", "kind": "ceiling", "metric": "flip_rate", "value": 0.3},
+    )
+    assert {one.check.id for one in plan.refused} == {"high", "tight"}  # Wilson's limit of 0/200 is 0.0133
+    assert plan.rules[3].scenarios[0].passes == 1.0
+
+
+def test_clusters_cost_power(tmp_path: Path) -> None:
+    rows = quiz(*[number // 10 % 2 for number in range(1000)])
+    alone = write_run(tmp_path / "a", rows)
+    for number, row in enumerate(rows):
+        row["cluster"] = f"image{number // 10}"
+    clustered = write_run(tmp_path / "c", rows)
+    rule = {"id": "ni", "kind": "non_inferiority", "margin": 0.03}
+    first, second = planned(alone, rule).rules[0], planned(clustered, rule).rules[0]
+    assert (second.clusters, round(second.design_effect)) == (100, 10)
+    assert second.scenarios[0].passes < first.scenarios[0].passes / 2
+
+
+def test_the_plan_agrees_with_simulated_gates(tmp_path: Path) -> None:
+    """The planned chances of PASS and FAIL are those of the verdict function on drawn tables."""
+    from mmeval.analysis.gate_verdicts import Demand, paired_evidence, verdict
+
+    run = write_run(tmp_path / "b", quiz(*[1, 0] * 500))
+    rule = {"id": "nr", "kind": "no_regression", "margin": 0.03, "min_effect": 0.02}
+    scenario = planned(run, rule, discordance=[0.1]).rules[0]
+    assert scenario.drop == 0.06
+    demand = Demand("no_regression", 0.03, 0.02)
+    generator = np.random.default_rng(5)
+    for drop, wanted, chance in (
+        (0.0, "PASS", scenario.scenarios[0].passes),
+        (0.06, "FAIL", scenario.scenarios[0].detects),
+    ):
+        cells = [0.45, (0.1 + drop) / 2, (0.1 - drop) / 2, 0.45]
+        hits = 0
+        for _ in range(300):
+            outcome = generator.choice(4, size=1000, p=cells)
+            found = paired_evidence(demand, (outcome < 2) * 1.0, (outcome % 2 == 0) * 1.0, None, True)
+            hits += verdict(found, found.p, 0.05) == wanted
+        assert chance is not None
+        assert hits / 300 == pytest.approx(chance, abs=3 * (chance * (1 - chance) / 300) ** 0.5 + 0.02)
+
+
+def test_repeats_give_the_noise_floor(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "r", flipping(600, 4, 0.05))
+    found = calibrated(run)
+    (entry,) = [one for one in found.entries if one.metric == "accuracy"]
+    assert (entry.items, entry.answers) == (600, 4)
+    assert entry.flip_rate == pytest.approx(2 * 0.05 * 0.95, abs=0.02)
+    assert entry.flip_rate < entry.flip_rate_high
+    assert entry.within == pytest.approx(0.05 * 0.95, abs=0.01)
+    assert entry.floor == pytest.approx(1.645 * (2 * entry.within / 600) ** 0.5, rel=1e-3)
+    assert entry.at(600, (4, 4)) == pytest.approx(entry.floor / 2)
+    assert {one.metric for one in found.entries} == {
+        "accuracy", "coverage", "truncation_rate", "extraction_failure_rate", "error_rate",
+    }  # fmt: skip
+
+
+def test_two_independent_runs_give_it_too(tmp_path: Path) -> None:
+    first = edit(write_run(tmp_path / "a", flipping(600, 1, 0.05, 1)), run_id="a")
+    second = edit(write_run(tmp_path / "b", flipping(600, 1, 0.05, 2)), run_id="b")
+    (entry,) = [one for one in calibrated(first, second).entries if one.metric == "accuracy"]
+    assert entry.answers == 2
+    assert entry.flip_rate == pytest.approx(0.095, abs=0.04)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"counts": {"asked": 5, "cached": 7}}, "7 answers"),
+        ({"run_id": "0"}, "copy"),
+    ],
+)
+def test_what_says_nothing_about_noise_is_refused(tmp_path: Path, change: dict[str, Any], said: str) -> None:
+    first = write_run(tmp_path / "a", flipping(50, 1, 0.1, 1))
+    second = edit(write_run(tmp_path / "b", flipping(50, 1, 0.1, 2)), **{"run_id": "b", **change})
+    with pytest.raises(UsageError, match=said) as caught:
+        calibrated(first, second)
+    assert caught.value.exit_code == 2
+
+
+def test_other_models_and_questions_are_refused(tmp_path: Path) -> None:
+    first = write_run(tmp_path / "a", flipping(50, 1, 0.1, 1))
+    asked = edit(write_run(tmp_path / "b", flipping(50, 1, 0.1, 2), ask_digest="8" * 64), run_id="b")
+    with pytest.raises(UsageError, match="different questions"):
+        calibrated(first, asked)
+    other = write_run(tmp_path / "c", flipping(50, 1, 0.1, 2), models=("other",))
+    models = [one.model_copy(update={"identity_digest": "x"}) for one in read_manifest(Path(other)).models]
+    with pytest.raises(UsageError, match="not the same model"):
+        calibrated(first, edit(other, run_id="c", models=models))
+    with pytest.raises(UsageError, match="one answer per item"):
+        calibrated(first)
+    with pytest.raises(IncompleteError):
+        calibrated(edit(first, status="interrupted"))
+
+
+def test_margins_below_the_noise_are_refused(tmp_path: Path) -> None:
+    noise = calibrated(write_run(tmp_path / "r", flipping(400, 4, 0.2)))
+    base, candidate = pair_of(300, 10, 12, 78)
+    pair = (write_run(tmp_path / "b", base, models=("b",)), write_run(tmp_path / "c", candidate, models=("c",)))
+    sides = open_sides(pair)
+    floor = noise.entries[0].at(400, (1, 1))
+    today = datetime.date(2026, 6, 1)
+    low = policy_of({"id": "ni", "kind": "non_inferiority", "margin": floor * 0.9})
+    with pytest.raises(UsageError, match="below the noise"):
+        run_gate(sides[0], sides[1], low, today, noise)
+    with pytest.raises(UsageError, match="below the noise"):
+        plan_gate(sides[0], low, noise)
+    high = policy_of({"id": "ni", "kind": "non_inferiority", "margin": floor * 1.1})
+    assert run_gate(sides[0], sides[1], high, today, noise).exit_code == 0
+    empty = noise.model_copy(update={"entries": []})
+    (found,) = run_gate(sides[0], sides[1], low, today, empty).findings
+    assert "not calibrated" in found.notes[-1]
+
+
+def test_a_calibration_gives_the_plan_its_discordance(tmp_path: Path) -> None:
+    noise = calibrated(write_run(tmp_path / "r", flipping(2000, 2, 0.01)))
+    run = write_run(tmp_path / "b", quiz(*[1, 0] * 500))
+    rule = {"id": "ni", "kind": "non_inferiority", "margin": 0.02, "max_flip_rate": 0.1}
+    plan = planned(run, rule, calibration=noise)
+    for one in plan.rules:
+        (scenario,) = one.scenarios
+        assert scenario.discordance == noise.entries[0].flip_rate_high
+    assert plan.refused == ()
+    assert [s.discordance for s in planned(run, rule).rules[0].scenarios] == [0.1, 0.2]
+
+
+def test_a_damaged_calibration_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "calibration.json"
+    with pytest.raises(DataError, match="cannot read"):
+        load_calibration(path)
+    path.write_text("{")
+    with pytest.raises(DataError, match="not JSON"):
+        load_calibration(path)
+    path.write_text('{"model": "m"}')
+    with pytest.raises(DataError, match="identity_digest"):
+        load_calibration(path)
