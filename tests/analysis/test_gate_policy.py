@@ -134,3 +134,23 @@ def test_policies_do_not_change() -> None:
     found = Policy.model_validate({"version": 1, "rules": [{"id": "a", "kind": "floor", "value": 0.5}]})
     with pytest.raises(ValidationError):
         found.rules[0].value = 0.1
+
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+def blocks(page: str) -> list[str]:
+    return [part.partition("```")[0] for part in (DOCS / page).read_text().split("```yaml\n")[1:]]
+
+
+def test_the_example_in_the_docs_is_a_policy(tmp_path: Path) -> None:
+    (example,) = blocks("gate.md")
+    assert len(load_policy(policy(tmp_path, example)).rules) == 6
+
+
+def test_the_ready_jobs_are_yaml() -> None:
+    workflow, pipeline = (yaml.safe_load(text) for text in blocks("ci.md"))
+    steps = workflow["jobs"]["gate"]["steps"]
+    assert [step["run"] for step in steps if "mmeval gate --baseline" in step.get("run", "")][-1].endswith("--out gate")
+    assert pipeline["gate"]["artifacts"]["reports"]["junit"] == "gate/junit.xml"
+    assert pipeline[".evaluate"]["retry"]["exit_codes"] == [6]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from mmeval.analysis.gate_policy import Kind
 from mmeval.analysis.gate_verdicts import Demand, Evidence, adjusted, paired_evidence, verdict
 
 pytestmark = pytest.mark.slow
@@ -14,10 +15,25 @@ NO_REGRESSION = Demand("no_regression", tolerance=0.01, harm=0.01)
 """min_effect 0.01 at one-sided 0.05."""
 
 
-def drawn(generator: np.random.Generator, n: int, discordance: float, drop: float, demand: Demand) -> Evidence:
-    losses, gains = (discordance + drop) / 2, (discordance - drop) / 2
-    outcome = generator.choice(4, size=n, p=[0.6 * (1 - discordance), losses, gains, 0.4 * (1 - discordance)])
-    return paired_evidence(demand, (outcome < 2) * 1.0, (outcome % 2 == 0) * 1.0, None, True)
+class Drawn:
+    """Evidence on drawn 2x2 tables; each different table is judged once, by the function that judges runs."""
+
+    def __init__(self, demand: Demand, n: int, seed: int) -> None:
+        self.demand, self.n = demand, n
+        self.generator = np.random.default_rng(seed)
+        self.known: dict[tuple[int, ...], Evidence] = {}
+
+    def tables(self, discordance: float, drop: float, number: int) -> list[Evidence]:
+        losses, gains = (discordance + drop) / 2, (discordance - drop) / 2
+        drawn = self.generator.multinomial(self.n, [losses, gains, 1 - discordance], size=number)
+        return [self.judged(*row) for row in drawn.tolist()]
+
+    def judged(self, losses: int, gains: int, alike: int) -> Evidence:
+        if (losses, gains) not in self.known:
+            base = np.repeat([1.0, 0.0, 1.0, 0.0], [losses, gains, alike // 2, alike - alike // 2])
+            candidate = np.repeat([0.0, 1.0, 1.0, 0.0], [losses, gains, alike // 2, alike - alike // 2])
+            self.known[losses, gains] = paired_evidence(self.demand, base, candidate, None, True)
+        return self.known[losses, gains]
 
 
 def failed(rules: list[Evidence]) -> bool:
@@ -26,29 +42,32 @@ def failed(rules: list[Evidence]) -> bool:
 
 
 def test_a_drop_of_two_points_is_caught() -> None:
-    generator = np.random.default_rng(1)
-    caught = sum(failed([drawn(generator, 4000, 0.2, 0.02, NO_REGRESSION)]) for _ in range(REPLICATIONS))
-    print(f"caught {caught / REPLICATIONS:.4f}")
-    assert caught / REPLICATIONS >= 0.8
+    found = Drawn(NO_REGRESSION, 4000, 1).tables(0.2, 0.02, REPLICATIONS)
+    caught = sum(failed([one]) for one in found) / REPLICATIONS
+    assert caught >= 0.8, caught
 
 
-@pytest.mark.parametrize(("n", "discordance"), [(200, 0.1), (1000, 0.1), (4000, 0.2), (40, 0.3)])
-@pytest.mark.parametrize("kind", ["no_regression", "non_inferiority", "equivalence"])
-def test_identical_models_rarely_fail(n: int, discordance: float, kind: str) -> None:
+@pytest.mark.parametrize(
+    ("kind", "n", "discordance"),
+    [
+        ("no_regression", 40, 0.3), ("no_regression", 200, 0.1), ("no_regression", 1000, 0.1), ("no_regression", 4000, 0.2),
+        ("non_inferiority", 200, 0.1), ("equivalence", 200, 0.1), ("equivalence", 1000, 0.1),
+    ],
+)  # fmt: skip
+def test_identical_models_rarely_fail(kind: Kind, n: int, discordance: float) -> None:
     # The smallest harm is the hardest case: nothing but the test itself stands between noise and FAIL.
-    demand = Demand(kind, tolerance=0.001, harm=0.001)  # type: ignore[arg-type]
-    generator = np.random.default_rng(n)
-    wrong = sum(failed([drawn(generator, n, discordance, 0.0, demand)]) for _ in range(REPLICATIONS))
-    print(f"{kind} n={n}: {wrong / REPLICATIONS:.4f}")
-    assert wrong / REPLICATIONS <= 0.06
+    found = Drawn(Demand(kind, tolerance=0.001, harm=0.001), n, n).tables(discordance, 0.0, REPLICATIONS)
+    wrong = sum(failed([one]) for one in found) / REPLICATIONS
+    assert wrong <= 0.06, wrong
 
 
 def test_many_rules_fail_no_more_often_than_one() -> None:
-    generator = np.random.default_rng(7)
-    demand = Demand("no_regression", tolerance=0.001, harm=0.001)
-    wrong = sum(failed([drawn(generator, 500, 0.1, 0.0, demand) for _ in range(10)]) for _ in range(REPLICATIONS))
-    print(f"10 rules: {wrong / REPLICATIONS:.4f}")
-    assert wrong / REPLICATIONS <= 0.06
+    found = Drawn(Demand("no_regression", tolerance=0.001, harm=0.001), 500, 7).tables(0.1, 0.0, 10 * REPLICATIONS)
+    groups = [found[start : start + 10] for start in range(0, len(found), 10)]
+    wrong = sum(failed(group) for group in groups) / REPLICATIONS
+    uncorrected = sum(any(failed([one]) for one in group) for group in groups) / REPLICATIONS
+    assert wrong <= 0.06, wrong
+    assert uncorrected > 0.25, uncorrected
 
 
 @pytest.mark.parametrize("size", [5, 9])
@@ -56,25 +75,20 @@ def test_clusters_do_not_make_noise_significant(size: int) -> None:
     generator = np.random.default_rng(size)
     labels = [f"c{number // size}" for number in range(60 * size)]
     demand = Demand("no_regression", tolerance=0.001, harm=0.001)
-    wrong = naive = 0
-    for _ in range(REPLICATIONS):
+    wrong, naive = [], []
+    for replication in range(REPLICATIONS):
         # All items of a cluster tend to flip together.
         lean = np.repeat(generator.choice([-1.0, 0.0, 1.0], size=60, p=[0.3, 0.4, 0.3]), size)
         base = generator.integers(0, 2, size=60 * size).astype(float)
         candidate = np.where(lean < 0, 0.0, np.where(lean > 0, 1.0, base))
-        wrong += failed([paired_evidence(demand, base, candidate, labels, True)])
-        naive += failed([paired_evidence(demand, base, candidate, None, True)])
-    print(f"size {size}: {wrong / REPLICATIONS:.4f}, naive {naive / REPLICATIONS:.4f}")
-    assert wrong / REPLICATIONS <= 0.05 + SLACK
-    assert naive > wrong
+        wrong.append(failed([paired_evidence(demand, base, candidate, labels, True)]))
+        if replication < 300:
+            naive.append(failed([paired_evidence(demand, base, candidate, None, True)]))
+    assert np.mean(wrong) <= 0.05 + SLACK
+    assert np.mean(naive) > 0.08
 
 
 def test_non_inferiority_passes_a_model_at_its_margin_as_rarely_as_promised() -> None:
-    generator = np.random.default_rng(3)
-    demand = Demand("non_inferiority", tolerance=0.02, harm=0.02)
-    passed = 0
-    for _ in range(REPLICATIONS):
-        found = drawn(generator, 2000, 0.1, 0.02, demand)
-        passed += verdict(found, found.p, 0.05) == "PASS"
-    print(f"passed at the margin {passed / REPLICATIONS:.4f}")
-    assert passed / REPLICATIONS <= 0.05 + SLACK
+    found = Drawn(Demand("non_inferiority", tolerance=0.02, harm=0.02), 2000, 3).tables(0.1, 0.02, REPLICATIONS)
+    passed = sum(verdict(one, one.p, 0.05) == "PASS" for one in found) / REPLICATIONS
+    assert passed <= 0.05 + SLACK, passed

@@ -137,6 +137,6 @@ def test_the_embedded_checkpoints_give_every_verdict(mmeval: Callable, tmp_path:
     drop = "{id: a, kind: no_regression, min_effect: 0.05}"
     assert code(good, early, drop) == 3
     assert code(early, good, drop) == 0
-    assert code(good, early, "{id: a, kind: floor, value: 0.27}") == 4
+    assert code(good, early, "{id: a, kind: floor, metric: coverage, value: 0.99}") == 4
     assert code(good, other, drop) == 5
     assert mmeval("compare", good, early).code == 0
