@@ -180,17 +180,22 @@ def _sampling(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _model_names(specs: Sequence[str]) -> list[str]:
-    """Short names: the spec without its backend where that stays unique."""
+    """Short names: the spec without its backend, of a folder its last two parts, where that stays unique."""
     short = [
         spec.split(":", 1)[1] if ":" in spec and not spec.startswith(("chance:", "replay:")) else spec for spec in specs
     ]
-    short = [name.rstrip("/").removeprefix("./") for name in short]
+    short = [_short_path(name.rstrip("/").removeprefix("./")) for name in short]
     if len(set(short)) == len(short):
         return short
     if len(set(specs)) != len(specs):
         twice = next(spec for spec in specs if list(specs).count(spec) > 1)
         raise UsageError(f"model {twice!r} is given twice", remedy="use --repeats to ask a model several times")
     return list(specs)
+
+
+def _short_path(name: str) -> str:
+    path = Path(name).expanduser()
+    return "/".join(path.resolve().parts[-2:]) if "/" in name and path.is_dir() else name
 
 
 def _check_sampling(name: str, engine: Engine, plan: RunPlan, notes: list[str]) -> None:
