@@ -13,9 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mmeval.core.types import AnswerContext
 from mmeval.tasks.synthetic import TASKS, SyntheticItem, chance, generate
+from mmeval.verifiers.registry import get_verifier
 
-from .prompts import DEFAULT_INSTRUCTIONS, LETTERS, Question, options_block
+from .prompts import DEFAULT_INSTRUCTIONS, Question, options_block
 from .questions import ANSWER_KINDS, own_question
 from .validate import intersection_over_union
 
@@ -97,9 +99,9 @@ def score(task: str, item: SyntheticItem, reply: str) -> float:
     kind = ANSWER_KINDS[task]
     reply = reply.strip()
     if kind == "choice":
-        right = item.choices[LETTERS.index(item.answer)] if item.choices else ""
-        letter = re.fullmatch(r"\(?([A-H])[).:]?", reply)
-        return float(letter.group(1) == item.answer if letter else reply.lower().rstrip(".") == right.lower())
+        choice = get_verifier("choice", {})
+        found = choice.parse(reply, AnswerContext(choices=tuple(item.choices or ())))
+        return float(found.value == item.answer)
     if kind in ("number", "rating"):
         values = numbers_in(reply)
         return float(len(values) == 1 and values[0] == float(item.answer))

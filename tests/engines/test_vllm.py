@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -378,6 +379,70 @@ def test_wrong_engine_arguments(
     assert message in caught.value.message
     assert hint in caught.value.remedy
     runner.run(engine.close())
+
+
+@pytest.mark.engine
+@pytest.mark.parametrize(
+    ("missing", "hint"),
+    [("preprocessor_config.json", "preprocessor_config.json"), ("chat_template.jinja", "chat_template")],
+)
+def test_an_incomplete_checkpoint(
+    missing: str, hint: str, checkpoint: Path, runner: asyncio.Runner, tmp_path: Path
+) -> None:
+    folder = tmp_path / "copy"
+    shutil.copytree(checkpoint, folder)
+    for name in (missing, "processor_config.json"):
+        (folder / name).unlink(missing_ok=True)
+    settings = json.loads((folder / "tokenizer_config.json").read_text())
+    settings.pop("chat_template", None)
+    if missing == "chat_template.jinja":
+        (folder / "tokenizer_config.json").write_text(json.dumps(settings))
+    engine = create_engine(parse_model(f"vllm:{folder}", engine_python=engine_python("vllm")))
+    with pytest.raises(EngineError) as caught:
+        runner.run(engine.start())
+    assert hint in caught.value.remedy
+    runner.run(engine.close())
+
+
+@pytest.mark.engine
+def test_a_lora_adapter_changes_answers_and_identity(
+    vllm: Managed, checkpoint: Path, runner: asyncio.Runner, tmp_path: Path
+) -> None:
+    adapter = write_adapter(tmp_path / "adapter", checkpoint)
+    options = {"engine_python": engine_python("vllm"), "engine_args": {"dtype": "float32", "max_model_len": 512}}
+    options["engine_args"]["adapter"] = str(adapter)
+    managed = Managed(runner, f"vllm:{checkpoint}", **options)
+    request = make_request(media=(still(RED),))
+    with_adapter = managed.runner.run(managed.engine.logprobs(request, "red square"))
+    without = vllm.runner.run(vllm.engine.logprobs(request, "red square"))
+    managed.close()
+    assert (with_adapter.status, without.status) == ("ok", "ok"), with_adapter.error
+    assert max(abs(a - b) for a, b in zip(with_adapter.logprobs, without.logprobs, strict=True)) > 0.01
+    assert managed.info.identity["adapter"] != {}
+    assert managed.info.identity["checkpoint"] == vllm.info.identity["checkpoint"]
+
+
+def write_adapter(folder: Path, checkpoint: Path) -> Path:
+    """A PEFT LoRA adapter with random weights for the language model's query projections."""
+    import torch
+    from safetensors.torch import save_file
+
+    config = json.loads((checkpoint / "config.json").read_text())
+    text = config["text_config"]
+    width, heads, size = text["hidden_size"], text["num_attention_heads"], text["head_dim"]
+    generator = torch.Generator().manual_seed(0)
+    weights = {}
+    for layer in range(text["num_hidden_layers"]):
+        name = f"base_model.model.model.language_model.layers.{layer}.self_attn.q_proj"
+        weights[f"{name}.lora_A.weight"] = torch.randn(8, width, generator=generator) * 0.3
+        weights[f"{name}.lora_B.weight"] = torch.randn(heads * size, 8, generator=generator) * 0.3
+    folder.mkdir()
+    save_file(weights, folder / "adapter_model.safetensors")
+    settings = {
+        "peft_type": "LORA", "r": 8, "lora_alpha": 16, "target_modules": ["q_proj"], "bias": "none", "task_type": "CAUSAL_LM",
+    }  # fmt: skip
+    (folder / "adapter_config.json").write_text(json.dumps(settings))
+    return folder
 
 
 def group_of(leader: int) -> list[int]:

@@ -79,6 +79,7 @@ class VllmWorker:
         self._arguments = engine_arguments(self._vllm, settings)
         self._engine: Any = self._loop.run_until_complete(self._open())
         self._adapter = self._lora_request()
+        self._loop.run_until_complete(self._try_template())
 
     async def _open(self) -> Any:
         from vllm.config.structured_outputs import StructuredOutputsConfig
@@ -91,6 +92,16 @@ class VllmWorker:
             return AsyncLLM.from_engine_args(AsyncEngineArgs(**arguments))
         except Exception as error:  # the engine raises anything on what it does not like
             raise _explain(error) from error
+
+    async def _try_template(self) -> None:
+        """Render a prompt once: what is wrong with the chat template shows before the first request."""
+        try:
+            await self._render([{"role": "user", "content": [{"type": "text", "text": "Hello"}]}])
+        except Exception as error:  # templates and tokenizers raise anything
+            raise LoadError(
+                f"the chat template cannot be used: {_first_line(error)}",
+                "copy chat_template.jinja of the base model into the checkpoint",
+            ) from error
 
     def _lora_request(self) -> Any:
         if self._settings.adapter is None:
@@ -219,24 +230,27 @@ class VllmWorker:
         Raises:
             RequestError: an image that cannot be decoded, a prompt that is too long or that shows too few images.
         """
-        from vllm.renderers.params import ChatParams
-
         images = await self._loop.run_in_executor(self._decoders, decode_images, blobs)
         if images and not self._engine.vllm_config.model_config.is_multimodal_model:
             raise RequestError("this model reads text only")
         conversation = [
             {"role": m["role"], "content": [_part(part, images) for part in m["content"]]} for m in messages
         ]
-        options = {"add_generation_prompt": True, "continue_final_message": False, "tools": None, "tokenize": False}
-        _, prompts = await self._engine.renderer.render_chat_async(
-            [conversation], ChatParams(chat_template_kwargs=options)
-        )
-        prompt = prompts[0]
+        prompt = await self._render(conversation)
         places = prompt.get("mm_placeholders") or {}
         shown = len(places.get("image", ()))
         if shown != len(images):
             raise RequestError(f"the chat template shows {shown} of {len(images)} images")
         return prompt
+
+    async def _render(self, conversation: list[dict[str, Any]]) -> Any:
+        from vllm.renderers.params import ChatParams
+
+        options = {"add_generation_prompt": True, "continue_final_message": False, "tools": None, "tokenize": False}
+        _, prompts = await self._engine.renderer.render_chat_async(
+            [conversation], ChatParams(chat_template_kwargs=options)
+        )
+        return prompts[0]
 
 
 def _part(part: dict[str, Any], images: list[Any]) -> dict[str, Any]:
@@ -330,16 +344,19 @@ def _package() -> Any:
 
 
 def _explain(error: BaseException) -> LoadError:
-    text = str(error).strip() or type(error).__name__
-    line = next((part.strip() for part in text.splitlines() if part.strip()), type(error).__name__)
+    text, line = str(error), _first_line(error)
     return LoadError(
         f"vLLM does not start: {type(error).__name__}: {line}", remedy_for(text) or "the lines above are vLLM's own"
     )
 
 
+def _first_line(error: BaseException) -> str:
+    return next((part.strip() for part in str(error).splitlines() if part.strip()), type(error).__name__)
+
+
 def _failure(error: Exception) -> dict[str, Any]:
-    text = str(error).strip()
-    line = text.splitlines()[0] if text else type(error).__name__
+    text = str(error)
+    line = _first_line(error)
     too_long = getattr(error, "parameter", None) == "input_tokens" or any(word in text for word in _TOO_LONG)
     return {"status": "too_long" if too_long else "error", "error": line}
 
