@@ -403,3 +403,18 @@ def test_the_order_of_rows_changes_nothing(tmp_path: Path) -> None:
     first = (write_run(tmp_path / "b", base, models=("b",)), write_run(tmp_path / "c", candidate, models=("c",)))
     second = (first[0], write_run(tmp_path / "d", candidate[::-1], models=("c",)))
     assert only(gate(first, NI)).evidence == only(gate(second, NI)).evidence
+
+
+def test_another_way_of_scoring_scores_both_sides_again(tmp_path: Path) -> None:
+    """The stored verdicts are wrong on purpose; the responses decide, for rates of the extraction as well."""
+    pair = []
+    for name, text in (("a", "5"), ("b", "no idea")):
+        rows = [{"id": f"q{n}", "right": False, "response": text, "target": "5"} for n in range(40)]
+        digests = {"name": "synthetic/count", "score_digest": name * 64}
+        pair.append(write_run(tmp_path / name, rows, models=(name,), **digests))
+    rate = {"id": "x", "kind": "no_regression", "metric": "extraction_failure_rate", "min_effect": 0.1}
+    report = gate((pair[0], pair[1]), {**NI, "margin": 0.2}, rate)
+    for one, base, candidate in zip(report.findings, (1.0, 0.0), (0.0, 1.0), strict=True):
+        assert one.evidence is not None
+        assert (one.evidence.base, one.evidence.candidate, one.verdict) == (base, candidate, "FAIL")
+        assert "80 rows of both sides were scored again" in one.notes[0]
