@@ -92,15 +92,15 @@ def test_many_rules_fail_no_more_often_than_one() -> None:
 
 
 def test_clusters_do_not_make_noise_significant() -> None:
-    size = 9
+    size = 5
     generator = np.random.default_rng(size)
-    labels = [f"c{number // size}" for number in range(60 * size)]
+    labels = [f"c{number // size}" for number in range(40 * size)]
     demand = Demand("no_regression", tolerance=0.001, harm=0.001)
     wrong, naive = [], []
     for replication in range(REPLICATIONS):
         # All items of a cluster tend to flip together.
-        lean = np.repeat(generator.choice([-1.0, 0.0, 1.0], size=60, p=[0.3, 0.4, 0.3]), size)
-        base = generator.integers(0, 2, size=60 * size).astype(float)
+        lean = np.repeat(generator.choice([-1.0, 0.0, 1.0], size=40, p=[0.3, 0.4, 0.3]), size)
+        base = generator.integers(0, 2, size=40 * size).astype(float)
         candidate = np.where(lean < 0, 0.0, np.where(lean > 0, 1.0, base))
         wrong.append(failed([paired_evidence(demand, base, candidate, labels, True)]))
         if replication < 300:
