@@ -29,7 +29,10 @@ def print_outcome(outcome: Outcome, *, report: bool, as_json: bool, more: Mappin
     run = open_run(outcome.folder)
     rows = leaderboard(run) if (outcome.folder / "results.parquet").exists() else []
     path = None
-    if report and (outcome.folder / "results.parquet").exists():  # an empty one says why it is empty
+    existing = outcome.folder / "report.html"
+    if report and outcome.unchanged and existing.is_file():
+        path = existing
+    elif report and (outcome.folder / "results.parquet").exists():  # an empty one says why it is empty
         from mmeval.reports.build import build_report
 
         path = build_report([run], outcome.folder / "report.html").path

@@ -13,6 +13,7 @@ from typing import Any
 
 from mmeval.conditions.base import get_condition
 from mmeval.core.errors import EngineError, MmevalError, StorageError, UsageError
+from mmeval.core.types import OUTCOMES
 from mmeval.engines.base import SAMPLING_FIELDS, Engine, EngineInfo, NeedsTargets
 from mmeval.engines.registry import choice_note, create_engine, parse_model
 from mmeval.metrics import get_metric
@@ -25,6 +26,7 @@ from mmeval.runs.manifest import Manifest, read_manifest, write_manifest
 from mmeval.runs.record import finished_manifest, new_manifest
 from mmeval.runs.rows import result_row, sample_row
 from mmeval.runs.tally import Tally
+from mmeval.runs.unchanged import already_there
 from mmeval.runs.writer import RunWriter
 from mmeval.tasks.opened import RowError
 from mmeval.tasks.options import AskStyle, DataOptions
@@ -60,6 +62,8 @@ class Outcome:
     """Rows that asking again does not help, because their own data are at fault."""
     problem: MmevalError | None = None
     """Why the run stopped early."""
+    unchanged: bool = False
+    """The run was already there, complete; nothing was written."""
 
 
 def load_tasks(config: RunConfig) -> list[Task]:
@@ -241,6 +245,10 @@ async def execute(
     cache: ResponseCache | None = None
     try:
         run_id = _run_id(folder, config, overwrite)
+        earlier = None if overwrite else already_there(folder, new_manifest(prepared, folder.name, run_id, command))
+        if earlier is not None:
+            await _close(prepared.engines)
+            return _nothing_to_do(folder, earlier, time.monotonic() - began)
         cache = ResponseCache(cache_path)
         writer = RunWriter(folder)  # last, so that no folder is left behind by a run that cannot start
     except BaseException:
@@ -287,6 +295,15 @@ async def execute(
         tally.reasons(),
         tally.at_fault,
         problem,
+    )
+
+
+def _nothing_to_do(folder: Path, earlier: Manifest, seconds: float) -> Outcome:
+    """The outcome of a run that is already there; its files stay as they are."""
+    rows = sum(earlier.counts.get(name, 0) for name in OUTCOMES)
+    counts = {**earlier.counts, "asked": 0, "cached": rows}
+    return Outcome(
+        folder, earlier.model_copy(update={"counts": counts, "timings": {"total": seconds}}), 0, unchanged=True
     )
 
 

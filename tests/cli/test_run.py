@@ -330,3 +330,20 @@ def test_an_interrupted_rerun_keeps_a_more_complete_table(mmeval: Callable, tmp_
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
     assert (tmp_path / "runs/r/results.parquet").read_bytes() == before
+
+
+def test_a_finished_run_is_not_read_again_until_something_changes(mmeval: Callable, tmp_path: Path) -> None:
+    command = ("run", "-m", "fake", "-t", "synthetic/count", "--limit", "10", "-o", "r", "--json")
+    assert mmeval(*command).code == 0
+    files = {path: path.stat().st_mtime_ns for path in (tmp_path / "r").rglob("*") if path.is_file()}
+    again = mmeval(*command)
+    assert again.json["counts"]["cached"] == 10
+    assert {path: path.stat().st_mtime_ns for path in files} == files
+    (tmp_path / "r" / "results.parquet").unlink()
+    assert mmeval(*command).code == 0
+    assert len(table(tmp_path / "r")) == 10
+    manifest = json.loads((tmp_path / "r" / "run.json").read_text())
+    manifest["tasks"][0]["score_digest"] = "0" * 64
+    (tmp_path / "r" / "run.json").write_text(json.dumps(manifest))
+    assert mmeval(*command).code == 0
+    assert json.loads((tmp_path / "r" / "run.json").read_text())["tasks"][0]["score_digest"] != "0" * 64
