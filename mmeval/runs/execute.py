@@ -245,11 +245,13 @@ async def execute(
     cache: ResponseCache | None = None
     try:
         run_id = _run_id(folder, config, overwrite)
-        earlier = None if overwrite else already_there(folder, new_manifest(prepared, folder.name, run_id, command))
+        cache = ResponseCache(cache_path)
+        planned = new_manifest(prepared, folder.name, run_id, command)
+        earlier = None if overwrite else already_there(folder, planned, cache)
         if earlier is not None:
+            cache.close()
             await _close(prepared.engines)
             return _nothing_to_do(folder, earlier, time.monotonic() - began)
-        cache = ResponseCache(cache_path)
         writer = RunWriter(folder)  # last, so that no folder is left behind by a run that cannot start
     except BaseException:
         if cache is not None:
