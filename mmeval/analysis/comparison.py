@@ -275,6 +275,18 @@ def _in_order(items: Sequence[str], values: Any, order: Sequence[str]) -> list[f
     return [known[item] for item in order]
 
 
+def table_json(table: PairedTable | None) -> dict[str, int] | None:
+    """A 2x2 table under the names of the command line's contract."""
+    if table is None:
+        return None
+    return {
+        "both_right": table.both_right,
+        "base_only": table.losses,
+        "candidate_only": table.gains,
+        "both_wrong": table.both_wrong,
+    }
+
+
 def comparison_json(one: Comparison) -> dict[str, Any]:
     """One comparison as `compare --json` prints it."""
     named = {test.method: test.p_value for test in one.others}
@@ -290,14 +302,7 @@ def comparison_json(one: Comparison) -> dict[str, Any]:
         "n": one.n,
         "clusters": one.clusters,
         "coverage": one.coverage,
-        "table": None
-        if table is None
-        else {
-            "both_right": table.both_right,
-            "base_only": table.losses,
-            "candidate_only": table.gains,
-            "both_wrong": table.both_wrong,
-        },
+        "table": table_json(table),
         "base": one.base,
         "candidate": one.candidate,
         "delta": one.delta,

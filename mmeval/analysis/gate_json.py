@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from mmeval.analysis.comparison import table_json
 from mmeval.analysis.gate import Finding, GateReport
 from mmeval.analysis.gate_data import Target
 from mmeval.analysis.gate_plan import Plan, Planned
@@ -136,12 +137,5 @@ def _evidence_json(found: Evidence) -> dict[str, Any]:
         "p": found.p,
         "mde": found.mde,
         "items_needed": found.needed,
-        "table": None
-        if table is None
-        else {
-            "both_right": table.both_right,
-            "base_only": table.losses,
-            "candidate_only": table.gains,
-            "both_wrong": table.both_wrong,
-        },
+        "table": table_json(table),
     }
