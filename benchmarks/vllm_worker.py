@@ -36,9 +36,7 @@ def write_requests(folder: Path, requests: tuple[Request, ...]) -> Path:
                 path.write_bytes(image.data)
                 paths.append(str(path))
         text = request.messages[-1].parts[-1]
-        lines.append(
-            json.dumps({"text": text.text, "images": paths, "max_tokens": request.sampling.max_tokens})
-        )
+        lines.append(json.dumps({"text": text.text, "images": paths, "max_tokens": request.sampling.max_tokens}))
     found = folder / "requests.jsonl"
     found.write_text("\n".join(lines), encoding="utf-8")
     return found
