@@ -245,6 +245,8 @@ class Extraction:
     """Start and end in the response text of what was read, where it is one place."""
     reason: str = ""
     """Why there is no value: `empty`, `refusal`, `ambiguous`, `not found`, `truncated` …"""
+    scores: Mapping[str, float] = field(default_factory=dict)
+    """What the rule did beside reading, as named scores of the verdict, answered or not (`guessed`, `fallback`)."""
 
     @property
     def found(self) -> bool:

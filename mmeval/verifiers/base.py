@@ -11,6 +11,11 @@ from mmeval.core.types import AnswerContext, Extraction, Match, Response, Verdic
 NO_TARGET = "no_target"
 """Key of a row's options that says, in words for the user, why the row has no gold answer."""
 
+GUESSED = "guessed"
+"""Score of a row that the official rule would decide by a random draw; here it has no answer, and nothing is drawn."""
+GUESS_SHARE = "guess_share"
+"""Score beside `guessed`: how often the official draw would be right, in [0, 1]."""
+
 _REFUSAL = re.compile(
     r"\b(?:i(?:'m| am) (?:sorry|unable|not able)|i (?:cannot|can't|can not) (?:help|assist|answer|determine|see|view|provide)"
     r"|as an ai\b|unable to (?:answer|determine|view|see))",
@@ -87,13 +92,14 @@ def _verdict(
             reason = "empty"
         elif looks_like_refusal(text):
             reason = "refusal"
-        return Verdict("no_answer", score=0.0, correct=False, reason=reason, verifier=identity)
+        scores = dict(extraction.scores)
+        return Verdict("no_answer", score=0.0, correct=False, scores=scores, reason=reason, verifier=identity)
     found = verifier.match(extraction.value, target, context)
     return Verdict(
         "scored",
         score=found.score,
         correct=found.correct,
-        scores=dict(found.scores),
+        scores={**extraction.scores, **found.scores},
         extracted=extraction.value,
         span=extraction.span,
         verifier=identity,
