@@ -35,7 +35,7 @@ FIXTURES: dict[str, dict[str, Any]] = {
     for entry in json.loads((Path(__file__).parents[1] / "data" / "stats_fixtures.json").read_text(encoding="utf-8"))
 }
 
-ELSEWHERE = {  # correlations, repeats, agreement, preferences, debiasing and decomposition
+ELSEWHERE = {  # in test_fixtures_b: correlations, repeats, agreement, preferences, debiasing and decomposition
     *("meng1992", "corr-depcor", "zou2007", "pass@k", "pass^k", "variance-components", "BT-baseball", "BT-se"),
     *("kappa-SAS", "fleiss-kappa", "kripp-alpha", "kripp-4x12", "gwet-ac1-4x12", "kappa-paradox"),
     *("rogan-gladen-lee", "ppi-lam1", "ppi-lam0", "ppi++", "kitagawa"),

@@ -1,8 +1,9 @@
-"""Published worked examples of repeats, correlations, agreement, debiasing and preferences."""
+"""Published worked examples of repeats, correlations, agreement, debiasing, decomposition and preferences."""
 
 from __future__ import annotations
 
 import json
+import runpy
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 from mmeval.stats.agreement import Agreement, cohen_kappa, fleiss_kappa, gwet_ac, krippendorff_alpha, raw_agreement
 from mmeval.stats.bradley_terry import Ability, bradley_terry
 from mmeval.stats.debiasing import DebiasedMean, JudgedSample, ppi_mean
+from mmeval.stats.decomposition import Mixture, kitagawa
 from mmeval.stats.dependent_correlations import DependentCorrelations, meng_z, steiger_z, williams_t, zou_interval
 from mmeval.stats.judge_errors import JudgeQuality, judge_quality, rogan_gladen
 from mmeval.stats.preference import Preferences
@@ -135,6 +137,11 @@ def _lee() -> JudgeQuality:
     return judge_quality([0] * 200 + [1] * 200, [0] * 140 + [1] * 60 + [1] * 180 + [0] * 20)
 
 
+def _perception_reasoning_luck() -> list[float]:
+    split = kitagawa(*(Mixture((p, 1 - p), (r, luck)) for p, r, luck in ((0.6, 0.75, 0.2), (0.7, 0.8, 0.2))))
+    return [sum(split.composition), *split.rate, split.delta]
+
+
 def _fleiss_rows() -> list[list[int]]:
     return [[category for category, count in enumerate(row) for _ in range(count)] for row in FLEISS_COUNTS]
 
@@ -163,6 +170,7 @@ CASES: dict[str, Callable[[], Sequence[float | None]]] = {
     "ppi-lam1": lambda: _limits(ppi_mean(LABELLED, weight=1.0)),
     "ppi-lam0": lambda: _limits(ppi_mean(LABELLED, weight=0.0)),
     "ppi++": lambda: _limits(ppi_mean(LABELLED)),
+    "kitagawa": _perception_reasoning_luck,
 }
 
 
@@ -174,3 +182,9 @@ def test_published_example(name: str) -> None:
     for value, expected in zip(found, case["expected"], strict=True):
         assert value is not None
         assert abs(value - expected) <= case["atol"]
+
+
+def test_every_published_value_is_reproduced() -> None:
+    first = runpy.run_path(str(Path(__file__).with_name("test_fixtures_a.py")))["COMPUTE"]
+    assert len(FIXTURES) == 56
+    assert set(first) | set(CASES) == set(FIXTURES)
