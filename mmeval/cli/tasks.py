@@ -187,8 +187,9 @@ def check(cards: tuple[Path, ...]) -> int:
     Example:
       mmeval tasks check my-tasks/my-card.yaml
     """
+    from mmeval.core.yaml_files import read_yaml
     from mmeval.tasks.check import explain
-    from mmeval.tasks.registry import CardFile, read_yaml
+    from mmeval.tasks.registry import CardFile
 
     wrong = 0
     for path in cards:
@@ -216,8 +217,8 @@ def new(name: str, output: Path | None) -> None:
     Example:
       mmeval tasks new my-benchmark
     """
+    from mmeval.core.yaml_files import read_yaml
     from mmeval.tasks.card import parse_card
-    from mmeval.tasks.registry import read_yaml
 
     stem = name.rsplit("/", 1)[-1]
     path = output or Path(f"{stem}.yaml")

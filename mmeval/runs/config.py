@@ -14,8 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from mmeval.core.errors import UsageError, nearest
 from mmeval.core.hashing import digest
+from mmeval.core.yaml_files import read_yaml
 from mmeval.tasks.limit import parse_limit
-from mmeval.tasks.registry import read_yaml
 
 
 class RunConfig(BaseModel):

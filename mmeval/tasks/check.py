@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from mmeval.core.errors import MmevalError, UsageError, nearest, unknown
+from mmeval.core.templates import compile_template, undeclared
 from mmeval.tasks.card import Card, merge, mistakes, validate
-from mmeval.tasks.prompts import TEMPLATE_NAMES, compile_expression, compile_template, undeclared
+from mmeval.tasks.prompts import TEMPLATE_NAMES, compile_expression
 from mmeval.tasks.registry import CardFile
 from mmeval.verifiers.abilities import Abilities, OptionRule, abilities_of
 

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-from jinja2 import StrictUndefined, Template, TemplateError, meta
-from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2 import StrictUndefined, TemplateError
 
 from mmeval.core.errors import DataError, UsageError
+from mmeval.core.templates import compile_template, environment
 from mmeval.core.types import MediaPart, Message, Part, TextPart
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -45,30 +45,6 @@ DEFAULT_TEMPLATE = """\
 TEMPLATE_NAMES = frozenset({"question", "choices", "letters", "instruction", "row", "kind"})
 """What a prompt template may use."""
 
-# A prompt is plain text for a model: escaping it as HTML would change what is asked.
-_environment = ImmutableSandboxedEnvironment(undefined=StrictUndefined, autoescape=False, keep_trailing_newline=False)
-
-
-@lru_cache(maxsize=256)
-def compile_template(text: str) -> Template:
-    """Compile a prompt template in Jinja's sandbox.
-
-    Raises:
-        UsageError: with the line of the mistake.
-    """
-    try:
-        return _environment.from_string(text)
-    except TemplateError as error:
-        line = getattr(error, "lineno", None)
-        raise UsageError(
-            f"prompt template{f', line {line}' if line else ''}: {error}", remedy="correct the Jinja2 template"
-        ) from error
-
-
-def undeclared(text: str) -> frozenset[str]:
-    """Return the names that a template takes from outside, without Jinja's own functions."""
-    return frozenset(meta.find_undeclared_variables(_environment.parse(text))) - _environment.globals.keys()
-
 
 @lru_cache(maxsize=1024)
 def compile_expression(text: str) -> Any:
@@ -78,7 +54,7 @@ def compile_expression(text: str) -> Any:
         UsageError: when it is no expression.
     """
     try:
-        return _environment.compile_expression(text, undefined_to_none=False)
+        return environment.compile_expression(text, undefined_to_none=False)
     except TemplateError as error:
         raise UsageError(f"expression {text!r}: {error}", remedy="correct the card's expression") from error
 

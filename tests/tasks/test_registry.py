@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from mmeval.core.errors import UsageError
-from mmeval.tasks.registry import Registry, read_yaml
+from mmeval.core.yaml_files import read_yaml
+from mmeval.tasks.registry import Registry
 
 
 @pytest.fixture

@@ -1,0 +1,34 @@
+"""Jinja2 in a sandbox: templates of cards are data, and undefined names are mistakes."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from jinja2 import StrictUndefined, Template, TemplateError, meta
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from mmeval.core.errors import UsageError
+
+# A prompt is plain text for a model: escaping it as HTML would change what is asked.
+environment = ImmutableSandboxedEnvironment(undefined=StrictUndefined, autoescape=False, keep_trailing_newline=False)
+
+
+@lru_cache(maxsize=256)
+def compile_template(text: str) -> Template:
+    """Compile a prompt template in Jinja's sandbox.
+
+    Raises:
+        UsageError: with the line of the mistake.
+    """
+    try:
+        return environment.from_string(text)
+    except TemplateError as error:
+        line = getattr(error, "lineno", None)
+        raise UsageError(
+            f"prompt template{f', line {line}' if line else ''}: {error}", remedy="correct the Jinja2 template"
+        ) from error
+
+
+def undeclared(text: str) -> frozenset[str]:
+    """Return the names that a template takes from outside, without Jinja's own functions."""
+    return frozenset(meta.find_undeclared_variables(environment.parse(text))) - environment.globals.keys()
