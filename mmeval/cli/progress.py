@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Sequence
 
-from mmeval.pipeline.runner import Progress
+from mmeval.pipeline.asking import Progress
 
 REFRESH_S = 0.25
 LINE_EVERY_S = 15.0

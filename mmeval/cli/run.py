@@ -144,6 +144,14 @@ def _engine_args(pairs: tuple[str, ...]) -> dict[str, Any]:
     metavar="SHARE",
     help="Share of rows that may fail before the exit code is 6.  [default: 0]",
 )
+@click.option("--judge", metavar="MODEL", help="Model that judges what the rules leave open, e.g. openai:NAME, vllm:ORG/NAME, tiny.")
+@click.option("--judge-base-url", "judge_base_urls", multiple=True, metavar="URL", help="Endpoint(s) of the judge.")
+@click.option("--judge-model-id", metavar="ID", help="Your word for which weights the judge's endpoint serves.")
+@click.option("--judge-engine-arg", "judge_engine_args", multiple=True, metavar="KEY=VALUE", help="Argument of the judge's engine.")
+@click.option("--judge-engine-python", metavar="PATH", help="Python of the environment of the judge's engine.")
+@click.option("--judge-concurrency", type=click.IntRange(min=1), help="Judge requests in flight.")
+@click.option("--judge-repeats", type=click.IntRange(min=1), help="Verdicts per row; the majority counts.  [default: 1]")
+@click.option("--judge-swap", is_flag=True, help="Judge once more with the two answers in the other order, where a card shows two.")
 @click.option("--trust-remote-code", is_flag=True, help="Run code that comes with a checkpoint. Named in the manifest.")
 @click.option("--overwrite", is_flag=True, help="Replace a run of another configuration in the same folder.")
 @click.option("--json", "as_json", is_flag=True, help="Print the leaderboard as JSON on stdout.")
@@ -199,13 +207,14 @@ def _resolve(options: dict[str, Any], config_file: Path | None) -> RunConfig:
     for name in ("models", "tasks", "conditions"):
         if options[name]:
             values[name] = _split(options[name])
-    for name in ("base_urls", "task_paths"):
+    for name in ("base_urls", "task_paths", "judge_base_urls"):
         if options[name]:
             values[name] = [str(value) for value in options[name]]
     if options["sampling"]:
         values["sampling"] = {**values.get("sampling", {}), **parse_sampling(options["sampling"])}
-    if options["engine_args"]:
-        values["engine_args"] = {**values.get("engine_args", {}), **_engine_args(options["engine_args"])}
+    for name in ("engine_args", "judge_engine_args"):
+        if options[name]:
+            values[name] = {**values.get(name, {}), **_engine_args(options[name])}
     if options["limit"] is not None:
         try:
             values["limit"] = parse_limit(options["limit"])
@@ -215,11 +224,13 @@ def _resolve(options: dict[str, Any], config_file: Path | None) -> RunConfig:
             ) from error
     if options["no_media"]:
         values["media"] = False
-    if options["trust_remote_code"]:
-        values["trust_remote_code"] = True
+    for name in ("trust_remote_code", "judge_swap"):
+        if options[name]:
+            values[name] = True
     simple = (
         "output", "repeats", "seed", "concurrency", "data_dir", "engine_python", "model_id", "revision", "profile",
         "prompt_file", "tensor_parallel", "data_parallel", "timeout_s", "attempts", "outage_s", "allow_errors",
+        "judge", "judge_model_id", "judge_engine_python", "judge_concurrency", "judge_repeats",
     )  # fmt: skip
     for name in simple:
         if options[name] is not None:
@@ -243,7 +254,8 @@ async def _execute(config: RunConfig, folder: Path, cache_path: Path, overwrite:
 
     started = time.monotonic()
     stop = asyncio.Event()
-    prepared = await prepare_run(config, os.environ.get("MMEVAL_API_KEY") or os.environ.get("OPENAI_API_KEY"))
+    key = os.environ.get("MMEVAL_API_KEY") or os.environ.get("OPENAI_API_KEY")
+    prepared = await prepare_run(config, key, os.environ.get("MMEVAL_JUDGE_API_KEY"))
     for note in prepared.notes:
         click.echo(note, err=True)
     loop = asyncio.get_running_loop()

@@ -3,56 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-import random
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
 
-from mmeval.core.errors import StorageError
-from mmeval.core.types import Request, Response, Verdict
+from mmeval.core.types import Response, Verdict
 from mmeval.engines.base import Engine
+from mmeval.pipeline.asking import Asker, Progress
 from mmeval.pipeline.cache import KEPT_STATUS
+from mmeval.pipeline.chain import Chain, rule_verdict
+from mmeval.pipeline.judging import Call, JudgeDesk
 from mmeval.pipeline.plan import Effort
-from mmeval.pipeline.work import Stage, Ticket, Unit, prepare_units, tickets
-from mmeval.verifiers.base import Verifier, verify
+from mmeval.pipeline.work import Stage, Ticket, Unit, lightened, prepare_units, tickets
 
-PROBE_WAIT_S = 1.0
-"""First wait before an endpoint that failed many times in a row is tried again; doubled each time."""
-TOLD_WAIT_S = 5.0
-"""From how many seconds on a wait that a server asks for is told; waits at the same time are told once."""
-TOLD_AGAIN_S = 30.0
-"""A wait that ends so much later than the one that was told is told too."""
+Judging: TypeAlias = Literal["now", "later", "only"]
+
 READ_AHEAD = 32
 """Rows that the reading thread takes from the data set at once."""
-
-
-@dataclass(slots=True)
-class Progress:
-    """Live counts of one model's pass; read by the progress bar."""
-
-    model: str
-    total: int | None
-    done: int = 0
-    in_flight: int = 0
-    failed: int = 0
-    """Rows that ended in `error` or `unscored`."""
-    answered: int = 0
-    """Rows with outcome scored or no_answer."""
-    cached: int = 0
-    asked: int = 0
-    """Model calls made, retries included."""
-    retries: int = 0
-    completion_tokens: int = 0
-    started: float = field(default_factory=time.monotonic)
-    state: str = ""
-    """What the model is doing now: `loading`, `running`, `done`."""
-    trouble: str = ""
-    """The latest failure."""
-    notices: list[str] = field(default_factory=list)
-    """What the user must be told while the run goes on; whoever shows one takes it out."""
-    waiting_until: float = 0.0
-    """Monotonic time to which a server has asked to wait."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +30,8 @@ class Finished:
     unit: Unit
     response: Response
     verdict: Verdict
+    calls: tuple[Call, ...] = ()
+    """Model calls behind the row beside the answer itself (judges)."""
 
 
 class ModelRun:
@@ -74,6 +44,9 @@ class ModelRun:
         progress: counts to keep.
         deliver: receives each finished row, in the event loop.
         start: starts the engine; called at most once, before the first model call.
+        judging: `now` asks the judge of `desk` as soon as a row needs it; `later` leaves such rows out, for a second
+            run with `only`, which finds their answers in the cache and delivers nothing else.
+        desk: where judges are asked; without one, tasks are scored by their rules alone.
     """
 
     def __init__(
@@ -84,26 +57,21 @@ class ModelRun:
         progress: Progress,
         deliver: Callable[[Finished], None],
         start: Callable[[], object] | None = None,
+        judging: Judging = "now",
+        desk: JudgeDesk | None = None,
     ) -> None:
-        self.engine = engine
         self.stage = stage
         self.effort = effort
         self.progress = progress
         self.deliver = deliver
-        self._slots_count = max(1, effort.concurrency or stage.info.slots)
-        self._slots = asyncio.Semaphore(self._slots_count)
-        self._window = asyncio.Semaphore(4 * self._slots_count + 64)
+        self._asker = Asker(engine, stage.info.slots, effort, progress, start)
+        self._judging = judging
+        self._desk = desk
+        self._window = asyncio.Semaphore(4 * self._asker.slots + 64)
         self._budget = ByteBudget(effort.media_budget_bytes)
-        self._start = start
-        self._start_lock = asyncio.Lock()
         self._preparing = asyncio.Semaphore(effort.workers)
-        self._recovery = asyncio.Lock()
-        self._down_since: float | None = None
-        self._probe_wait = PROBE_WAIT_S
-        self._failures_in_row = 0
-        self._told: dict[bool, float] = {}
-        self._jitter = random.Random(0)
-        self._verifiers: dict[int, Verifier] = {}
+        self._verifying = ThreadPoolExecutor(1, "mmeval-verify")
+        self._chains: dict[int, Chain] = {}
 
     async def run(self, stop: asyncio.Event) -> None:
         """Ask everything, until done or `stop` is set.
@@ -128,6 +96,7 @@ class ModelRun:
             finally:
                 preparing.shutdown(wait=False, cancel_futures=True)
                 reading.shutdown(wait=False, cancel_futures=True)
+                self._verifying.shutdown(wait=False, cancel_futures=True)
         self.progress.state = "done"
 
     async def _feed(self, reading: ThreadPoolExecutor, preparing: ThreadPoolExecutor) -> None:
@@ -152,138 +121,68 @@ class ModelRun:
             return units
 
     async def _sample(self, ticket: Ticket, preparing: ThreadPoolExecutor) -> None:
-        size = 0
         try:
             units = await self._prepare(ticket, preparing)
-            size = units[0].bytes if units else 0
-            pending = []
-            for unit in units:
-                if unit.failure is not None or unit.stored is not None:
-                    self._finish(unit, unit.failure or unit.stored or _never(), cached=unit.stored is not None)
+            hold = Hold(self._budget, units[0].bytes if units else 0, len(units))
+            try:
+                if len(units) == 1:
+                    await self._unit(units.pop(), hold)
                 else:
-                    pending.append(unit)
-            if len(pending) == 1:
-                await self._unit(pending[0])
-            elif pending:
-                async with asyncio.TaskGroup() as group:
-                    for unit in pending:
-                        group.create_task(self._unit(unit))
+                    async with asyncio.TaskGroup() as group:
+                        while units:
+                            group.create_task(self._unit(units.pop(), hold))
+            finally:
+                hold.give()
         finally:
-            self._budget.give(size)
             self._window.release()
 
-    async def _unit(self, unit: Unit) -> None:
+    async def _unit(self, unit: Unit, hold: Hold) -> None:
+        response = await self._answer(unit)
+        cached = unit.stored is not None
+        if not self._shows_media(unit.order.task):
+            # Waiting for a judge must not keep the media of the samples behind from being prepared.
+            unit = lightened(unit)
+            hold.answered()
+        if response is not None:
+            await self._finish(unit, response, cached=cached)
+
+    async def _answer(self, unit: Unit) -> Response | None:
+        """The answer of one unit: from the cache, from the model, or why it cannot be asked."""
+        if unit.failure is not None or unit.stored is not None:
+            return unit.failure or unit.stored
+        if self._judging == "only":
+            return None
         assert unit.request is not None
-        response = await self._ask(unit.request)
+        response = await self._asker.ask(unit.request)
         if response.status in KEPT_STATUS:
             info = self.stage.info
             committed = self.stage.cache.put(unit.key, response, engine=info.engine, model=self.progress.model)
             await asyncio.wrap_future(committed)
-        self._finish(unit, response, cached=False)
-
-    async def _ask(self, request: Request) -> Response:
-        """Ask until an answer, a permanent failure, or the bounded number of tries; a wait holds no slot."""
-        response = Response("error", error="not asked")
-        for attempt in range(self.effort.attempts):
-            if not await self._endpoint_up():
-                reason = f"{self.progress.model} failed {self._failures_in_row} times in a row"
-                return Response("error", error=f"not asked: {reason}; last: {self.progress.trouble}")
-            async with self._slots:
-                await self._ensure_started()
-                self.progress.in_flight += 1
-                self.progress.asked += 1
-                began = time.perf_counter()
-                try:
-                    response = await self.engine.generate(request)
-                finally:
-                    self.progress.in_flight -= 1
-            if response.status == "ok" and response.latency_s is None:
-                response = replace(response, latency_s=time.perf_counter() - began)
-            if not response.retryable:
-                break
-            self.progress.trouble = response.error or response.status
-            if attempt + 1 < self.effort.attempts:
-                asked_for = response.retry_after_s or 0.0
-                beyond = asked_for > self._longest_wait
-                self._tell_wait(asked_for, beyond)
-                if beyond:
-                    why = f"the server asks to wait longer than --outage {self.effort.outage_s:g} s"
-                    response = replace(response, error=f"{self.progress.trouble} ({why})")
-                    break
-                self.progress.retries += 1
-                await asyncio.sleep(max(asked_for, self._wait(attempt)))
-        # Only failures that a working endpoint would not give count against it.
-        self._failures_in_row = self._failures_in_row + 1 if response.retryable or response.fatal else 0
-        if self._failures_in_row == 0:
-            self._down_since = None
         return response
 
-    async def _endpoint_up(self) -> bool:
-        """Whether to ask: yes, while answers come; after many failures in a row one request at a time tries again.
+    def _chain(self, task: int) -> Chain:
+        chain = self._chains.get(task)
+        if chain is None:
+            chain = self._chains[task] = Chain.of(self.stage.plan.tasks[task].task, self._desk is not None)
+        return chain
 
-        The waits between those tries grow; after `outage_s` without an answer the rest is not asked.
-        """
-        if self._failures_in_row < self._patience:
-            return True
-        async with self._recovery:
-            if self._failures_in_row < self._patience:
-                return True
-            if self._down_since is None:
-                self._down_since, self._probe_wait = time.monotonic(), PROBE_WAIT_S
-                self.progress.notices.append(
-                    f"{self.progress.model}: {self._failures_in_row} failures in a row ({self.progress.trouble}); "
-                    f"trying again for up to {self.effort.outage_s:g} s"
-                )
-            remaining = self._down_since + self.effort.outage_s - time.monotonic()
-            if remaining <= 0:
-                return False
-            await asyncio.sleep(min(self._probe_wait, remaining))
-            self._probe_wait = min(2 * self._probe_wait, self.effort.backoff_limit_s)
-            return True
+    def _shows_media(self, task: int) -> bool:
+        return any(step.card.shows_image for step in self._chain(task).steps)
 
-    @property
-    def _patience(self) -> int:
-        return max(32, 2 * self._slots_count)
-
-    def _wait(self, attempt: int) -> float:
-        return min(self.effort.backoff_limit_s, self.effort.backoff_s * 2.0**attempt) * (0.5 + self._jitter.random())
-
-    @property
-    def _longest_wait(self) -> float:
-        """Seconds that a server may ask for: as long as an outage may last, and never less than an ordinary wait."""
-        return max(self.effort.outage_s, 1.5 * self.effort.backoff_limit_s)
-
-    def _tell_wait(self, asked_for: float, beyond: bool) -> None:
-        """Say that the server asks to wait, once for all requests that it tells so at the same time."""
-        now = time.monotonic()
-        told_until = self._told.get(beyond, 0.0)
-        if asked_for < TOLD_WAIT_S or (now < told_until and (beyond or now + asked_for < told_until + TOLD_AGAIN_S)):
+    async def _finish(self, unit: Unit, response: Response, *, cached: bool) -> None:
+        chain = self._chain(unit.order.task)
+        if chain.blocking:
+            loop = asyncio.get_running_loop()
+            verdict = await loop.run_in_executor(self._verifying, rule_verdict, chain, response, unit.sample)
+        else:
+            verdict = rule_verdict(chain, response, unit.sample)
+        calls: tuple[Call, ...] = ()
+        needed = chain.open(response, verdict, unit.sample)
+        if (self._judging == "only" and not needed) or (self._judging == "later" and needed):
             return
-        self._told[beyond] = now + min(asked_for, self._longest_wait)
-        why = f"longer than --outage {self.effort.outage_s:g} s, so it is not waited for" if beyond else ""
-        self.progress.notices.append(
-            f"{self.progress.model}: the server asks to wait {asked_for:.0f} s ({why or self.progress.trouble})"
-        )
-        if not beyond:
-            self.progress.waiting_until = self._told[beyond]
-
-    async def _ensure_started(self) -> None:
-        if self._start is None:
-            return
-        async with self._start_lock:
-            if self._start is not None:
-                self.progress.state = "loading"
-                starting = self._start()
-                if asyncio.iscoroutine(starting):
-                    await starting
-                self.progress.state = "running"
-                self._start = None
-
-    def _finish(self, unit: Unit, response: Response, *, cached: bool) -> None:
-        verifier = self._verifiers.get(unit.order.task)
-        if verifier is None:
-            verifier = self._verifiers[unit.order.task] = unit.task.verifier
-        verdict = verify(verifier, response, unit.sample.target, unit.sample.context)
+        if chain.steps:
+            assert self._desk is not None
+            verdict, calls = await self._desk.judge(chain, unit, response, verdict)
         progress = self.progress
         progress.done += 1
         progress.cached += cached
@@ -293,7 +192,7 @@ class ModelRun:
         elif verdict.outcome in {"error", "unscored"}:
             progress.failed += 1
             progress.trouble = response.error or verdict.reason
-        self.deliver(Finished(unit, response, verdict))
+        self.deliver(Finished(unit, response, verdict, calls))
 
 
 class _Stopped(Exception):
@@ -331,6 +230,26 @@ class ByteBudget:
             self._free.set()
 
 
+class Hold:
+    """The booked bytes of one sample, given back once: when all its repeats are answered, or at the latest at the end."""
+
+    def __init__(self, budget: ByteBudget, size: int, waiting: int) -> None:
+        self._budget = budget
+        self._size = size
+        self._waiting = waiting
+
+    def answered(self) -> None:
+        """One more repeat needs the media no longer."""
+        self._waiting -= 1
+        if self._waiting == 0:
+            self.give()
+
+    def give(self) -> None:
+        """Return what is still booked."""
+        self._budget.give(self._size)
+        self._size = 0
+
+
 def _take(source: Iterator[Ticket], count: int) -> list[Ticket]:
     taken = []
     for ticket in source:
@@ -338,7 +257,3 @@ def _take(source: Iterator[Ticket], count: int) -> list[Ticket]:
         if len(taken) == count:
             break
     return taken
-
-
-def _never() -> Response:
-    raise StorageError("a unit has neither an answer nor a failure")

@@ -62,6 +62,16 @@ class Unit:
         return sum(len(image.data) for media in self.media for image in media.images)
 
 
+def lightened(unit: Unit) -> Unit:
+    """The unit without the bytes of its media, which a row of the results table does not need."""
+    if not unit.media:
+        return unit
+    media = tuple(
+        PreparedMedia(entry.kind, tuple(replace(image, data=b"") for image in entry.images)) for entry in unit.media
+    )
+    return replace(unit, media=media, request=None)
+
+
 @dataclass(frozen=True, slots=True)
 class Stage:
     """All that preparing needs to know about one model's pass over the plan."""

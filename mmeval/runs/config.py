@@ -54,6 +54,17 @@ class RunConfig(BaseModel):
     allow_errors: float = Field(default=0.0, ge=0, le=1)
     """Share of rows that may end in error or unscored before the exit code is 6."""
     trust_remote_code: bool = False
+    judge: str | None = None
+    """Model that judges what the rules leave open, written like a model."""
+    judge_model_id: str | None = None
+    judge_engine_args: dict[str, Any] = Field(default_factory=dict)
+    judge_base_urls: list[str] = Field(default_factory=list)
+    judge_engine_python: str | None = None
+    judge_concurrency: int | None = Field(default=None, ge=1)
+    judge_repeats: int = Field(default=1, ge=1)
+    """Verdicts per row; the majority counts, for grades the mean."""
+    judge_swap: bool = False
+    """Also ask with the two answers in the other order, where a judge card shows two."""
 
     @field_validator("sampling")
     @classmethod
@@ -81,6 +92,7 @@ IDENTITY_KEYS = frozenset(
     {
         "models", "tasks", "conditions", "repeats", "limit", "seed", "sampling", "engine_args",
         "model_id", "revision", "profile", "prompt", "trust_remote_code",
+        "judge", "judge_model_id", "judge_engine_args", "judge_repeats", "judge_swap",
     }
 )  # fmt: skip
 """Keys that decide what is asked and how it is scored; another value is another run."""
@@ -90,7 +102,7 @@ TRANSPORT_KEYS = frozenset(
         "output", "base_urls", "concurrency", "data_dir", "task_paths", "cache", "engine_python", "prompt_file",
         "tensor_parallel", "data_parallel",
         "media", "timeout_s",
-        "outage_s", "attempts", "allow_errors",
+        "outage_s", "attempts", "allow_errors", "judge_base_urls", "judge_engine_python", "judge_concurrency",
     }
 )  # fmt: skip
 """Keys that only say where things are and how hard to try. Data behind `data_dir` and cards behind `task_paths` enter by content."""

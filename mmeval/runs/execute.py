@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +20,15 @@ from mmeval.engines.registry import choice_note, create_engine, parse_model
 from mmeval.metrics import get_metric
 from mmeval.pipeline.cache import ResponseCache
 from mmeval.pipeline.plan import Effort, RunPlan
-from mmeval.pipeline.runner import Finished, ModelRun, Progress
+from mmeval.pipeline.asking import Asker, Progress
+from mmeval.pipeline.judging import JudgeDesk, JudgeSettings
+from mmeval.pipeline.runner import Finished, Judging, ModelRun
 from mmeval.pipeline.work import Stage, style_of
 from mmeval.runs.config import RunConfig, config_digest
 from mmeval.runs.manifest import Manifest, read_manifest, write_manifest
 from mmeval.runs.record import finished_manifest, new_manifest
-from mmeval.runs.rows import result_row, sample_row
+from mmeval.runs.judge import Judge, check_judge, prepare_judge
+from mmeval.runs.rows import call_rows, result_row, sample_row
 from mmeval.runs.tally import Tally
 from mmeval.runs.unchanged import already_there
 from mmeval.runs.writer import RunWriter
@@ -47,6 +51,12 @@ class Prepared:
     names: Sequence[str]
     """Model names in the results table."""
     notes: Sequence[str] = ()
+    judge: Judge | None = None
+
+    @property
+    def everyone(self) -> list[Engine]:
+        """All engines, the judge's too."""
+        return [*self.engines, *([self.judge.engine] if self.judge is not None else [])]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,15 +89,6 @@ def load_tasks(config: RunConfig) -> list[Task]:
     return [Task.load(card, protocol, config.prompt) for card, protocol in found]
 
 
-def _refuse_extraction(tasks: Sequence[Task]) -> None:
-    for task in tasks:
-        if task.card.answer.reads == "extraction":
-            raise UsageError(
-                f"{task.name}@{task.protocol} scores answers that a judge has extracted, and this version runs no judge",
-                remedy=f"use the rule-only protocol -t {task.name}, or `mmeval import` for files with extractions",
-            )
-
-
 def open_tasks(config: RunConfig, tasks: Sequence[Task]) -> list[OpenTask]:
     """Open every data set and draw the limit.
 
@@ -98,7 +99,7 @@ def open_tasks(config: RunConfig, tasks: Sequence[Task]) -> list[OpenTask]:
     return [task.open(options) for task in tasks]
 
 
-async def prepare_run(config: RunConfig, api_key: str | None = None) -> Prepared:
+async def prepare_run(config: RunConfig, api_key: str | None = None, judge_key: str | None = None) -> Prepared:
     """Check everything that can be checked before the first request, and ask the engines who they are.
 
     Raises:
@@ -107,7 +108,7 @@ async def prepare_run(config: RunConfig, api_key: str | None = None) -> Prepared
     if not config.models:
         raise UsageError("no model given", remedy="add -m MODEL, e.g. -m tiny")
     tasks = load_tasks(config)
-    _refuse_extraction(tasks)
+    judge_notes = check_judge(tasks, config.judge)
     conditions = [get_condition(name) for name in dict.fromkeys(config.conditions)]
     specs = [
         parse_model(
@@ -140,12 +141,13 @@ async def prepare_run(config: RunConfig, api_key: str | None = None) -> Prepared
                 engine.prime({opened.task.name: _targets(opened) for opened in plan.tasks})
         for engine in engines:
             infos.append(await engine.describe())
+        judge = await prepare_judge(config, tasks, judge_key or api_key)
     except BaseException:
         await _close(engines)
         raise
     names = _model_names(config.models)
     notes += [note for name, info in zip(names, infos, strict=True) if (note := _profile_note(name, info.profile))]
-    return Prepared(config, plan, engines, infos, names, notes)
+    return Prepared(config, plan, engines, infos, names, notes + judge_notes, judge)
 
 
 def _profile_note(name: str, profile: Mapping[str, Any]) -> str | None:
@@ -250,24 +252,26 @@ async def execute(
         earlier = None if overwrite else already_there(folder, planned, cache)
         if earlier is not None:
             cache.close()
-            await _close(prepared.engines)
+            await _close(prepared.everyone)
             return _nothing_to_do(folder, earlier, time.monotonic() - began)
         writer = RunWriter(folder)  # last, so that no folder is left behind by a run that cannot start
     except BaseException:
         if cache is not None:
             cache.close()
-        await _close(prepared.engines)
+        await _close(prepared.everyone)
         raise
     progress = [Progress(name, plan.total) for name in prepared.names]
+    desk = _desk(prepared, cache, run_id)
+    shown = progress if desk is None else [*progress, desk.progress]
     tally = Tally()
     problems: list[MmevalError] = []
     manifest = new_manifest(prepared, folder.name, run_id, command)
     try:
         write_manifest(folder, manifest)
         if observe is not None:
-            observe(progress)
+            observe(shown)
         try:
-            await _run_all(prepared, folder, cache, writer, progress, tally, run_id, stop, problems)
+            await _Running(prepared, folder, cache, writer, progress, tally, run_id, desk, problems).all(stop)
         except* MmevalError as group:
             problems.insert(0, _first(group))
         problem = problems[0] if problems else None
@@ -281,6 +285,8 @@ async def execute(
                 # The answers are committed; the manifest must not go on saying "running".
                 problem = problem or error
         manifest = finished_manifest(manifest, tally, progress, problem, stop.is_set(), time.monotonic() - began, plan)
+        if desk is not None and prepared.judge is not None:
+            manifest = manifest.model_copy(update={"judge": prepared.judge.record(desk.tally.summary())})
         write_manifest(folder, manifest)
     except OSError as error:
         raise StorageError(
@@ -288,7 +294,7 @@ async def execute(
         ) from error
     finally:
         cache.close()
-        await _close(prepared.engines)
+        await _close(prepared.everyone)
         writer.close()
     return Outcome(
         folder,
@@ -309,21 +315,59 @@ def _nothing_to_do(folder: Path, earlier: Manifest, seconds: float) -> Outcome:
     )
 
 
-async def _run_all(
-    prepared: Prepared,
-    folder: Path,
-    cache: ResponseCache,
-    writer: RunWriter,
-    progress: Sequence[Progress],
-    tally: Tally,
-    run_id: str,
-    stop: asyncio.Event,
-    problems: list[MmevalError],
-) -> None:
-    config = prepared.config
-    effort = Effort(concurrency=config.concurrency, attempts=config.attempts, outage_s=config.outage_s)
+def _desk(prepared: Prepared, cache: ResponseCache, run_id: str) -> JudgeDesk | None:
+    judge, config = prepared.judge, prepared.config
+    if judge is None:
+        return None
+    progress = Progress(f"judge {judge.name}", None)
+    effort = Effort(concurrency=config.judge_concurrency, attempts=config.attempts, outage_s=config.outage_s)
+    asker = Asker(judge.engine, judge.info.slots, effort, progress, judge.engine.start)
+    scope = None if judge.info.shared_identity else run_id
+    settings = JudgeSettings(config.judge_repeats, config.judge_swap, config.seed)
+    return JudgeDesk(judge.name, judge.engine, judge.info, asker, cache, scope, settings)
 
-    async def one(index: int) -> None:
+
+@dataclass(frozen=True, slots=True)
+class _Running:
+    """All models over the plan, and the judge beside or after them."""
+
+    prepared: Prepared
+    folder: Path
+    cache: ResponseCache
+    writer: RunWriter
+    progress: Sequence[Progress]
+    tally: Tally
+    run_id: str
+    desk: JudgeDesk | None
+    problems: list[MmevalError]
+
+    async def all(self, stop: asyncio.Event) -> None:
+        """Run everything; engines that fill the card (or all cores) by themselves run one after another, the judge last."""
+        prepared = self.prepared
+        together = [index for index, engine in enumerate(prepared.engines) if not engine.exclusive]
+        alone = [index for index, engine in enumerate(prepared.engines) if engine.exclusive]
+        later = bool(alone) and prepared.judge is not None and prepared.judge.engine.exclusive
+
+        async def in_turn() -> None:
+            for index in alone:
+                if not stop.is_set():
+                    await self._model(index, stop, "later" if later else "now")
+
+        async with asyncio.TaskGroup() as group:
+            for index in together:
+                group.create_task(self._model(index, stop, "later" if later else "now"))
+            group.create_task(in_turn())
+        if later and not stop.is_set():
+            async with asyncio.TaskGroup() as group:
+                for index in range(len(prepared.engines)):
+                    if self.progress[index].state != "failed":
+                        group.create_task(self._model(index, stop, "only"))
+        if self.desk is not None:
+            self.desk.progress.state = "done"
+
+    async def _model(self, index: int, stop: asyncio.Event, judging: Judging) -> None:
+        prepared, desk = self.prepared, self.desk
+        config = prepared.config
         engine, info = prepared.engines[index], prepared.infos[index]
         stage = Stage(
             plan=prepared.plan,
@@ -332,43 +376,38 @@ async def _run_all(
             modalities=engine.modalities,
             supported=engine.supported_sampling,
             style=style_of(info),
-            cache=cache,
-            scope=None if info.shared_identity else run_id,
-            media_dir=folder / "media" if config.media else None,
+            cache=self.cache,
+            scope=None if info.shared_identity else self.run_id,
+            media_dir=self.folder / "media" if config.media else None,
         )
-
-        def deliver(finished: Finished) -> None:
-            order = finished.unit.order
-            row = result_row(finished, prepared.names[index])
-            tally.add(finished, row)
-            writer.add((order.model, order.task, order.condition, order.position, order.repeat), row)
-            if order.repeat == 0:
-                place = (order.task, order.condition, order.position)
-                writer.add_sample(place, sample_row(finished.unit), (index, prepared.names[index]))
-
+        effort = Effort(concurrency=config.concurrency, attempts=config.attempts, outage_s=config.outage_s)
+        run = ModelRun(
+            engine, stage, effort, self.progress[index], partial(self._deliver, index), engine.start, judging, desk
+        )
         try:
-            await ModelRun(engine, stage, effort, progress[index], deliver, start=engine.start).run(stop)
+            await run.run(stop)
         except* EngineError as group:
             # An engine that cannot start concerns its own model; the others go on.
-            progress[index].state = "failed"
             reason = _first(group)
-            problems.append(EngineError(f"model {prepared.names[index]}: {reason.message}", remedy=reason.remedy))
+            if desk is not None and desk.broken:
+                raise
+            self.progress[index].state = "failed"
+            self.problems.append(EngineError(f"model {prepared.names[index]}: {reason.message}", remedy=reason.remedy))
         finally:
             await engine.close()
 
-    together = [index for index, engine in enumerate(prepared.engines) if not engine.exclusive]
-    alone = [index for index, engine in enumerate(prepared.engines) if engine.exclusive]
-
-    async def in_turn() -> None:
-        # Models that fill the card (or all cores) by themselves run one after another.
-        for index in alone:
-            if not stop.is_set():
-                await one(index)
-
-    async with asyncio.TaskGroup() as group:
-        for index in together:
-            group.create_task(one(index))
-        group.create_task(in_turn())
+    def _deliver(self, index: int, finished: Finished) -> None:
+        order, name = finished.unit.order, self.prepared.names[index]
+        row = result_row(finished, name)
+        self.tally.add(finished, row)
+        place = (order.model, order.task, order.condition, order.position, order.repeat)
+        self.writer.add(place, row)
+        for turn, call in enumerate(call_rows(finished, name)):
+            self.writer.add_call((*place, turn), call)
+        if order.repeat == 0:
+            self.writer.add_sample(
+                (order.task, order.condition, order.position), sample_row(finished.unit), (index, name)
+            )
 
 
 def _run_id(folder: Path, config: RunConfig, overwrite: bool) -> str:

@@ -35,6 +35,23 @@ class ModelRecord(_Record):
     profile: dict[str, Any] = Field(default_factory=dict)
 
 
+class JudgeRecord(_Record):
+    """The judge of the run, what it cost, and how it went."""
+
+    name: str
+    spec: str
+    """What `--judge` said."""
+    engine: str
+    engine_version: str
+    identity: dict[str, Any]
+    identity_digest: str
+    shared_identity: bool
+    cards: dict[str, str]
+    """Judge card -> digest of its prompt, schema and decoding."""
+    summary: dict[str, Any] = Field(default_factory=dict)
+    """rows, calls, cached, repaired, faults, prompt_tokens, completion_tokens, seconds, agreement."""
+
+
 class TaskRecord(_Record):
     """One task under one protocol, with the digests that decide whether two numbers compare."""
 
@@ -48,6 +65,8 @@ class TaskRecord(_Record):
     """Of prompt, media settings, decoding and condition."""
     score_digest: str
     """Of parser, verifier, judge and metric with their versions."""
+    judge: dict[str, Any] | None = None
+    """Judge steps and the judge's identity, where a judge takes part in the scoring."""
     metrics: list[str]
     """Metric names; the first is the primary one."""
     chance: float | None = None
@@ -88,6 +107,7 @@ class Manifest(_Record):
     git: dict[str, Any] | None = None
     seeds: dict[str, int]
     models: list[ModelRecord]
+    judge: JudgeRecord | None = None
     tasks: list[TaskRecord]
     conditions: list[str]
     repeats: int = 1

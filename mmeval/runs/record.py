@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
@@ -15,8 +15,9 @@ from mmeval.core.errors import MmevalError
 from mmeval.core.hashing import digest
 from mmeval.core.types import Sampling
 from mmeval.pipeline.plan import RunPlan
-from mmeval.pipeline.runner import Progress
+from mmeval.pipeline.asking import Progress
 from mmeval.runs.config import config_digest
+from mmeval.runs.judge import judge_facts
 from mmeval.runs.manifest import Manifest, ModelRecord, TaskRecord
 from mmeval.runs.tally import Tally
 from mmeval.tasks.task import OpenTask
@@ -57,14 +58,30 @@ def new_manifest(prepared: Prepared, name: str, run_id: str, command: Sequence[s
         git=git_state(),
         seeds={"run": config.seed, "limit": config.seed},
         models=models,
-        tasks=[task_record(task, plan.sampling_for(task.task), condition, config.limit) for task in plan.tasks],
+        judge=prepared.judge.record({}) if prepared.judge is not None else None,
+        tasks=[
+            task_record(
+                task,
+                plan.sampling_for(task.task),
+                condition,
+                config.limit,
+                judge_facts(task.task, prepared.judge, config.judge_repeats, config.judge_swap),
+            )
+            for task in plan.tasks
+        ],
         conditions=[condition.name for condition in prepared.plan.conditions],
         repeats=max(prepared.plan.repeats_for(task.task) for task in prepared.plan.tasks),
         notes=[*prepared.notes, *_limit_notes(prepared)],
     )
 
 
-def task_record(opened: OpenTask, sampling: Sampling, condition: str, limit: float | int | None) -> TaskRecord:
+def task_record(
+    opened: OpenTask,
+    sampling: Sampling,
+    condition: str,
+    limit: float | int | None,
+    judge: Mapping[str, Any] | None = None,
+) -> TaskRecord:
     """The manifest's entry of one task; the digest of its items is known only at the end.
 
     Args:
@@ -72,6 +89,7 @@ def task_record(opened: OpenTask, sampling: Sampling, condition: str, limit: flo
         sampling: decoding in effect.
         condition: digest or name of the conditions.
         limit: the user's `--limit`.
+        judge: what a judge adds to the scoring, see `judge_facts`.
     """
     task = opened.task
     return TaskRecord(
@@ -81,7 +99,8 @@ def task_record(opened: OpenTask, sampling: Sampling, condition: str, limit: flo
         title=task.card.title,
         items_digest=None,
         ask_digest=task.ask_digest(sampling, condition),
-        score_digest=task.score_digest(),
+        score_digest=task.score_digest(judge),
+        judge=dict(judge) if judge is not None else None,
         metrics=list(task.card.metrics),
         chance=task.chance,
         subset_columns=list(task.card.subsets),

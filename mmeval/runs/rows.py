@@ -6,6 +6,8 @@ from typing import Any
 
 import orjson
 
+from mmeval.core.types import Response
+from mmeval.pipeline.identity import message_json
 from mmeval.pipeline.runner import Finished
 from mmeval.pipeline.work import Unit, media_json, prompt_json
 
@@ -48,6 +50,46 @@ def result_row(finished: Finished, model: str) -> dict[str, Any]:
         "latency_s": response.latency_s,
         "subsets": dict(sample.subsets),
         "media": media_json(unit.media),
+    }
+
+
+def call_rows(finished: Finished, model: str) -> list[dict[str, Any]]:
+    """Return the rows of `calls_schema` of a row with more than one call: turn 0 is the answer, whose text is in the results."""
+    if not finished.calls:
+        return []
+    unit, response = finished.unit, finished.response
+    common = {
+        "model": model,
+        "task": unit.task.name,
+        "protocol": unit.task.protocol,
+        "condition": unit.condition,
+        "sample_id": unit.sample.id,
+        "repeat": unit.order.repeat,
+    }
+    answer = {"role": "model", "card": None, "caller": model, "request_hash": unit.request_hash or None, "messages": None}
+    rows = [{**common, "turn": 0, **answer, **_reply(response), "response": None, "reasoning": None}]
+    for turn, call in enumerate(finished.calls, 1):
+        asked = {
+            "role": call.role,
+            "card": call.card,
+            "caller": call.model,
+            "request_hash": call.request_hash,
+            "messages": _json(message_json(call.messages)),
+        }
+        rows.append({**common, "turn": turn, **asked, **_reply(call.response)})
+    return rows
+
+
+def _reply(response: Response) -> dict[str, Any]:
+    return {
+        "status": response.status,
+        "response": response.text,
+        "reasoning": response.reasoning,
+        "finish_reason": response.finish_reason,
+        "error": response.error,
+        "prompt_tokens": response.prompt_tokens,
+        "completion_tokens": response.completion_tokens,
+        "latency_s": response.latency_s,
     }
 
 

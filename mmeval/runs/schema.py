@@ -92,3 +92,34 @@ def samples_schema() -> pa.Schema:
             ("models", pa.list_(text)),
         ]
     )
+
+
+def calls_schema() -> pa.Schema:
+    """`calls.parquet`: every model call behind a row that made more than one; messages are JSON."""
+    import pyarrow as pa
+
+    text = pa.string()
+    return pa.schema(
+        [
+            ("model", text),
+            ("task", text),
+            ("protocol", text),
+            ("condition", text),
+            ("sample_id", text),
+            ("repeat", pa.int32()),
+            ("turn", pa.int32()),
+            ("role", text),
+            ("card", text),
+            ("caller", text),
+            ("request_hash", text),
+            ("messages", text),
+            ("status", text),
+            ("response", text),
+            ("reasoning", text),
+            ("finish_reason", text),
+            ("error", text),
+            ("prompt_tokens", pa.int64()),
+            ("completion_tokens", pa.int64()),
+            ("latency_s", pa.float64()),
+        ]
+    )

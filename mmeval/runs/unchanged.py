@@ -24,7 +24,7 @@ def already_there(folder: Path, planned: Manifest, cache: ResponseCache) -> Mani
 
     Equal are versions of everything, models and their weights, tasks with prompts, decoding and scoring, conditions,
     repeats and seeds. Only procedural tasks qualify: their items follow from what the manifest holds, while files can
-    change under the same path. Every answer must be in the cache, unharmed.
+    change under the same path. Every answer must be in the cache, unharmed; a judged run is always looked through.
     """
     if not all((folder / name).is_file() for name in ("run.json", "results.parquet", "samples.parquet")):
         return None
@@ -34,7 +34,8 @@ def already_there(folder: Path, planned: Manifest, cache: ResponseCache) -> Mani
         return None
     finished = earlier.status == "complete" and not any(earlier.counts.get(name) for name in _UNFINISHED)
     procedural = all(task.dataset.get("kind") == "synthetic" for task in planned.tasks)
-    if not finished or not procedural or _facts(earlier) != _facts(planned):
+    judged = earlier.judge is not None or planned.judge is not None
+    if not finished or judged or not procedural or _facts(earlier) != _facts(planned):
         return None
     return earlier if _all_cached(folder, earlier, cache) else None
 

@@ -16,7 +16,7 @@ import orjson
 
 from mmeval.core.errors import StorageError, UsageError
 from mmeval.pipeline.places import obstacle
-from mmeval.runs.schema import results_schema, samples_schema
+from mmeval.runs.schema import calls_schema, results_schema, samples_schema
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -30,6 +30,8 @@ CREATE TABLE samples (task INT, condition INT, position INT, digest BLOB, row BL
   PRIMARY KEY (task, condition, position, digest)) WITHOUT ROWID;
 CREATE TABLE asked (task INT, condition INT, position INT, model INT, name TEXT, digest BLOB,
   PRIMARY KEY (task, condition, position, model)) WITHOUT ROWID;
+CREATE TABLE calls (model INT, task INT, condition INT, position INT, repeat INT, turn INT, row BLOB,
+  PRIMARY KEY (model, task, condition, position, repeat, turn)) WITHOUT ROWID;
 """
 
 
@@ -61,6 +63,7 @@ class RunWriter:
         self._results: list[tuple[Any, ...]] = []
         self._samples: list[tuple[Any, ...]] = []
         self._asked: list[tuple[Any, ...]] = []
+        self._calls: list[tuple[Any, ...]] = []
         try:
             for leftover in folder.glob("rows.sqlite*"):
                 leftover.unlink()
@@ -76,6 +79,10 @@ class RunWriter:
         self._results.append((*order, orjson.dumps(row)))
         if len(self._results) >= BATCH:
             self.flush()
+
+    def add_call(self, order: tuple[int, int, int, int, int, int], row: Mapping[str, Any]) -> None:
+        """Add one row of `calls.parquet`; `order` is that of the results row and the turn."""
+        self._calls.append((*order, orjson.dumps(row)))
 
     def add_sample(
         self, order: tuple[int, int, int], row: Mapping[str, Any], model: tuple[int, str | None] = (0, None)
@@ -103,12 +110,14 @@ class RunWriter:
             self._database.executemany("INSERT OR REPLACE INTO results VALUES (?, ?, ?, ?, ?, ?)", self._results)
             self._database.executemany("INSERT OR IGNORE INTO samples VALUES (?, ?, ?, ?, ?)", self._samples)
             self._database.executemany("INSERT OR IGNORE INTO asked VALUES (?, ?, ?, ?, ?, ?)", self._asked)
+            self._database.executemany("INSERT OR REPLACE INTO calls VALUES (?, ?, ?, ?, ?, ?, ?)", self._calls)
             self._database.execute("COMMIT")
         except sqlite3.Error as error:
             raise _storage(self.folder, error) from error
         self._results.clear()
         self._samples.clear()
         self._asked.clear()
+        self._calls.clear()
 
     def more_than_before(self) -> bool:
         """Whether at least as many rows are here as in the results table that lies in the folder."""
@@ -125,7 +134,9 @@ class RunWriter:
         return rows >= before
 
     def finish(self) -> None:
-        """Write `results.parquet` and `samples.parquet` in the order of model, task, condition, position, repeat.
+        """Write `results.parquet`, `samples.parquet` and `calls.parquet` in the order of model, task, condition, position, repeat.
+
+        There is no `calls.parquet` where no row made more than one call.
 
         Raises:
             StorageError: when they cannot be written; an older table stays as it was.
@@ -136,8 +147,17 @@ class RunWriter:
             rows = (orjson.loads(data) for (data,) in self._database.execute(query))
             _write_table(self.folder / "results.parquet", results_schema(), rows)
             _write_table(self.folder / "samples.parquet", samples_schema(), self._sample_rows())
+            self._finish_calls()
         except (OSError, sqlite3.Error) as error:
             raise _storage(self.folder, error) from error
+
+    def _finish_calls(self) -> None:
+        path = self.folder / "calls.parquet"
+        if self._database.execute("SELECT 1 FROM calls LIMIT 1").fetchone() is None:
+            path.unlink(missing_ok=True)
+            return
+        query = "SELECT row FROM calls ORDER BY model, task, condition, position, repeat, turn"
+        _write_table(path, calls_schema(), (orjson.loads(data) for (data,) in self._database.execute(query)))
 
     def _sample_rows(self) -> Iterator[dict[str, Any]]:
         """Rows in the order of task, condition, position, and then of the first model that was asked so."""

@@ -108,6 +108,24 @@ class Answer(_Section):
     """Space of the gold boxes and points, relative to the original image."""
 
 
+class JudgeStep(_Section):
+    """One judge of the chain. Rules come first; a judge is asked for what they, and the judges before it, leave open.
+
+    A step with `when: always` cannot be left out: its protocol needs `--judge`. Other steps are taken when there is one.
+    """
+
+    card: str
+    """Name of a judge card (`mmeval judge list`)."""
+    when: Literal["no_answer", "not_right", "always"] = "no_answer"
+    """Which rows: without an answer, without a right answer, or all that have a response."""
+    verifier: str | None = None
+    """For extraction cards: what reads the extracted answer; the card's own verifier by default."""
+    options: dict[str, Any] = Field(default_factory=dict)
+    """Options of that verifier, laid over `answer.options`."""
+    last_words: int | None = Field(default=None, ge=1)
+    """Show the judge the last words of the response only, as some official scripts do."""
+
+
 class Decoding(_Section):
     """Default decoding of the protocol; `--sampling` overrides."""
 
@@ -151,6 +169,9 @@ class Card(_Section):
     fields: Fields = Field(default_factory=Fields)
     prompt: Prompt = Field(default_factory=Prompt)
     answer: Answer
+    judges: list[JudgeStep] = Field(default_factory=list)
+    judge_fields: dict[str, str] = Field(default_factory=dict)
+    """Name -> column or expression that judges see beside question, choices, response and gold (`fields.NAME`); parsers never do."""
     metrics: list[str] = Field(default_factory=lambda: ["accuracy"], min_length=1)
     chance: float | None = None
     """Accuracy of the best blind guess, where it is known exactly and the generator does not say."""

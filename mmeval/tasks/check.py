@@ -24,8 +24,9 @@ def columns(card: Card) -> Iterator[tuple[str, str]]:
     for name, value in card.fields.model_dump(exclude_none=True).items():
         for column in value if isinstance(value, list) else [value]:
             yield f"fields.{name}", column
-    for name, column in card.subsets.items():
-        yield f"subsets.{name}", column
+    for section, named in (("subsets", card.subsets), ("judge_fields", card.judge_fields)):
+        for name, column in named.items():
+            yield f"{section}.{name}", column
 
 
 def explain(file: CardFile) -> UsageError | None:
@@ -59,7 +60,7 @@ def check(card: Card, place: Path | str, prompt_override: str | None = None) -> 
 
 def problems(card: Card, prompt_override: str | None = None) -> list[str]:
     """Return the mistakes of a card as lines that begin with the key."""
-    found = [*_verifier(card), *_metrics(card), *_templates(card, prompt_override), *_expressions(card), *_data(card)]
+    found = [*_verifier(card), *_judges(card), *_metrics(card), *_templates(card, prompt_override), *_expressions(card), *_data(card)]
     return list(dict.fromkeys(found))
 
 
@@ -89,6 +90,25 @@ def _verifier(card: Card) -> Iterator[str]:
         given.add("answer_type")
     for option in sorted((abilities.needs if abilities is not None else frozenset()) - given):
         yield f"answer.row_options: verifier {name!r} needs {option!r} of every row (name its column there)"
+
+
+def _judges(card: Card) -> Iterator[str]:
+    from mmeval.verifiers.judge_card import load_judge
+    from mmeval.verifiers.registry import get_verifier
+
+    for number, step in enumerate(card.judges):
+        try:
+            judge = load_judge(step.card)
+            if step.verifier is not None:
+                get_verifier(step.verifier, {**card.answer.options, **step.options})
+        except MmevalError as error:
+            yield _line(f"judges.{number}", error)
+            continue
+        if judge.kind != "extraction" and (step.verifier is not None or step.options):
+            yield f"judges.{number}.verifier: judge card {judge.name!r} gives a verdict, so nothing reads its answer (leave it out)"
+    extracts = bool(card.judges) and card.judges[0].when == "always"
+    if card.answer.reads == "extraction" and card.judges and not extracts:
+        yield "judges.0.when: answer.reads is 'extraction', so the first judge has to extract (when: always)"
 
 
 def _options(card: Card, name: str, abilities: Abilities) -> Iterator[str]:

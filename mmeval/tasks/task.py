@@ -122,14 +122,15 @@ class Task:
             }
         )
 
-    def score_digest(self) -> str:
-        """Digest of how answers are scored: parser, verifier and metrics with their versions."""
+    def score_digest(self, judge: Mapping[str, Any] | None = None) -> str:
+        """Digest of how answers are scored: parser, verifier and metrics with their versions, and the judge where there is one."""
         from mmeval.metrics import get_metric
 
         verifier = self.verifier
         metrics = [[name, getattr(get_metric(name), "version", "1")] for name in self.card.metrics]
         answer = {**self.card.answer.model_dump(), "answer_type": self.card.fields.answer_type}
-        return digest({"answer": answer, "verifier": [verifier.name, verifier.version], "metrics": metrics})
+        judged = {"judge": dict(judge)} if judge is not None else {}
+        return digest({"answer": answer, "verifier": [verifier.name, verifier.version], "metrics": metrics, **judged})
 
     def open(self, options: DataOptions) -> OpenTask:
         """Open the data set and, with a limit, draw the samples.
@@ -251,9 +252,16 @@ class Task:
                 name: subset_label(field_value(column, row, f"subsets.{name}")) for name, column in card.subsets.items()
             },
             cluster=optional_text(fields.cluster, row, "fields.cluster"),
-            extras={},
+            extras=self._judge_extras(row),
             style=style,
         )
+
+    def _judge_extras(self, row: Row) -> dict[str, Any]:
+        """What judges see of the row beside question, choices and gold; out of the parsers' reach."""
+        fields = self.card.judge_fields
+        if not fields:
+            return {}
+        return {"judge": {name: field_value(column, row, f"judge_fields.{name}") for name, column in fields.items()}}
 
     def _synthetic_sample(self, row: Row, style: AskStyle) -> Sample:
         item: synthetic.SyntheticItem = row.values["item"]

@@ -67,17 +67,28 @@ def final_answer(
         tags: names of reasoning tags.
         options: `answer_tags` names other answer tags than `answer` and `final_answer`.
     """
-    start, end, opened = 0, len(text), False
-    for tag in _tag_pattern(tuple(tags)).finditer(text):
-        opened = tag.group(1) == ""
-        start = tag.end()
-    if opened:
+    begin = _after_reasoning(text, tuple(tags))
+    if begin is None:
         return None
-    start, end, tagged = _inside_answer_tags(text, start, end, _names((options or {}).get("answer_tags"), ANSWER_TAGS))
+    start, end, tagged = _inside_answer_tags(text, begin, len(text), _names((options or {}).get("answer_tags"), ANSWER_TAGS))
     box = _boxed(text, start, end)
     if box is not None:
         return Section(text[box[0] : box[1]], box[0], True)
     return Section(text[start:end], start, tagged)
+
+
+def after_reasoning(text: str, options: Mapping[str, Any]) -> str | None:
+    """Return what follows the last closed reasoning tag, or None when the reasoning never ends."""
+    begin = _after_reasoning(text, _names(options.get("reasoning_tags"), REASONING_TAGS))
+    return None if begin is None else text[begin:]
+
+
+def _after_reasoning(text: str, tags: tuple[str, ...]) -> int | None:
+    start, opened = 0, False
+    for tag in _tag_pattern(tags).finditer(text):
+        opened = tag.group(1) == ""
+        start = tag.end()
+    return None if opened else start
 
 
 def _names(value: Any, default: tuple[str, ...]) -> tuple[str, ...]:

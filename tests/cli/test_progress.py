@@ -8,7 +8,7 @@ import time
 import pytest
 
 from mmeval.cli.progress import describe, show_progress
-from mmeval.pipeline.runner import Progress
+from mmeval.pipeline.asking import Progress
 
 
 def test_notices_come_out_at_once_and_none_is_lost_at_the_end(capsys: pytest.CaptureFixture[str]) -> None:

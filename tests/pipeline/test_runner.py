@@ -16,10 +16,11 @@ from PIL import Image
 from mmeval.conditions.base import get_condition
 from mmeval.core.types import Request, Response
 from mmeval.engines.base import SAMPLING_FIELDS, EngineInfo
-from mmeval.pipeline import runner
+from mmeval.pipeline import asking, runner
 from mmeval.pipeline.cache import ResponseCache
 from mmeval.pipeline.plan import Effort, RunPlan
-from mmeval.pipeline.runner import Finished, ModelRun, Progress
+from mmeval.pipeline.asking import Progress
+from mmeval.pipeline.runner import Finished, ModelRun
 from mmeval.pipeline.work import Stage, style_of
 from mmeval.tasks.options import DataOptions
 from mmeval.tasks.registry import CardFile
@@ -136,7 +137,7 @@ def test_prepared_media_stay_within_the_budget(tmp_path: Path, monkeypatch: pyte
 
 
 def test_an_outage_is_waited_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runner, "PROBE_WAIT_S", 0.01)
+    monkeypatch.setattr(asking, "PROBE_WAIT_S", 0.01)
 
     def answer(number: int) -> Response:
         down = 50 <= number < 140
@@ -149,7 +150,7 @@ def test_an_outage_is_waited_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_dead_endpoint_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runner, "PROBE_WAIT_S", 0.01)
+    monkeypatch.setattr(asking, "PROBE_WAIT_S", 0.01)
     engine = Scripted(lambda _: Response("error", error="connection refused", retryable=True))
     effort = Effort(concurrency=4, attempts=2, backoff_s=0.001, outage_s=0.2)
     finished, progress = run(tmp_path, engine, 500, effort)
@@ -159,7 +160,7 @@ def test_a_dead_endpoint_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_a_wait_that_the_server_asks_for_is_told_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runner, "TOLD_WAIT_S", 0.01)
+    monkeypatch.setattr(asking, "TOLD_WAIT_S", 0.01)
     busy = Response("error", error="HTTP 429: slow down", retryable=True, retry_after_s=0.2)
     began = time.monotonic()
     finished, progress = run(
@@ -184,7 +185,7 @@ def test_a_wait_beyond_the_outage_limit_is_not_waited_for(tmp_path: Path) -> Non
 
 
 def test_an_outage_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runner, "PROBE_WAIT_S", 0.01)
+    monkeypatch.setattr(asking, "PROBE_WAIT_S", 0.01)
     engine = Scripted(lambda _: Response("error", error="connection refused", retryable=True))
     effort = Effort(concurrency=4, attempts=2, backoff_s=0.001, outage_s=0.1)
     _, progress = run(tmp_path, engine, 100, effort)

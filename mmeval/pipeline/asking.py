@@ -1,0 +1,186 @@
+"""Asking one engine through its slots: bounded retries, waits that servers ask for, and outages that are waited out."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+from mmeval.core.types import Request, Response
+from mmeval.engines.base import Engine
+from mmeval.pipeline.plan import Effort
+
+PROBE_WAIT_S = 1.0
+"""First wait before an endpoint that failed many times in a row is tried again; doubled each time."""
+TOLD_WAIT_S = 5.0
+"""From how many seconds on a wait that a server asks for is told; waits at the same time are told once."""
+TOLD_AGAIN_S = 30.0
+"""A wait that ends so much later than the one that was told is told too."""
+
+
+@dataclass(slots=True)
+class Progress:
+    """Live counts of one model's pass; read by the progress bar."""
+
+    model: str
+    total: int | None
+    done: int = 0
+    in_flight: int = 0
+    failed: int = 0
+    """Rows that ended in `error` or `unscored`."""
+    answered: int = 0
+    """Rows with outcome scored or no_answer."""
+    cached: int = 0
+    asked: int = 0
+    """Model calls made, retries included."""
+    retries: int = 0
+    completion_tokens: int = 0
+    started: float = field(default_factory=time.monotonic)
+    state: str = ""
+    """What the model is doing now: `loading`, `running`, `done`."""
+    trouble: str = ""
+    """The latest failure."""
+    notices: list[str] = field(default_factory=list)
+    """What the user must be told while the run goes on; whoever shows one takes it out."""
+    waiting_until: float = 0.0
+    """Monotonic time to which a server has asked to wait."""
+
+
+class Asker:
+    """The slots of one engine, and how hard it is asked.
+
+    Args:
+        engine: started on the first request.
+        slots: requests in flight at most, unless `effort` says otherwise.
+        effort: how hard.
+        progress: counts to keep.
+        start: starts the engine; called at most once, before the first request.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        slots: int,
+        effort: Effort,
+        progress: Progress,
+        start: Callable[[], object] | None = None,
+    ) -> None:
+        self.engine = engine
+        self.effort = effort
+        self.progress = progress
+        self.slots = max(1, effort.concurrency or slots)
+        self._slots = asyncio.Semaphore(self.slots)
+        self._start = start
+        self._start_lock = asyncio.Lock()
+        self._recovery = asyncio.Lock()
+        self._down_since: float | None = None
+        self._probe_wait = PROBE_WAIT_S
+        self._failures_in_row = 0
+        self._told: dict[bool, float] = {}
+        self._jitter = random.Random(0)
+        self.broken = False
+        """The engine could not start."""
+
+    async def ask(self, request: Request) -> Response:
+        """Ask until an answer, a permanent failure, or the bounded number of tries; a wait holds no slot."""
+        response = Response("error", error="not asked")
+        for attempt in range(self.effort.attempts):
+            if not await self._endpoint_up():
+                reason = f"{self.progress.model} failed {self._failures_in_row} times in a row"
+                return Response("error", error=f"not asked: {reason}; last: {self.progress.trouble}")
+            async with self._slots:
+                await self._ensure_started()
+                self.progress.in_flight += 1
+                self.progress.asked += 1
+                began = time.perf_counter()
+                try:
+                    response = await self.engine.generate(request)
+                finally:
+                    self.progress.in_flight -= 1
+            if response.status == "ok" and response.latency_s is None:
+                response = replace(response, latency_s=time.perf_counter() - began)
+            if not response.retryable:
+                break
+            self.progress.trouble = response.error or response.status
+            if attempt + 1 < self.effort.attempts:
+                asked_for = response.retry_after_s or 0.0
+                beyond = asked_for > self._longest_wait
+                self._tell_wait(asked_for, beyond)
+                if beyond:
+                    why = f"the server asks to wait longer than --outage {self.effort.outage_s:g} s"
+                    response = replace(response, error=f"{self.progress.trouble} ({why})")
+                    break
+                self.progress.retries += 1
+                await asyncio.sleep(max(asked_for, self._wait(attempt)))
+        # Only failures that a working endpoint would not give count against it.
+        self._failures_in_row = self._failures_in_row + 1 if response.retryable or response.fatal else 0
+        if self._failures_in_row == 0:
+            self._down_since = None
+        return response
+
+    async def _endpoint_up(self) -> bool:
+        """Whether to ask: yes, while answers come; after many failures in a row one request at a time tries again.
+
+        The waits between those tries grow; after `outage_s` without an answer the rest is not asked.
+        """
+        if self._failures_in_row < self._patience:
+            return True
+        async with self._recovery:
+            if self._failures_in_row < self._patience:
+                return True
+            if self._down_since is None:
+                self._down_since, self._probe_wait = time.monotonic(), PROBE_WAIT_S
+                self.progress.notices.append(
+                    f"{self.progress.model}: {self._failures_in_row} failures in a row ({self.progress.trouble}); "
+                    f"trying again for up to {self.effort.outage_s:g} s"
+                )
+            remaining = self._down_since + self.effort.outage_s - time.monotonic()
+            if remaining <= 0:
+                return False
+            await asyncio.sleep(min(self._probe_wait, remaining))
+            self._probe_wait = min(2 * self._probe_wait, self.effort.backoff_limit_s)
+            return True
+
+    @property
+    def _patience(self) -> int:
+        return max(32, 2 * self.slots)
+
+    def _wait(self, attempt: int) -> float:
+        return min(self.effort.backoff_limit_s, self.effort.backoff_s * 2.0**attempt) * (0.5 + self._jitter.random())
+
+    @property
+    def _longest_wait(self) -> float:
+        """Seconds that a server may ask for: as long as an outage may last, and never less than an ordinary wait."""
+        return max(self.effort.outage_s, 1.5 * self.effort.backoff_limit_s)
+
+    def _tell_wait(self, asked_for: float, beyond: bool) -> None:
+        """Say that the server asks to wait, once for all requests that it tells so at the same time."""
+        now = time.monotonic()
+        told_until = self._told.get(beyond, 0.0)
+        if asked_for < TOLD_WAIT_S or (now < told_until and (beyond or now + asked_for < told_until + TOLD_AGAIN_S)):
+            return
+        self._told[beyond] = now + min(asked_for, self._longest_wait)
+        why = f"longer than --outage {self.effort.outage_s:g} s, so it is not waited for" if beyond else ""
+        self.progress.notices.append(
+            f"{self.progress.model}: the server asks to wait {asked_for:.0f} s ({why or self.progress.trouble})"
+        )
+        if not beyond:
+            self.progress.waiting_until = self._told[beyond]
+
+    async def _ensure_started(self) -> None:
+        if self._start is None:
+            return
+        async with self._start_lock:
+            if self._start is not None:
+                self.progress.state = "loading"
+                starting = self._start()
+                try:
+                    if asyncio.iscoroutine(starting):
+                        await starting
+                except BaseException:
+                    self.broken = True
+                    raise
+                self.progress.state = "running"
+                self._start = None

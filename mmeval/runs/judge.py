@@ -1,0 +1,132 @@
+"""The judge of a run: which tasks need one, its engine, and its record in the manifest."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mmeval.core.errors import UsageError
+from mmeval.core.hashing import digest
+from mmeval.engines.base import Engine, EngineInfo
+from mmeval.engines.registry import create_engine, label, parse_model
+from mmeval.pipeline.chain import Chain
+from mmeval.runs.config import RunConfig
+from mmeval.runs.manifest import JudgeRecord
+from mmeval.tasks.task import Task
+
+
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """A judge that has been described but not started."""
+
+    name: str
+    spec: str
+    engine: Engine
+    info: EngineInfo
+    cards: Mapping[str, str]
+    """Judge card -> digest."""
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What makes its verdicts comparable: weights or served name, not the version of the engine that runs them."""
+        return {"engine": self.info.engine, "identity": dict(self.info.identity)}
+
+    def record(self, summary: Mapping[str, Any]) -> JudgeRecord:
+        """The manifest's entry."""
+        return JudgeRecord(
+            name=self.name,
+            spec=self.spec,
+            engine=self.info.engine,
+            engine_version=self.info.version,
+            identity=dict(self.info.identity),
+            identity_digest=digest(self.identity),
+            shared_identity=self.info.shared_identity,
+            cards=dict(self.cards),
+            summary=dict(summary),
+        )
+
+
+def needs_judge(task: Task) -> bool:
+    """Whether the protocol cannot do without a judge."""
+    return task.card.answer.reads == "extraction" or any(step.when == "always" for step in task.card.judges)
+
+
+def check_judge(tasks: Sequence[Task], judge: str | None) -> list[str]:
+    """Refuse a run that lacks its judge; return what the user should know.
+
+    Raises:
+        UsageError: a protocol needs a judge and there is none, or it scores extractions and names no judge that extracts.
+    """
+    judged = [task for task in tasks if task.card.judges]
+    for task in tasks:
+        name = f"{task.name}@{task.protocol}"
+        if task.card.answer.reads == "extraction" and not task.card.judges:
+            raise UsageError(
+                f"{name} scores answers that were extracted elsewhere, and its card names no judge that extracts",
+                remedy="use `mmeval import` for files with extractions, or add `judges:` to the card",
+            )
+        if judge is None and needs_judge(task):
+            raise UsageError(
+                f"{name} needs a judge",
+                remedy=f"add --judge MODEL (e.g. --judge openai:NAME --judge-base-url URL), or use a protocol that rules decide: {_rule_protocols(task)}",
+            )
+    if judge is None and judged:
+        names = ", ".join(f"{task.name}@{task.protocol}" for task in judged)
+        return [f"{names}: scored by rules alone; --judge MODEL would read what rules leave open"]
+    if judge is not None and not judged:
+        return ["--judge: no task of this run uses a judge; all are scored by rules"]
+    return []
+
+
+def _rule_protocols(task: Task) -> str:
+    raw = {"default": task.card.model_dump(include={"answer", "judges"}), **task.card.protocols}
+    free = []
+    for name, override in raw.items():
+        reads = override.get("answer", {}).get("reads", "response")
+        steps = override.get("judges", task.card.judges if name == "default" else [])
+        if reads != "extraction" and not any(_when(step) == "always" for step in steps):
+            free.append(task.name if name == "default" else f"{task.name}@{name}")
+    free = [name for name in free if name != f"{task.name}@{task.protocol}"]
+    return ", ".join(free[:4]) or "none; `mmeval import` takes predictions that were judged elsewhere"
+
+
+def _when(step: Any) -> str:
+    return str(step.get("when", "no_answer") if isinstance(step, dict) else step.when)
+
+
+async def prepare_judge(config: RunConfig, tasks: Sequence[Task], api_key: str | None) -> Judge | None:
+    """Describe the judge of a configuration, or return None where there is none or no task uses it.
+
+    Raises:
+        MmevalError: when the judge cannot work.
+    """
+    judged = [task for task in tasks if task.card.judges]
+    if config.judge is None or not judged:
+        return None
+    spec = parse_model(
+        config.judge,
+        engine_args=config.judge_engine_args,
+        trust_remote_code=config.trust_remote_code,
+        model_id=config.judge_model_id,
+        base_urls=tuple(config.judge_base_urls),
+        api_key=api_key,
+        timeout_s=config.timeout_s,
+        concurrency=config.judge_concurrency,
+        engine_python=config.judge_engine_python,
+    )
+    cards = {fact["card"]: fact["digest"] for task in judged for fact in Chain.of(task, True).judges}
+    engine = create_engine(spec)
+    try:
+        info = await engine.describe()
+    except BaseException:
+        await engine.close()
+        raise
+    return Judge(label(spec), config.judge, engine, info, cards)
+
+
+def judge_facts(task: Task, judge: Judge | None, repeats: int, swap: bool) -> dict[str, Any] | None:
+    """What a judge adds to the score digest of a task; None for tasks that rules decide."""
+    if judge is None or not task.card.judges:
+        return None
+    return {"steps": list(Chain.of(task, True).judges), "judge": judge.identity, "repeats": repeats, "swap": swap}
