@@ -144,14 +144,30 @@ def _engine_args(pairs: tuple[str, ...]) -> dict[str, Any]:
     metavar="SHARE",
     help="Share of rows that may fail before the exit code is 6.  [default: 0]",
 )
-@click.option("--judge", metavar="MODEL", help="Model that judges what the rules leave open, e.g. openai:NAME, vllm:ORG/NAME, tiny.")
+@click.option(
+    "--judge",
+    metavar="MODEL",
+    help="Model that judges what the rules leave open, e.g. openai:NAME, vllm:ORG/NAME, tiny.",
+)
 @click.option("--judge-base-url", "judge_base_urls", multiple=True, metavar="URL", help="Endpoint(s) of the judge.")
 @click.option("--judge-model-id", metavar="ID", help="Your word for which weights the judge's endpoint serves.")
-@click.option("--judge-engine-arg", "judge_engine_args", multiple=True, metavar="KEY=VALUE", help="Argument of the judge's engine.")
+@click.option(
+    "--judge-engine-arg",
+    "judge_engine_args",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Argument of the judge's engine.",
+)
 @click.option("--judge-engine-python", metavar="PATH", help="Python of the environment of the judge's engine.")
 @click.option("--judge-concurrency", type=click.IntRange(min=1), help="Judge requests in flight.")
-@click.option("--judge-repeats", type=click.IntRange(min=1), help="Verdicts per row; the majority counts.  [default: 1]")
-@click.option("--judge-swap", is_flag=True, help="Judge once more with the two answers in the other order, where a card shows two.")
+@click.option(
+    "--judge-repeats", type=click.IntRange(min=1), help="Verdicts per row; the majority counts.  [default: 1]"
+)
+@click.option(
+    "--judge-swap",
+    is_flag=True,
+    help="Judge once more with the two answers in the other order, where a card shows two.",
+)
 @click.option("--trust-remote-code", is_flag=True, help="Run code that comes with a checkpoint. Named in the manifest.")
 @click.option("--overwrite", is_flag=True, help="Replace a run of another configuration in the same folder.")
 @click.option("--json", "as_json", is_flag=True, help="Print the leaderboard as JSON on stdout.")

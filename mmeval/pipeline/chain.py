@@ -78,7 +78,9 @@ class Chain:
                 verifier = get_verifier(entry.verifier, options) if entry.verifier else task.verifier
             steps.append(Step(card, entry.when, verifier, entry.last_words))
             reader = None if verifier is None else [verifier.name, verifier.version]
-            facts.append({"card": card.name, "digest": card.digest, **entry.model_dump(exclude={"card"}), "reader": reader})
+            facts.append(
+                {"card": card.name, "digest": card.digest, **entry.model_dump(exclude={"card"}), "reader": reader}
+            )
         return cls(task.verifier, tuple(steps), answer.reads == "extraction", tuple(facts))
 
     @property

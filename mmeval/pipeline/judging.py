@@ -206,8 +206,14 @@ class JudgeDesk:
         self, step: Step, given: JudgeInput, unit: Unit, calls: list[Call]
     ) -> tuple[JudgeFinding | JudgeFault, float]:
         """All verdicts of one step, and how far they agree."""
-        ways = [(repeat, swapped) for repeat in range(self.settings.repeats) for swapped in ((False, True) if self._swaps(step) else (False,))]
-        found = await asyncio.gather(*(self._once(step, given, unit, calls, repeat, swapped) for repeat, swapped in ways))
+        ways = [
+            (repeat, swapped)
+            for repeat in range(self.settings.repeats)
+            for swapped in ((False, True) if self._swaps(step) else (False,))
+        ]
+        found = await asyncio.gather(
+            *(self._once(step, given, unit, calls, repeat, swapped) for repeat, swapped in ways)
+        )
         return (found[0], 1.0) if len(found) == 1 else combine(found)
 
     async def _once(
@@ -230,7 +236,11 @@ class JudgeDesk:
             if stored is None:
                 fresh.append((key, response))
             self._asker.progress.cached += stored is not None
-            calls.append(Call("judge", step.card.name, response.model or self.name, asked, messages, response, stored is not None))
+            calls.append(
+                Call(
+                    "judge", step.card.name, response.model or self.name, asked, messages, response, stored is not None
+                )
+            )
             return response
 
         try:
@@ -261,7 +271,9 @@ class JudgeDesk:
         decoding = step.card.decoding
         seed = derived_seed(self.settings.seed, "judge", unit.sample.id, unit.order.repeat * 1000 + repeat)
         sampling = Sampling(
-            temperature=decoding.temperature, max_tokens=decoding.max_tokens, seed=seed if "seed" in self._supported else None
+            temperature=decoding.temperature,
+            max_tokens=decoding.max_tokens,
+            seed=seed if "seed" in self._supported else None,
         )
         media: tuple[PreparedMedia, ...] = unit.media if step.card.shows_image else ()
         return Request(

@@ -18,16 +18,16 @@ from mmeval.core.types import OUTCOMES
 from mmeval.engines.base import SAMPLING_FIELDS, Engine, EngineInfo, NeedsTargets
 from mmeval.engines.registry import choice_note, create_engine, parse_model
 from mmeval.metrics import get_metric
-from mmeval.pipeline.cache import ResponseCache
-from mmeval.pipeline.plan import Effort, RunPlan
 from mmeval.pipeline.asking import Asker, Progress
+from mmeval.pipeline.cache import ResponseCache
 from mmeval.pipeline.judging import JudgeDesk, JudgeSettings
+from mmeval.pipeline.plan import Effort, RunPlan
 from mmeval.pipeline.runner import Finished, Judging, ModelRun
 from mmeval.pipeline.work import Stage, style_of
 from mmeval.runs.config import RunConfig, config_digest
+from mmeval.runs.judge import Judge, check_judge, prepare_judge
 from mmeval.runs.manifest import Manifest, read_manifest, write_manifest
 from mmeval.runs.record import finished_manifest, new_manifest
-from mmeval.runs.judge import Judge, check_judge, prepare_judge
 from mmeval.runs.rows import call_rows, result_row, sample_row
 from mmeval.runs.tally import Tally
 from mmeval.runs.unchanged import already_there

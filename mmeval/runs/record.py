@@ -14,8 +14,8 @@ from mmeval import __version__
 from mmeval.core.errors import MmevalError
 from mmeval.core.hashing import digest
 from mmeval.core.types import Sampling
-from mmeval.pipeline.plan import RunPlan
 from mmeval.pipeline.asking import Progress
+from mmeval.pipeline.plan import RunPlan
 from mmeval.runs.config import config_digest
 from mmeval.runs.judge import judge_facts
 from mmeval.runs.manifest import Manifest, ModelRecord, TaskRecord

@@ -66,7 +66,13 @@ def call_rows(finished: Finished, model: str) -> list[dict[str, Any]]:
         "sample_id": unit.sample.id,
         "repeat": unit.order.repeat,
     }
-    answer = {"role": "model", "card": None, "caller": model, "request_hash": unit.request_hash or None, "messages": None}
+    answer = {
+        "role": "model",
+        "card": None,
+        "caller": model,
+        "request_hash": unit.request_hash or None,
+        "messages": None,
+    }
     rows = [{**common, "turn": 0, **answer, **_reply(response), "response": None, "reasoning": None}]
     for turn, call in enumerate(finished.calls, 1):
         asked = {

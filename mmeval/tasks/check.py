@@ -60,7 +60,14 @@ def check(card: Card, place: Path | str, prompt_override: str | None = None) -> 
 
 def problems(card: Card, prompt_override: str | None = None) -> list[str]:
     """Return the mistakes of a card as lines that begin with the key."""
-    found = [*_verifier(card), *_judges(card), *_metrics(card), *_templates(card, prompt_override), *_expressions(card), *_data(card)]
+    found = [
+        *_verifier(card),
+        *_judges(card),
+        *_metrics(card),
+        *_templates(card, prompt_override),
+        *_expressions(card),
+        *_data(card),
+    ]
     return list(dict.fromkeys(found))
 
 

@@ -70,7 +70,9 @@ def final_answer(
     begin = _after_reasoning(text, tuple(tags))
     if begin is None:
         return None
-    start, end, tagged = _inside_answer_tags(text, begin, len(text), _names((options or {}).get("answer_tags"), ANSWER_TAGS))
+    start, end, tagged = _inside_answer_tags(
+        text, begin, len(text), _names((options or {}).get("answer_tags"), ANSWER_TAGS)
+    )
     box = _boxed(text, start, end)
     if box is not None:
         return Section(text[box[0] : box[1]], box[0], True)

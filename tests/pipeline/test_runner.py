@@ -17,9 +17,9 @@ from mmeval.conditions.base import get_condition
 from mmeval.core.types import Request, Response
 from mmeval.engines.base import SAMPLING_FIELDS, EngineInfo
 from mmeval.pipeline import asking, runner
+from mmeval.pipeline.asking import Progress
 from mmeval.pipeline.cache import ResponseCache
 from mmeval.pipeline.plan import Effort, RunPlan
-from mmeval.pipeline.asking import Progress
 from mmeval.pipeline.runner import Finished, ModelRun
 from mmeval.pipeline.work import Stage, style_of
 from mmeval.tasks.options import DataOptions
