@@ -72,15 +72,15 @@ def list_(family: str | None, as_json: bool, task_paths: tuple[Path, ...]) -> No
             raise unknown("family", family, families)
         rows = [row for row in rows if row["family"] == family]
     if as_json:
-        click.echo(
-            orjson.dumps({"schema": 1, "tasks": rows, "suites": registry.suites}, option=orjson.OPT_INDENT_2).decode()
-        )
+        suites = {name: suite.selectors for name, suite in registry.suites.items()}
+        listing = {"schema": 1, "tasks": rows, "suites": suites}
+        click.echo(orjson.dumps(listing, option=orjson.OPT_INDENT_2).decode())
     else:
         _print_table(rows)
         if family is None and registry.suites:
             click.echo("\nSuites")
-            for name, members in sorted(registry.suites.items()):
-                click.echo(f"  {name:24} {', '.join(members)}")
+            for name, suite in sorted(registry.suites.items()):
+                click.echo(f"  {name:24} {', '.join(suite.selectors)}")
     click.echo(f"{len(rows)} tasks, {len(registry.suites)} suites", err=True)
 
 

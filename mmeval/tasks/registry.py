@@ -11,6 +11,7 @@ from typing import Any
 from mmeval.core.errors import UsageError, unknown
 from mmeval.core.resources import resource_dir
 from mmeval.core.yaml_files import read_yaml
+from mmeval.tasks.suites import Suite, add_protocol, read_suite
 
 ENTRY_POINT_GROUP = "mmeval.tasks"
 
@@ -36,7 +37,7 @@ class Registry:
                     f"--task-path {folder}: no such folder", remedy="give a folder that holds card files (*.yaml)"
                 )
         self._cards: dict[str, CardFile] | None = None
-        self._suites: dict[str, list[str]] | None = None
+        self._suites: dict[str, Suite] | None = None
 
     @property
     def cards(self) -> dict[str, CardFile]:
@@ -53,22 +54,23 @@ class Registry:
                         )
                     cards[card.name] = card
                 self._cards.update(cards)
+            for suite in self.suites.values():
+                for name, base, keys in suite.protocols():
+                    card_file = self._cards.get(name)
+                    if card_file is None:
+                        continue  # resolving the suite says so
+                    raw = add_protocol(card_file.raw, suite, base, keys)
+                    self._cards[name] = CardFile(name, card_file.path, raw)
         return self._cards
 
     @property
-    def suites(self) -> dict[str, list[str]]:
-        """Suites by name; each is a list of what `-t` accepts."""
+    def suites(self) -> dict[str, Suite]:
+        """Suites by name; a later folder overrides an earlier one."""
         if self._suites is None:
             self._suites = {}
             for folder in self._folders:
                 for path in sorted((folder / "suites").glob("*.yaml")):
-                    raw = read_yaml(path)
-                    tasks = raw.get("tasks") if isinstance(raw, dict) else None
-                    if not isinstance(tasks, list) or not all(isinstance(task, str) for task in tasks):
-                        raise UsageError(
-                            f"{path}: key tasks: a suite is a mapping with a list of task names under 'tasks'"
-                        )
-                    self._suites[path.stem] = tasks
+                    self._suites[path.stem] = read_suite(path)
         return self._suites
 
     def resolve(self, selectors: Iterable[str]) -> list[tuple[CardFile, str]]:
@@ -90,7 +92,7 @@ class Registry:
         if name in self.suites and name not in self.cards:
             if name in inside:
                 raise UsageError(f"suite {name!r} contains itself", remedy=f"remove it from tasks/suites/{name}.yaml")
-            for entry in self.suites[name]:
+            for entry in self.suites[name].selectors:
                 with_protocol = entry if "@" in entry or protocol == "default" else f"{entry}@{protocol}"
                 try:
                     yield from self._resolve_one(with_protocol, inside | {name})
