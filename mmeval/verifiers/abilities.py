@@ -80,6 +80,8 @@ _MATHVISTA = {
     "question_type": _one_of("multi_choice", "free_form"),
     "precision": _TOLERANCE,
 }
+_MATCHING = {"verbose_guard": _FLAG, "answer_phrase": _FLAG}
+_VLMEVALKIT = {**_MATCHING, "fallback": _one_of("guess", "wrong")}
 
 
 def _number(options: Mapping[str, Any]) -> Abilities:
@@ -116,6 +118,11 @@ def _official(options: Mapping[str, Any]) -> Abilities:
     return Abilities({**_MATHVISTA, "cast": _one_of("current", "2023")}, needs=frozenset({"answer_type"}))
 
 
+def _vlmevalkit_mathvista(options: Mapping[str, Any]) -> Abilities:
+    kinds = {name: _MATHVISTA[name] for name in ("answer_type", "question_type")}
+    return Abilities({**_MATCHING, **kinds}, needs=frozenset({"answer_type"}))
+
+
 _BUILT_IN: Mapping[str, Callable[[Mapping[str, Any]], Abilities]] = {
     "box": _box,
     "boxes": _boxes,
@@ -127,5 +134,14 @@ _BUILT_IN: Mapping[str, Callable[[Mapping[str, Any]], Abilities]] = {
     "point": lambda options: Abilities({**_COMMON, "accept_box": _FLAG}),
     "rating": lambda options: Abilities({**_COMMON, "low": _BOUND, "high": _BOUND}, frozenset({"exact"})),
     "text": lambda options: Abilities({**_COMMON, **_TEXT}, frozenset({"exact", "contains"})),
+    "vlmevalkit-choice": lambda options: Abilities(_VLMEVALKIT),
+    "vlmevalkit-logicvista": lambda options: Abilities({}),
+    "vlmevalkit-mathverse": lambda options: Abilities({}),
+    "vlmevalkit-mathvision": lambda options: Abilities(_MATCHING),
+    "vlmevalkit-mathvista": _vlmevalkit_mathvista,
+    "vlmevalkit-mmmu": lambda options: Abilities(_VLMEVALKIT),
+    "vlmevalkit-mmmu-pro": lambda options: Abilities(_VLMEVALKIT),
+    "vlmevalkit-wemath": lambda options: Abilities({}),
+    "vlmevalkit-yes-no": lambda options: Abilities({}),
     "yes-no": lambda options: Abilities(_COMMON),
 }

@@ -47,8 +47,8 @@ class MathVistaOfficialVerifier:
             DataError: when the row's fields do not say how to read an answer.
         """
         options = merged_options(self._options, context.options)
-        kind = _answer_type(options)
-        if _is_choice(options, kind):
+        kind = answer_type(options)
+        if is_choice(options, kind):
             if not context.choices:
                 raise DataError("a multiple-choice row without choices", remedy="give the row its choices column")
             return Extraction(_official_choice(text, context.choices), (0, len(text)))
@@ -86,8 +86,8 @@ class MathVistaRulesVerifier:
             DataError: when the row's fields do not say how to read an answer.
         """
         options = merged_options(self._options, context.options)
-        kind = _answer_type(options)
-        if _is_choice(options, kind):
+        kind = answer_type(options)
+        if is_choice(options, kind):
             found = self._choice.parse(text, context)
             if not found.found or not context.choices:
                 return found
@@ -122,7 +122,7 @@ class MathVistaRulesVerifier:
 def is_forced_choice(text: str, context: AnswerContext) -> bool:
     """Whether the official rule names an option although the extraction names none (edit distance decides)."""
     options = context.options
-    if not context.choices or not _is_choice(options, str(options.get("answer_type", ""))):
+    if not context.choices or not is_choice(options, str(options.get("answer_type", ""))):
         return False
     letter = _official_letter(text)
     return letter not in LETTERS[: len(context.choices)] and letter not in context.choices if letter else True
@@ -153,7 +153,12 @@ def row_context(row: Mapping[str, Any]) -> AnswerContext:
     return AnswerContext(choices=tuple(row.get("choices") or ()), options=fields)
 
 
-def _answer_type(options: Mapping[str, Any]) -> str:
+def answer_type(options: Mapping[str, Any]) -> str:
+    """Return the row's `answer_type`.
+
+    Raises:
+        DataError: when it is none that MathVista has.
+    """
     kind = options.get("answer_type")
     if kind not in ANSWER_TYPES:
         raise DataError(
@@ -162,7 +167,8 @@ def _answer_type(options: Mapping[str, Any]) -> str:
     return str(kind)
 
 
-def _is_choice(options: Mapping[str, Any], kind: str) -> bool:
+def is_choice(options: Mapping[str, Any], kind: str) -> bool:
+    """Whether a row of this answer type is multiple choice."""
     return options.get("question_type") == "multi_choice" if options.get("question_type") else kind == "text"
 
 

@@ -17,6 +17,19 @@ from mmeval.verifiers.number import NumberVerifier
 from mmeval.verifiers.point import PointVerifier
 from mmeval.verifiers.rating import RatingVerifier
 from mmeval.verifiers.text import TextVerifier
+from mmeval.verifiers.vlmevalkit import (
+    VLMEvalKitChoiceVerifier,
+    VLMEvalKitLogicVistaVerifier,
+    VLMEvalKitMMMUProVerifier,
+    VLMEvalKitMMMUVerifier,
+    VLMEvalKitWeMathVerifier,
+    VLMEvalKitYesNoVerifier,
+)
+from mmeval.verifiers.vlmevalkit_math import (
+    VLMEvalKitMathVerseVerifier,
+    VLMEvalKitMathVisionVerifier,
+    VLMEvalKitMathVistaVerifier,
+)
 from mmeval.verifiers.yes_no import YesNoVerifier
 
 _BUILT_IN: Mapping[str, Callable[[Mapping[str, Any] | None], Verifier]] = {
@@ -30,6 +43,15 @@ _BUILT_IN: Mapping[str, Callable[[Mapping[str, Any] | None], Verifier]] = {
     "point": PointVerifier,
     "rating": RatingVerifier,
     "text": TextVerifier,
+    "vlmevalkit-choice": VLMEvalKitChoiceVerifier,
+    "vlmevalkit-logicvista": VLMEvalKitLogicVistaVerifier,
+    "vlmevalkit-mathverse": VLMEvalKitMathVerseVerifier,
+    "vlmevalkit-mathvision": VLMEvalKitMathVisionVerifier,
+    "vlmevalkit-mathvista": VLMEvalKitMathVistaVerifier,
+    "vlmevalkit-mmmu": VLMEvalKitMMMUVerifier,
+    "vlmevalkit-mmmu-pro": VLMEvalKitMMMUProVerifier,
+    "vlmevalkit-wemath": VLMEvalKitWeMathVerifier,
+    "vlmevalkit-yes-no": VLMEvalKitYesNoVerifier,
     "yes-no": YesNoVerifier,
 }
 ENTRY_POINT_GROUP = "mmeval.verifiers"

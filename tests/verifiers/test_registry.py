@@ -63,8 +63,18 @@ OPTIONS: list[tuple[str, dict[str, object], str, object]] = [
     ("point", {}, "[1,2]", {"box": [0, 0, 4, 4]}),
     ("rating", {}, "4", 4),
     ("text", {"match": "contains"}, "Rome", "rome"),
+    ("vlmevalkit-choice", {"verbose_guard": True, "answer_phrase": False, "fallback": "wrong"}, "B", "B"),
+    ("vlmevalkit-logicvista", {}, "AC", "C, A"),
+    ("vlmevalkit-mathverse", {}, "x", "x"),
+    ("vlmevalkit-mathvision", {"verbose_guard": False}, "0.5", "1/2"),
+    ("vlmevalkit-mathvista", {"answer_type": "integer", "question_type": "free_form"}, "4", "4"),
+    ("vlmevalkit-mmmu", {"fallback": "guess"}, "12", "12"),
+    ("vlmevalkit-mmmu-pro", {}, "Answer: B", "B"),
+    ("vlmevalkit-wemath", {}, "Answer: B", "B"),
+    ("vlmevalkit-yes-no", {}, "yes", "yes"),
     ("yes-no", {}, "yes", "yes"),
 ]
+NEED_CHOICES = {"vlmevalkit-choice", "vlmevalkit-mmmu-pro"}
 
 
 @pytest.mark.parametrize(("name", "options", "text", "target"), OPTIONS)
@@ -73,7 +83,8 @@ def test_verifiers_give_what_is_declared_of_them(
 ) -> None:
     declared = abilities_of(name, options)
     assert declared is not None
-    found = verify(get_verifier(name, options), Response("ok", text), target, AnswerContext(options=options))
+    context = AnswerContext(choices=("x", "y") if name in NEED_CHOICES else (), options=options)
+    found = verify(get_verifier(name, options), Response("ok", text), target, context)
     assert found.outcome == "scored", found.reason
     assert declared.scores <= set(found.scores)
     if name != "mixed":  # scores of some rows only

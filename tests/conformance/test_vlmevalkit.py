@@ -1,0 +1,147 @@
+"""VLMEvalKit's own stored verdicts, wherever its rules alone made them, and its scores of MathVista's published files."""
+
+from __future__ import annotations
+
+import csv
+import json
+import tarfile
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mmeval.core.types import AnswerContext, Response
+from mmeval.verifiers.base import verify
+from mmeval.verifiers.mathvista import row_context
+from mmeval.verifiers.registry import get_verifier
+from mmeval.verifiers.vlmevalkit import UNDECIDED
+
+REALDATA = Path(__file__).resolve().parents[3] / "shared" / "realdata"
+pytestmark = pytest.mark.realdata
+
+MATHVISTA = {
+    "bard/output_bard.json": 338,
+    "chatgpt/output_chatgpt.json": 216,
+    "gpt4/output_gpt4.json": 143,
+    "gpt4/output_gpt4_2shot_code.json": 221,
+    "gpt4/output_gpt4_2shot_solution.json": 174,
+    "gpt4/output_gpt4_2shot_solution_use_ocr.json": 229,
+    "idefics/output_idefics_9b_instruct.json": 192,
+    "llava/output_llava_llama_2_13b.json": 258,
+    "llavar/output_llavar.json": 232,
+    "random/output_random_guess.json": 179,
+}
+"""Right answers of 1,000 under VLMEvalKit's final match on the official extractions (computed with its own function)."""
+
+
+@pytest.fixture(scope="module")
+def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    folder = tmp_path_factory.mktemp("realdata")
+
+    def unpack(name: str) -> Path:
+        archive = REALDATA / f"{name}.tar.xz"
+        if not archive.exists():
+            pytest.skip("../shared/realdata is not here")
+        if not (folder / name).exists():
+            with tarfile.open(archive) as opened:
+                opened.extractall(folder, filter="data")
+        return folder / name
+
+    return unpack
+
+
+def workbook(path: Path) -> list[dict[str, Any]]:
+    import openpyxl
+
+    rows = openpyxl.load_workbook(path, read_only=True).worksheets[0].iter_rows(values_only=True)
+    header = [str(name) for name in next(rows)]
+    return [dict(zip(header, row, strict=True)) for row in rows]
+
+
+@pytest.mark.parametrize("name", MATHVISTA)
+def test_mathvista_final_match_on_official_extractions(unpacked: Callable[[str], Path], name: str) -> None:
+    rows = json.loads((unpacked("mathvista") / "results" / name).read_text(encoding="utf-8"))
+    verifier = get_verifier("vlmevalkit-mathvista", {})
+    right = 0
+    for row in rows.values():
+        target = row["answer"]
+        if row["question_type"] == "multi_choice":
+            target = "ABCDEFGHIJ"[row["choices"].index(target)]
+        text = row.get("extraction", "")
+        found = verify(verifier, Response("ok", str(text)), target, row_context(row))
+        assert found.outcome in {"scored", "no_answer"}, found.reason
+        right += bool(found.correct)
+    assert right == MATHVISTA[name]
+
+
+@pytest.mark.parametrize(
+    ("archive", "file", "rows"),
+    [
+        ("hallusionbench", "vila_8b/vila_8b_HallusionBench_auxmatch.xlsx", 951),
+        ("pope", "vlmevalkit/vila_8b/vila_8b_POPE_auxmatch.xlsx", 5127),
+    ],
+)
+def test_yes_or_no_as_stored(unpacked: Callable[[str], Path], archive: str, file: str, rows: int) -> None:
+    table = workbook(unpacked(archive) / file)
+    verifier = get_verifier("vlmevalkit-yes-no", {})
+    stored = {"Yes": "yes", "No": "no", "Unknown": None}
+    for row in table:
+        found = verify(verifier, Response("ok", str(row["prediction"])), row["answer"], AnswerContext())
+        assert (found.extracted, found.correct) == (stored[row["extracted"]], row["score"]), row
+    assert len(table) == rows
+
+
+def test_cv_bench_wherever_the_rules_decided(unpacked: Callable[[str], Path]) -> None:
+    folder = unpacked("cvbench")
+    with (folder / "gpt-4.1_CV-Bench-3D_hits.csv").open(encoding="utf-8") as handle:
+        stored = {row["index"]: row for row in csv.DictReader(handle)}
+    verifier = get_verifier("vlmevalkit-choice", {})
+    counts: Counter[str] = Counter()
+    for row in workbook(folder / "gpt-4.1_CV-Bench-3D.xlsx"):
+        context = AnswerContext(choices=tuple(str(row[letter]) for letter in "AB" if row[letter] is not None))
+        found = verify(verifier, Response("ok", row["prediction"]), row["answer"], context)
+        mine = stored[str(row["index"])]
+        assert found.extracted == (mine["can_infer"] or None)
+        if found.extracted:
+            assert bool(found.correct) == (mine["hit"] == "1")
+        counts["rules" if found.extracted else "judge"] += 1
+    assert counts == {"rules": 269, "judge": 931}
+
+
+@pytest.mark.parametrize(
+    ("file", "right", "unread"),
+    [
+        ("Qwen2.5-VL-3B-Instruct/T20250425_G92bfa89f/Qwen2.5-VL-3B-Instruct_LogicVista_gpt4o-mini.xlsx", 177, 38),
+        ("LLaVA-CoT/T20250426_Ga32ffdf2/LLaVA-CoT_LogicVista_gpt4o-mini.xlsx", 160, 13),
+    ],
+)
+def test_logic_vista_from_the_letters_that_its_judge_extracted(
+    unpacked: Callable[[str], Path], file: str, right: int, unread: int
+) -> None:
+    verifier = get_verifier("vlmevalkit-logicvista", {})
+    counts: Counter[str] = Counter()
+    for row in workbook(unpacked("logicvista") / "vlmevalkit" / file):
+        found = verify(verifier, Response("ok", row["res"] or ""), row["answer"], AnswerContext())
+        assert bool(found.correct) == bool(row["hit"])
+        counts[found.outcome] += 1
+        counts["right"] += bool(found.correct)
+    assert (counts["right"], counts["no_answer"], counts["scored"] + counts["no_answer"]) == (right, unread, 447)
+
+
+def test_mmmu_by_rules_alone(unpacked: Callable[[str], Path]) -> None:
+    """2.3: LLaVA-1.5 13B, 326 of 847 choice rows (the official parser: 328)."""
+    verifier = get_verifier("vlmevalkit-mmmu", {})
+    counts: Counter[tuple[str, str]] = Counter()
+    for path in sorted((unpacked("mmmu") / "example_outputs/llava1.5_13b").glob("*/output.json")):
+        for row in json.loads(path.read_text(encoding="utf-8")):
+            choices = tuple(row["index2ans"].values()) if row["question_type"] == "multiple-choice" else ()
+            found = verify(verifier, Response("ok", row["response"]), row["answer"], AnswerContext(choices=choices))
+            kind = "open" if not choices else "choice"
+            counts[kind, "right" if found.correct else "wrong"] += 1
+            counts[kind, "undecided"] += found.outcome == "no_answer" or UNDECIDED in found.scores
+    assert counts["choice", "right"] == 326
+    assert counts["choice", "right"] + counts["choice", "wrong"] == 847
+    assert (counts["open", "right"], counts["open", "wrong"], counts["open", "undecided"]) == (1, 52, 51)
+    assert counts["choice", "undecided"] == 3
