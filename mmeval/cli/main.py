@@ -20,6 +20,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "import": ("mmeval.cli.import_:import_", "Turn predictions from elsewhere into a run folder."),
     "compare": ("mmeval.cli.compare:compare", "Compare runs: is the candidate better, or is it noise?"),
     "gate": ("mmeval.cli.gate:gate", "Decide by a policy whether a candidate may replace the baseline."),
+    "judge": ("mmeval.cli.judge:judge", "Judges: how far two agree, how often one errs against human labels."),
     "report": ("mmeval.cli.report:report", "Write the HTML report of one or more runs."),
     "cache": ("mmeval.cli.cache:cache", "Inspect the response cache."),
     "doctor": ("mmeval.cli.doctor:doctor", "Say what works here, what does not, and what to do."),
