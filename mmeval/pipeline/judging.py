@@ -184,7 +184,7 @@ class JudgeDesk:
         return self.settings.repeats * (2 if self._swaps(step) else 1)
 
     def _swaps(self, step: Step) -> bool:
-        return self.settings.swap and step.card.kind in ("equivalence", "preference")
+        return self.settings.swap and step.card.swaps
 
     def _input(self, step: Step, unit: Unit, response: Response, extraction: str | None) -> JudgeInput:
         sample = unit.sample
@@ -199,7 +199,7 @@ class JudgeDesk:
             target=None if hidden else sample.target,
             extraction=extraction,
             fields={**_plain(sample.context.options), **dict(sample.extras.get("judge") or {})},
-            images=sum(len(media.images) for media in unit.media) if step.card.shows_image else 0,
+            images=len(unit.media) if step.card.shows_image else 0,
         )
 
     async def _ask(
