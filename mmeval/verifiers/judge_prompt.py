@@ -17,7 +17,7 @@ from mmeval.core.errors import DataError
 from mmeval.core.hashing import canonical_json, digest
 from mmeval.core.templates import compile_template
 from mmeval.core.types import MediaPart, Message, Part, TextPart
-from mmeval.verifiers.judge_card import CONSTANT_NAMES, OTHER, JudgeCard, JudgeExample
+from mmeval.verifiers.judge_card import OTHER, JudgeCard, JudgeExample
 from mmeval.verifiers.judge_schema import form
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -148,7 +148,7 @@ def _request(card: JudgeCard, given: JudgeInput, swapped: bool) -> str:
     reply_id = _unused("r", card, contents)
     if swapped and card.kind == "preference":
         contents = {**contents, "first": contents["second"], "second": contents["first"]}
-    blocks = {name: _block(name, text, mark) for name, text in contents.items()}
+    blocks = {name: _block(name, contents[name], mark) if name in contents else "" for name in card.reads}
     try:
         prompt = compile_template(card.prompt).render({**_constants(card), **blocks, "swapped": swapped})
     except Exception as error:  # a template may fail in any way on a row it did not foresee
@@ -157,18 +157,24 @@ def _request(card: JudgeCard, given: JudgeInput, swapped: bool) -> str:
 
 
 def _block(name: str, text: str, mark: str) -> str:
-    """Empty text stays empty, so that a template can ask whether there is any; an empty answer is shown as such."""
-    if not text and name not in ANSWERS:
-        return ""
     label = name.upper()
     return f"<<<{label} {mark}\n{text}\n{label} {mark}>>>"
 
 
 def _contents(card: JudgeCard, given: JudgeInput) -> dict[str, str]:
-    """Return the texts that the card shows, by name. A name that the prompt does not use is not looked at."""
+    """Return the texts that the card shows, by name; what the row lacks is left out, an empty answer is not.
+
+    A name that the prompt does not use is not looked at.
+    """
     texts: dict[str, str] = {}
-    for name in sorted(card.reads - CONSTANT_NAMES):
-        value = _value(card, given, name)
+    for name in sorted(card.reads):
+        value = _value(given, name)
+        if value is None or (value == "" and name not in ANSWERS):
+            if name not in card.optional_fields and name not in {"question", "choices"}:
+                raise DataError(
+                    f"judge {card.name}: the row has no {name!r}", remedy="fill the column, or take another judge card"
+                )
+            continue
         text = _printable(value, name)
         texts[name] = _defused(cut(text, card.limit) if name in ANSWERS else text)
     if card.numbered_by is not None:
@@ -185,7 +191,7 @@ def _contents(card: JudgeCard, given: JudgeInput) -> dict[str, str]:
     return texts
 
 
-def _value(card: JudgeCard, given: JudgeInput, name: str) -> Any:
+def _value(given: JudgeInput, name: str) -> Any:
     match name:
         case "question":
             return given.question
@@ -194,18 +200,13 @@ def _value(card: JudgeCard, given: JudgeInput, name: str) -> Any:
         case "response" | "first":
             return given.response
         case "second":
-            value = given.fields.get(OTHER)
+            return given.fields.get(OTHER)
         case "target":
-            value = given.target
+            return given.target
         case "extraction":
-            value = given.extraction
+            return given.extraction
         case _:
-            value = given.fields.get(name)
-    if value is not None:
-        return value
-    if name in card.optional_fields:
-        return ""
-    raise DataError(f"judge {card.name}: the row has no {name!r}", remedy="fill the column, or take another judge card")
+            return given.fields.get(name)
 
 
 def _letter(index: int) -> str:
