@@ -8,9 +8,12 @@ from jinja2 import StrictUndefined, Template, TemplateError, meta
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from mmeval.core.errors import UsageError
+from mmeval.core.literals import read_literal
 
 # A prompt is plain text for a model: escaping it as HTML would change what is asked.
 environment = ImmutableSandboxedEnvironment(undefined=StrictUndefined, autoescape=False, keep_trailing_newline=False)
+environment.filters["literal"] = lambda value: read_literal(value) if isinstance(value, str) else value
+"""`options | literal`: the list that a column holds, as text or as such."""
 
 
 @lru_cache(maxsize=256)

@@ -2,25 +2,15 @@
 
 from __future__ import annotations
 
-import ast
-import io
-import re
-import tokenize
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
-import orjson
-
 from mmeval.core.errors import DataError
+from mmeval.core.literals import read_literal
 from mmeval.tasks.data import Row
 from mmeval.tasks.prompts import LETTERS
 
-_QUOTED = r"""'(?:[^'\\\n]|\\.)*'|"(?:[^"\\\n]|\\.)*\""""
-_ITEM = re.compile(rf"{_QUOTED}|[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
-_ARRAY = re.compile(rf"\[\s*(?:{_ITEM.pattern})(?:\s+(?:{_ITEM.pattern}))+\s*\]")
-"""How numpy prints an array: items apart by white space alone."""
 _FORMS = 'choices are a list, {"A": …, "B": …}, {"text": […], "label": […]}, or one of these written as JSON'
 
 
@@ -70,36 +60,15 @@ def read_choices(cell: Any, row: Row) -> Choices:
 
 
 def parse_literal(text: str, place: str) -> list[Any] | dict[Any, Any]:
-    """Read a list or mapping written as JSON, as a Python literal, or as numpy prints an array, without running it.
+    """Read options written as JSON, as a Python literal, or as numpy prints an array, without running them.
 
     Raises:
         DataError: when it is none of these, or can be read in two ways.
     """
-    value: Any
     try:
-        value = orjson.loads(text)
-    except orjson.JSONDecodeError:
-        if _ARRAY.fullmatch(text.strip()):
-            return [ast.literal_eval(item.group().lstrip("+")) for item in _ITEM.finditer(text)]
-        try:
-            value = ast.literal_eval(text.strip())
-        except (ValueError, SyntaxError, MemoryError, RecursionError) as error:
-            raise DataError(f"{place}: {text[:60]!r} is no list", remedy=_FORMS) from error
-        if _joins_strings(text.strip()):
-            raise DataError(
-                f"{place}: {text[:60]!r}: some options stand side by side without a comma",
-                remedy=f"it is not clear whether these are one option or several; {_FORMS}",
-            ) from None
-    if not isinstance(value, (list, tuple, dict)):
-        raise DataError(f"{place}: {text[:60]!r} is no list", remedy=_FORMS)
-    return value if isinstance(value, dict) else list(value)
-
-
-def _joins_strings(text: str) -> bool:
-    """Whether Python would silently join two strings ('a' 'b' is 'ab')."""
-    skipped = {tokenize.NL, tokenize.NEWLINE, tokenize.COMMENT}
-    kinds = [token.type for token in tokenize.generate_tokens(io.StringIO(text).readline) if token.type not in skipped]
-    return any(pair == (tokenize.STRING, tokenize.STRING) for pair in pairwise(kinds))
+        return read_literal(text)
+    except DataError as error:
+        raise DataError(f"{place}: {error.message}", remedy=f"{error.remedy}; {_FORMS}".removeprefix("; ")) from error
 
 
 def _labelled(cell: Mapping[Any, Any], place: str) -> tuple[list[Any], tuple[str, ...]]:

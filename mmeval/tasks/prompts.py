@@ -109,19 +109,32 @@ def render(template: str, values: Mapping[str, Any]) -> str:
         raise DataError(f"prompt template: {error}", remedy=f"it may use {', '.join(sorted(values))}") from error
 
 
-def place_media(text: str, count: int, placeholder: str | None) -> tuple[Part, ...]:
-    """Put `count` media into the text: where the placeholder marks them, all others before the text.
+def media_numbers(counts: Sequence[int]) -> list[int]:
+    """Return the number by which a prompt's placeholders name each media, from how many each image column gave.
+
+    With several columns of at most one picture each, a picture's number is its column's, even where an earlier column
+    is empty; otherwise pictures are numbered from 1.
+    """
+    if len(counts) > 1 and max(counts) <= 1:
+        return [number for number, count in enumerate(counts, 1) if count]
+    return list(range(1, sum(counts) + 1))
+
+
+def place_media(text: str, numbers: Sequence[int], placeholder: str | None) -> tuple[Part, ...]:
+    """Put the media into the text: where the placeholder marks them, all others before the text.
 
     Args:
         text: the rendered prompt.
-        count: number of media of the sample.
+        numbers: the number of each media of the sample (see `media_numbers`).
         placeholder: pattern with `{i}` (1-based), e.g. `<image{i}>`; None puts all media first.
     """
+    count = len(numbers)
     if placeholder is None:
         return (*(MediaPart(index) for index in range(count)), TextPart(text))
+    by_number = {number: index for index, number in enumerate(numbers)}
     before, _, after = placeholder.partition("{i}")
     pattern = (
-        re.compile(re.escape(before) + r"(\d+)" + re.escape(after))
+        re.compile(re.escape(before) + r"(\d{1,4})" + re.escape(after))
         if "{i}" in placeholder
         else re.compile(f"({re.escape(placeholder)})")
     )
@@ -129,9 +142,9 @@ def place_media(text: str, count: int, placeholder: str | None) -> tuple[Part, .
     used: set[int] = set()
     position, following = 0, 0
     for match in pattern.finditer(text):
-        index = int(match.group(1)) - 1 if "{i}" in placeholder else following
+        index = by_number.get(int(match.group(1))) if "{i}" in placeholder else following
         following += 1
-        if not 0 <= index < count:
+        if index is None or index >= count:
             continue
         chunk = text[position : match.start()].rstrip(" \n")
         if chunk:

@@ -30,7 +30,7 @@ from mmeval.tasks.images import media_from_cell
 from mmeval.tasks.limit import Entry, draw
 from mmeval.tasks.opened import OpenTask, identifier_of, no_rows
 from mmeval.tasks.options import AskStyle, DataOptions
-from mmeval.tasks.prompts import DEFAULT_TEMPLATE, build_messages, instruction_for, place_media, render
+from mmeval.tasks.prompts import DEFAULT_TEMPLATE, build_messages, instruction_for, media_numbers, place_media, render
 from mmeval.tasks.registry import CardFile
 from mmeval.tasks.sources import open_dataset
 from mmeval.verifiers.base import NO_TARGET, Verifier
@@ -223,11 +223,8 @@ class Task:
     def _row_sample(self, row: Row, style: AskStyle) -> Sample:
         card = self.card
         fields = card.fields
-        media = tuple(
-            m
-            for column in fields.images
-            for m in media_from_cell(field_value(column, row, "fields.images"), row, column)
-        )
+        found = [media_from_cell(field_value(column, row, "fields.images"), row, column) for column in fields.images]
+        media = tuple(m for cell in found for m in cell)
         choices = read_choices(field_value(fields.choices, row, "fields.choices"), row)
         kind: str = card.answer.kind
         if kind == "mixed":
@@ -247,6 +244,7 @@ class Task:
             choices=choices.texts,
             target=target,
             media=media,
+            numbers=media_numbers([len(cell) for cell in found]),
             options=options,
             subsets={
                 name: subset_label(field_value(column, row, f"subsets.{name}")) for name, column in card.subsets.items()
@@ -307,6 +305,7 @@ class Task:
         choices: tuple[str, ...],
         target: Any,
         media: tuple[Media, ...],
+        numbers: Sequence[int] | None = None,
         options: dict[str, Any],
         subsets: Mapping[str, str],
         cluster: str,
@@ -334,7 +333,9 @@ class Task:
             text = render(template, values)
         if style.reasoning_tags:
             options["reasoning_tags"] = list(style.reasoning_tags)
-        messages = build_messages(place_media(text, len(media), prompt.placeholder), prompt.system or style.system)
+        messages = build_messages(
+            place_media(text, numbers or range(1, len(media) + 1), prompt.placeholder), prompt.system or style.system
+        )
         context = AnswerContext(
             choices=choices,
             options=options,

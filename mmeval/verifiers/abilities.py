@@ -130,6 +130,8 @@ _BUILT_IN: Mapping[str, Callable[[Mapping[str, Any]], Abilities]] = {
     "mathvista": _official,
     "mathvista-rules": _rules,
     "mixed": _mixed,
+    "mmmu": lambda options: Abilities({"question_type": _one_of("multiple-choice", "open")}),
+    "mmmu-pro": lambda options: Abilities({}),
     "number": _number,
     "point": lambda options: Abilities({**_COMMON, "accept_box": _FLAG}),
     "rating": lambda options: Abilities({**_COMMON, "low": _BOUND, "high": _BOUND}, frozenset({"exact"})),

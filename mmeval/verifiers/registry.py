@@ -13,6 +13,7 @@ from mmeval.verifiers.boxes import BoxesVerifier
 from mmeval.verifiers.choice import ChoiceVerifier
 from mmeval.verifiers.mathvista import MathVistaOfficialVerifier, MathVistaRulesVerifier
 from mmeval.verifiers.mixed import MixedVerifier
+from mmeval.verifiers.mmmu import MMMUProVerifier, MMMUVerifier
 from mmeval.verifiers.number import NumberVerifier
 from mmeval.verifiers.point import PointVerifier
 from mmeval.verifiers.rating import RatingVerifier
@@ -39,6 +40,8 @@ _BUILT_IN: Mapping[str, Callable[[Mapping[str, Any] | None], Verifier]] = {
     "mathvista": MathVistaOfficialVerifier,
     "mathvista-rules": MathVistaRulesVerifier,
     "mixed": MixedVerifier,
+    "mmmu": MMMUVerifier,
+    "mmmu-pro": MMMUProVerifier,
     "number": NumberVerifier,
     "point": PointVerifier,
     "rating": RatingVerifier,

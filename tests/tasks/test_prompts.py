@@ -18,6 +18,7 @@ from mmeval.tasks.prompts import (
     compile_template,
     evaluate,
     instruction_for,
+    media_numbers,
     place_media,
     render,
 )
@@ -140,7 +141,18 @@ M, T = MediaPart, TextPart
 def test_images_go_where_they_are_marked(
     text: str, count: int, placeholder: str | None, expected: tuple[object, ...]
 ) -> None:
-    assert place_media(text, count, placeholder) == expected
+    assert place_media(text, range(1, count + 1), placeholder) == expected
+
+
+def test_images_are_numbered_by_their_columns() -> None:
+    assert media_numbers([1, 0, 1]) == [1, 3]
+    assert media_numbers([0, 0]) == []
+    assert media_numbers([3]) == [1, 2, 3]
+    assert media_numbers([2, 1]) == [1, 2, 3]
+    assert media_numbers([]) == []
+    # The second column is empty: the third picture stays the third.
+    assert place_media("<image 3> <image 2>", [1, 3], "<image {i}>") == (M(0), M(1), T("<image 2>"))
+    assert place_media("<image " + 5000 * "9" + ">", [1], "<image {i}>")[0] == M(0)
 
 
 @given(
@@ -149,7 +161,7 @@ def test_images_go_where_they_are_marked(
     st.sampled_from([None, "<image{i}>", "<image>"]),
 )
 def test_every_image_is_shown_and_no_text_is_lost(text: str, count: int, placeholder: str | None) -> None:
-    parts = place_media(text, count, placeholder)
+    parts = place_media(text, range(1, count + 1), placeholder)
     assert {part.index for part in parts if isinstance(part, MediaPart)} == set(range(count))
     kept = "".join(part.text for part in parts if isinstance(part, TextPart))
     marks = "" if placeholder is None else "<image>0123456789"

@@ -58,6 +58,8 @@ OPTIONS: list[tuple[str, dict[str, object], str, object]] = [
     ("mathvista", {"answer_type": "integer", "cast": "2023"}, "4", "4"),
     ("mathvista-rules", {"answer_type": "integer"}, "4", "4"),
     ("mixed", {"answer_type": "number", "mra": True}, "4", 4),
+    ("mmmu", {"question_type": "open"}, "4", "4"),
+    ("mmmu-pro", {}, "(B)", "B"),
     ("number", {}, "4", 4),
     ("number", {"mra": True}, "4", 4),
     ("point", {}, "[1,2]", {"box": [0, 0, 4, 4]}),
@@ -74,7 +76,7 @@ OPTIONS: list[tuple[str, dict[str, object], str, object]] = [
     ("vlmevalkit-yes-no", {}, "yes", "yes"),
     ("yes-no", {}, "yes", "yes"),
 ]
-NEED_CHOICES = {"vlmevalkit-choice", "vlmevalkit-mmmu-pro"}
+NEED_CHOICES = {"mmmu-pro", "vlmevalkit-choice", "vlmevalkit-mmmu-pro"}
 
 
 @pytest.mark.parametrize(("name", "options", "text", "target"), OPTIONS)

@@ -1,0 +1,111 @@
+"""Writes the parquet fixtures of this folder: a few rows in the data sets' own schemas, with pictures drawn here.
+
+    python tests/data/make_fixtures.py [NAME …]
+
+Rows marked "own" are written for this project; the others are excerpts whose source and licence stand in SOURCE.md.
+"""
+
+from __future__ import annotations
+
+import io
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import datasets
+from PIL import Image, ImageDraw
+
+HERE = Path(__file__).parent
+
+
+def picture(text: str, colour: str = "white", size: tuple[int, int] = (64, 48)) -> dict[str, Any]:
+    """Return an image cell with a word on a plain ground."""
+    image = Image.new("RGB", size, colour)
+    ImageDraw.Draw(image).text((6, 16), text, fill="black")
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG", optimize=True)
+    return {"bytes": buffer.getvalue(), "path": f"{text}.png"}
+
+
+def write(path: str, rows: Sequence[dict[str, Any]], images: Sequence[str] = (), **kinds: Any) -> None:
+    """Write rows as the hub stores them: image columns as bytes with path, and the features in the file's metadata.
+
+    Args:
+        path: below this folder.
+        rows: all with the same columns.
+        images: columns that hold images.
+        kinds: features of columns that are neither text nor images.
+    """
+    text = datasets.Value("string")
+    features = {name: datasets.Image() if name in images else kinds.get(name, text) for name in rows[0]}
+    target = HERE / path
+    target.parent.mkdir(parents=True, exist_ok=True)
+    columns = {name: [row[name] for row in rows] for name in rows[0]}
+    datasets.Dataset.from_dict(columns, features=datasets.Features(features)).to_parquet(target)
+    print(f"{target.relative_to(HERE)}: {len(rows)} rows, {target.stat().st_size} bytes")
+
+
+def _with_images(row: dict[str, Any], count: int) -> dict[str, Any]:
+    cells = {f"image_{number}": picture(f"{number}") if number <= count else None for number in range(1, 8)}
+    return row | cells
+
+
+def mmmu() -> None:
+    """Own rows: choices with and without images in the options, and open questions with one and several golds."""
+    rows = []
+    for number, (subject, question, options, answer, kind, count) in enumerate(
+        (
+            ("Accounting", "What is the profit in <image 1>?", "['$6', '$7', '$8', '$9']", "B", "multiple-choice", 1),
+            ("Art", "Which one is upside down?", "['<image 1>', '<image 2>']", "B", "multiple-choice", 2),
+            ("Music", "<image 1> goes up in <image 2>: by how much?", "['a \"third\"', \"a fifth\"]", "A", "multiple-choice", 2),
+            ("Math", "How long is the side in <image 1>?", "[]", "2.50", "open", 1),
+            ("Sociology", "Where is the town of <image 1>?", "[]", "['Tampa', 'Florida']", "open", 1),
+            ("Physics", "Which circuit of <image 1> has the lower current?", "[]", "A", "open", 1),
+        ),
+        1,
+    ):  # fmt: skip
+        row = {
+            "id": f"validation_{subject}_{number}", "question": question, "options": options, "explanation": "",
+            "img_type": "['Diagrams']", "answer": answer, "topic_difficulty": "Easy", "question_type": kind,
+            "subfield": "Own",
+        }  # fmt: skip
+        rows.append(_with_images(row, count))
+    write("mmmu/data/validation-00000-of-00001.parquet", rows, [f"image_{number}" for number in range(1, 8)])
+
+
+def mmmu_pro() -> None:
+    """Rows of MMMU-Pro (question, options, answer as published), with drawn pictures in place of the published ones."""
+    common = {"explanation": "?", "topic_difficulty": "Medium"}
+    ten = [
+        ("test_Sociology_191", "In general, children in ______ households benefit from <image 1>.",
+         "['Nuclear family', 'Stepfamily', 'Low-conflict', 'Co-parenting', 'Multigenerational', 'Adoptive', 'Foster', 'High-conflict', 'Extended family', 'Single-parent']", "H", "Sociology", 1),
+        ("test_Pharmacy_246", "Which structure is a saturated hydrocarbon? ", "['<image 3>', '<image 4>', '<image 2>', '<image 1>']", "B", "Pharmacy", 4),
+        ("test_Agriculture_195", "<image 1> Which nutrient seems to be absent given the signs of deficiency in this brassica seedling?",
+         "['Zinc', 'Potassium', 'Magnesium', 'Molybdenum', 'Calcium', 'Sulfur', \"Don't know and don't want to guess\", 'Iron', 'Nitrogen', 'Phosphate']", "J", "Agriculture", 1),
+        ("validation_Music_1", "Express the note value of <image 1> with three dotted notes", "['<image 2>', '<image 3>', '<image 5>', '<image 4>']", "D", "Music", 5),
+    ]  # fmt: skip
+    columns = [f"image_{number}" for number in range(1, 8)]
+    for config, chosen in (("standard (10 options)", ten), ("standard (4 options)", [ten[1], ten[3]])):
+        rows = [
+            _with_images(
+                {"id": name, "question": question, "options": options, "img_type": "['Diagrams']", "answer": answer,
+                 "subject": subject, **common},
+                count,
+            )
+            for name, question, options, answer, subject, count in chosen
+        ]  # fmt: skip
+        write(f"mmmu-pro/{config}/test-00000-of-00001.parquet", rows, columns)
+    seen = [
+        {"id": name, "image": picture(question[:24], size=(160, 48)), "options": options, "answer": answer, "subject": subject}
+        for name, question, options, answer, subject, _ in ten
+    ]  # fmt: skip
+    write("mmmu-pro/vision/test-00000-of-00001.parquet", seen, ["image"])
+
+
+FIXTURES: dict[str, Callable[[], None]] = {"mmmu": mmmu, "mmmu-pro": mmmu_pro}
+
+
+if __name__ == "__main__":
+    for fixture in sys.argv[1:] or FIXTURES:
+        FIXTURES[fixture]()

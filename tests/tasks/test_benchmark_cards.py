@@ -1,0 +1,112 @@
+"""The cards of published benchmarks on fixtures in the data sets' own schemas (tests/data), as files and as hub copies."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from mmeval.core.types import MediaPart, Sample, TextPart
+from mmeval.tasks.options import AskStyle, DataOptions
+from mmeval.tasks.registry import Registry
+from mmeval.tasks.task import Task
+
+DATA = Path(__file__).parents[1] / "data"
+REGISTRY = Registry([])
+
+
+def opened_samples(selector: str, folder: Path) -> tuple[str, list[Sample]]:
+    """Return the kind of source and all samples."""
+    ((card, protocol),) = REGISTRY.resolve([selector])
+    opened = Task.load(card, protocol).open(DataOptions(data_dir=folder))
+    return str(opened.description()["kind"]), [build() for _, build in opened.samples(AskStyle())]
+
+
+def asked(sample: Sample) -> list[str]:
+    """Return what is asked, a media as its index in brackets."""
+    return [
+        part.text if isinstance(part, TextPart) else f"[{part.index}]"
+        for message in sample.messages
+        for part in message.parts
+    ]
+
+
+@pytest.mark.parametrize(
+    ("selector", "targets"),
+    [
+        ("mmmu", ["B", "B", "A", "2.50", ["Tampa", "Florida"], "A"]),
+        ("mmmu@official", ["B", "B", "A", "2.50", ["Tampa", "Florida"], "A"]),
+        ("mmmu-pro", ["H", "B", "J", "D"]),
+        ("mmmu-pro@official", ["H", "B", "J", "D"]),
+        ("mmmu-pro-4@cot", ["B", "D"]),
+        ("mmmu-pro-vision@official-cot", ["H", "B", "J", "D"]),
+    ],
+)
+def test_fixtures_are_read(selector: str, targets: Sequence[object]) -> None:
+    kind, samples = opened_samples(selector, DATA)
+    assert kind == "local"
+    assert [sample.target for sample in samples] == list(targets)
+    for sample in samples:
+        shown = {part.index for message in sample.messages for part in message.parts if isinstance(part, MediaPart)}
+        assert shown == set(range(len(sample.media)))
+        assert all(media.read() for media in sample.media)
+
+
+@pytest.mark.parametrize(
+    ("selector", "hub", "fixture", "rows"),
+    [
+        ("mmmu@official", "lmms-lab/MMMU", "mmmu", 6),
+    ],
+)
+def test_a_copy_of_the_hub_data_set_is_read(selector: str, hub: str, fixture: str, rows: int, tmp_path: Path) -> None:
+    shutil.copytree(DATA / fixture, tmp_path / hub)
+    kind, samples = opened_samples(selector, tmp_path)
+    assert (kind, len(samples)) == ("hub", rows)
+
+
+def test_mmmu_asks_as_its_authors_do() -> None:
+    _, samples = opened_samples("mmmu@official", DATA)
+    assert asked(samples[0]) == [
+        "What is the profit in",
+        "[0]",
+        "?\n(A) $6\n(B) $7\n(C) $8\n(D) $9\n\nAnswer with the option's letter from the given choices directly.",
+    ]
+    assert asked(samples[1])[1] == "[0]"
+    assert asked(samples[1])[3] == "[1]"
+    assert asked(samples[3])[-1].endswith("?\nAnswer the question using a single word or phrase.")
+    assert samples[0].subsets == {
+        "subject": "Accounting", "discipline": "Business", "question_type": "multiple-choice", "difficulty": "Easy",
+    }  # fmt: skip
+
+
+def test_mmmu_pro_shows_images_where_the_shuffled_options_name_them() -> None:
+    _, samples = opened_samples("mmmu-pro@official", DATA)
+    assert asked(samples[1])[1::2][:4] == ["[2]", "[3]", "[1]", "[0]"]
+    assert asked(samples[3])[1::2] == ["[0]", "[1]", "[2]", "[4]", "[3]"]
+    _, seen = opened_samples("mmmu-pro-vision@cot", DATA)
+    assert asked(seen[0])[0] == "[0]"
+    assert asked(seen[0])[1].startswith("Write out the multiple-choice question in the image")
+
+
+def test_options_within_a_list_are_three_options_or_officially_one(tmp_path: Path) -> None:
+    """Row validation_Accounting_29 of MMMU-Pro."""
+    import pandas as pd
+
+    row = {
+        "id": "x",
+        "question": "q",
+        "options": "[['A', 'B', 'Not enough']]",
+        "answer": "B",
+        "subject": "s",
+        "topic_difficulty": "Easy",
+    }
+    images = {f"image_{number}": None for number in range(1, 8)}
+    folder = tmp_path / "standard (10 options)"
+    folder.mkdir()
+    pd.DataFrame([row | images]).to_parquet(folder / "test-0.parquet")
+    _, (sample,) = opened_samples("mmmu-pro", tmp_path)
+    assert (sample.context.choices, sample.target) == (("A", "B", "Not enough"), "B")
+    _, (sample,) = opened_samples("mmmu-pro@official", tmp_path)
+    assert (len(sample.context.choices), sample.target) == (1, "B")
