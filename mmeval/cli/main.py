@@ -18,6 +18,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("mmeval.cli.run:run", "Ask models, score the answers, write a run folder and a report."),
     "tasks": ("mmeval.cli.tasks:tasks", "List, show, check and create task cards."),
     "import": ("mmeval.cli.import_:import_", "Turn predictions from elsewhere into a run folder."),
+    "score": ("mmeval.cli.score:score", "Score the stored responses of a run again, without its model."),
     "compare": ("mmeval.cli.compare:compare", "Compare runs: is the candidate better, or is it noise?"),
     "gate": ("mmeval.cli.gate:gate", "Decide by a policy whether a candidate may replace the baseline."),
     "judge": ("mmeval.cli.judge:judge", "Judges: how far two agree, how often one errs against human labels."),

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-import orjson
 
+from mmeval.cli.judge_options import engine_args, judge_options
 from mmeval.core.errors import MmevalError, UsageError
 from mmeval.runs.config import RunConfig, build_config, default_output, read_config
 from mmeval.runs.series import expand_series
@@ -23,19 +23,6 @@ if TYPE_CHECKING:
 
 def _split(values: tuple[str, ...]) -> list[str]:
     return [part.strip() for value in values for part in value.split(",") if part.strip()]
-
-
-def _engine_args(pairs: tuple[str, ...]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for pair in pairs:
-        key, equals, text = pair.partition("=")
-        if not equals or not key:
-            raise UsageError(f"--engine-arg {pair!r}: key=value is expected", remedy="e.g. --engine-arg dtype=float32")
-        try:
-            found[key] = orjson.loads(text)
-        except orjson.JSONDecodeError:
-            found[key] = text
-    return found
 
 
 @click.command(context_settings={"show_default": True})
@@ -144,30 +131,7 @@ def _engine_args(pairs: tuple[str, ...]) -> dict[str, Any]:
     metavar="SHARE",
     help="Share of rows that may fail before the exit code is 6.  [default: 0]",
 )
-@click.option(
-    "--judge",
-    metavar="MODEL",
-    help="Model that judges what the rules leave open, e.g. openai:NAME, vllm:ORG/NAME, tiny.",
-)
-@click.option("--judge-base-url", "judge_base_urls", multiple=True, metavar="URL", help="Endpoint(s) of the judge.")
-@click.option("--judge-model-id", metavar="ID", help="Your word for which weights the judge's endpoint serves.")
-@click.option(
-    "--judge-engine-arg",
-    "judge_engine_args",
-    multiple=True,
-    metavar="KEY=VALUE",
-    help="Argument of the judge's engine.",
-)
-@click.option("--judge-engine-python", metavar="PATH", help="Python of the environment of the judge's engine.")
-@click.option("--judge-concurrency", type=click.IntRange(min=1), help="Judge requests in flight.")
-@click.option(
-    "--judge-repeats", type=click.IntRange(min=1), help="Verdicts per row; the majority counts.  [default: 1]"
-)
-@click.option(
-    "--judge-swap",
-    is_flag=True,
-    help="Judge once more with the two answers in the other order, where a card shows two.",
-)
+@judge_options
 @click.option("--trust-remote-code", is_flag=True, help="Run code that comes with a checkpoint. Named in the manifest.")
 @click.option("--overwrite", is_flag=True, help="Replace a run of another configuration in the same folder.")
 @click.option("--json", "as_json", is_flag=True, help="Print the leaderboard as JSON on stdout.")
@@ -230,7 +194,7 @@ def _resolve(options: dict[str, Any], config_file: Path | None) -> RunConfig:
         values["sampling"] = {**values.get("sampling", {}), **parse_sampling(options["sampling"])}
     for name in ("engine_args", "judge_engine_args"):
         if options[name]:
-            values[name] = {**values.get(name, {}), **_engine_args(options[name])}
+            values[name] = {**values.get(name, {}), **engine_args(options[name], name)}
     if options["limit"] is not None:
         try:
             values["limit"] = parse_limit(options["limit"])

@@ -18,14 +18,14 @@ from mmeval.core.types import OUTCOMES
 from mmeval.engines.base import SAMPLING_FIELDS, Engine, EngineInfo, NeedsTargets
 from mmeval.engines.registry import choice_note, create_engine, parse_model
 from mmeval.metrics import get_metric
-from mmeval.pipeline.asking import Asker, Progress
+from mmeval.pipeline.asking import Progress
 from mmeval.pipeline.cache import ResponseCache
-from mmeval.pipeline.judging import JudgeDesk, JudgeSettings
+from mmeval.pipeline.judging import JudgeDesk
 from mmeval.pipeline.plan import Effort, RunPlan
 from mmeval.pipeline.runner import Finished, Judging, ModelRun
 from mmeval.pipeline.work import Stage, style_of
 from mmeval.runs.config import RunConfig, config_digest
-from mmeval.runs.judge import Judge, check_judge, prepare_judge
+from mmeval.runs.judge import Judge, check_judge, judge_desk, prepare_judge
 from mmeval.runs.manifest import Manifest, read_manifest, write_manifest
 from mmeval.runs.record import finished_manifest, new_manifest
 from mmeval.runs.rows import call_rows, result_row, sample_row
@@ -261,7 +261,7 @@ async def execute(
         await _close(prepared.everyone)
         raise
     progress = [Progress(name, plan.total) for name in prepared.names]
-    desk = _desk(prepared, cache, run_id)
+    desk = None if prepared.judge is None else judge_desk(prepared.judge, config, cache, run_id)
     shown = progress if desk is None else [*progress, desk.progress]
     tally = Tally()
     problems: list[MmevalError] = []
@@ -313,18 +313,6 @@ def _nothing_to_do(folder: Path, earlier: Manifest, seconds: float) -> Outcome:
     return Outcome(
         folder, earlier.model_copy(update={"counts": counts, "timings": {"total": seconds}}), 0, unchanged=True
     )
-
-
-def _desk(prepared: Prepared, cache: ResponseCache, run_id: str) -> JudgeDesk | None:
-    judge, config = prepared.judge, prepared.config
-    if judge is None:
-        return None
-    progress = Progress(f"judge {judge.name}", None)
-    effort = Effort(concurrency=config.judge_concurrency, attempts=config.attempts, outage_s=config.outage_s)
-    asker = Asker(judge.engine, judge.info.slots, effort, progress, judge.engine.start)
-    scope = None if judge.info.shared_identity else run_id
-    settings = JudgeSettings(config.judge_repeats, config.judge_swap, config.seed)
-    return JudgeDesk(judge.name, judge.engine, judge.info, asker, cache, scope, settings)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from mmeval.runs.manifest import Manifest, read_manifest
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow as pa
 
 BATCH = 512
 """Rows that are in memory at once while a table is streamed."""
@@ -115,25 +116,35 @@ def _dictionaries(column: pd.Series[Any]) -> pd.Series[Any]:
     return pd.Series([dict(pairs) if pairs is not None else {} for pairs in column], index=column.index, dtype=object)
 
 
-def _stream_parquet(path: Path, columns: Sequence[str] | None) -> Iterator[dict[str, Any]]:
+def stream_batches(path: Path, columns: Sequence[str] | None = None, size: int = BATCH) -> Iterator[pa.RecordBatch]:
+    """Stream a parquet file in batches of rows, with those of the columns that it has.
+
+    Raises:
+        DataError: when the file is missing or damaged.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
         with pq.ParquetFile(path, pre_buffer=False) as file:
-            schema = file.schema_arrow
-            maps = [field.name for field in schema if pa.types.is_map(field.type)]
-            wanted = None if columns is None else [name for name in dict.fromkeys(columns) if name in schema.names]
-            for batch in file.iter_batches(batch_size=BATCH, columns=wanted):
-                for row in batch.to_pylist():
-                    for name in maps:
-                        if name in row:
-                            row[name] = dict(row[name] or ())
-                    yield row
+            present = file.schema_arrow.names
+            wanted = None if columns is None else [name for name in dict.fromkeys(columns) if name in present]
+            yield from file.iter_batches(batch_size=size, columns=wanted)
     except FileNotFoundError as error:
         raise _missing(path) from error
     except (pa.ArrowInvalid, OSError) as error:
         raise _damaged(path, error) from error
+
+
+def _stream_parquet(path: Path, columns: Sequence[str] | None) -> Iterator[dict[str, Any]]:
+    import pyarrow as pa
+
+    for batch in stream_batches(path, columns):
+        maps = [field.name for field in batch.schema if pa.types.is_map(field.type)]
+        for row in batch.to_pylist():
+            for name in maps:
+                row[name] = dict(row[name] or ())
+            yield row
 
 
 def _missing(path: Path) -> DataError:

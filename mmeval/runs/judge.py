@@ -10,7 +10,11 @@ from mmeval.core.errors import UsageError
 from mmeval.core.hashing import digest
 from mmeval.engines.base import Engine, EngineInfo
 from mmeval.engines.registry import create_engine, label, parse_model
+from mmeval.pipeline.asking import Asker, Progress
+from mmeval.pipeline.cache import ResponseCache
 from mmeval.pipeline.chain import Chain
+from mmeval.pipeline.judging import JudgeDesk, JudgeSettings
+from mmeval.pipeline.plan import Effort
 from mmeval.runs.config import RunConfig
 from mmeval.runs.manifest import JudgeRecord
 from mmeval.tasks.task import Task
@@ -130,3 +134,20 @@ def judge_facts(task: Task, judge: Judge | None, repeats: int, swap: bool) -> di
     if judge is None or not task.card.judges:
         return None
     return {"steps": list(Chain.of(task, True).judges), "judge": judge.identity, "repeats": repeats, "swap": swap}
+
+
+def judge_desk(judge: Judge, config: RunConfig, cache: ResponseCache, run_id: str) -> JudgeDesk:
+    """The desk at which the judge is asked.
+
+    Args:
+        judge: the judge.
+        config: repeats, swaps, concurrency and how hard to try.
+        cache: where verdicts are kept.
+        run_id: scope of the cache when the judge's weights are unknown.
+    """
+    progress = Progress(f"judge {judge.name}", None)
+    effort = Effort(concurrency=config.judge_concurrency, attempts=config.attempts, outage_s=config.outage_s)
+    asker = Asker(judge.engine, judge.info.slots, effort, progress, judge.engine.start)
+    scope = None if judge.info.shared_identity else run_id
+    settings = JudgeSettings(config.judge_repeats, config.judge_swap, config.seed)
+    return JudgeDesk(judge.name, judge.engine, judge.info, asker, cache, scope, settings)

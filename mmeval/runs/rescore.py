@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from mmeval.core.errors import ComparisonError, MmevalError
-from mmeval.core.types import AnswerContext, Response, Status, Verdict
+from mmeval.core.types import AnswerContext, Verdict
 from mmeval.runs.folder import Run
 from mmeval.runs.manifest import TaskRecord
+from mmeval.runs.stored import stored_context, stored_response
 from mmeval.tasks.registry import Registry
 from mmeval.tasks.task import Task
 from mmeval.verifiers.base import verify
@@ -40,6 +41,11 @@ def todays_task(record: TaskRecord, task_paths: Sequence[str] = ()) -> Task:
             f"task {record.name}@{record.protocol} cannot be scored again: {reason}",
             remedy="score both runs with the same card and mmeval version",
         ) from error
+    if record.judge is not None:
+        raise ComparisonError(
+            f"task {record.name}@{record.protocol} was scored with a judge, which is not asked again here",
+            remedy="score both runs alike first: `mmeval score RUN --judge MODEL`, or `mmeval score RUN` for rules alone",
+        )
     if task.card.answer.reads == "extraction":
         raise ComparisonError(
             f"task {record.name}@{record.protocol} scores what a judge has extracted, which is not scored again here",
@@ -62,13 +68,14 @@ def rescored(run: Run, record: TaskRecord, frame: pd.DataFrame, task_paths: Sequ
     """
     import pandas as pd
 
-    verifier = todays_task(record, task_paths).verifier
+    task = todays_task(record, task_paths)
+    verifier = task.verifier
     stored: dict[tuple[str, str], tuple[Any, AnswerContext]] = {}
     columns = ["task", "protocol", "condition", "sample_id", "target", "choices", "context"]
     for row in run.rows("samples", columns):
         if (row["task"], row["protocol"]) == (record.name, record.protocol):
             target = None if row["target"] is None else orjson.loads(row["target"])
-            stored[row["condition"], row["sample_id"]] = (target, _context(row))
+            stored[row["condition"], row["sample_id"]] = (target, stored_context(row, task))
     verdicts = []
     records = [{str(name): value for name, value in row.items()} for row in frame.to_dict("records")]
     for row in records:
@@ -76,29 +83,10 @@ def rescored(run: Run, record: TaskRecord, frame: pd.DataFrame, task_paths: Sequ
         if known is None or row["outcome"] == "error":
             verdicts.append(Verdict(row["outcome"], row["score"], row["correct"], row["scores"] or {}))
             continue
-        verdicts.append(verify(verifier, _response(row), *known))
+        verdicts.append(verify(verifier, stored_response(row), *known))
     found = frame.copy()
     found["outcome"] = [verdict.outcome for verdict in verdicts]
     found["score"] = [verdict.score for verdict in verdicts]
     found["correct"] = [verdict.correct for verdict in verdicts]
     found["scores"] = pd.Series([dict(verdict.scores) for verdict in verdicts], index=found.index, dtype=object)
     return found
-
-
-def _context(row: dict[str, Any]) -> AnswerContext:
-    stored = orjson.loads(row["context"] or "{}")
-    pairs = {name: tuple(stored[name]) for name in ("image_size", "sent_size") if stored.get(name)}
-    return AnswerContext(
-        choices=tuple(row["choices"] or ()),
-        options=stored.get("options") or {},
-        coordinates=stored.get("coordinates", "pixels"),
-        coordinate_order=stored.get("coordinate_order", "xy"),
-        **pairs,
-    )
-
-
-def _response(row: dict[str, Any]) -> Response:
-    status: Status = row["status"] or "ok"
-    if status != "ok" or row["response"] is None:
-        return Response(status if status != "ok" else "error", error=row["error"])
-    return Response("ok", text=row["response"], finish_reason=row["finish_reason"])

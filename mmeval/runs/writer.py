@@ -147,17 +147,11 @@ class RunWriter:
             rows = (orjson.loads(data) for (data,) in self._database.execute(query))
             _write_table(self.folder / "results.parquet", results_schema(), rows)
             _write_table(self.folder / "samples.parquet", samples_schema(), self._sample_rows())
-            self._finish_calls()
+            query = "SELECT row FROM calls ORDER BY model, task, condition, position, repeat, turn"
+            calls = (orjson.loads(data) for (data,) in self._database.execute(query))
+            _write_table(self.folder / "calls.parquet", calls_schema(), calls, optional=True)
         except (OSError, sqlite3.Error) as error:
             raise _storage(self.folder, error) from error
-
-    def _finish_calls(self) -> None:
-        path = self.folder / "calls.parquet"
-        if self._database.execute("SELECT 1 FROM calls LIMIT 1").fetchone() is None:
-            path.unlink(missing_ok=True)
-            return
-        query = "SELECT row FROM calls ORDER BY model, task, condition, position, repeat, turn"
-        _write_table(path, calls_schema(), (orjson.loads(data) for (data,) in self._database.execute(query)))
 
     def _sample_rows(self) -> Iterator[dict[str, Any]]:
         """Rows in the order of task, condition, position, and then of the first model that was asked so."""
@@ -189,31 +183,77 @@ class RunWriter:
         self.close()
 
 
-def _write_table(path: Path, schema: pa.Schema, rows: Iterable[dict[str, Any]]) -> None:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
+class TableWriter:
+    """Writes one parquet table beside its place, and puts it there when everything is written and synced.
 
-    maps = [field.name for field in schema if pa.types.is_map(field.type)]
-    temporary = path.with_name(path.name + ".new")
-    with temporary.open("wb") as handle:
-        with pq.ParquetWriter(handle, schema, compression="zstd") as writer:
-            batch: list[dict[str, Any]] = []
+    Args:
+        path: where the table belongs; an older one stays until the new one is complete.
+        schema: its columns.
+        optional: leave no table, and remove an older one, when there are no rows.
+    """
 
-            def write() -> None:
-                writer.write_table(pa.Table.from_pylist(batch, schema=schema), row_group_size=ROW_GROUP)
-                batch.clear()
+    def __init__(self, path: Path, schema: pa.Schema, optional: bool = False) -> None:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
 
-            for row in rows:
-                for name in maps:
-                    row[name] = list(row[name].items()) if row.get(name) is not None else None
-                batch.append(row)
-                if len(batch) >= ROW_GROUP:
-                    write()
-            if batch:
-                write()
-        handle.flush()
-        os.fsync(handle.fileno())
-    temporary.replace(path)
+        self._path = path
+        self._schema = schema
+        self._optional = optional
+        self._maps = [field.name for field in schema if pa.types.is_map(field.type)]
+        self._temporary = path.with_name(path.name + ".new")
+        self._handle = self._temporary.open("wb")
+        self._writer = pq.ParquetWriter(self._handle, schema, compression="zstd")
+        self._batch: list[dict[str, Any]] = []
+        self._written = 0
+
+    def add(self, rows: Iterable[dict[str, Any]]) -> None:
+        """Add rows as mappings; map columns as dictionaries."""
+        for row in rows:
+            for name in self._maps:
+                row[name] = list(row[name].items()) if row.get(name) is not None else None
+            self._batch.append(row)
+            if len(self._batch) >= ROW_GROUP:
+                self._flush()
+
+    def write(self, table: pa.Table) -> None:
+        """Add a table of the same schema."""
+        self._flush()
+        self._written += table.num_rows
+        self._writer.write_table(table, row_group_size=ROW_GROUP)
+
+    def _flush(self) -> None:
+        import pyarrow as pa
+
+        if self._batch:
+            rows, self._batch = self._batch, []
+            self._written += len(rows)
+            self._writer.write_table(pa.Table.from_pylist(rows, schema=self._schema), row_group_size=ROW_GROUP)
+
+    def __enter__(self) -> TableWriter:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is not None:
+            self._handle.close()
+            self._temporary.unlink(missing_ok=True)
+            return
+        self._flush()
+        self._writer.close()
+        self._handle.flush()
+        os.fsync(self._handle.fileno())
+        self._handle.close()
+        if self._optional and not self._written:
+            self._temporary.unlink()
+            self._path.unlink(missing_ok=True)
+        else:
+            self._temporary.replace(self._path)
+
+
+def _write_table(path: Path, schema: pa.Schema, rows: Iterable[dict[str, Any]], optional: bool = False) -> None:
+    with TableWriter(path, schema, optional) as table:
+        table.add(rows)
 
 
 def _storage(folder: Path, error: Exception) -> StorageError:

@@ -1,0 +1,84 @@
+"""From the tables of a run folder back to what a verifier and a judge need, read with the cards of today."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import orjson
+
+from mmeval.core.errors import DataError
+from mmeval.core.types import AnswerContext, Response, Sample, Status
+from mmeval.tasks.task import Task
+from mmeval.verifiers.base import NO_TARGET
+
+SAMPLE_COLUMNS = (
+    "task", "protocol", "condition", "sample_id", "item_hash", "cluster", "question", "choices", "target", "context", "extras",
+    "subsets", "models",
+)  # fmt: skip
+"""Columns of `samples.parquet` that scoring reads."""
+_OF_THE_ROW = frozenset({"answer_kind", "answer_type", "reasoning_tags", NO_TARGET})
+"""Options of a stored context that belong to the row or the model, whatever the card says."""
+
+
+def stored_context(row: Mapping[str, Any], task: Task) -> AnswerContext:
+    """The answer context of a stored sample under a card: the row's own options are kept, the card's are today's.
+
+    Raises:
+        DataError: when the card needs a column of the row that was not stored.
+    """
+    stored = orjson.loads(row["context"] or "{}")
+    answer = task.card.answer
+    known: Mapping[str, Any] = stored.get("options") or {}
+    names = {column.split(".")[-1] for column in answer.row_options}
+    missing = sorted(names - known.keys())
+    if missing:
+        raise DataError(
+            f"task {task.name}@{task.protocol} needs {missing[0]!r} of every row, which this run did not store",
+            remedy="run it under that protocol (answers come from the cache where the question is the same)",
+        )
+    options = {name: value for name, value in known.items() if name in names or name in _OF_THE_ROW}
+    pairs = {name: tuple(stored[name]) for name in ("image_size", "sent_size") if stored.get(name)}
+    return AnswerContext(
+        choices=tuple(row["choices"] or ()),
+        options={**answer.options, **options},
+        coordinates=stored.get("coordinates", "pixels"),
+        coordinate_order=stored.get("coordinate_order", "xy"),
+        **pairs,
+    )
+
+
+def stored_sample(row: Mapping[str, Any], task: Task) -> Sample:
+    """The sample of a stored row, without messages and media.
+
+    Raises:
+        DataError: see `stored_context`.
+    """
+    return Sample(
+        id=row["sample_id"],
+        task=task.name,
+        messages=(),
+        target=None if row["target"] is None else orjson.loads(row["target"]),
+        context=stored_context(row, task),
+        subsets=dict(row["subsets"] or {}),
+        cluster=row["cluster"] or "",
+        item={"question": row["question"] or ""},
+        extras=orjson.loads(row["extras"] or "{}"),
+    )
+
+
+def stored_response(row: Mapping[str, Any]) -> Response:
+    """The response of a row of the results table."""
+    status: Status = row["status"] or "ok"
+    if status != "ok" or row["response"] is None:
+        return Response(status if status != "ok" else "error", error=row["error"])
+    return Response("ok", text=row["response"], finish_reason=row["finish_reason"])
+
+
+def same_gold(before: Task, after: Task) -> bool:
+    """Whether targets that were stored under one protocol of a card have the form that another expects."""
+    forms: Sequence[tuple[Any, ...]] = [
+        (card.answer.kind, card.answer.target, card.answer.coordinates, card.fields.answer, card.fields.answer_type)
+        for card in (before.card, after.card)
+    ]
+    return forms[0] == forms[1]
