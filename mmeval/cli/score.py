@@ -23,11 +23,17 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("run", metavar="RUN[#MODEL]")
 @click.option("--protocol", metavar="P", help="Score under this protocol of each task.  [default: the run's own]")
-@click.option("--task", "tasks", multiple=True, metavar="TASK", help="Only this task (repeatable); others stay as they are.")
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="New run folder.  [default: RUN_scored or RUN_PROTOCOL]")
+@click.option(
+    "--task", "tasks", multiple=True, metavar="TASK", help="Only this task (repeatable); others stay as they are."
+)
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), help="New run folder.  [default: RUN_scored or RUN_PROTOCOL]"
+)
 @click.option("--rules-only", is_flag=True, help="Leave the judge out that the run was scored with.")
 @judge_options
-@click.option("--task-path", "task_paths", multiple=True, type=click.Path(path_type=Path), help="Folder with further task cards.")
+@click.option(
+    "--task-path", "task_paths", multiple=True, type=click.Path(path_type=Path), help="Folder with further task cards."
+)
 @click.option(
     "--cache",
     "cache_file",
@@ -68,7 +74,9 @@ def score(
     if rules_only and judge:
         raise UsageError("--rules-only and --judge exclude each other", remedy="give one of the two")
     opened = open_run(run)
-    folder = output or opened.path.with_name(f"{opened.path.resolve().name}_{protocol or ('rules' if rules_only else 'scored')}")
+    folder = output or opened.path.with_name(
+        f"{opened.path.resolve().name}_{protocol or ('rules' if rules_only else 'scored')}"
+    )
     settings = ScoreOptions(
         folder=folder,
         tasks=tasks,

@@ -8,7 +8,7 @@ from collections import Counter, deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import orjson
 
@@ -84,14 +84,18 @@ def tasks_to_score(run: Run, names: Sequence[str], protocol: str | None, task_pa
         card = registry.cards.get(record.name)
         if card is None:
             if names:
-                raise UsageError(f"there is no card for task {record.name!r}", remedy="add --task-path DIR with its card")
+                raise UsageError(
+                    f"there is no card for task {record.name!r}", remedy="add --task-path DIR with its card"
+                )
             continue  # an import without a card has nothing but its scores
         task = Task.load(card, protocol or record.protocol)
         if task.protocol != record.protocol:
             before = Task.load(card, record.protocol)
-            if not same_gold(before, task):
+            reason = "takes other items" if before.card.dataset != task.card.dataset else ""
+            reason = reason or ("" if same_gold(before, task) else "has another form of gold answers")
+            if reason:
                 raise UsageError(
-                    f"task {record.name}: protocol {task.protocol} has another form of gold answers than {record.protocol}",
+                    f"task {record.name}: protocol {task.protocol} {reason} than {record.protocol}",
                     remedy=f"run it with -t {record.name}@{task.protocol}: answers to the same questions come from the cache",
                 )
         found.append(Rescored(record, task, card.raw, card.path, Chain.of(task, False)))
@@ -127,7 +131,8 @@ class SampleCursor:
             self._rows = self._run.rows("samples", SAMPLE_COLUMNS)
             self._current = next(self._rows, None)
         raise DataError(
-            f"{self._run.path / 'samples.parquet'} lacks sample {key[3]!r} of task {key[0]}", remedy="run the same command again"
+            f"{self._run.path / 'samples.parquet'} lacks sample {key[3]!r} of task {key[0]}",
+            remedy="run the same command again",
         )
 
 
@@ -218,10 +223,14 @@ class Rescoring:
     ) -> tuple[pa.Table, list[dict[str, Any]]]:
         chunk = orjson.dumps([[index, _of_response(rows[position]), sample] for position, index, sample in work])
         scored = await asyncio.wrap_future(pool.submit(chunk))
-        verdicts = {position: verdict_of(record) for (position, _, _), record in zip(work, orjson.loads(scored), strict=True)}
+        verdicts = {
+            position: verdict_of(record) for (position, _, _), record in zip(work, orjson.loads(scored), strict=True)
+        }
         made: list[dict[str, Any]] = []
         if self._desk is not None:
-            judged = await asyncio.gather(*(self._judge(rows[p], index, sample, verdicts[p]) for p, index, sample in work))
+            judged = await asyncio.gather(
+                *(self._judge(rows[p], index, sample, verdicts[p]) for p, index, sample in work)
+            )
             for (position, _, _), (verdict, calls) in zip(work, judged, strict=True):
                 verdicts[position] = verdict
                 made += calls
@@ -244,7 +253,19 @@ class Rescoring:
         response = stored_response(row)
         media = self._media(row) if any(step.card.shows_image for step in chain.steps) else ()
         order = Order(0, index, 0, 0, row["repeat"] or 0)
-        unit = Unit(order, entry.task, row["condition"], sample, row["item_hash"] or "", None, row["request_hash"] or "", "", None, None, media)
+        unit = Unit(
+            order,
+            entry.task,
+            row["condition"],
+            sample,
+            row["item_hash"] or "",
+            None,
+            row["request_hash"] or "",
+            "",
+            None,
+            None,
+            media,
+        )
         verdict, calls = await self._desk.judge(chain, unit, response, verdict)
         return verdict, call_rows(Finished(unit, response, verdict, calls), row["model"])
 
@@ -257,10 +278,17 @@ class Rescoring:
                     f"{self._run.path}: image {entry['sha256'][:12]} of sample {row['sample_id']} is not in media/, and the judge needs it",
                     remedy="run without --no-media",
                 )
-            form = entry["format"] or "png"
+            form: Literal["jpeg", "png", "webp"] = entry["format"] or "png"
             images.append(
                 PreparedImage(
-                    path.read_bytes(), form, entry["width"], entry["height"], entry["sha256"], entry["sha256"], entry["width"], entry["height"]
+                    path.read_bytes(),
+                    form,
+                    entry["width"],
+                    entry["height"],
+                    entry["sha256"],
+                    entry["sha256"],
+                    entry["width"],
+                    entry["height"],
                 )
             )
         return tuple(PreparedMedia("image", (image,)) for image in images)
@@ -344,7 +372,11 @@ def copy_rest(run: Run, folder: Path, protocols: Mapping[tuple[str, str], str]) 
             pairs = zip(batch.column("task").to_pylist(), batch.column("protocol").to_pylist(), strict=True)
             named = pa.array([protocols.get(pair, pair[1]) for pair in pairs], type=pa.string())
             columns = [named if name == "protocol" else batch.column(name) for name in samples_schema().names]
-            table.write(pa.Table.from_arrays([c.cast(f.type) for c, f in zip(columns, samples_schema(), strict=True)], schema=samples_schema()))
+            table.write(
+                pa.Table.from_arrays(
+                    [c.cast(f.type) for c, f in zip(columns, samples_schema(), strict=True)], schema=samples_schema()
+                )
+            )
     target = folder / "media"
     target.mkdir(exist_ok=True)
     for path in (run.path / "media").glob("*") if (run.path / "media").is_dir() else ():
@@ -355,5 +387,3 @@ def copy_rest(run: Run, folder: Path, protocols: Mapping[tuple[str, str], str]) 
             os.link(path, place)
         except OSError:  # another file system
             shutil.copyfile(path, place)
-
-

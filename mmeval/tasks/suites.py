@@ -94,7 +94,8 @@ def read_suite(path: Path) -> Suite:
     raw = read_yaml(path)
     if not isinstance(raw, dict):
         raise UsageError(
-            f"{path}: key tasks: a suite is a mapping with a list of task names under 'tasks'", remedy="see docs/tasks.md"
+            f"{path}: key tasks: a suite is a mapping with a list of task names under 'tasks'",
+            remedy="see docs/tasks.md",
         )
     try:
         return Suite(path.stem, path, SuiteFile.model_validate(raw))
