@@ -157,7 +157,8 @@ class JudgeDesk:
                 if not step.applies(verdict):
                     continue
                 asked = True
-                finding, agreement = await self._ask(step, self._input(step, unit, response, extraction), unit, calls)
+                finding, share = await self._ask(step, self._input(step, unit, response, extraction), unit, calls)
+                agreement = share if self._times(step) > 1 else None
                 if isinstance(finding, JudgeFault):
                     self.tally.faults[finding.reason[:200]] += 1
                     verdict = self._without(step, finding, verdict, calls)
@@ -175,7 +176,7 @@ class JudgeDesk:
             scores[RULE_CORRECT] = float(bool(rules.correct))
         if verdict.outcome in ("scored", "no_answer"):
             scores[JUDGED] = float(asked)
-            if asked and agreement is not None and self._times(chain.steps[-1]) > 1:
+            if agreement is not None:
                 scores[JUDGE_AGREEMENT] = agreement
                 self.tally.agreements.append(agreement)
         return replace(verdict, scores=scores), tuple(calls)

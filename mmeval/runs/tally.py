@@ -26,7 +26,9 @@ class Tally:
         outcome = finished.verdict.outcome
         self.outcomes[outcome] = self.outcomes.get(outcome, 0) + 1
         if outcome in {"error", "unscored", "unsupported"}:
-            self.at_fault += outcome == "unscored" or (outcome == "error" and not finished.unit.request_hash)
+            # A judge that gave no verdict is asked again by the next run.
+            hopeless = outcome == "unscored" and finished.verdict.judge_model is None
+            self.at_fault += hopeless or (outcome == "error" and not finished.unit.request_hash)
             reason = str(row["error"] or row["reason"] or outcome).splitlines()[0][:200]
             if reason in self.failures or len(self.failures) < 1000:
                 self.failures[reason] = self.failures.get(reason, 0) + 1

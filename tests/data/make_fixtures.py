@@ -103,7 +103,63 @@ def mmmu_pro() -> None:
     write("mmmu-pro/vision/test-00000-of-00001.parquet", seen, ["image"])
 
 
-FIXTURES: dict[str, Callable[[], None]] = {"mmmu": mmmu, "mmmu-pro": mmmu_pro}
+def mathvista() -> None:
+    """Own rows: one of every form of answer that the benchmark has."""
+    hint = {
+        "multi_choice": "Hint: Please answer the question and provide the correct option letter, e.g., A, B, C, D, at the end.",
+        "integer": "Hint: Please answer the question requiring an integer answer and provide the final value, e.g., 1, 2, 3, at the end.",
+        "float": "Hint: Please answer the question requiring a floating-point number with one decimal place and provide the final value, e.g., 1.2, 1.3, 1.4, at the end.",
+        "list": "Hint: Please answer the question requiring a Python list as an answer and provide the final list, e.g., [1, 2, 3], [1.2, 1.3, 1.4], at the end.",
+    }  # fmt: skip
+    rows = []
+    for number, (question, choices, kind, precision, answer, task) in enumerate(
+        (
+            (
+                "Which colour is the square?",
+                ["red", "green", "blue"],
+                "text",
+                None,
+                "red",
+                "textbook question answering",
+            ),
+            ("How many bars are there?", None, "integer", None, "7", "figure question answering"),
+            ("How long is the side?", None, "float", 1.0, "2.5", "geometry problem solving"),
+            ("Which years are shown?", None, "list", None, "[2014, 2016]", "figure question answering"),
+            (
+                "Which angle is the largest?",
+                ["30°", "45°", "60°", "90°"],
+                "text",
+                None,
+                "90°",
+                "geometry problem solving",
+            ),
+            ("What is the price of two apples?", None, "integer", None, "4", "math word problem"),
+        ),
+        1,
+    ):
+        lines = (
+            "\nChoices:\n" + "\n".join(f"({letter}) {text}" for letter, text in zip("ABCD", choices, strict=False))
+            if choices
+            else ""
+        )
+        rows.append(
+            {
+                "pid": str(number), "question": question, "image": f"images/{number}.jpg", "decoded_image": picture(str(number)),
+                "choices": choices, "unit": None, "precision": precision, "answer": answer,
+                "question_type": "multi_choice" if choices else "free_form", "answer_type": kind,
+                "metadata": {"category": "math-targeted-vqa", "context": "synthetic scene", "grade": "elementary school", "img_height": 48,
+                             "img_width": 64, "language": "english", "skills": ["arithmetic reasoning"], "source": "own", "split": "testmini", "task": task},
+                "query": f"{hint['multi_choice' if choices else kind]}\nQuestion: {question}{lines}",
+            }
+        )  # fmt: skip
+    text, whole = datasets.Value("string"), datasets.Value("int64")
+    names = ("category", "context", "grade", "language", "source", "split", "task")
+    metadata = dict.fromkeys(names, text) | {"img_height": whole, "img_width": whole, "skills": datasets.List(text)}
+    kinds = {"choices": datasets.List(text), "precision": datasets.Value("float64"), "metadata": metadata}
+    write("mathvista/data/testmini-00000-of-00001.parquet", rows, ["decoded_image"], **kinds)
+
+
+FIXTURES: dict[str, Callable[[], None]] = {"mathvista": mathvista, "mmmu": mmmu, "mmmu-pro": mmmu_pro}
 
 
 if __name__ == "__main__":
