@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import logging
-import os
-import tempfile
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from mmeval.core.errors import EngineError, nearest
+from mmeval.core.file_hashes import hash_files
 from mmeval.core.hashing import digest
-
-_LOG = logging.getLogger(__name__)
 
 WEIGHT_SUFFIXES = (".safetensors", ".bin", ".pt", ".pth", ".gguf")
 _OTHER_SUFFIXES = (".json", ".jinja", ".model", ".tiktoken", ".py")
@@ -43,10 +37,6 @@ TOKENIZER_FILES = (
     "spiece.model",
     "tokenizer_config.json",
 )
-MEMO_LIMIT = 20_000
-"""Entries kept in the memo of hashes."""
-SETTLED_S = 2.0
-"""A file changed less than this ago is hashed but not memoised: a second change could carry the same time stamp."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +56,6 @@ class CheckpointIdentity:
     def json(self) -> dict[str, Any]:
         """What the engine's identity holds; a copied folder gives the same."""
         return {"digest": self.digest, "files": self.files}
-
-
-def memo_path() -> Path:
-    """The file of memoised hashes in the user's cache folder."""
-    root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(root) / "mmeval" / "hashes.json"
 
 
 def resolve_checkpoint(target: str, revision: str | None = None) -> tuple[Path, str | None]:
@@ -206,62 +190,10 @@ def hash_checkpoint(folder: Path, revision: str | None = None, memo: Path | None
     Raises:
         EngineError: a file that cannot be read.
     """
-    place = memo or memo_path()
-    known = _load_memo(place)
-    fresh: dict[str, str] = {}
-    files = {}
-    for path in identity_files(folder):
-        try:
-            files[path.relative_to(folder).as_posix()] = _hash_file(path, known, fresh)
-        except OSError as error:
-            raise EngineError(
-                f"{path} cannot be read: {error.strerror or error}", remedy="check its permissions"
-            ) from error
-    if fresh:
-        _store_memo(place, {**known, **fresh})
-    return CheckpointIdentity(files, revision)
-
-
-def _hash_file(path: Path, known: dict[str, str], fresh: dict[str, str]) -> str:
-    with path.open("rb") as stream:
-        before = _stamp(os.fstat(stream.fileno()))
-        if before in known:
-            return known[before]
-        found = hashlib.file_digest(stream, "sha256").hexdigest()
-        state = os.fstat(stream.fileno())
-    settled = time.time() - max(state.st_mtime, state.st_ctime) > SETTLED_S
-    if settled and _stamp(state) == before:
-        fresh[before] = found
-    return found
-
-
-def _stamp(state: os.stat_result) -> str:
-    return f"{state.st_dev}:{state.st_ino}:{state.st_size}:{state.st_mtime_ns}:{state.st_ctime_ns}"
-
-
-def _load_memo(place: Path) -> dict[str, str]:
     try:
-        found = json.loads(place.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError) as error:
-        _LOG.warning("the memo of hashes %s is not usable and is made anew: %s", place, error)
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
-def _store_memo(place: Path, entries: dict[str, str]) -> None:
-    kept = dict(list(entries.items())[-MEMO_LIMIT:])
-    try:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=place.parent, prefix=".hashes-")
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as stream:
-                json.dump(kept, stream)
-            os.replace(name, place)
-        except OSError:
-            Path(name).unlink(missing_ok=True)
-            raise
+        files = hash_files({path.relative_to(folder).as_posix(): path for path in identity_files(folder)}, memo)
     except OSError as error:
-        # Only speed is lost: the next run hashes the files again.
-        _LOG.warning("the memo of hashes %s cannot be written: %s", place, error)
+        raise EngineError(
+            f"{error.filename} cannot be read: {error.strerror or error}", remedy="check its permissions"
+        ) from error
+    return CheckpointIdentity(files, revision)

@@ -38,10 +38,17 @@ class HubSource(_Section):
 
 
 class LocalSource(_Section):
-    """Files in the benchmark's own layout below `--data-dir` (tried in DIR/<task> and in DIR)."""
+    """Files in the benchmark's own layout below `--data-dir` (tried in DIR/<task> and in DIR).
+
+    A TSV that is named in full is looked for in the LMUData folder too.
+    """
 
     files: list[str] = Field(min_length=1)
-    """Glob patterns relative to the data folder; the first pattern that matches is used."""
+    """Glob patterns relative to the data folder; the first pattern that matches is used. An absolute path is one file."""
+    folder: str | None = None
+    """Where the files lie when `--data-dir` does not have them; relative to the card's own folder."""
+    sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
+    """Content of the file, where it is one and the card is made for it; another content is refused."""
     image_root: str = "."
     """Folder of relative image paths, relative to the folder of the file that holds the row."""
 
@@ -72,7 +79,8 @@ class Fields(_Section):
     id: str | None = None
     question: str = "question"
     images: list[str] = Field(default_factory=list)
-    choices: str | None = None
+    choices: str | list[str] | None = None
+    """The column that holds the options, or a column for each option in turn (A, B, C …)."""
     answer: str | None = "answer"
     cluster: str | None = None
     answer_type: str | None = None
@@ -89,14 +97,18 @@ class Prompt(_Section):
     system: str | None = None
     placeholder: str | None = None
     """Marks where image i goes, e.g. '<image{i}>'; without it images come first."""
+    unmatched: Literal["error", "text"] = "error"
+    """What a mark of an image is that the row does not have: the row's fault, or mere text."""
 
 
 class Answer(_Section):
     """The kind of answer, the form of the gold, and the options of the verifier."""
 
     kind: AnswerKind
-    target: Literal["letter", "text", "index", "value"] = "value"
-    """For choices: whether the gold is a letter, the text of an option, or a 0-based index."""
+    target: Literal["letter", "text", "index", "position", "value"] = "value"
+    """For choices: whether the gold is a letter, the text of an option, its index from 0, or its position from 1."""
+    withheld: bool = False
+    """The gold answers are not published: rows without one are asked (for export), and stay unscored."""
     verifier: str | None = None
     """Another verifier than the kind's own."""
     reads: Literal["response", "extraction"] = "response"
@@ -212,6 +224,16 @@ def parse_card(raw: Any, source: Path | str, protocol: str = "default") -> Card:
             f"protocol of {card.name}", protocol, ["default", *card.protocols], listing=f"mmeval tasks show {card.name}"
         )
     return _valid(merge(raw, card.protocols[protocol]), f"{source} (protocol {protocol})")
+
+
+def beside(card: Card, path: Path) -> Card:
+    """Return the card with the folder of its files, which is relative to the card's own file, made absolute."""
+    local = card.dataset.local
+    if local is None or local.folder is None:
+        return card
+    folder = (path.parent / Path(local.folder).expanduser()).resolve()
+    placed = card.dataset.model_copy(update={"local": local.model_copy(update={"folder": str(folder)})})
+    return card.model_copy(update={"dataset": placed})
 
 
 def mistakes(source: Path | str, lines: Sequence[str]) -> UsageError:

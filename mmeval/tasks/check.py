@@ -210,8 +210,8 @@ def _data(card: Card) -> Iterator[str]:
         yield "fields.answer_type: kind 'mixed' needs it (name the column or an '=' expression)"
     if answer.kind in ("choice", "mixed") and answer.target != "value" and card.fields.choices is None:
         yield f"fields.choices: answer.target {answer.target!r} needs the column that holds the options (name it)"
-    if card.fields.answer is None:
-        yield "fields.answer: without the column of gold answers nothing can be scored (name it)"
+    if card.fields.answer is None and not answer.withheld:
+        yield "fields.answer: without the column of gold answers nothing can be scored (name it, or set answer.withheld)"
     for name in _twice(card.metrics):
         yield f"metrics: {name!r} is there twice (leave one out)"
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import csv
-import sys
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,11 +11,13 @@ from typing import Any
 import orjson
 
 from mmeval.core.errors import DataError, nearest
+from mmeval.tasks.delimited import DelimitedFile
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 PARQUET_BUFFER = 1 << 20
 """Bytes read from a parquet file at once."""
-FORMATS = (".json", ".jsonl", ".ndjson", ".csv", ".tsv", ".parquet")
+DELIMITED = (".csv", ".tsv")
+FORMATS = (".json", ".jsonl", ".ndjson", *DELIMITED, ".parquet")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,8 @@ class Row:
     """File and row for messages."""
     image_root: Path | None = None
     """Folder of relative image paths."""
+    owner: Callable[[str], Any] | None = None
+    """Returns the image cell of the row with an index, in files whose rows may name another row's image; None: no such row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,23 +56,28 @@ def read_rows(path: Path) -> Iterator[dict[str, Any]]:
         DataError: naming the file and the line that cannot be read.
     """
     suffix = path.suffix.lower()
-    try:
+    with unreadable(path):
         if suffix == ".parquet":
             yield from _parquet_rows(path)
         elif suffix in {".jsonl", ".ndjson"}:
             yield from _json_lines(path)
         elif suffix == ".json":
             yield from _json_rows(path)
-        elif suffix in {".csv", ".tsv"}:
-            yield from _delimited_rows(path, "\t" if suffix == ".tsv" else ",")
+        elif suffix in DELIMITED:
+            yield from DelimitedFile(path).rows()
         else:
             raise DataError(f"{path}: unknown data format {suffix!r}", remedy=f"mmeval reads {', '.join(FORMATS)}")
+
+
+@contextmanager
+def unreadable(path: Path) -> Iterator[None]:
+    """Turn the operating system's refusal to read a file into an error that names it."""
+    try:
+        yield
     except OSError as error:
         raise DataError(
             f"cannot read {path}: {error.strerror or error}", remedy="check the file and its permissions"
         ) from error
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path}: not UTF-8 at byte {error.start}", remedy="save the file as UTF-8") from error
 
 
 def _parquet_rows(path: Path) -> Iterator[dict[str, Any]]:
@@ -128,22 +136,6 @@ def _json_rows(path: Path) -> Iterator[dict[str, Any]]:
             f"{path}: a list of objects, or an object of objects, is expected",
             remedy="see `mmeval tasks show` for the layout",
         )
-
-
-def _delimited_rows(path: Path, delimiter: str) -> Iterator[dict[str, Any]]:
-    csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
-    with path.open(encoding="utf-8-sig", newline="") as handle:
-        reader = csv.DictReader(handle, delimiter=delimiter)
-        try:
-            for row in reader:
-                if None in row:
-                    raise DataError(
-                        f"{path}, line {reader.line_num}: more cells than the {len(reader.fieldnames or ())} columns",
-                        remedy="quote cells that hold the delimiter",
-                    )
-                yield dict(row)
-        except csv.Error as error:
-            raise DataError(f"{path}, line {reader.line_num}: {error}", remedy="correct the line") from error
 
 
 class MissingColumn(DataError):

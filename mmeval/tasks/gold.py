@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mmeval.core.errors import DataError
 from mmeval.tasks.choices import Choices
-from mmeval.tasks.data import Row, lookup
-from mmeval.tasks.prompts import LETTERS, evaluate
+from mmeval.tasks.data import Row, lookup, missing_column
+from mmeval.tasks.prompts import LETTERS, UndefinedName, evaluate
 
 
 def field_value(column: str | None, row: Row, key: str = "") -> Any:
@@ -22,10 +22,28 @@ def field_value(column: str | None, row: Row, key: str = "") -> Any:
     if column.startswith("="):
         try:
             return evaluate(column[1:].strip(), row.values)
+        except UndefinedName as error:
+            raise missing_column(error.name, row, key) from error
         except DataError as error:
             named = f"{key}: " if key else ""
             raise DataError(f"{row.place}: {named}{error.message}", remedy=error.remedy) from error
     return lookup(column, row, key)
+
+
+def choice_cells(columns: str | Sequence[str] | None, row: Row, key: str = "") -> Any:
+    """Return the cell that holds the options; options in columns of their own come as a mapping by letter.
+
+    Raises:
+        DataError: when the row lacks a column, or there are more than can be lettered.
+    """
+    if columns is None or isinstance(columns, str):
+        return field_value(columns, row, key)
+    if len(columns) > len(LETTERS):
+        raise DataError(
+            f"{row.place}: {key} names {len(columns)} columns, at most {len(LETTERS)} options can be lettered",
+            remedy="name fewer columns",
+        )
+    return {letter: field_value(column, row, key) for letter, column in zip(LETTERS, columns, strict=False)}
 
 
 def absent(value: Any) -> bool:
@@ -67,14 +85,15 @@ def gold_answer(raw: Any, kind: str, form: str, choices: Choices, row: Row) -> A
         return None
     if kind != "choice" or form == "value":
         return raw
-    if form == "index":
-        index = _whole(raw)
-        if index is None or not 0 <= index < len(texts):
+    if form in ("index", "position"):
+        first = 0 if form == "index" else 1
+        whole = _whole(raw)
+        if whole is None or not 0 <= whole - first < len(texts):
             raise DataError(
-                f"{row.place}: answer index {raw!r} is outside the {len(texts)} choices",
-                remedy="indices start at 0; check the card's answer.target",
+                f"{row.place}: answer {form} {raw!r} is outside the {len(texts)} choices",
+                remedy=f"it is counted from {first}; check the card's answer.target",
             )
-        return LETTERS[index]
+        return LETTERS[whole - first]
     text = str(raw).strip()
     if form == "text":
         matches = [index for index, choice in enumerate(texts) if choice.strip() == text]

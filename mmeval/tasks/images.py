@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import base64
 import binascii
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,24 +13,35 @@ from urllib.parse import unquote, unquote_to_bytes
 
 from mmeval.core.errors import DataError, MediaError
 from mmeval.core.types import Media
-from mmeval.tasks.data import Row
+from mmeval.tasks.choices import parse_literal
+from mmeval.tasks.data import Row, unreadable
+from mmeval.tasks.stored import StoredText
 
 _BASE64_STARTS = ("iVBORw0KGgo", "/9j/", "UklGR", "R0lGOD")
 """How a PNG, JPEG, WebP or GIF begins in base64, so that a very small picture is not taken for a path."""
+_FILE_NAME = re.compile(r"\.(?:png|jpe?g|webp|gif|bmp|tiff?|ppm)\s*$", re.IGNORECASE)
+_URL_SAFE = bytes.maketrans(b"-_", b"+/")
+LONGEST_REFERENCE = 64
+"""Characters of a cell of an LMUData file up to which it names the row that owns the image; no image is so small."""
+_BASE64 = re.compile(r"[A-Za-z0-9+/]+={0,2}")
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
 
 def media_from_cell(cell: Any, row: Row, column: str) -> list[Media]:
     """Turn an image cell into media: encoded bytes, {bytes, path}, {url}, a path, base64, a data URL, or a list of these.
 
-    Empty cells give none. Nothing is fetched from the network.
+    Text in brackets is such a list. In a file whose rows may name another row's image, a short text that is no file
+    name is the index of that row. Empty cells give none. Nothing is fetched from the network.
 
     Raises:
-        DataError: for a cell of another form, a web address, or a relative path that leaves the data folder.
+        DataError: for a cell of another form, a web address, a relative path that leaves the data folder, or an index
+            that no row has.
     """
     name = f"{row.place}, column {column}"
-    if cell is None or cell == "":
+    if cell is None or (isinstance(cell, str) and not cell.strip()):
         return []
+    if isinstance(cell, StoredText):
+        return _from_stored(cell, row, column, name)
     if isinstance(cell, (list, tuple)):
         return [media for entry in cell for media in media_from_cell(entry, row, column)]
     if isinstance(cell, (bytes, bytearray)):
@@ -49,11 +59,64 @@ def media_from_cell(cell: Any, row: Row, column: str) -> list[Media]:
             )
         return []
     if isinstance(cell, str):
+        text = cell.strip()
+        if text.startswith("[") and text.endswith("]"):
+            return media_from_cell(_parsed(text, name), row, column)
+        if row.owner is not None and len(text) <= LONGEST_REFERENCE and _refers(text):
+            owned = _owned(text, row, row.owner, name)
+            if owned is not None:
+                return media_from_cell(owned, row, column)
         return [_from_text(cell, row, name)]
     raise DataError(
         f"{name}: a cell of type {type(cell).__name__} is no image",
         remedy="name the right column in the card's fields.images",
     )
+
+
+def _from_stored(cell: StoredText, row: Row, column: str, name: str) -> list[Media]:
+    if not cell.opening.lstrip().startswith(b"["):
+        return [Media("image", loader=partial(_decode_stored, cell, name), name=name)]
+    with unreadable(cell.file.path):
+        try:
+            entries = cell.entries()
+            return media_from_cell(_parsed(str(cell), name) if entries is None else entries, row, column)
+        except MediaError as error:
+            raise DataError(f"{name}: {error.message}", remedy=error.remedy) from error
+
+
+def _decode_stored(cell: StoredText, name: str) -> bytes:
+    data = cell.read()
+    if cell.opening[:5].lower() == b"data:":
+        return _decode_data_url(data.decode("ascii", errors="replace"), name)
+    return _decode_base64(data, name)
+
+
+def _parsed(text: str, name: str) -> list[Any]:
+    found = parse_literal(text, name)
+    return found if isinstance(found, list) else [found]
+
+
+def _refers(text: str) -> bool:
+    return not (_FILE_NAME.search(text) or text.startswith(_BASE64_STARTS) or text[:5].lower() == "data:")
+
+
+def _owned(index: str, row: Row, owner: Callable[[str], Any], name: str) -> Any:
+    """Return the image cell of the row that a cell names; None where it names no row but may be a path."""
+    with unreadable(Path(row.place.rsplit(", row ", 1)[0])):
+        found = owner(index)
+    if found is None and "/" in index:
+        return None
+    if found is None:
+        raise DataError(
+            f"{name}: {index!r} names no image: no row has that index and an image of its own",
+            remedy="put the index of the row that owns the image, base64, or the path of an image file into the cell",
+        )
+    if isinstance(found, str) and len(found.strip()) <= LONGEST_REFERENCE and _refers(found.strip()):
+        raise DataError(
+            f"{name}: row {index!r}, whose image this row names, has no image either ({found.strip()!r})",
+            remedy="name the row that owns the image",
+        )
+    return found
 
 
 def _from_text(cell: str, row: Row, name: str) -> Media:
@@ -65,7 +128,8 @@ def _from_text(cell: str, row: Row, name: str) -> Media:
             f"{name}: {cell[:80]!r} is a web address, and mmeval fetches no images",
             remedy="download the images first, below --data-dir DIR, and put their paths (or their bytes) into the column",
         )
-    if len(cell) > 1024 or (len(cell) > 40 and cell.startswith(_BASE64_STARTS)):
+    encoded = row.owner is not None and len(cell) > LONGEST_REFERENCE and _BASE64.fullmatch(cell)
+    if len(cell) > 1024 or (len(cell) > 40 and cell.startswith(_BASE64_STARTS)) or encoded:
         return Media("image", loader=partial(_decode_base64, cell, name), name=name)
     if row.image_root is None and not Path(cell).is_absolute():
         return Media("image", loader=partial(_no_folder, cell, name), name=cell)
@@ -90,9 +154,15 @@ def _decode_data_url(cell: str, name: str) -> bytes:
     return unquote_to_bytes(payload)
 
 
-def _decode_base64(payload: str, name: str) -> bytes:
+def _decode_base64(payload: str | bytes, name: str) -> bytes:
+    """Decode base64, in the plain or the URL-safe alphabet, with or without line breaks; any other character is an error."""
     try:
-        return base64.b64decode(payload, validate=False)
+        data = payload.encode("ascii") if isinstance(payload, str) else payload
+        if b"\n" in data or b" " in data or b"\r" in data:
+            data = data.translate(None, b" \t\r\n")
+        if b"-" in data or b"_" in data:
+            data = data.translate(_URL_SAFE)
+        return binascii.a2b_base64(data, strict_mode=True)
     except (binascii.Error, ValueError) as error:
         raise MediaError(f"{name}: not base64: {error}") from error
 

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-from jinja2 import StrictUndefined, TemplateError
+from jinja2 import StrictUndefined, TemplateError, UndefinedError
 
 from mmeval.core.errors import DataError, UsageError
-from mmeval.core.templates import compile_template, environment
+from mmeval.core.templates import compile_template, environment, undeclared
 from mmeval.core.types import MediaPart, Message, Part, TextPart
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -59,20 +59,63 @@ def compile_expression(text: str) -> Any:
         raise UsageError(f"expression {text!r}: {error}", remedy="correct the card's expression") from error
 
 
+class UndefinedName(DataError):
+    """An expression needs a column that the row does not have.
+
+    Attributes:
+        name: the column.
+    """
+
+    def __init__(self, expression: str, name: str, row: Mapping[str, Any]) -> None:
+        super().__init__(
+            f"expression {expression!r} fails: {name!r} is undefined",
+            remedy=f"the row has the columns {', '.join(map(str, row))}",
+        )
+        self.name = name
+
+
 def evaluate(expression: str, row: Mapping[str, Any]) -> Any:
     """Evaluate a sandboxed Jinja expression over the columns of a row; the value keeps its Python type.
 
+    `row` is the whole row, for columns whose names are no identifiers, or that not every row has.
+
     Raises:
-        DataError: when a column is missing or the expression fails on this row.
+        UndefinedName: when a column is missing.
+        DataError: when the expression fails on this row in another way.
     """
     compiled = compile_expression(expression)
+    values = dict(row)
     try:
-        value = compiled(dict(row))
+        value = compiled({"row": values, **values})
+    except UndefinedError as error:
+        missing = next((name for name in sorted(_names(expression)) if f"'{name}'" in str(error)), None)
+        if missing is not None and missing not in row:
+            raise UndefinedName(expression, missing, row) from error
+        raise DataError(f"expression {expression!r} fails: {error}", remedy="correct the card or the row") from error
     except Exception as error:  # a card's expression may fail in any way on a row it did not foresee
         raise DataError(f"expression {expression!r} fails: {error}", remedy="correct the card or the row") from error
     if isinstance(value, StrictUndefined):
+        if expression in _names(expression):
+            raise UndefinedName(expression, expression, row)
         raise DataError(f"expression {expression!r} has no value", remedy=f"the row has the columns {', '.join(row)}")
     return value
+
+
+@lru_cache(maxsize=1024)
+def _names(expression: str) -> frozenset[str]:
+    return undeclared("{{ " + expression + " }}")
+
+
+def filled(value: Any) -> bool:
+    """Whether a cell holds something: no null, no NaN, no blank text, no empty list; the Jinja test `filled` of cards."""
+    if value is None or value != value:
+        return False
+    if isinstance(value, str):
+        return value.strip() not in ("", "[]")
+    return not (isinstance(value, (list, tuple, Mapping)) and not value)
+
+
+environment.tests["filled"] = filled
 
 
 def instruction_for(kind: str, options: Mapping[str, Any], coordinates: str, coordinate_order: str) -> str:
@@ -120,13 +163,19 @@ def media_numbers(counts: Sequence[int]) -> list[int]:
     return list(range(1, sum(counts) + 1))
 
 
-def place_media(text: str, numbers: Sequence[int], placeholder: str | None) -> tuple[Part, ...]:
+def place_media(
+    text: str, numbers: Sequence[int], placeholder: str | None, *, strict: bool = False
+) -> tuple[Part, ...]:
     """Put the media into the text: where the placeholder marks them, all others before the text.
 
     Args:
         text: the rendered prompt.
         numbers: the number of each media of the sample (see `media_numbers`).
         placeholder: pattern with `{i}` (1-based), e.g. `<image{i}>`; None puts all media first.
+        strict: a mark of an image that the sample does not have is an error; else it stays text.
+
+    Raises:
+        DataError: when `strict`, and the text marks an image that the sample does not have.
     """
     count = len(numbers)
     if placeholder is None:
@@ -140,12 +189,17 @@ def place_media(text: str, numbers: Sequence[int], placeholder: str | None) -> t
     )
     pieces: list[Part] = []
     used: set[int] = set()
-    position, following = 0, 0
-    for match in pattern.finditer(text):
+    position = 0
+    for following, match in enumerate(pattern.finditer(text)):
         index = by_number.get(int(match.group(1))) if "{i}" in placeholder else following
-        following += 1
         if index is None or index >= count:
-            continue
+            if not strict:
+                continue
+            shown = match.group(1) if "{i}" in placeholder else following + 1
+            raise DataError(
+                f"the text shows image {shown} ({match.group()}), and the row has {count} image{'' if count == 1 else 's'}",
+                remedy="correct the row or the card's fields.images; where such marks are mere text, set prompt.unmatched: text",
+            )
         chunk = text[position : match.start()].rstrip(" \n")
         if chunk:
             pieces.append(TextPart(chunk))

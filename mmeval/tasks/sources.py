@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from mmeval.core.errors import DataError, MmevalError
-from mmeval.tasks.card import Dataset, HubSource, LocalSource
-from mmeval.tasks.data import Row, Source, missing_column, read_rows
+from mmeval.tasks.card import Dataset, HubSource
+from mmeval.tasks.data import Row, Source, missing_column
+from mmeval.tasks.local_files import find_local_files, local_source
 
 _SPLIT_WORDS: Mapping[str, tuple[str, ...]] = {
     "train": ("train", "training"),
@@ -23,7 +24,8 @@ _SPLIT_WORDS: Mapping[str, tuple[str, ...]] = {
 def open_dataset(dataset: Dataset, task: str, data_dir: Path | None, columns: Collection[str] = ()) -> Source:
     """Open the rows of a card.
 
-    Local files below `data_dir` win over the hub; without `data_dir` the hub (or its local cache) is asked.
+    Local files win over the hub: those below `data_dir`, else those of the card's own folder, else a TSV of that name in
+    the LMUData folder. Without them the hub (or its local cache) is asked.
 
     Args:
         dataset: the card's section.
@@ -36,65 +38,30 @@ def open_dataset(dataset: Dataset, task: str, data_dir: Path | None, columns: Co
     """
     if data_dir is not None and not data_dir.is_dir():
         raise DataError(f"--data-dir {data_dir}: no such folder", remedy="give the folder that holds the data set")
+    local, hub = dataset.local, dataset.hub
+    if local is not None:
+        found = find_local_files(local, task, data_dir)
+        if found:
+            return _filtered(local_source(found, local), dataset)
+    patterns = ", ".join(local.files) if local is not None else ""
     if data_dir is not None:
-        if dataset.local is not None:
-            found = find_local_files(dataset.local, task, data_dir)
-            if found:
-                return _filtered(_local_source(found, dataset.local), dataset)
-        copy, refused = _hub_copy(dataset.hub, task, data_dir, columns) if dataset.hub is not None else (None, [])
-        if copy is not None and dataset.hub is not None:
-            return _filtered(_hub_source(dataset.hub, copy), dataset)
+        copy, refused = _hub_copy(hub, task, data_dir, columns) if hub is not None else (None, [])
+        if copy is not None and hub is not None:
+            return _filtered(_hub_source(hub, copy), dataset)
         seen = f"; not taken for it: {', '.join(refused[:6])}" if refused else ""
-        if dataset.hub is None or dataset.local is not None:
-            patterns = ", ".join(dataset.local.files) if dataset.local else ""
+        if hub is None or local is not None:
             raise DataError(
                 f"task {task}: no file that matches {patterns} in {data_dir / task} or {data_dir}{seen}",
                 remedy="put the benchmark's files there in their own layout (mmeval tasks show names it)",
             )
-        return _filtered(_hub_source(dataset.hub, None, f"{data_dir} has no copy{seen}"), dataset)
-    if dataset.hub is None:
-        patterns = ", ".join(dataset.local.files) if dataset.local else ""
+        return _filtered(_hub_source(hub, None, f"{data_dir} has no copy{seen}"), dataset)
+    if hub is None:
+        where = f" in {local.folder}" if local is not None and local.folder else ""
         raise DataError(
-            f"task {task} reads local files ({patterns})", remedy="add --data-dir DIR with the benchmark's files"
+            f"task {task} reads local files ({patterns}){where and f', and there are none{where}'}",
+            remedy="add --data-dir DIR with the benchmark's files",
         )
-    return _filtered(_hub_source(dataset.hub, None), dataset)
-
-
-def find_local_files(local: LocalSource, task: str, data_dir: Path) -> list[Path]:
-    """Return the files of the first pattern that matches below DIR/<task> or DIR, sorted by path."""
-    folders = [data_dir / task, data_dir / task.rsplit("/", 1)[-1], data_dir]
-    for folder in dict.fromkeys(folders):
-        for pattern in local.files:
-            matches = sorted(path for path in folder.glob(pattern) if path.is_file())
-            if matches:
-                return matches
-    return []
-
-
-def _local_source(files: Sequence[Path], local: LocalSource) -> Source:
-    def rows() -> Iterator[Row]:
-        position = 0
-        for path in files:
-            root = (path.parent / local.image_root).resolve()
-            for number, values in enumerate(read_rows(path), 1):
-                yield Row(position, values, f"{path}, row {number}", root)
-                position += 1
-
-    total = None
-    if all(path.suffix.lower() == ".parquet" for path in files):
-        total = sum(_parquet_length(path) for path in files)
-    described = [{"file": path.name, "bytes": path.stat().st_size} for path in files]
-    return Source({"kind": "local", "files": described[:50], "file_count": len(files)}, rows, total)
-
-
-def _parquet_length(path: Path) -> int:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        return int(pq.read_metadata(path).num_rows)
-    except (pa.ArrowException, OSError) as error:
-        raise DataError(f"{path}: not a readable parquet file: {error}", remedy="download the file again") from error
+    return _filtered(_hub_source(hub, None), dataset)
 
 
 @dataclass(frozen=True, slots=True)

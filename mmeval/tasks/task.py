@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +12,13 @@ from mmeval.core.errors import DataError
 from mmeval.core.hashing import digest
 from mmeval.core.types import AnswerContext, Media, PreparedMedia, Sample, Sampling
 from mmeval.tasks import synthetic
-from mmeval.tasks.card import Card, parse_card
+from mmeval.tasks.card import Card, beside, parse_card
 from mmeval.tasks.check import check, columns, verifier_name
 from mmeval.tasks.choices import read_choices
-from mmeval.tasks.data import MissingColumn, Row, Source, lookup, missing_column
+from mmeval.tasks.data import Row, Source, lookup
 from mmeval.tasks.generated import synthetic_source
 from mmeval.tasks.gold import (
+    choice_cells,
     field_value,
     gold_answer,
     optional_text,
@@ -33,13 +33,11 @@ from mmeval.tasks.options import AskStyle, DataOptions
 from mmeval.tasks.prompts import DEFAULT_TEMPLATE, build_messages, instruction_for, media_numbers, place_media, render
 from mmeval.tasks.registry import CardFile
 from mmeval.tasks.sources import open_dataset
+from mmeval.tasks.trial import try_rows
 from mmeval.verifiers.base import NO_TARGET, Verifier
 from mmeval.verifiers.registry import get_verifier
 
 __all__ = ["OpenTask", "Task", "item_hash"]
-
-TRIED_ROWS = 16
-"""How many rows must fail before the card, and not the rows, is at fault."""
 
 MIXED_KINDS = ("choice", "number", "text", "yes-no")
 """What the rows of `kind: mixed` may be, unless the card brings its own prompt and verifier."""
@@ -61,7 +59,8 @@ class Task:
         Raises:
             UsageError: for a card with mistakes or an unknown protocol, verifier or metric.
         """
-        task = cls(parse_card(file.raw, file.path, protocol), protocol, prompt_override)
+        card = beside(parse_card(file.raw, file.path, protocol), file.path)
+        task = cls(card, protocol, prompt_override)
         check(task.card, file.path, prompt_override)
         return task
 
@@ -142,7 +141,7 @@ class Task:
             source = synthetic_source(self.card)
         else:
             source = open_dataset(self.card.dataset, self.name, options.data_dir, self._plain_columns())
-        self._try_rows(source)
+        try_rows(self, source)
         if options.limit is None:
             return OpenTask(self, source, None, source.total)
         if source.fetch is not None:
@@ -151,38 +150,6 @@ class Task:
         if not entries:
             raise no_rows(self)
         return OpenTask(self, source, draw(entries, options.limit, options.limit_seed), len(entries))
-
-    def _try_rows(self, source: Source) -> None:
-        """Find out before anything is asked when the card does not fit the data; what single rows lack is their own fault.
-
-        A column that the first row lacks is missing; anything else counts when none of the first rows can be read.
-        """
-        if self.card.dataset.synthetic is not None:
-            self._try_items(source)
-        problem: DataError | None = None
-        for number, row in enumerate(islice(source.rows(), TRIED_ROWS)):
-            try:
-                self.sample(row, AskStyle())
-                return
-            except DataError as error:
-                if number == 0 and isinstance(error, MissingColumn):
-                    raise
-                problem = problem or error
-        raise problem or no_rows(self)
-
-    def _try_items(self, source: Source) -> None:
-        """Find a subset that no item has; some are only of some items, like the direction of what moves."""
-        missing = dict(self.card.subsets)
-        known: set[str] = set()
-        for row in islice(source.rows(), TRIED_ROWS):
-            known |= row.values["item"].subsets.keys()
-            missing = {name: column for name, column in missing.items() if column not in known}
-            if not missing:
-                return
-        if missing:
-            name, column = next(iter(missing.items()))
-            first = Row(0, dict.fromkeys(known), f"{self.name}, item 0")
-            raise missing_column(column, first, f"subsets.{name}")
 
     def _first(self, source: Source, limit: int | float) -> range:
         """The first items of an endless generator: its answers are balanced over consecutive blocks."""
@@ -225,7 +192,7 @@ class Task:
         fields = card.fields
         found = [media_from_cell(field_value(column, row, "fields.images"), row, column) for column in fields.images]
         media = tuple(m for cell in found for m in cell)
-        choices = read_choices(field_value(fields.choices, row, "fields.choices"), row)
+        choices = read_choices(choice_cells(fields.choices, row, "fields.choices"), row)
         kind: str = card.answer.kind
         if kind == "mixed":
             kind = str(field_value(fields.answer_type, row, "fields.answer_type"))
@@ -334,7 +301,13 @@ class Task:
         if style.reasoning_tags:
             options["reasoning_tags"] = list(style.reasoning_tags)
         messages = build_messages(
-            place_media(text, numbers or range(1, len(media) + 1), prompt.placeholder), prompt.system or style.system
+            place_media(
+                text,
+                numbers or range(1, len(media) + 1),
+                prompt.placeholder,
+                strict=prompt.unmatched == "error",
+            ),
+            prompt.system or style.system,
         )
         context = AnswerContext(
             choices=choices,

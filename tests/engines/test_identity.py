@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from mmeval.core import file_hashes
 from mmeval.core.errors import EngineError
-from mmeval.engines import identity
 from mmeval.engines.identity import hash_checkpoint, identity_files, resolve_checkpoint
 
 
@@ -33,7 +33,7 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def memo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(identity, "SETTLED_S", -1.0)
+    monkeypatch.setattr(file_hashes, "SETTLED_S", -1.0)
     return tmp_path / "cache" / "hashes.json"
 
 
@@ -72,7 +72,7 @@ def test_a_file_overwritten_in_place_makes_another_model(name: str, folder: Path
 
 def test_unchanged_files_are_not_read_again(folder: Path, memo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = hash_checkpoint(folder, memo=memo)
-    monkeypatch.setattr(identity.hashlib, "file_digest", None)
+    monkeypatch.setattr(file_hashes.hashlib, "file_digest", None)
     assert hash_checkpoint(folder, memo=memo) == first
 
 

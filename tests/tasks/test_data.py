@@ -69,7 +69,7 @@ def test_an_object_of_objects_keeps_its_keys(tmp_path: Path) -> None:
         ("e.json", b"", "not JSON"),
         ("f.json", b"<html>404</html>", "not JSON"),
         ("g.csv", b"a,b\n1,2\n1,2,3\n", "line 3: more cells than the 2 columns"),
-        ("h.csv", b"a,b\n\xff\xfe,1\n", "not UTF-8"),
+        ("h.csv", b"a,b\n\xff\xfe,1\n", "line 2: column .a. is not UTF-8 at byte 4"),
         ("i.parquet", b"PAR1 broken PAR1", "not a readable parquet file"),
         ("j.xlsx", b"x", r"unknown data format '\.xlsx'(.|\n)*\.jsonl"),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -88,10 +89,23 @@ def test_expressions_keep_types_and_see_every_column() -> None:
     assert evaluate("a", row) == [1, 2]
     assert evaluate("'choice' if a|length == 2 else 'number'", row) == "choice"
     assert evaluate("missing if missing is defined else None", row) is None
+    assert evaluate("row['b c']", row) == evaluate("row.get('b c')", row) == 4
+    assert evaluate("row", {"row": 7}) == 7
     with pytest.raises(DataError, match="'missing'"):
         evaluate("missing", row)
     with pytest.raises(DataError, match="'missing'"):
         evaluate("missing + 1", row)
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (None, False), ("", False), (" \n", False), ("[]", False), ([], False), ({}, False), (float("nan"), False),
+        ("x", True), (0, True), (False, True), (["a"], True), ("nan", True),
+    ],
+)  # fmt: skip
+def test_an_empty_cell_is_told_from_a_filled_one(value: Any, expected: bool) -> None:
+    assert evaluate("row.get('a') is filled", {"a": value}) is expected
 
 
 def test_default_prompts() -> None:
@@ -153,6 +167,21 @@ def test_images_are_numbered_by_their_columns() -> None:
     # The second column is empty: the third picture stays the third.
     assert place_media("<image 3> <image 2>", [1, 3], "<image {i}>") == (M(0), M(1), T("<image 2>"))
     assert place_media("<image " + 5000 * "9" + ">", [1], "<image {i}>")[0] == M(0)
+
+
+@pytest.mark.parametrize(
+    ("text", "count", "placeholder", "says"),
+    [
+        ("<image9> x", 1, "<image{i}>", "shows image 9 (<image9>), and the row has 1 image"),
+        ("<image 0> x", 2, "<image {i}>", "shows image 0 (<image 0>), and the row has 2 images"),
+        ("a <image> b <image>", 1, "<image>", "shows image 2 (<image>), and the row has 1 image"),
+        ("<image1>", 0, "<image{i}>", "shows image 1 (<image1>), and the row has 0 images"),
+    ],
+)
+def test_an_image_that_the_row_does_not_have_is_an_error(text: str, count: int, placeholder: str, says: str) -> None:
+    with pytest.raises(DataError, match=re.escape(says)) as caught:
+        place_media(text, range(1, count + 1), placeholder, strict=True)
+    assert "prompt.unmatched" in caught.value.remedy
 
 
 @given(

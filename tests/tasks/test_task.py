@@ -97,6 +97,38 @@ def test_a_bad_row_is_named_by_file_and_row(tmp_path: Path, row: dict[str, Any],
     assert caught.value.remedy
 
 
+@pytest.mark.parametrize(
+    "fields",
+    [{"cluster": "= scene_id"}, {"images": ["= picture if pictures else picture"]}, {"answer": "= answers | first"}],
+)
+def test_a_column_that_an_expression_needs_is_named_with_the_nearest(tmp_path: Path, fields: dict[str, Any]) -> None:
+    key = next(iter(fields))
+    with pytest.raises(DataError, match=rf"rows\.jsonl, row 1: column '\w+' is missing .*fields\.{key}") as caught:
+        opened(tmp_path, [ROW] * 3, task(fields=fields))
+    meant = {"cluster": "scene", "images": "image", "answer": "answer"}[key]
+    assert meant in caught.value.remedy.split("?")[0] or key == "images"
+
+
+@pytest.mark.parametrize(("form", "gold"), [("index", 1), ("position", 2), ("index", "1"), ("position", 2.0)])
+def test_options_in_columns_of_their_own(tmp_path: Path, form: str, gold: Any) -> None:
+    columns = task(fields={"choices": ["A", "option b", "C"]}, answer={"kind": "choice", "target": form})
+    row = {**ROW, "A": "red", "option b": "blue", "C": "", "answer": gold}
+    ((_, build),) = opened(tmp_path, [row], columns).samples(STYLE)
+    found = build()
+    assert found.context.choices == ("red", "blue")
+    assert found.target == "B"
+    with pytest.raises(DataError, match=r"row 1: column 'C' is missing \(the card names it in fields\.choices\)"):
+        opened(tmp_path, [{name: value for name, value in row.items() if name != "C"}], columns)
+    for wrong in (-1, 3, "x", None):
+        broken = opened(tmp_path, [row, {**row, "id": "r2", "answer": wrong}], columns)
+        last = [build for _, build in broken.samples(STYLE)][1]
+        if wrong is None:
+            assert last().target is None
+        else:
+            with pytest.raises(RowError, match=rf"row 2: answer {form} .* is outside the 2 choices"):
+                last()
+
+
 def test_a_missing_column_is_named(tmp_path: Path) -> None:
     row = {key: value for key, value in ROW.items() if key != "answer"}
     with pytest.raises(DataError, match=r"rows\.jsonl, row 1: column 'answer' is missing(.|\n)*id, image"):
@@ -104,7 +136,21 @@ def test_a_missing_column_is_named(tmp_path: Path) -> None:
 
 
 def test_a_withheld_answer_has_no_target(tmp_path: Path) -> None:
-    assert sample(tmp_path, answer=None).target is None
+    withheld = task(answer={"kind": "choice", "target": "letter", "withheld": True})
+    ((_, build),) = opened(tmp_path, [{**ROW, "answer": None}], withheld).samples(STYLE)
+    assert build().target is None
+
+
+@pytest.mark.parametrize("count", [1, 5, 200])
+@pytest.mark.parametrize("answer", [None, "", "  "])
+def test_a_revision_whose_answers_are_all_null_is_refused_up_front(tmp_path: Path, count: int, answer: Any) -> None:
+    rows = [{**ROW, "id": str(n), "answer": answer, "answer_option": "A"} for n in range(count)]
+    with pytest.raises(DataError, match=r"rows\.jsonl, row 1: no gold answer in 'answer' \(fields\.answer\)") as caught:
+        opened(tmp_path, rows)
+    assert "answer_option" in caught.value.remedy.split(";")[0]
+    assert "answer.withheld" in caught.value.remedy
+    rows[min(count, 64) - 1]["answer"] = "A"
+    assert opened(tmp_path, rows).available is None
 
 
 def test_null_clusters_do_not_tie_rows_together(tmp_path: Path) -> None:
@@ -216,7 +262,8 @@ def test_a_prompt_that_a_row_does_not_fit_names_the_row(tmp_path: Path) -> None:
 
 def test_a_row_without_gold_says_which_column_of_which_file_is_empty(tmp_path: Path) -> None:
     for empty in (None, "", " "):
-        found = sample(tmp_path, answer=empty)
+        rows = [{**ROW, "answer": empty}, {**ROW, "id": "r2"}]
+        found = next(iter(opened(tmp_path, rows).samples(STYLE)))[1]()
         assert found.target is None
         verdict = verify(task().verifier, Response("ok", text="A"), None, found.context)
         assert verdict.outcome == "unscored"

@@ -1,0 +1,129 @@
+"""Data sets that lie on disk in files: where they are looked for, and their rows."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from mmeval.core.errors import DataError
+from mmeval.core.file_hashes import hash_files
+from mmeval.tasks.card import LocalSource
+from mmeval.tasks.data import DELIMITED, Row, Source, read_rows, unreadable
+from mmeval.tasks.delimited import DelimitedFile, ImageOwners
+
+
+def find_local_files(local: LocalSource, task: str, data_dir: Path | None) -> list[Path]:
+    """Return the files of the first pattern that matches below DIR/<task>, DIR or the card's own folder, sorted by path.
+
+    An absolute path is that file alone. A TSV that a pattern names in full may also lie in the LMUData folder.
+
+    Raises:
+        DataError: when $LMUData names no folder.
+    """
+    named = [Path(pattern) for pattern in local.files if Path(pattern).is_absolute()]
+    if named:
+        return [path for path in named if path.is_file()][:1]
+    folders = [data_dir / task, data_dir / task.rsplit("/", 1)[-1], data_dir] if data_dir is not None else []
+    folders += [Path(local.folder)] if local.folder else []
+    for folder in dict.fromkeys(folders):
+        for pattern in local.files:
+            matches = sorted(path for path in folder.glob(pattern) if path.is_file())
+            if matches:
+                return matches
+    tables = [name for name in local.files if name.lower().endswith(".tsv") and not set(name) & set("*?[")]
+    common = lmu_folder() if tables else None
+    return [common / name for name in tables if (common / name).is_file()][:1] if common is not None else []
+
+
+def lmu_folder() -> Path | None:
+    """Return the folder in which VLMEvalKit keeps its data sets: $LMUData, or ~/LMUData where that is there.
+
+    Raises:
+        DataError: when $LMUData names no folder.
+    """
+    named = os.environ.get("LMUData")  # noqa: SIM112 (VLMEvalKit's own spelling)
+    if named:
+        if not Path(named).is_dir():
+            raise DataError(f"$LMUData names {named}: no such folder", remedy="set LMUData to the folder, or unset it")
+        return Path(named)
+    usual = Path.home() / "LMUData"
+    return usual if usual.is_dir() else None
+
+
+def local_source(files: Sequence[Path], local: LocalSource) -> Source:
+    """Open files as one data set; encoded images of CSV and TSV files stay there until they are needed.
+
+    Raises:
+        DataError: when a file is not the one that the card was made for, or a parquet file is damaged.
+    """
+    delimited = {path: DelimitedFile(path, stored=True) for path in files if path.suffix.lower() in DELIMITED}
+    owners: dict[Path, ImageOwners] = {}
+
+    def rows() -> Iterator[Row]:
+        position = 0
+        for path in files:
+            root = (path.parent / local.image_root).resolve()
+            for number, (values, owner) in enumerate(of_file(path)):
+                yield Row(position, values, f"{path}, row {number + 1}", root, owner)
+                position += 1
+
+    def of_file(path: Path) -> Iterator[tuple[dict[str, Any], Callable[[str], Any] | None]]:
+        if path not in delimited:
+            yield from ((values, None) for values in read_rows(path))
+            return
+        with unreadable(path):
+            for number, values in enumerate(delimited[path].rows()):
+                if number == 0 and path not in owners and ImageOwners.has_columns(values):
+                    owners[path] = ImageOwners(delimited[path])
+                owner = owners.get(path)
+                if owner is not None:
+                    owner.note(number, values)
+                yield values, None if owner is None else owner.cell
+
+    _check_content(files, local)
+    total = None
+    if all(path.suffix.lower() == ".parquet" for path in files):
+        total = sum(_parquet_length(path) for path in files)
+    described: list[dict[str, Any]] = [{"file": path.name, "bytes": path.stat().st_size} for path in files]
+    if local.sha256 is not None:
+        described[0]["sha256"] = local.sha256
+    return Source({"kind": "local", "files": described[:50], "file_count": len(files)}, rows, total)
+
+
+def _check_content(files: Sequence[Path], local: LocalSource) -> None:
+    if local.sha256 is None:
+        return
+    if len(files) > 1:
+        raise DataError(
+            f"dataset.local.sha256 is of one file, and {len(files)} match {', '.join(local.files)}",
+            remedy="name the file in full in dataset.local.files, or remove dataset.local.sha256",
+        )
+    found = file_sha256(files[0])
+    if found != local.sha256:
+        raise DataError(
+            f"{files[0]}: its content is not the one that the card was made for"
+            f" (sha256 {found[:12]}…, dataset.local.sha256 is {local.sha256[:12]}…)",
+            remedy="use the original file, or make the card anew (for a run of `-t file:`, leave --config out)",
+        )
+
+
+def file_sha256(path: Path) -> str:
+    """Return the hash of a data file.
+
+    Raises:
+        DataError: when it cannot be read.
+    """
+    with unreadable(path):
+        return hash_files({"": path})[""]
+
+
+def _parquet_length(path: Path) -> int:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        return int(pq.read_metadata(path).num_rows)
+    except (pa.ArrowException, OSError) as error:
+        raise DataError(f"{path}: not a readable parquet file: {error}", remedy="download the file again") from error

@@ -1,0 +1,112 @@
+"""Where the files of a card are looked for, and that they are the ones that it was made for."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mmeval.core.errors import DataError
+from mmeval.tasks.card import Dataset, LocalSource
+from mmeval.tasks.local_files import find_local_files
+from mmeval.tasks.options import AskStyle, DataOptions
+from mmeval.tasks.registry import CardFile
+from mmeval.tasks.sources import open_dataset
+from mmeval.tasks.task import Task
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home folder without an LMUData folder of the developer's own."""
+    monkeypatch.delenv("LMUData", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    (tmp_path / "home").mkdir()
+    return tmp_path / "home"
+
+
+def table(path: Path, question: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"index\tquestion\tanswer\n0\t{question}\tyes\n")
+    return path
+
+
+def dataset(*files: str, **options: Any) -> Dataset:
+    return Dataset.model_validate({"local": {"files": list(files), **options}})
+
+
+def question(found: Dataset, data_dir: Path | None = None) -> str:
+    (row,) = open_dataset(found, "family/t", data_dir).rows()
+    return str(row.values["question"])
+
+
+def test_a_named_table_is_found_in_the_lmudata_folder(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    named = dataset("MathVista_MINI.tsv", "*.jsonl")
+    with pytest.raises(DataError, match=r"reads local files \(MathVista_MINI\.tsv(.|\n)*--data-dir"):
+        question(named)
+    table(home / "LMUData" / "MathVista_MINI.tsv", "home")
+    assert question(named) == "home"
+    table(tmp_path / "lmu" / "MathVista_MINI.tsv", "variable")
+    monkeypatch.setenv("LMUData", str(tmp_path / "lmu"))
+    assert question(named) == "variable"
+    table(tmp_path / "data" / "MathVista_MINI.tsv", "data-dir")
+    assert question(named, tmp_path / "data") == "data-dir"
+    (tmp_path / "empty").mkdir()
+    assert question(named, tmp_path / "empty") == "variable"
+    monkeypatch.setenv("LMUData", str(tmp_path / "absent"))
+    with pytest.raises(DataError, match=r"\$LMUData names .*absent: no such folder"):
+        question(named)
+
+
+def test_only_tables_that_are_named_in_full_are_looked_for_there(home: Path) -> None:
+    table(home / "LMUData" / "other.tsv", "x")
+    (home / "LMUData" / "own.jsonl").write_text("{}\n")
+    assert find_local_files(LocalSource(files=["*.tsv", "own.jsonl", "?ther.tsv"]), "t", None) == []
+
+
+def test_a_card_may_name_the_folder_of_its_files(tmp_path: Path) -> None:
+    table(tmp_path / "cards" / "data" / "x.tsv", "beside")
+    raw = {
+        "name": "own",
+        "family": "custom",
+        "title": "Own",
+        "dataset": {"local": {"files": ["x.tsv"], "folder": "data"}},
+        "fields": {"id": "index"},
+        "answer": {"kind": "yes-no"},
+    }
+    task = Task.load(CardFile("own", tmp_path / "cards" / "own.yaml", raw))
+    ((_, build),) = task.open(DataOptions()).samples(AskStyle())
+    assert build().item["question"] == "beside"
+    table(tmp_path / "other" / "x.tsv", "data-dir")
+    ((_, build),) = task.open(DataOptions(tmp_path / "other")).samples(AskStyle())
+    assert build().item["question"] == "data-dir"
+    (tmp_path / "cards" / "data" / "x.tsv").unlink()
+    with pytest.raises(DataError, match=r"reads local files \(x\.tsv\), and there are none in .*cards/data"):
+        task.open(DataOptions())
+
+
+def test_an_absolute_path_is_that_file_alone(tmp_path: Path) -> None:
+    path = table(tmp_path / "a" / "[x].tsv", "named")
+    table(tmp_path / "b" / "[x].tsv", "other")
+    assert question(dataset(str(path)), tmp_path / "b") == "named"
+    path.unlink()
+    with pytest.raises(DataError, match="reads local files"):
+        question(dataset(str(path)))
+
+
+def test_another_content_than_the_cards_is_refused(tmp_path: Path) -> None:
+    path = table(tmp_path / "x.tsv", "first")
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    pinned = dataset("*.tsv", sha256=sha256)
+    assert question(pinned, tmp_path) == "first"
+    assert open_dataset(pinned, "t", tmp_path).describe["files"][0]["sha256"] == sha256
+    table(tmp_path / "y.tsv", "second")
+    with pytest.raises(DataError, match=r"is of one file, and 2 match \*\.tsv"):
+        open_dataset(pinned, "t", tmp_path)
+    path.unlink()
+    with pytest.raises(DataError, match=r"y\.tsv: its content is not the one that the card was made for") as caught:
+        open_dataset(pinned, "t", tmp_path)
+    assert caught.value.remedy
