@@ -1,0 +1,64 @@
+"""The schemas of replies: shown in one line, kept to the letter, violations told without text of the reply."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from mmeval.verifiers.judge_card import list_judges
+from mmeval.verifiers.judge_schema import first_violation, form, schema_mistakes
+
+FORMS = {
+    "extract-answer": '{"id": "X", "answer": (string or null)}',
+    "equivalence": '{"id": "X", "reason": (string), "equivalent": (true or false)}',
+    "visual-cot-score": '{"id": "X", "reason": (string), "grade": (number from 0 to 1)}',
+    "mmvet-grade": '{"id": "X", "reason": (string), "grade": (one of 0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1)}',
+    "perception-consistency": '{"id": "X", "steps": [{"number": (integer), "present": (true or false)}, …]}',
+    "preference": '{"id": "X", "reason": (string), "preference": (one of "A", "B", "tie")}',
+}
+
+
+@pytest.mark.parametrize("name", sorted(FORMS))
+def test_the_form_of_a_reply(name: str) -> None:
+    card = next(card for card in list_judges() if card.name == name)
+    assert form(card.schema_, "X") == FORMS[name]
+
+
+def test_shipped_schemas_are_what_every_engine_can_force() -> None:
+    assert [schema_mistakes(card.schema_) for card in list_judges()] == [[]] * len(list_judges())
+
+
+SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "id": {"type": "string"},
+        "n": {"type": "integer", "minimum": 0, "maximum": 3},
+        "list": {"type": "array", "minItems": 1, "maxItems": 2, "items": {"type": "string", "enum": ["a", "b"]}},
+    },
+    "required": ["id", "n", "list"],
+    "additionalProperties": False,
+}
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({}, None),
+        ({"n": 4}, "n must be integer"),
+        ({"n": "1"}, "n must be integer"),
+        ({"n": True}, "n must be integer"),
+        ({"n": 1.5}, "n must be integer"),
+        ({"list": []}, "list has too few entries"),
+        ({"list": ["a", "a", "b"]}, "list has too many entries"),
+        ({"list": ["a", "z"]}, 'list.1 must be one of "a", "b"'),
+        ({"list": "a"}, 'list must be [(one of "a", "b"), …]'),
+        ({"more": 1}, "the object has a key that the form does not have"),
+    ],
+)
+def test_a_violation_in_words(change: dict[str, Any], words: str | None) -> None:
+    assert first_violation(SCHEMA, {"id": "x", "n": 1, "list": ["a"], **change}) == words
+
+
+def test_a_missing_key_in_words() -> None:
+    assert first_violation(SCHEMA, {"id": "x", "n": 1}) == "the object lacks a key; it has id, n, list"
