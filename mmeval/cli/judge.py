@@ -21,13 +21,58 @@ PIPE_WIDTH = 160
 
 @click.group()
 def judge() -> None:
-    """Judges: how far two agree, and how often one errs.
+    """Judges: which there are, how far two agree, and how often one errs.
 
     \b
     Examples:
+      mmeval judge list
       mmeval judge agree runs/judge-a runs/judge-b
       mmeval judge calibrate my-judge --labels labels.csv --run runs/judged
     """
+
+
+@judge.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
+def list_(as_json: bool) -> int:
+    """List the judge cards: what each is asked, what it sees, and whether it was calibrated.
+
+    \b
+    Examples:
+      mmeval judge list
+      mmeval judge list --json
+    """
+    from mmeval.verifiers.judge_card import list_judges
+
+    cards = list_judges()
+    if as_json:
+        from mmeval.reports.gate_files import json_bytes
+
+        rows = [
+            {
+                "name": card.name,
+                "title": card.title,
+                "version": card.version,
+                "kind": card.kind,
+                "sees": sorted(card.reads),
+                "shows_image": card.shows_image,
+                "calibration": card.calibration,
+                "digest": card.digest,
+                "notes": card.notes,
+            }
+            for card in cards
+        ]
+        click.echo(json_bytes({"schema": 1, "judges": rows}).decode(), nl=False)
+    else:
+        from rich.table import Table
+
+        table = Table("judge", "kind", "image", "calibrated", "title", box=None, pad_edge=False)
+        for card in cards:
+            table.add_row(
+                card.name, card.kind, "yes" if card.shows_image else "", "yes" if card.calibration else "no", card.title
+            )
+        _print([table], [])
+    click.echo(f"{len(cards)} judge cards", err=True)
+    return 0
 
 
 def _shared(command: Callable[..., int]) -> Callable[..., int]:

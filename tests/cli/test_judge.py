@@ -72,3 +72,15 @@ def test_calibrate(runs: Callable, tmp_path: Path) -> None:
         assert message in refused.err
     (tmp_path / "strangers.csv").write_text("id,human\nx,1\ny,0\n", encoding="utf-8")
     assert runs("judge", "calibrate", "strict", "--labels", "strangers.csv", "--run", "runs/strict").code == 5
+
+
+def test_list_names_every_card(mmeval: Callable) -> None:
+    shown = mmeval("judge", "list")
+    assert shown.code == 0
+    assert "mathverse-cot-e" in shown.out
+    listed = mmeval("judge", "list", "--json").json["judges"]
+    assert "13 judge cards" in shown.err
+    assert [card["name"] for card in listed] == sorted(card["name"] for card in listed)
+    extraction = next(card for card in listed if card["name"] == "extract-answer")
+    assert "target" not in extraction["sees"]
+    assert len(extraction["digest"]) == 64

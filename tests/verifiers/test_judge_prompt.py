@@ -166,6 +166,11 @@ def test_another_answer_has_another_id(first: str, second: str) -> None:
     assert len(ids) == len(shown)
 
 
+def test_codes_do_not_repeat() -> None:
+    codes = judge_prompt._codes("m", CARDS["equivalence"], {"response": "x"})
+    assert len({code for code, _ in zip(codes, range(20), strict=False)}) == 20
+
+
 def test_a_code_that_the_data_contain_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
     def codes(prefix: str, card: JudgeCard, contents: Any) -> Iterator[str]:
         yield from (prefix + "0" * 16, prefix + "1" * 16)
