@@ -104,7 +104,7 @@ def _names(value: Any, default: tuple[str, ...]) -> tuple[str, ...]:
 @lru_cache(maxsize=64)
 def _tag_pattern(names: tuple[str, ...]) -> re.Pattern[str]:
     alternatives = "|".join(re.escape(name) for name in names)
-    return re.compile(rf"[<◁]\s*(/?)\s*(?:{alternatives})\s*[>▷]", re.IGNORECASE)
+    return re.compile(rf"[<◁]\s*+(/?)\s*+(?:{alternatives})\s*+[>▷]", re.IGNORECASE)
 
 
 def _inside_answer_tags(text: str, start: int, end: int, names: tuple[str, ...]) -> tuple[int, int, bool]:

@@ -119,6 +119,8 @@ class JudgeCard(_Section):
     """Kind `label`: the labels, as in the schema."""
     scale: tuple[float, float] | None = None
     """Kind `grade`: lowest and highest grade; the finding is (grade - lowest) / (highest - lowest)."""
+    step: float | None = Field(default=None, gt=0)
+    """Kind `grade`: grades between these steps are no grades."""
     score: StepScore | None = None
     """Kind `steps`: how they become a number; without it they have none."""
     limit: int = Field(default=16_000, ge=1_000)
@@ -172,6 +174,8 @@ def _mistakes(card: JudgeCard) -> Iterator[str]:
         yield "scale: kind grade needs it, other kinds have none"
     elif card.scale is not None and not card.scale[0] < card.scale[1]:
         yield "scale: the lowest grade comes first"
+    if card.step is not None and card.kind != "grade":
+        yield "step: only for kind grade"
     if bool(card.labels) != (card.kind == "label"):
         yield "labels: kind label needs them, other kinds have none"
     if (card.numbered_by or card.score) and card.kind != "steps":

@@ -235,6 +235,8 @@ def _grade(card: JudgeCard, value: float) -> float:
     low, high = card.scale or (0.0, 1.0)
     if not low <= value <= high:
         raise _Unreadable(f"grade must be a number from {low:g} to {high:g}")
+    if card.step is not None and abs(value - low - round((value - low) / card.step) * card.step) > 1e-9:
+        raise _Unreadable(f"grade must go in steps of {card.step:g}")
     return (value - low) / (high - low) + 0.0  # no negative zero
 
 

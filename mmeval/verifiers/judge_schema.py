@@ -31,6 +31,9 @@ def _mistakes(node: Any, place: str) -> Iterator[str]:
         yield f"{place}: keyword {keyword!r} is not supported (known: {', '.join(sorted(KEYWORDS))})"
     if "anyOf" not in node and node.get("type") not in TYPES:
         yield f"{place}: type must be one of {', '.join(sorted(TYPES))}"
+    if any(isinstance(value, float) for value in node.get("enum") or ()):
+        # xgrammar (in vLLM) spells 0.1 as 0.10000000000000001 and lets a judge write nothing else.
+        yield f"{place}: an enum has texts or whole numbers; give minimum and maximum instead"
     if node.get("type") == "object":
         properties = node.get("properties")
         if not isinstance(properties, Mapping) or not properties:

@@ -46,6 +46,11 @@ def test_unfinished_reasoning(text: str) -> None:
     assert final_answer(text) is None
 
 
+def test_white_space_behind_an_angle_bracket_takes_no_quadratic_time() -> None:
+    text = ("<" + " " * 40_000) * 5 + "B"
+    assert final_answer(text) == Section(text, 0, False)
+
+
 def test_other_names() -> None:
     found = final_answer("<plan>a</plan><out>b</out>", ["plan"], {"answer_tags": ["out"]})
     assert found is not None

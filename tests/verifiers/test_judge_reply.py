@@ -288,7 +288,8 @@ def test_a_grade_off_the_scale_or_of_another_type_is_a_fault(grade: Any) -> None
 
 
 @pytest.mark.parametrize(
-    ("grade", "fits"), [(0.3, True), (1, True), (0, True), (0.35, False), (0.30000000000000004, False)]
+    ("grade", "fits"),
+    [(0.3, True), (1, True), (0, True), (0.35, False), (0.30000000000000004, True), (0.95, False), (1e-3, False)],
 )
 def test_mm_vet_grades_go_in_steps_of_a_tenth(grade: float, fits: bool) -> None:
     assert isinstance(grade_of(grade, "mmvet-grade"), JudgeFinding) is fits

@@ -13,7 +13,7 @@ FORMS = {
     "extract-answer": '{"id": "X", "answer": (string or null)}',
     "equivalence": '{"id": "X", "reason": (string), "equivalent": (true or false)}',
     "visual-cot-score": '{"id": "X", "reason": (string), "grade": (number from 0 to 1)}',
-    "mmvet-grade": '{"id": "X", "reason": (string), "grade": (one of 0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1)}',
+    "mmvet-grade": '{"id": "X", "reason": (string), "grade": (number from 0 to 1)}',
     "perception-consistency": '{"id": "X", "steps": [{"number": (integer), "present": (true or false)}, …]}',
     "preference": '{"id": "X", "reason": (string), "preference": (one of "A", "B", "tie")}',
 }
