@@ -30,3 +30,26 @@ def test_verdicts_from_elsewhere_are_compared(mmeval: Callable, tmp_path: Path) 
     assert "items differ" in refused.err
     assert mmeval("compare", "runs/a", "runs/short", "--allow-missing").code == 0
     assert mmeval("compare", "runs/a").code == 2
+
+
+def test_two_identical_commands_print_the_same_bytes(mmeval: Callable, tmp_path: Path) -> None:
+    """Two processes, each with another order of hashes: clusters, sign flips, subsets and a ranking."""
+    for number, name in enumerate(("a", "b", "c")):
+        rows = [
+            {
+                "id": f"q{n}", "score": (n * (37 + 6 * number) % 101) / 101, "cluster": f"image {n // 4}",
+                "subsets": {"kind": f"k{n % 3}", "level": f"l{n % 2}"},
+            }
+            for n in range(100)
+        ]  # fmt: skip
+        (tmp_path / f"{name}.jsonl").write_text("\n".join(json.dumps(row) for row in rows))
+        done = mmeval(
+            "import", "jsonl", f"{name}.jsonl", "-t", "quiz", "--model", name, "-o", f"runs/{name}", "--no-report"
+        )
+        assert done.code == 0, done.err
+    command = ("compare", "runs/a", "runs/b", "runs/c", "--by", "all")
+    first, second = mmeval(*command, "--json"), mmeval(*command, "--json")
+    assert first.code == 0, first.err
+    assert first.out == second.out
+    assert {one["test"] for one in first.json["comparisons"]} == {"sign-flip"}
+    assert first.json["rankings"]
