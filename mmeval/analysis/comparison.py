@@ -181,6 +181,8 @@ def _compare(
 
 def _detectable(data: PairedScores, table: PairedTable | None, options: ComparisonOptions) -> float | None:
     differences = data.candidate - data.base
+    if not options.independent and len(set(data.clusters)) == 1 < len(data.items):
+        return None  # how alike the items of a cluster are is unknown
     effect = None if options.independent else cluster_design_effect(differences, data.clusters)
     # Clusters that happen to cancel out promise no more power than independent items.
     inflation = max(1.0, effect or 1.0)

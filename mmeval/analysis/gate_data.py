@@ -205,7 +205,10 @@ def _paired(sources: tuple[Source, Source], target: Target, defaults: Defaults) 
         source.excerpt(record, target.condition, frame)
         for source, record, frame in zip(sources, records, frames, strict=True)
     ]
-    (found,) = pair_runs(sides[0], sides[1], PairingOptions(allow_missing=allowed, metric=metric))
+    try:
+        (found,) = pair_runs(sides[0], sides[1], PairingOptions(allow_missing=allowed, metric=metric))
+    except ComparisonError as error:
+        raise ComparisonError(error.message, remedy=_remedy(error)) from error
     if not again:
         return found
     note = f"{again} rows of both sides were scored again: the runs had been scored in different ways"
@@ -213,6 +216,15 @@ def _paired(sources: tuple[Source, Source], target: Target, defaults: Defaults) 
         found.task, found.protocol, found.condition, found.metric, found.binary, found.items, found.base,
         found.candidate, found.clusters, found.subsets, found.union, again, (note, *found.notes),
     )  # fmt: skip
+
+
+def _remedy(error: ComparisonError) -> str:
+    """What to do about it in terms of a policy; `compare` names its own options."""
+    if "--allow-missing" in error.remedy:
+        return "run both with the same --limit, --seed and data, or set missing_items: intersect in the policy"
+    if "--allow-protocol" in error.remedy:
+        return "run both with the same protocol, prompt, media settings and decoding"
+    return error.remedy
 
 
 def flips(data: PairedScores) -> Values:

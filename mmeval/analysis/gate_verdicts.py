@@ -209,14 +209,16 @@ def aim(alpha: float) -> Aim:
     return Aim(alpha=alpha, power=0.8, sides=1)
 
 
-def _design_effect(values: FloatArray, clusters: Sequence[str] | None) -> float:
+def _design_effect(values: FloatArray, clusters: Sequence[str] | None) -> float | None:
+    if clusters is not None and len(set(clusters)) == 1 < len(clusters):
+        return None  # how alike the items of a cluster are is unknown
     effect = None if clusters is None else cluster_design_effect(values, clusters)
     # Clusters that happen to cancel out promise no more power than independent items.
     return max(1.0, effect or 1.0)
 
 
-def _detectable(differences: FloatArray, effect: float, demand: Demand) -> float | None:
-    if differences.size < 2 or not float(np.abs(differences).max()):
+def _detectable(differences: FloatArray, effect: float | None, demand: Demand) -> float | None:
+    if effect is None or differences.size < 2 or not float(np.abs(differences).max()):
         return None
     if bool(np.all(np.isin(differences, (-1.0, 0.0, 1.0)))):
         discordance = float(np.count_nonzero(differences)) / differences.size
@@ -225,7 +227,9 @@ def _detectable(differences: FloatArray, effect: float, demand: Demand) -> float
     return mean_minimum_detectable_effect(differences.size, noise, aim(demand.alpha), effect) if noise.between else None
 
 
-def _needed(differences: FloatArray, effect: float, demand: Demand) -> int | None:
+def _needed(differences: FloatArray, effect: float | None, demand: Demand) -> int | None:
+    if effect is None:
+        return None
     # Even without a discordant pair a score limit needs z^2 (1 - m) / m items.
     least = math.ceil(aim(demand.alpha).level_quantile ** 2 * max(0.0, 1 - demand.tolerance) / demand.tolerance)
     if bool(np.all(np.isin(differences, (-1.0, 0.0, 1.0)))):
@@ -237,9 +241,9 @@ def _needed(differences: FloatArray, effect: float, demand: Demand) -> int | Non
     return _bounded(max(size, least))
 
 
-def _needed_level(data: FloatArray, mean: float, effect: float, demand: Demand) -> int | None:
+def _needed_level(data: FloatArray, mean: float, effect: float | None, demand: Demand) -> int | None:
     distance = mean - demand.value if demand.kind == "floor" else demand.value - mean
-    if distance <= 0 or data.size < 2:
+    if effect is None or distance <= 0 or data.size < 2:
         return None
     variance = float(data.var(ddof=1))
     if is_binary(data):

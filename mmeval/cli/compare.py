@@ -72,6 +72,9 @@ def compare(
         click.echo(writers[form](report), nl=False)
     else:
         _print(report, flips)
+    wholes = [one for one in report.comparisons if one.subset is None]
+    shown = sum(one.significant for one in wholes)
+    click.echo(f"compare: {len(wholes)} comparison{'s' if len(wholes) != 1 else ''}, {shown} significant", err=True)
     return 0
 
 

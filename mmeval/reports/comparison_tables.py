@@ -8,7 +8,8 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from mmeval.analysis.comparison import Comparison, ComparisonReport, Ranking
+from mmeval.analysis.comparison import CONTRACT_NAMES, Comparison, ComparisonReport, Ranking
+from mmeval.reports.format import is_share, items_text
 from mmeval.stats.intervals import Interval
 
 if TYPE_CHECKING:
@@ -26,19 +27,19 @@ NAMES = (
     "p",
     "p adj.",
     "lost/gained",
+    "right/wrong",
     "MDE",
 )
-UNIT_METRICS = ("accuracy", "mra", "iou", "pass@")
 
 
 def cells(one: Comparison) -> list[str]:
     """One row of every table, in the order of `NAMES`."""
-    percent = _is_share(one)
+    percent = is_share(one.metric)
     return [
         f"{one.task}@{one.protocol}" if one.protocol not in ("", "default") else one.task,
         one.condition,
         "=".join(one.subset) if one.subset else "",
-        str(one.n) if one.clusters == one.n else f"{one.n} ({one.clusters} clusters)",
+        items_text(one.n, one.clusters),
         _value(one.base, percent),
         _value(one.candidate, percent),
         _signed(one.delta, percent),
@@ -46,12 +47,9 @@ def cells(one: Comparison) -> list[str]:
         p_text(one.p),
         p_text(one.p_adjusted),
         f"{len(one.lost)}/{len(one.gained)}",
+        "–" if one.table is None else f"{one.table.both_right}/{one.table.both_wrong}",
         "–" if one.mde is None else _value(one.mde, percent),
     ]
-
-
-def _is_share(one: Comparison) -> bool:
-    return one.metric.startswith(UNIT_METRICS)
 
 
 def _value(value: float, percent: bool) -> str:
@@ -75,7 +73,10 @@ def p_text(p: float) -> str:
 
 def footnotes(report: ComparisonReport) -> list[str]:
     """What a reader must know beside the numbers: tests, intervals, corrections, and what was left out."""
-    found = [f"delta: candidate - {report.base}; shares, deltas and MDE in percentage points; lost/gained: items"]
+    found = [
+        f"delta: candidate - {report.base}; shares, deltas and MDE in percentage points; items: lost/gained by the candidate,"
+        " right/wrong on both sides"
+    ]
     tests = sorted(
         {f"{one.test} ({one.interval.method} interval)" if one.interval else one.test for one in report.comparisons}
     )
@@ -131,7 +132,7 @@ def _printable(text: str) -> str:
 def ranking_lines(ranking: Ranking) -> list[str]:
     """A ranking for people: groups, best first."""
     values = dict(zip(ranking.models, ranking.values, strict=True))
-    share = ranking.metric.startswith(UNIT_METRICS)
+    share = is_share(ranking.metric)
     lines = [f"{ranking.task}, {ranking.condition}, {ranking.n} items; groups not told apart (Holm, 0.05):"]
     for place, group in enumerate(ranking.groups, 1):
         lines.append(f"  {place}. " + ", ".join(f"{_printable(name)} {_value(values[name], share)}" for name in group))
@@ -175,23 +176,26 @@ def csv_text(report: ComparisonReport) -> str:
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(
         ["base_model", "candidate_model", "task", "protocol", "condition", "subset", "metric", "n", "clusters", "coverage",
-         "base", "candidate", "delta", "ci_low", "ci_high", "ci_method", "test", "p", "p_adjusted", "adjust", "lost", "gained",
-         "mde", "rescored"]
+         "base", "candidate", "delta", "ci_low", "ci_high", "ci_method", "test", "p", "p_midp", "p_exact", "p_asymptotic",
+         "p_adjusted", "adjust", "lost", "gained", "both_right", "both_wrong", "mde", "rescored", "notes"]
     )  # fmt: skip
     for one in report.comparisons:
-        interval = one.interval
+        interval, table = one.interval, one.table
+        named = {test.method: test.p_value for test in one.others}
         writer.writerow(
             [one.base_name, one.candidate_name, one.task, one.protocol, one.condition,
              "=".join(one.subset) if one.subset else "", one.metric, one.n, one.clusters, one.coverage, one.base,
              one.candidate, one.delta, interval.low if interval else "", interval.high if interval else "",
-             interval.method if interval else "", one.test, one.p, one.p_adjusted, one.adjust, len(one.lost),
-             len(one.gained), "" if one.mde is None else one.mde, one.rescored]
+             interval.method if interval else "", CONTRACT_NAMES.get(one.test, one.test), one.p,
+             *(named.get(f"mcnemar-{kind}", "") for kind in ("mid-p", "exact", "asymptotic")), one.p_adjusted, one.adjust,
+             len(one.lost), len(one.gained), table.both_right if table else "", table.both_wrong if table else "",
+             "" if one.mde is None else one.mde, one.rescored, "; ".join(one.notes)]
         )  # fmt: skip
     return stream.getvalue()
 
 
 def latex(report: ComparisonReport) -> str:
-    """A booktabs table: models as rows, tasks as columns.
+    """Two booktabs tables: models as rows and tasks as columns; then every comparison with the columns of `NAMES`.
 
     Bold: better than every other model by Holm-adjusted tests at 0.05 (over the tests of that task). A dagger: the best
     value, not significantly better than all others.
@@ -206,9 +210,23 @@ def latex(report: ComparisonReport) -> str:
         row = [_latex(model)]
         row += [_latex_cell(report, wholes, model, task, condition) for task, condition in columns]
         lines.append(" & ".join(row) + r" \\")
-    lines += [r"\bottomrule", r"\end{tabular}"]
-    notes = [f"% {note}" for note in footnotes(report)]
-    return "\n".join([*lines, *notes]) + "\n"
+    lines += [r"\bottomrule", r"\end{tabular}", ""]
+    notes = [f"% {_printable(note)}" for note in footnotes(report)]
+    return "\n".join([*lines, *_latex_comparisons(report), *notes]) + "\n"
+
+
+def _latex_comparisons(report: ComparisonReport) -> list[str]:
+    kept = _kept(report.comparisons)
+    named = len(report.candidates) > 1
+    left = "l" * (named + sum(NAMES[i] in ("task", "condition", "subset") for i in kept))
+    columns = left + "r" * (len(kept) + named - len(left))
+    head = [*(["candidate"] if named else []), *(NAMES[i] for i in kept)]
+    lines = [rf"\begin{{tabular}}{{{columns}}}", r"\toprule", " & ".join(head) + r" \\", r"\midrule"]
+    for one in report.comparisons:
+        row = cells(one)
+        shown = [*([one.candidate_name] if named else []), *(row[i] for i in kept)]
+        lines.append(" & ".join(_latex(cell) for cell in shown) + r" \\")
+    return [*lines, r"\bottomrule", r"\end{tabular}"]
 
 
 def _latex_cell(report: ComparisonReport, wholes: Sequence[Comparison], model: str, task: str, condition: str) -> str:
@@ -219,7 +237,7 @@ def _latex_cell(report: ComparisonReport, wholes: Sequence[Comparison], model: s
         values.setdefault(one.candidate_name, one.candidate)
     if model not in values:
         return "--"
-    text = _value(values[model], _is_share(here[0]))
+    text = _value(values[model], is_share(here[0].metric))
     if values[model] < max(values.values()):
         return text
     ranking = next((r for r in report.rankings if (r.task, r.condition) == (task, condition)), None)
@@ -231,7 +249,7 @@ def _latex_cell(report: ComparisonReport, wholes: Sequence[Comparison], model: s
 
 _LATEX = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
-    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
+    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", "–": "--",
 }  # fmt: skip
 
 

@@ -66,6 +66,11 @@ def plural(number: int, noun: str) -> str:
     return f"{count(number)} {noun}" if number == 1 else f"{count(number)} {noun}s"
 
 
+def items_text(n: int, clusters: int) -> str:
+    """Format a number of items with that of their clusters, where some hold several."""
+    return str(n) if n == clusters else f"{n} ({clusters} cluster{'' if clusters == 1 else 's'})"
+
+
 def visible_text(text: str) -> str:
     """Return `text` with control, zero-width and bidirectional characters written as `[U+202E]`."""
     return INVISIBLE.sub(lambda match: f"[U+{ord(match.group()):04X}]", text)

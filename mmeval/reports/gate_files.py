@@ -17,7 +17,7 @@ import orjson
 from mmeval.analysis.gate import SEVERITY, Finding, GateReport, Verdict, is_share
 from mmeval.analysis.gate_json import gate_json
 from mmeval.core.errors import StorageError
-from mmeval.reports.format import visible_text
+from mmeval.reports.format import items_text, visible_text
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -234,7 +234,7 @@ def row(one: Finding) -> list[str]:
     if low_high is not None:
         limits = f"[{_number(low_high.low, share, not level)}, {_number(low_high.high, share, not level)}]"
     estimate = found.candidate if found.delta is None else found.delta
-    n = str(found.n) if found.n == found.clusters else f"{found.n} ({found.clusters} clusters)"
+    n = items_text(found.n, found.clusters)
     p = found.p if one.p_adjusted is None else one.p_adjusted
     shown = "<0.0001" if p < 0.0001 else f"{p:.4f}" if p < 0.001 else f"{p:.3f}"
     return [*cells, _number(estimate, share, not level), limits, _number(bound, share), shown, n]

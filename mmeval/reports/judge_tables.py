@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from mmeval.analysis.judge_agreement import GroupAgreement, JudgeAgreement, Verdict
 from mmeval.analysis.judge_record import Correction, Figure, JudgeCalibration, Quality
 from mmeval.reports.comparison_tables import p_text
-from mmeval.reports.format import visible_text
+from mmeval.reports.format import items_text, visible_text
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -41,7 +41,7 @@ def agreement_tables(found: JudgeAgreement) -> list[Table]:
     table = _table(f"{found.second} against {found.first}, {found.column}", [_TITLES.get(name, name) for name in names])
     for group in found.groups:
         values = {one.name: one for one in group.report.coefficients}
-        cells = [_place(group), _count(group.n, group.clusters)]
+        cells = [_place(group), items_text(group.n, group.clusters)]
         for name in names:
             one = values[name]
             limits = None if one.interval is None else (one.interval.low, one.interval.high)
@@ -80,10 +80,6 @@ def _add(table: Table, cells: Sequence[str]) -> None:
     from rich.text import Text
 
     table.add_row(*(Text(visible_text(cell)) for cell in cells))
-
-
-def _count(n: int, clusters: int) -> str:
-    return str(n) if n == clusters else f"{n} ({clusters} clusters)"
 
 
 def number(value: float | None, limits: tuple[float, float] | None, share: bool, *, signed: bool = False) -> str:
@@ -143,7 +139,7 @@ def calibration_tables(found: JudgeCalibration) -> list[Table]:
     table.add_column("")
     for group in groups:
         table.add_column(Text(visible_text(_group(group))), justify="right")
-    _add(table, ["n", *(_count(group.n, group.clusters) for group in groups)])
+    _add(table, ["n", *(items_text(group.n, group.clusters) for group in groups)])
     if found.scale == "binary":
         for name, title in (
             ("both_right", "both right"),

@@ -73,6 +73,13 @@ class TestNumbers:
         assert clustered["p"] > independent["p"]
         assert clustered["mde"] > independent["mde"]
 
+    def test_one_cluster_promises_no_power(self, make_run: Callable[..., str]) -> None:
+        base, candidate = ([{**row, "cluster": "one"} for row in rows] for rows in pair_of(6, 3, 4, 7))
+        runs = make_run("a", base), make_run("b", candidate)
+        found = only(*runs)
+        assert (found["p"], found["ci"], found["mde"]) == (1.0, None, None)
+        assert only(*runs, independent=True)["mde"] > 0
+
     def test_repeats_are_averaged_and_give_no_table(self, make_run: Callable[..., str]) -> None:
         def rows(*shares: float) -> list[dict[str, Any]]:
             return [
@@ -230,10 +237,17 @@ class TestForms:
         (row,) = csv.DictReader(io.StringIO(tables.csv_text(report)))
         assert (float(row["delta"]), float(row["p"])) == (data["delta"], data["p"])
         assert [float(row["ci_low"]), float(row["ci_high"])] == data["ci"]
+        for key in ("p_midp", "p_exact", "p_asymptotic", "p_adjusted", "mde"):
+            assert float(row[key]) == data[key]
+        assert row["test"] == data["test"] == "mcnemar-midp"
+        assert [int(row[key]) for key in ("both_right", "lost", "gained", "both_wrong")] == [40, 5, 30, 25]
         written = tables.markdown(report)
         for cell in tables.cells(report.comparisons[0])[3:]:
             assert f" {cell} |".replace("<", "\\<") in written
         assert r"base\_model" in written
+        second = tables.latex(report).split(r"\begin{tabular}")[2]
+        for cell in tables.cells(report.comparisons[0])[3:]:
+            assert f" {cell} ".replace("<", r"\textless{}") in second
 
     def test_latex_marks_what_is_shown_and_nothing_else(
         self, runs: tuple[str, str], make_run: Callable[..., str]
@@ -254,3 +268,4 @@ class TestForms:
         shown = CliRunner().invoke(cli, ["compare", *runs, "--flips"])
         assert "lost 5: q40, q41" in shown.stdout
         assert "+25.0" in shown.stdout
+        assert shown.stderr == "compare: 1 comparison, 1 significant\n"

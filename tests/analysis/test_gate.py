@@ -244,6 +244,7 @@ def test_missing_items_are_invalid_unless_intersected(tmp_path: Path) -> None:
     report = gate(pair, NI)
     assert (only(report).verdict, report.exit_code) == ("INVALID", 5)
     assert "items differ" in only(report).message
+    assert only(report).message.endswith("or set missing_items: intersect in the policy")
     shared = only(gate(pair, NI, missing_items="intersect"))
     assert shared.verdict == "PASS"
     assert shared.evidence is not None
