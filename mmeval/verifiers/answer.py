@@ -241,15 +241,39 @@ def body_end(text: str) -> int:
     return end
 
 
+def own_turn(text: str) -> int:
+    """Return where masked text ends without the further questions that a base model asks itself.
+
+    A line that opens a new turn ("Question:", "Human:") ends the answer where what stands before it names one, or
+    is short; at the start of the text it only repeats the question.
+    """
+    for found in _TURN.finditer(text):
+        head = text[: found.start()]
+        if head.strip():
+            named = any(True for _ in answer_phrases(head)) or len(head.split()) <= 12
+            return found.start() if named else len(text)
+    return len(text)
+
+
 def negated(text: str, position: int) -> bool:
     """Whether what stands at `position` of masked text is directly negated ("not B")."""
     return NEGATION.search(text, max(0, position - 48), position) is not None
 
 
-_CONDITION = re.compile(r"[\s\W]*(?:if|when|suppose|assuming|provided|unless)\b", re.IGNORECASE)
+_TURN = re.compile(
+    r"^[ \t>#]*(?:question|q|hint|human|user|instruction|problem|assistant)\s*[0-9]{0,2}\s*:", re.I | re.M
+)
+_CONDITION = re.compile(
+    r"[\s\W]*(?:for\s+(?:example|instance)|if(?!\s+(?:we|i)\s+(?:must|had\s+to|have\s+to)\b)|when|suppose|assuming|provided"
+    r"|unless)\b",
+    re.IGNORECASE,
+)
 _DECLINES = re.compile(
     r"\b(?:impossible\s+to|cannot\s+be\s+(?:determined|answered|provided|found|calculated)|not\s+possible\s+to"
     r"|(?:not|n't)\s+(?:have|provide|give|contain)\s+(?:enough|sufficient|specific|any)|insufficient\s+(?:information|data)"
+    r"|(?:not|n't)\s+(?:provide|give|contain|include)\s+(?:the\s+)?(?:information|details|data)"
+    r"|need(?:s|ed)?\s+(?:more|additional|further)\s+(?:information|details|data|context)"
+    r"|there\s+is\s+no\s+(?:specific\s+|additional\s+)?information|without\s+(?:more|additional|further)\s+information"
     r"|(?:is|are|was|were)\s+not\s+(?:provided|given|available|visible)|please\s+provide)\b",
     re.IGNORECASE,
 )

@@ -18,9 +18,11 @@ from mmeval.verifiers.answer import (
     lines,
     mask,
     merged_options,
+    own_turn,
     sentence_end,
 )
 from mmeval.verifiers.numerals import Number, Numeral, find_numerals, find_word_numbers, read_number
+from mmeval.verifiers.statements import ITEM, all_values, last_equals, one_value, prose, stated_number
 
 # linspace(0.5, 0.95, 10) in floating point: the published code's thresholds to the last bit.
 MRA_THRESHOLDS = (*(0.5 + index * ((0.95 - 0.5) / 9) for index in range(9)), 0.95)
@@ -30,16 +32,9 @@ _ALONE_BEFORE = re.compile(r"[^0-9]{0,60}[:=≈]\s*|\W*")
 _ALONE_AFTER = re.compile(r"\W*(?:[^\W0-9]+\W+){0,2}(?:[^\W0-9]+\W*)?")
 _REACH = 400
 """Characters behind an answer phrase in which its number must stand."""
-_CONCLUSION = re.compile(
-    r"\W*(?:(?:therefore|thus|hence|so|in\s+total|in\s+conclusion|overall|finally)\b|∴|因此|所以|故)", re.IGNORECASE
-)
+_CALCULATION = re.compile(r"[0-9][^\n=≈]{0,80}[=≈]")
+_BULLET = re.compile(r"^[ \t]*[-*•+][ \t]+\S", re.MULTILINE)
 _BOLD = re.compile(r"\*\*([^*\n]{1,60})\*\*")
-_BOUND = re.compile(
-    r"\b(?:than|above|below|over|under|least|most|exceed(?:s|ing)?|up\s+to|until|since)\s+(?:the\s+)?$",
-    re.IGNORECASE,
-)
-_ITEM = re.compile(r"^[ \t]*[0-9]{1,2}[.)](?=[ \t]+\S)", re.MULTILINE)
-_SENTENCE_START = re.compile(r"[.!?]\s+(?=\S)")
 
 
 class NumberVerifier:
@@ -50,7 +45,7 @@ class NumberVerifier:
     """
 
     name = "number"
-    version = "1"
+    version = "2"
 
     def __init__(self, options: Mapping[str, Any] | None = None) -> None:
         self._options = dict(options or {})
@@ -83,11 +78,11 @@ class NumberVerifier:
 def find_number(section: Section, label: re.Pattern[str] | None = None) -> Numeral | str:
     """Return the number that a section states, or the reason why there is none.
 
-    In this order: behind the last "the answer is …"; alone on the first or last line; in a concluding last
-    sentence; in bold type; the only value in the whole section. `label` matches further phrases ("rating:").
+    In this order: behind the last "the answer is …"; alone on the first or last line; in bold type; what its
+    sentences state; the only value in the whole section. `label` matches further phrases ("rating:").
     """
     text = mask(section.text)
-    text = text[: body_end(text)]
+    text = text[: body_end(text[: own_turn(text)])]
     positions = {end for _, end in answer_phrases(text)}
     if label is not None:
         positions |= {found.end() for found in label.finditer(text)}
@@ -96,18 +91,19 @@ def find_number(section: Section, label: re.Pattern[str] | None = None) -> Numer
         return behind
     if section.marked:
         return _stated(text, 0, len(text)) or "not found"
-    alone = _alone_on_line(text)
+    running = prose(section.text, text)
+    alone = _alone_on_line(running)
     if alone is not None:
         return alone
     if declines(section.text):
         return "refusal"
-    concluded = _concluded(text) or _emphasised(section.text, text)
+    concluded = _emphasised(section.text, text) or stated_number(running)
     if concluded is not None:
         return concluded
-    values = _all_values(text)
+    values = all_values(running)
     if not values:
         return "not found"
-    return values[0] if _one_value(values) else "ambiguous"
+    return values[0] if one_value(values) else "ambiguous"
 
 
 def _numerals(text: str, start: int, end: int) -> list[Numeral]:
@@ -115,21 +111,15 @@ def _numerals(text: str, start: int, end: int) -> list[Numeral]:
     return [Numeral(item.value, item.start + start, item.end + start) for item in found]
 
 
-def _one_value(found: list[Numeral]) -> bool:
-    return len({item.value for item in found}) == 1
-
-
 def _stated(text: str, start: int, end: int) -> Numeral | str | None:
     """Return the number of a segment that must hold the answer: the right-hand side, the only one, the first."""
-    equals = max(text.rfind(sign, start, end) for sign in "=≈")
-    if equals >= 0:
-        right = _numerals(text, equals + 1, end)
-        if right:
-            start = equals + 1
+    equals = last_equals(text, start, end)
+    if equals >= 0 and _numerals(text, equals, end):
+        start = equals
     found = _numerals(text, start, end)
     if not found:
         return None
-    if _one_value(found):
+    if one_value(found):
         return found[0]
     between = text[found[0].end : found[1].start]
     return "ambiguous" if _LISTING.search(between) else _first(text, start, found)
@@ -144,11 +134,12 @@ def _first(text: str, start: int, found: list[Numeral]) -> Numeral | str:
 def _behind_phrases(text: str, positions: list[int]) -> Numeral | str | None:
     result: Numeral | str | None = None
     sentence = -1
+    markers = [item.end() for item in ITEM.finditer(text)]
     for position in positions:
         end = sentence_end(text, position)
         stated = _stated(text, position, min(end, position + _REACH))
-        if stated is None:
-            continue
+        if stated is None or (isinstance(stated, Numeral) and stated.value == 1 and stated.end + 1 in markers):
+            continue  # "Here is the answer:", and a list opens
         if (
             end == sentence
             and isinstance(result, Numeral)
@@ -166,7 +157,12 @@ def _alone_on_line(text: str) -> Numeral | str | None:
     found = lines(text)
     if len(found) < 2:
         return None
-    alone = [item for line in (found[0], found[-1]) if (item := _alone(text, *line)) is not None]
+    first, last = _alone(text, *found[0]), _alone(text, *found[-1])
+    if first is not None and _CALCULATION.search(text, *found[0]):
+        first = None  # a first step, not the answer
+    if last is not None and _BULLET.match(text, found[-1][0]) and len(_BULLET.findall(text)) > 1:
+        last = None
+    alone = [item for item in (first, last) if item is not None]
     if len(alone) == 2 and alone[0].value != alone[1].value:
         return "ambiguous" if len(find_numerals(text)) == 2 else alone[1]
     return alone[0] if alone else None
@@ -174,15 +170,14 @@ def _alone_on_line(text: str) -> Numeral | str | None:
 
 def _alone(text: str, start: int, end: int) -> Numeral | None:
     """Return the number of a line that holds, apart from a label and a unit, nothing else."""
-    if _ITEM.match(text, start) and len(_ITEM.findall(text)) > 1:
+    if ITEM.match(text, start) and len(ITEM.findall(text)) > 1:
         return None
-    equals = max(text.rfind(sign, start, end) for sign in "=≈")
-    found = _numerals(text, max(start, equals + 1), end)
+    behind = max(start, last_equals(text, start, end))
+    found = _numerals(text, behind, end)
     if len(found) != 1:
         return None
     item = found[0]
-    before = text[max(start, equals + 1) : item.start]
-    if _ALONE_BEFORE.fullmatch(before) is None or _ALONE_AFTER.fullmatch(text, item.end, end) is None:
+    if _ALONE_BEFORE.fullmatch(text, behind, item.start) is None or _ALONE_AFTER.fullmatch(text, item.end, end) is None:
         return None
     return item
 
@@ -194,34 +189,7 @@ def _emphasised(raw: str, text: str) -> Numeral | None:
         inside = _numerals(text, *bold.span(1))
         if len(inside) == 1:
             found += inside
-    return found[0] if found and _one_value(found) else None
-
-
-def _all_values(text: str, start: int = 0) -> list[Numeral]:
-    """Return all numbers from `start` on, digits and words; markers of a numbered list are none.
-
-    Bounds ("less than 5", "at least one") are left out where another number remains.
-    """
-    items = {item.end() for item in _ITEM.finditer(text)}
-    numerals = [item for item in find_numerals(text) if item.start >= start] + [
-        item for item in find_word_numbers(text) if item.start >= start
-    ]
-    if len(items) > 1:
-        numerals = [item for item in numerals if not {item.end, item.end + 1} & items]
-    free = [item for item in numerals if not _BOUND.search(text, max(0, item.start - 24), item.start)]
-    return sorted(free or numerals, key=lambda item: item.start)
-
-
-def _concluded(text: str) -> Numeral | None:
-    start, end = lines(text)[-1] if text.strip() else (0, 0)
-    sentence = start
-    for stop in _SENTENCE_START.finditer(text, start, end):
-        sentence = stop.end()
-    right = max(text.rfind(sign, sentence, end) for sign in "=≈")
-    if right < 0 and _CONCLUSION.match(text, sentence) is None:
-        return None
-    found = [item for item in _all_values(text, max(sentence, right + 1)) if item.end <= end]
-    return found[0] if found and _one_value(found) else None
+    return found[0] if found and one_value(found) else None
 
 
 def read_target(target: Any) -> float:

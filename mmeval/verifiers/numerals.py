@@ -45,11 +45,11 @@ _DIVISOR = re.compile(r"[ \t]*/[ \t]*([0-9]+(?:\.[0-9]+)?)(?![0-9/])")
 _MIXED = re.compile(r"[ \t]+([0-9]+)/([0-9]+)(?![0-9/.])")
 _MAGNITUDE = re.compile(r"[ \t]+(thousand|million|billion|trillion)\b", re.IGNORECASE)
 _NOT_A_NUMBER = re.compile(
-    r"\s*/\s*0+(?![0-9.])|(?:st|nd|rd|th|D)\b|\.[0-9]|[A-Za-z_]+[0-9]|\s*/[0-9]+/[0-9]|\^\{?[A-Za-z]"
+    r"\s*/\s*0+(?![0-9.])|(?:st|nd|rd|th|D|(?<=[12][0-9]{2}0)s)\b|\.[0-9]|[A-Za-z_]+[0-9]|\s*/[0-9]+/[0-9]|\^\{?[A-Za-z]"
 )
-"""Behind digits: ordinals, "3D", version numbers, identifiers, dates, powers with letters."""
-_INSIDE = re.compile(r"[A-Za-z_\\]$|[\^_]\s*\{?\s*[+\-−]?$|[A-Za-z0-9]\.$")
-"""Before digits: the rest of a word, an exponent or a subscript, the dot of an abbreviation or version."""
+"""Behind digits: ordinals, "3D", decades, version numbers, identifiers, dates, powers with letters."""
+_INSIDE = re.compile(r"[A-Za-z_\\]$|[\^_]\s*\{?\s*[+\-−]?$|[A-Za-z0-9]\.$|[A-Za-z]/$|(?<![A-Za-z0-9])[A-Z]{1,3}-$")
+"""Before digits: the rest of a word, an exponent or a subscript, the dot of an abbreviation or version, "R/", "A-"."""
 _NEXT = re.compile(r"[0-9./]*[0-9]|.", re.DOTALL)
 _SIGN = re.compile(
     r"(?:^|(?<=[^0-9A-Za-z)\]}%°])|(?<=\n))[\-−–+]$|(?:^|[=(:≈\[,])\s*[\-−–]\s+$|\bnegative\s+$|(?:[=:]|\bis|^)\s*minus\s+$"
@@ -236,7 +236,7 @@ _WORD_NUMBER = re.compile(
     re.IGNORECASE,
 )
 _PRONOUN_BEFORE = re.compile(
-    r"\b(?:no|any|each|every|this|that|the|which|another|only|some|right|left|correct)[\s-]+$", re.IGNORECASE
+    r"\b(?:no|any|each|every|this|that|the|which|another|the\s+only|some|right|left|correct)[\s-]+$", re.IGNORECASE
 )
 _CLAUSE_END = re.compile(r"\s*(?:[.,;:!?]|$)")
 _WORD_BEFORE = re.compile(
