@@ -92,6 +92,35 @@ def clopper_pearson(successes: int, n: int, level: float = 0.95) -> Interval | N
     return Interval(low, high, level, "clopper-pearson")
 
 
+def beta_interval(successes: float, n: int, level: float = 0.95, prior: float = 1.0) -> Interval:
+    """Return the central credible interval of a proportion under a Beta(prior, prior) prior.
+
+    The posterior is Beta(prior + successes, prior + n - successes): prior 1 is uniform, 0.5 Jeffreys's. Without a success
+    the lower limit is 0 and with nothing else the upper one is 1 (Brown, Cai and DasGupta 2001). Unlike the other
+    intervals it exists without data, where it says what the prior does.
+
+    Args:
+        successes: in [0, n]; a fraction is allowed (an effective count).
+        n: number of independent trials.
+        level: probability of the interval in (0, 1).
+        prior: weight of the prior on either side, positive and finite.
+
+    Raises:
+        ValueError: when a number is out of range.
+    """
+    from scipy.special import betaincinv
+
+    _check(successes, n, level)
+    if not 0 < prior < math.inf:
+        raise ValueError(f"the prior must be positive and finite, got {prior}")
+    tail = (1 - level) / 2
+    shape = prior + successes, prior + n - successes
+    low = 0.0 if successes == 0 < n else float(betaincinv(*shape, tail))
+    high = 1.0 if successes == n > 0 else float(betaincinv(*shape, 1 - tail))
+    name = {1.0: "beta-uniform", 0.5: "beta-jeffreys"}.get(prior, f"beta-{prior:g}")
+    return Interval(low, high, level, name)
+
+
 def cluster_mean(values: npt.ArrayLike, clusters: Labels, level: float = 0.95) -> MeanEstimate:
     """Return a mean whose standard error allows for dependence inside clusters.
 

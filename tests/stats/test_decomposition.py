@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mmeval.stats.decomposition import (
@@ -38,6 +38,7 @@ def _rows(p: int, r: int, q: int, luck: int) -> tuple[list[int], list[int]]:
     return [1] * (p + r) + [0] * (q + luck), [1] * p + [0] * r + [1] * q + [0] * luck
 
 
+@settings(deadline=None)
 @given(rows=VERDICTS)
 def test_terms_add_up_whatever_is_missing(rows: list[tuple[int, int, int, int]]) -> None:
     base, candidate = _sides(rows)

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from statsmodels.stats.proportion import proportion_confint
 
-from mmeval.stats.intervals import Interval, clopper_pearson, cluster_mean, mean_interval, wilson
+from mmeval.stats.intervals import Interval, beta_interval, clopper_pearson, cluster_mean, mean_interval, wilson
 
 TOY = [1, 1, 0, 1, 0, 0, 0, 0, 1, 1, 1, 1]
 TOY_CLUSTERS = [0, 0, 0, 1, 1, 2, 2, 2, 3, 3, 3, 3]
@@ -37,6 +38,27 @@ def test_wilson_published(successes: int, n: int, expected: tuple[float, float])
 )
 def test_clopper_pearson_published(successes: int, n: int, expected: tuple[float, float]) -> None:
     assert bounds(clopper_pearson(successes, n)) == pytest.approx(expected, abs=6e-5)
+
+
+def test_beta_intervals() -> None:
+    # Closed forms of Beta(1, n + 1) and of the uniform prior itself.
+    assert bounds(beta_interval(0, 10)) == pytest.approx((0.0, 1 - 0.025 ** (1 / 11)))
+    assert bounds(beta_interval(10, 10)) == pytest.approx((0.025 ** (1 / 11), 1.0))
+    assert bounds(beta_interval(0, 0)) == pytest.approx((0.025, 0.975))
+    assert (beta_interval(3, 7).method, beta_interval(3, 7, prior=0.5).method) == ("beta-uniform", "beta-jeffreys")
+    for prior in (0.0, -1.0, math.inf, math.nan):
+        with pytest.raises(ValueError, match="prior"):
+            beta_interval(1, 2, prior=prior)
+
+
+@given(n=st.integers(1, 300), share=st.floats(0, 1), level=st.floats(0.5, 0.999))
+def test_jeffreys_interval_is_that_of_statsmodels_and_mirrors(n: int, share: float, level: float) -> None:
+    successes = round(share * n)
+    low, high = bounds(beta_interval(successes, n, level, prior=0.5))
+    assert 0 <= low <= successes / n <= high <= 1
+    if 0 < successes < n:
+        assert (low, high) == pytest.approx(proportion_confint(successes, n, 1 - level, "jeffreys"), abs=1e-9)
+    assert bounds(beta_interval(n - successes, n, level, prior=0.5)) == pytest.approx((1 - high, 1 - low), abs=1e-9)
 
 
 def test_cluster_mean_matches_statsmodels_cr1() -> None:
