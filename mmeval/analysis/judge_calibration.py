@@ -12,6 +12,7 @@ import numpy as np
 from mmeval.analysis.judge_correction import corrections
 from mmeval.analysis.judge_labels import Judged, judged_in_file, judged_in_run, label_source, read_labels
 from mmeval.analysis.judge_record import (
+    CardSource,
     CorrectionMethod,
     Counts,
     Figure,
@@ -30,6 +31,7 @@ from mmeval.stats.intervals import FloatArray
 from mmeval.stats.repeats import share
 from mmeval.stats.resampling import BootstrapPlan
 from mmeval.stats.scores import is_binary
+from mmeval.verifiers.judge_card import known_judges, load_judge
 
 ASSUMPTIONS: dict[CorrectionMethod, str] = {
     "ppi": "ppi: holds where the labelled answers are a random sample of the model's answers to the task",
@@ -70,6 +72,7 @@ def calibrate_judge(name: str, labels_file: Path, run: Run | None, options: Cali
     """
     if not name.strip():
         raise UsageError("the judge needs a name", remedy="e.g. `mmeval judge calibrate my-judge --labels FILE`")
+    card = _card(name)
     labels = read_labels(labels_file)
     place, source = None, None
     if run is None:
@@ -102,9 +105,12 @@ def calibrate_judge(name: str, labels_file: Path, run: Run | None, options: Cali
     if not binary and (is_binary(human) or is_binary(said)):
         coarse, fine = ("human labels", "the judge") if is_binary(human) else ("the judge", "human labels")
         notes.append(f"{coarse}: 0 and 1 alone, {fine}: grades between; compared as grades")
+    if card is None:
+        notes.append(f"no judge card is named {name}: the calibration does not say which prompt it is about")
     plan = options.plan
     return JudgeCalibration(
         judge=name,
+        card=card,
         scale="binary" if binary else "graded",
         column=place,
         level=plan.level,
@@ -117,6 +123,13 @@ def calibrate_judge(name: str, labels_file: Path, run: Run | None, options: Cali
         corrections=corrections(judged, options.correction, plan) if options.correction else [],
         notes=notes,
     )
+
+
+def _card(name: str) -> CardSource | None:
+    if name not in known_judges():
+        return None
+    card = load_judge(name)
+    return CardSource(version=card.version, digest=card.digest)
 
 
 def _columns(rows: Sequence[Judged]) -> tuple[FloatArray, FloatArray]:

@@ -83,6 +83,14 @@ class Correction(_Record):
     """Weight that PPI++ gives the judge: 0 ignores it."""
 
 
+class CardSource(_Record):
+    """The judge card that the calibration is about."""
+
+    version: str
+    digest: str
+    """Of everything in the card that can change a verdict: a card with another one is another judge."""
+
+
 class LabelSource(_Record):
     """The label file."""
 
@@ -111,6 +119,8 @@ class JudgeCalibration(_Record):
     schema_version: Literal[1] = 1
     kind: Literal["judge-calibration"] = "judge-calibration"
     judge: str
+    card: CardSource | None = None
+    """None where no judge card has this name (a rule, a person, a judge from elsewhere)."""
     scale: Literal["binary", "graded"]
     column: Column | None
     """Column of the run that held the verdicts; None where the label file has them."""

@@ -299,6 +299,15 @@ def load_judge(name: str, extra_paths: Iterable[Path] = ()) -> JudgeCard:
     return read_judge(files[name])
 
 
+def known_judges(extra_paths: Iterable[Path] = ()) -> frozenset[str]:
+    """Return the names of all judge cards, valid or not.
+
+    Raises:
+        UsageError: as `judge_folders`.
+    """
+    return frozenset(_files(extra_paths))
+
+
 def list_judges(extra_paths: Iterable[Path] = ()) -> list[JudgeCard]:
     """Return all judge cards, sorted by name.
 

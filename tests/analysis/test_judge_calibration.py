@@ -19,6 +19,7 @@ from mmeval.runs.folder import open_run
 from mmeval.stats.debiasing import JudgedSample, ppi_mean
 from mmeval.stats.intervals import wilson
 from mmeval.stats.resampling import BootstrapPlan
+from mmeval.verifiers.judge_card import load_judge
 
 QUICK = BootstrapPlan(resamples=200)
 
@@ -255,6 +256,20 @@ def test_calibration_file_is_read_back_and_follows_its_schema(make_run: Callable
             load_judge_calibration(path)
     with pytest.raises(DataError, match="cannot read"):
         load_judge_calibration(tmp_path / "none.json")
+
+
+def test_a_calibration_says_which_judge_card_it_is_about(make_run: Callable[..., str], tmp_path: Path) -> None:
+    run = open_run(make_run("m", judged([1, 0] * 10)))
+    labels = csv_file(tmp_path / "l.csv", *(f"q{n},{n % 2}" for n in range(20)))
+    found = calibrate_judge("equivalence", labels, run, CalibrationOptions(plan=QUICK))
+    card = load_judge("equivalence")
+    assert found.card is not None
+    assert (found.card.version, found.card.digest, found.notes) == (card.version, card.digest, [])
+    other = calibrate_judge("my-own", labels, run, CalibrationOptions(plan=QUICK))
+    assert other.card is None
+    assert "no judge card is named my-own" in other.notes[0]
+    with pytest.raises(UsageError, match="needs a name"):
+        calibrate_judge(" ", labels, run, CalibrationOptions())
 
 
 @pytest.mark.parametrize(
