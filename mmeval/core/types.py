@@ -17,10 +17,28 @@ OUTCOMES: tuple[Outcome, ...] = ("scored", "no_answer", "unsupported", "unscored
 
 
 @dataclass(frozen=True, slots=True)
-class Media:
-    """An image, or a video as its frames, whose bytes are read only when they are needed.
+class FrameSampling:
+    """Which frames of a video a protocol shows."""
 
-    Exactly one of `data`, `path`, `loader` is set for an image; a video has `frames` instead.
+    method: Literal["uniform", "fps", "all"] = "uniform"
+    frames: int = 8
+    """Frames for `uniform`; the most for `fps` and `all`."""
+    fps: float = 1.0
+    """Frames per second, for `fps`."""
+    max_side: int | None = None
+    """Longest side in pixels; larger frames are scaled down (bicubic)."""
+
+    @property
+    def key(self) -> list[Any]:
+        """As JSON, for hashes."""
+        return [self.method, self.frames, self.fps if self.method == "fps" else None, self.max_side]
+
+
+@dataclass(frozen=True, slots=True)
+class Media:
+    """An image or a video, whose bytes are read only when they are needed.
+
+    Exactly one of `data`, `path`, `loader` is set for an image. A video has its `frames`, or `data` or `path` of a file and `sampling`.
     """
 
     kind: MediaKind = "image"
@@ -34,6 +52,8 @@ class Media:
     """Frames in playing order, for a video."""
     frame_indices: tuple[int, ...] = ()
     """Indices of the frames in the source video."""
+    sampling: FrameSampling | None = None
+    """Which frames of a video file are decoded."""
 
     def read(self) -> bytes:
         """Return the encoded bytes of an image as they are stored.
@@ -115,6 +135,8 @@ class PreparedMedia:
     kind: MediaKind
     images: tuple[PreparedImage, ...]
     """One image, or all frames."""
+    frame_indices: tuple[int, ...] = ()
+    """Index of each frame in the source video; empty for an image."""
 
     @property
     def sha256(self) -> str:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import io
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from mmeval.core.errors import MediaError
 from mmeval.core.hashing import sha256_bytes
 from mmeval.core.types import Media, PreparedImage, PreparedMedia
+from mmeval.pipeline.video import decode_video
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -178,24 +180,39 @@ def prepare(
     remember: Callable[[str, ImageFacts], None],
     ablation: Callable[[Image], Image] | None = None,
     grid: Grid | None = None,
+    frame_store: Path | None = None,
 ) -> PreparedMedia:
     """Read, validate and prepare one media (an image, or all frames of a video).
+
+    Args:
+        media: what to prepare.
+        known: looks up earlier verdicts on the same bytes.
+        remember: keeps a new one.
+        ablation, grid: see `prepare_image`.
+        frame_store: folder in which decoded frames of videos are kept.
 
     Raises:
         MediaError: naming what cannot be read.
     """
-    if media.kind == "video" and not media.frames:
-        raise MediaError(f"{media.label}: the video has no frames")
-    images = []
-    for part in media.frames if media.kind == "video" else (media,):
-        data = part.read()
+
+    def one(data: bytes, name: str, source: str | None) -> PreparedImage:
         sha = sha256_bytes(data)
         facts = known(sha)
-        image, found = prepare_image(data, part.label, facts=facts, source_sha256=sha, ablation=ablation, grid=grid)
+        image, found = prepare_image(data, name, facts=facts, source_sha256=sha, ablation=ablation, grid=grid)
         if facts is None:
             remember(sha, found)
-        images.append(image)
-    return PreparedMedia(media.kind, tuple(images))
+        return image if source is None else replace(image, source_sha256=source)
+
+    if media.kind != "video":
+        return PreparedMedia("image", (one(media.read(), media.label, None),))
+    if media.frames:
+        images = tuple(one(frame.read(), frame.label, None) for frame in media.frames)
+        return PreparedMedia("video", images, media.frame_indices or tuple(range(len(images))))
+    if media.path is None and media.data is None:
+        raise MediaError(f"{media.label}: the video has no frames")
+    decoded = decode_video(media, frame_store)
+    images = tuple(one(frame.data, f"{media.label}, frame {frame.index}", frame.source_sha256) for frame in decoded)
+    return PreparedMedia("video", images, tuple(frame.index for frame in decoded))
 
 
 def _open(data: bytes, name: str) -> Image:

@@ -67,7 +67,7 @@ def lightened(unit: Unit) -> Unit:
     if not unit.media:
         return unit
     media = tuple(
-        PreparedMedia(entry.kind, tuple(replace(image, data=b"") for image in entry.images)) for entry in unit.media
+        replace(entry, images=tuple(replace(image, data=b"") for image in entry.images)) for entry in unit.media
     )
     return replace(unit, media=media, request=None)
 
@@ -87,6 +87,8 @@ class Stage:
     """Run id when the model's answers must not leave this run."""
     media_dir: Path | None
     """Where media as sent are stored, or None."""
+    frame_store: Path | None = None
+    """Where decoded frames of videos are kept."""
 
 
 def style_of(info: EngineInfo) -> AskStyle:
@@ -133,10 +135,11 @@ def prepare_units(stage: Stage, ticket: Ticket) -> list[Unit]:
     try:
         remember = stage.cache.remember_image
         facts = stage.cache.image_facts
-        source = tuple(prepare(media, facts, remember) for media in original.media)
+        frames = stage.frame_store
+        source = tuple(prepare(media, facts, remember, frame_store=frames) for media in original.media)
         grid = _grid(stage.info, task)
         if changed.media and (ablation is not None or grid is not None):
-            sent = tuple(prepare(media, facts, remember, ablation, grid) for media in changed.media)
+            sent = tuple(prepare(media, facts, remember, ablation, grid, frames) for media in changed.media)
         else:
             sent = source if changed.media else ()
     except MediaError as error:
@@ -259,9 +262,10 @@ def media_json(media: tuple[PreparedMedia, ...]) -> list[dict[str, Any]]:
             "height": image.height,
             "kind": "frame" if entry.kind == "video" else "image",
             "format": image.format,
+            "frame": entry.frame_indices[place] if entry.frame_indices else None,
         }
         for entry in media
-        for image in entry.images
+        for place, image in enumerate(entry.images)
     ]
 
 

@@ -367,6 +367,7 @@ class _Running:
             cache=self.cache,
             scope=None if info.shared_identity else self.run_id,
             media_dir=self.folder / "media" if config.media else None,
+            frame_store=self.cache.path.with_name("frames"),
         )
         effort = Effort(concurrency=config.concurrency, attempts=config.attempts, outage_s=config.outage_s)
         run = ModelRun(

@@ -53,7 +53,7 @@ def results_schema() -> pa.Schema:
 
 
 def media_type() -> pa.StructType:
-    """One media as sent: hash of the encoded bytes, size in pixels, kind (`image` or `frame`), format."""
+    """One media as sent: hash of the encoded bytes, size in pixels, kind (`image` or `frame`), format, index of a frame in its video."""
     import pyarrow as pa
 
     return pa.struct(
@@ -63,6 +63,7 @@ def media_type() -> pa.StructType:
             ("height", pa.int32()),
             ("kind", pa.string()),
             ("format", pa.string()),
+            ("frame", pa.int32()),
         ]
     )
 

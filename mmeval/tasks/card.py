@@ -79,12 +79,26 @@ class Fields(_Section):
     id: str | None = None
     question: str = "question"
     images: list[str] = Field(default_factory=list)
+    videos: list[str] = Field(default_factory=list)
+    """Paths of video files or of folders of frames, bytes, or lists of frames; see the section `video`."""
     choices: str | list[str] | None = None
     """The column that holds the options, or a column for each option in turn (A, B, C …)."""
     answer: str | None = "answer"
     cluster: str | None = None
     answer_type: str | None = None
     """For `kind: mixed`: choice, number, text or yes-no, per row."""
+
+
+class Video(_Section):
+    """Which frames of a video are shown. Sound never is."""
+
+    method: Literal["uniform", "fps", "all"] = "uniform"
+    """`uniform`: evenly spaced from first to last; `fps`: so many per second, thinned beyond `frames`; `all`: thinned alike."""
+    frames: int = Field(default=8, ge=1, le=4096)
+    """Frames for `uniform`; the most for `fps` and `all`."""
+    fps: float = Field(default=1.0, gt=0, le=240)
+    max_side: int | None = Field(default=None, ge=16)
+    """Longest side in pixels; larger frames are scaled down."""
 
 
 class Prompt(_Section):
@@ -179,6 +193,7 @@ class Card(_Section):
     needs: list[Literal["judge", "video", "local data"]] = Field(default_factory=list)
     dataset: Dataset
     fields: Fields = Field(default_factory=Fields)
+    video: Video = Field(default_factory=Video)
     prompt: Prompt = Field(default_factory=Prompt)
     answer: Answer
     judges: list[JudgeStep] = Field(default_factory=list)

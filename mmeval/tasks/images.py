@@ -19,7 +19,8 @@ from mmeval.tasks.stored import StoredText
 
 _BASE64_STARTS = ("iVBORw0KGgo", "/9j/", "UklGR", "R0lGOD")
 """How a PNG, JPEG, WebP or GIF begins in base64, so that a very small picture is not taken for a path."""
-_FILE_NAME = re.compile(r"\.(?:png|jpe?g|webp|gif|bmp|tiff?|ppm)\s*$", re.IGNORECASE)
+FILE_NAME = re.compile(r"\.(?:png|jpe?g|webp|gif|bmp|tiff?|ppm)\s*$", re.IGNORECASE)
+"""How the name of an image file ends."""
 _URL_SAFE = bytes.maketrans(b"-_", b"+/")
 LONGEST_REFERENCE = 64
 """Characters of a cell of an LMUData file up to which it names the row that owns the image; no image is so small."""
@@ -97,7 +98,7 @@ def _parsed(text: str, name: str) -> list[Any]:
 
 
 def _refers(text: str) -> bool:
-    return not (_FILE_NAME.search(text) or text.startswith(_BASE64_STARTS) or text[:5].lower() == "data:")
+    return not (FILE_NAME.search(text) or text.startswith(_BASE64_STARTS) or text[:5].lower() == "data:")
 
 
 def _owned(index: str, row: Row, owner: Callable[[str], Any], name: str) -> Any:
@@ -133,7 +134,7 @@ def _from_text(cell: str, row: Row, name: str) -> Media:
         return Media("image", loader=partial(_decode_base64, cell, name), name=name)
     if row.image_root is None and not Path(cell).is_absolute():
         return Media("image", loader=partial(_no_folder, cell, name), name=cell)
-    path = _inside(cell, row)
+    path = inside(cell, row)
     return Media("image", path=path, name=str(path))
 
 
@@ -167,7 +168,12 @@ def _decode_base64(payload: str | bytes, name: str) -> bytes:
         raise MediaError(f"{name}: not base64: {error}") from error
 
 
-def _inside(cell: str, row: Row) -> Path:
+def inside(cell: str, row: Row) -> Path:
+    """Return the path that a cell names, below the folder of its row.
+
+    Raises:
+        DataError: for a relative path that leaves the folder.
+    """
     root = row.image_root
     if root is None:
         return Path(cell)

@@ -10,7 +10,7 @@ from typing import Any
 
 from mmeval.core.errors import DataError
 from mmeval.core.hashing import digest
-from mmeval.core.types import AnswerContext, Media, PreparedMedia, Sample, Sampling
+from mmeval.core.types import AnswerContext, FrameSampling, Media, PreparedMedia, Sample, Sampling
 from mmeval.tasks import synthetic
 from mmeval.tasks.card import Card, beside, parse_card
 from mmeval.tasks.check import check, columns, verifier_name
@@ -34,6 +34,7 @@ from mmeval.tasks.prompts import DEFAULT_TEMPLATE, build_messages, instruction_f
 from mmeval.tasks.registry import CardFile
 from mmeval.tasks.sources import open_dataset
 from mmeval.tasks.trial import try_rows
+from mmeval.tasks.videos import videos_from_cell
 from mmeval.verifiers.base import NO_TARGET, Verifier
 from mmeval.verifiers.registry import get_verifier
 
@@ -116,6 +117,7 @@ class Task:
                 "prompt": prompt,
                 "written": written,
                 "images": card.fields.images,
+                **({"video": [card.fields.videos, card.video.model_dump()]} if card.fields.videos else {}),
                 "decoding": decoding,
                 "condition": condition,
             }
@@ -191,6 +193,9 @@ class Task:
         card = self.card
         fields = card.fields
         found = [media_from_cell(field_value(column, row, "fields.images"), row, column) for column in fields.images]
+        sampling = FrameSampling(**card.video.model_dump())
+        for column in fields.videos:
+            found.append(videos_from_cell(field_value(column, row, "fields.videos"), row, column, sampling))
         media = tuple(m for cell in found for m in cell)
         choices = read_choices(choice_cells(fields.choices, row, "fields.choices"), row)
         kind: str = card.answer.kind

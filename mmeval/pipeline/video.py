@@ -1,0 +1,197 @@
+"""Videos to frames: which frames a protocol shows, exact to the frame, decoded once and kept by content."""
+
+from __future__ import annotations
+
+import io
+import os
+import threading
+import zipfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mmeval.core.errors import MediaError
+from mmeval.core.file_hashes import hash_files
+from mmeval.core.frames import sample_indices
+from mmeval.core.hashing import digest, sha256_bytes
+from mmeval.core.types import FrameSampling, Media
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+VERSION = 1
+"""Raised whenever the same video and sampling can give other frames, so that kept ones are not taken for them."""
+MAX_PACKETS = 20_000_000
+"""A stream with more packets is refused: it would take hours only to be counted."""
+MAX_FRAME_PIXELS = 64_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One decoded frame."""
+
+    index: int
+    """0-based position in the source video, in playing order."""
+    data: bytes
+    """PNG."""
+    source_sha256: str
+    """Hash of the video's content and the frame's index: the frame's identity, whatever decoded it."""
+
+
+def decode_video(media: Media, store: Path | None = None) -> tuple[Frame, ...]:
+    """Return the frames of a video that its sampling asks for; sound is never read.
+
+    Args:
+        media: a video with `path` or `data`, and `sampling`.
+        store: folder in which decoded frames are kept by content.
+
+    Raises:
+        MediaError: a file that cannot be read, is no video, has no frames, or breaks off before a frame that is needed.
+    """
+    sampling = media.sampling
+    if sampling is None:
+        raise MediaError(f"{media.label}: no frame sampling is declared for this video")
+    source = _source_hash(media)
+    kept = None if store is None else store / f"{digest([VERSION, source, sampling.key])}.zip"
+    if kept is not None and (found := _read_kept(kept, source)) is not None:
+        return found
+    try:
+        frames = tuple(_decode(media, sampling, source))
+    except MediaError as error:
+        raise MediaError(f"{media.label}: {error.message}") from error
+    if not frames:
+        raise MediaError(f"{media.label}: the video has no frames")
+    if kept is not None:
+        _keep(kept, frames)
+    return frames
+
+
+def _source_hash(media: Media) -> str:
+    if media.data is not None:
+        return sha256_bytes(media.data)
+    if media.path is None:
+        raise MediaError(f"{media.label}: a video is a file or bytes")
+    try:
+        return hash_files({"video": media.path})["video"]
+    except OSError as error:
+        raise MediaError(f"cannot read {media.label}: {error.strerror or error}") from error
+
+
+@contextmanager
+def _opened(media: Media) -> Iterator[tuple[Any, Any]]:
+    import av
+
+    try:
+        container = av.open(io.BytesIO(media.data) if media.data is not None else str(media.path), mode="r")
+    except (av.FFmpegError, OSError, ValueError) as error:
+        raise MediaError(f"not a video that can be read: {error}") from error
+    try:
+        if not container.streams.video:
+            raise MediaError("the file holds no video stream")
+        stream = container.streams.video[0]
+        stream.thread_type = "NONE"  # frames of several samples are decoded at once, each in its own thread
+        yield container, stream
+    finally:
+        container.close()
+
+
+def _times(media: Media) -> tuple[list[int], float | None]:
+    """Presentation times of all frames in playing order (without decoding any), and the average rate."""
+    import av
+
+    times: list[int] = []
+    with _opened(media) as (container, stream):
+        rate = float(stream.average_rate) if stream.average_rate else None
+        try:
+            for packet in container.demux(stream):
+                if packet.pts is not None and packet.size:
+                    times.append(packet.pts)
+                    if len(times) > MAX_PACKETS:
+                        raise MediaError(f"more than {MAX_PACKETS} frames")
+        except av.FFmpegError as error:
+            if not times:
+                raise MediaError(f"damaged video: {error}") from error
+    return sorted(set(times)), rate
+
+
+def _decode(media: Media, sampling: FrameSampling, source: str) -> Iterator[Frame]:
+    import av
+
+    times, rate = _times(media)
+    indices = sample_indices(len(times), rate, sampling)
+    if not indices:
+        return
+    wanted = [times[index] for index in indices]
+    found: dict[int, Image] = {}
+    with _opened(media) as (container, stream):
+        try:
+            for start, group in _groups(container, stream, wanted):
+                container.seek(start, stream=stream, backward=True, any_frame=False)
+                remaining = list(group)
+                for frame in container.decode(stream):
+                    if frame.pts is None:
+                        continue
+                    while remaining and frame.pts >= remaining[0]:
+                        found[remaining.pop(0)] = _picture(frame, sampling)
+                    if not remaining:
+                        break
+        except (av.FFmpegError, ValueError, MemoryError) as error:
+            raise MediaError(f"damaged video: {error}") from error
+    missing = [index for index, time in zip(indices, wanted, strict=True) if time not in found]
+    if missing:
+        raise MediaError(f"the video breaks off: frame {missing[0]} of {len(times)} cannot be decoded")
+    for index, time in zip(indices, wanted, strict=True):
+        buffer = io.BytesIO()
+        found[time].save(buffer, "PNG", compress_level=1)
+        yield Frame(index, buffer.getvalue(), digest([source, index]))
+
+
+def _groups(container: Any, stream: Any, wanted: Sequence[int]) -> Iterator[tuple[int, Sequence[int]]]:
+    """Frames that lie close together are decoded in one go; far ones are sought, so that a film is not decoded whole."""
+    gap = int(10 / float(stream.time_base)) if stream.time_base else 0
+    group: list[int] = []
+    for time in wanted:
+        if group and gap and time - group[-1] > gap:
+            yield group[0], group
+            group = []
+        group.append(time)
+    yield group[0], group
+
+
+def _picture(frame: Any, sampling: FrameSampling) -> Image:
+    if frame.width * frame.height > MAX_FRAME_PIXELS:
+        raise MediaError(f"{frame.width}×{frame.height} pixels per frame are refused")
+    image: Image = frame.to_image()
+    turn = getattr(frame, "rotation", 0) or 0
+    if turn % 360:
+        image = image.rotate(turn, expand=True)
+    side = max(image.size)
+    if sampling.max_side is not None and side > sampling.max_side:
+        scale = sampling.max_side / side
+        image = image.resize((max(1, round(image.width * scale)), max(1, round(image.height * scale))), 3)
+    return image.convert("RGB")
+
+
+def _read_kept(path: Path, source: str) -> tuple[Frame, ...] | None:
+    """Frames that were decoded before; a damaged file counts as none."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = sorted(archive.namelist())
+            return tuple(Frame(int(name), archive.read(name), digest([source, int(name)])) for name in names) or None
+    except (OSError, zipfile.BadZipFile, ValueError, RuntimeError):
+        return None
+
+
+def _keep(path: Path, frames: Sequence[Frame]) -> None:
+    """Keep frames for the next run; a store that cannot be written is no fault of the run."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
+            for frame in frames:
+                archive.writestr(f"{frame.index:012d}", frame.data)
+        temporary.replace(path)
+    except OSError:
+        temporary.unlink(missing_ok=True)

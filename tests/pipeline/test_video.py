@@ -1,0 +1,223 @@
+"""Videos: the frames that are asked for are the frames that are shown, and what is no video says so."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from mmeval.core.errors import DataError, MediaError
+from mmeval.core.frames import sample_indices
+from mmeval.core.types import FrameSampling, Media
+from mmeval.pipeline.media import prepare
+from mmeval.pipeline.video import decode_video
+from mmeval.tasks.options import AskStyle, DataOptions
+from mmeval.tasks.registry import CardFile
+from mmeval.tasks.task import Task
+
+
+def film(
+    path: Path,
+    count: int = 40,
+    rate: int = 10,
+    *,
+    gop: int = 12,
+    size: tuple[int, int] = (64, 48),
+    codec: str = "mpeg4",
+) -> Path:
+    """A clip whose frame number is its grey level times four."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=rate)
+        stream.width, stream.height = size
+        stream.pix_fmt = "yuv420p"
+        stream.gop_size = gop
+        for number in range(count):
+            pixels = np.full((size[1], size[0], 3), 4 * number % 256, dtype=np.uint8)
+            for packet in stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")):
+                container.mux(packet)
+        for packet in stream.encode():
+            container.mux(packet)
+    return path
+
+
+def levels(media: Media, store: Path | None = None) -> list[tuple[int, int]]:
+    """(frame index, the number that its grey level spells)."""
+    found = []
+    for frame in decode_video(media, store):
+        pixels = np.asarray(Image.open(io.BytesIO(frame.data)).convert("L"), dtype=float)
+        found.append((frame.index, round(pixels.mean() / 4)))
+    return found
+
+
+def video(path: Path, **sampling: object) -> Media:
+    return Media("video", path=path, name=path.name, sampling=FrameSampling(**sampling))
+
+
+@pytest.mark.parametrize("codec", ["mpeg4", "libx264", "mjpeg"])
+def test_frames_are_exact_also_behind_key_frames(tmp_path: Path, codec: str) -> None:
+    try:
+        path = film(tmp_path / "clip.mkv", codec=codec)
+    except (av.FFmpegError, ValueError):
+        pytest.skip(f"this PyAV has no encoder {codec}")
+    found = levels(video(path, frames=8))
+    assert [index for index, _ in found] == [0, 5, 11, 16, 22, 27, 33, 39]
+    assert all(abs(index - shown) <= 1 for index, shown in found)
+    assert [index for index, _ in levels(video(path, method="fps", fps=2.0, frames=100))] == list(range(0, 40, 5))
+    assert len(levels(video(path, method="all", frames=64))) == 40
+
+
+def test_a_long_film_is_sought_and_not_decoded_whole(tmp_path: Path) -> None:
+    path = film(tmp_path / "long.mkv", count=600, rate=2, gop=10)
+    found = levels(video(path, frames=4))
+    assert [index for index, _ in found] == [0, 199, 399, 599]
+    assert all(abs(index * 4 % 256 / 4 - shown) <= 1.5 for index, shown in found)
+
+
+def test_bytes_and_file_give_the_same_frames_and_identity(tmp_path: Path) -> None:
+    path = film(tmp_path / "clip.mp4")
+    from_file = decode_video(video(path))
+    from_bytes = decode_video(Media("video", data=path.read_bytes(), sampling=FrameSampling()))
+    assert from_file == from_bytes
+
+
+def test_decoded_frames_are_kept_by_content(tmp_path: Path) -> None:
+    path = film(tmp_path / "clip.mp4")
+    store = tmp_path / "frames"
+    first = decode_video(video(path), store)
+    kept = list(store.iterdir())
+    assert len(kept) == 1
+    moved = path.rename(tmp_path / "other.mp4")
+    assert decode_video(video(moved), store) == first
+    assert list(store.iterdir()) == kept
+    kept[0].write_bytes(b"damaged")
+    assert decode_video(video(moved), store) == first
+    assert len(decode_video(video(moved, frames=3), store)) == 3
+
+
+def test_preparing_records_indices_and_scales_down(tmp_path: Path) -> None:
+    path = film(tmp_path / "clip.mp4", size=(128, 96))
+    prepared = prepare(video(path, frames=3, max_side=64), lambda sha: None, lambda sha, facts: None)
+    assert prepared.kind == "video"
+    assert prepared.frame_indices == (0, 19, 39)
+    assert {(image.width, image.height) for image in prepared.images} == {(64, 48)}
+    assert len({image.source_sha256 for image in prepared.images}) == 3
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"no video at all", b"\x00\x00\x00\x18ftypmp42" + b"\x00" * 64, b"\x89PNG\r\n\x1a\n"]
+)
+def test_what_is_no_video_is_an_error_that_names_it(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "broken.mp4"
+    path.write_bytes(content)
+    with pytest.raises(MediaError, match=r"broken\.mp4"):
+        decode_video(video(path))
+
+
+def test_a_truncated_video_is_an_error(tmp_path: Path) -> None:
+    whole = film(tmp_path / "clip.mkv", count=200)
+    path = tmp_path / "cut.mkv"
+    data = whole.read_bytes()
+    path.write_bytes(data[: len(data) // 2])
+    shown = decode_video(video(path, frames=4))
+    assert shown[-1].index < 199  # a Matroska file that ends early says so by its last frame, which is shown
+    mp4 = film(tmp_path / "clip.mp4", count=200)
+    cut = tmp_path / "cut.mp4"
+    cut.write_bytes(mp4.read_bytes()[:-2000])
+    with pytest.raises(MediaError, match=r"cut\.mp4"):
+        decode_video(video(cut))
+
+
+def test_sound_alone_is_no_video(tmp_path: Path) -> None:
+    path = tmp_path / "sound.wav"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("pcm_s16le", rate=8000)
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 800), dtype=np.int16), format="s16", layout="mono")
+        frame.sample_rate = 8000
+        for packet in stream.encode(frame):
+            container.mux(packet)
+    with pytest.raises(MediaError, match="no video stream"):
+        decode_video(video(path))
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(MediaError, match=r"cannot read gone\.mp4"):
+        decode_video(video(tmp_path / "gone.mp4"))
+
+
+@given(
+    st.integers(0, 5000),
+    st.integers(1, 300),
+    st.sampled_from(["uniform", "fps", "all"]),
+    st.floats(0.1, 120),
+    st.floats(0.1, 60),
+)
+def test_indices_ascend_stay_inside_and_are_never_more_than_asked(
+    count: int, frames: int, method: str, rate: float, fps: float
+) -> None:
+    found = sample_indices(count, rate, FrameSampling(method, frames, fps))
+    assert len(found) <= frames
+    assert list(found) == sorted(set(found))
+    assert all(0 <= index < count for index in found)
+    assert bool(found) == (count > 0)
+
+
+@given(st.integers(2, 100_000), st.integers(2, 300))
+def test_uniform_is_numpys_linspace(count: int, frames: int) -> None:
+    expected = np.linspace(0, count - 1, frames).astype(int)
+    assert sample_indices(count, None, FrameSampling("uniform", frames)) == tuple(dict.fromkeys(expected.tolist()))
+
+
+def test_fps_without_a_rate_is_an_error() -> None:
+    with pytest.raises(MediaError, match="frame rate"):
+        sample_indices(10, None, FrameSampling("fps"))
+
+
+def card(folder: Path, cell: object, **video_keys: object) -> Task:
+    (folder / "rows.jsonl").write_text(
+        json.dumps({"id": "1", "question": "What moves?", "clip": cell, "answer": "it"}) + "\n"
+    )
+    raw = {
+        "name": "t", "family": "f", "title": "T", "dataset": {"local": {"files": ["rows.jsonl"]}},
+        "fields": {"id": "id", "videos": ["clip"]}, "video": video_keys, "answer": {"kind": "text"},
+    }  # fmt: skip
+    return Task.load(CardFile("t", folder / "t.yaml", raw))
+
+
+def only_media(task: Task, folder: Path) -> Media:
+    ((_, build),) = task.open(DataOptions(folder)).samples(AskStyle())
+    (media,) = build().media
+    return media
+
+
+def test_a_card_names_videos_and_folders_of_frames(tmp_path: Path) -> None:
+    film(tmp_path / "clip.mp4")
+    task = card(tmp_path, "clip.mp4", frames=4)
+    assert [index for index, _ in levels(only_media(task, tmp_path))] == [0, 13, 26, 39]
+    other = card(tmp_path, "clip.mp4", frames=5)
+    assert task.ask_digest(task.sampling, "standard") != other.ask_digest(other.sampling, "standard")
+    frames = tmp_path / "frames"
+    frames.mkdir()
+    for number in range(12):
+        Image.new("RGB", (8, 8), (20 * number, 0, 0)).save(frames / f"{number}.png")
+    media = only_media(card(tmp_path, "frames", frames=3), tmp_path)
+    assert media.frame_indices == (0, 5, 11)
+    assert [Path(frame.name).name for frame in media.frames] == ["0.png", "5.png", "11.png"]
+    listed = only_media(card(tmp_path, ["frames/3.png", "frames/1.png"], frames=3), tmp_path)
+    assert [Path(frame.name).name for frame in listed.frames] == ["3.png", "1.png"]
+
+
+@pytest.mark.parametrize(
+    ("cell", "message"),
+    [("https://x.org/v.mp4", "fetches no videos"), (3, "no video"), ("../../v.mp4", "leaves the data folder")],
+)
+def test_cells_that_are_no_video_are_refused(tmp_path: Path, cell: object, message: str) -> None:
+    task = card(tmp_path, cell)
+    with pytest.raises(DataError, match=message):
+        task.open(DataOptions(tmp_path))
