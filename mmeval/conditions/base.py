@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from mmeval.conditions.strategy import Strategy, TwoHop
 from mmeval.core.errors import unknown
 from mmeval.core.types import Media, MediaPart, Sample
 
@@ -22,12 +23,14 @@ class Condition:
         version: raised whenever the change itself changes; part of the ask digest.
         sample: changes messages or drops media, or None.
         image: changes the pixels of one decoded RGB image (same size), or None; given the image and a seed.
+        strategy: asks in more than one call, or None; its last answer is the row's.
     """
 
     name: str
     version: str = "1"
     sample: Callable[[Sample], Sample] | None = None
     image: Callable[[Image, int], Image] | None = None
+    strategy: Strategy | None = None
 
 
 def without_media(sample: Sample) -> Sample:
@@ -50,6 +53,7 @@ CONDITIONS = {
     "standard": Condition("standard"),
     "blind": Condition("blind", sample=without_media),
     "blank": Condition("blank", image=_grey),
+    "two-hop": Condition("two-hop", strategy=TwoHop()),
 }
 
 

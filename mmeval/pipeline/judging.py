@@ -16,26 +16,12 @@ from mmeval.pipeline.asking import Asker, Progress
 from mmeval.pipeline.cache import KEPT_STATUS, ResponseCache
 from mmeval.pipeline.chain import JUDGE_AGREEMENT, JUDGED, RULE_CORRECT, Chain, Step, shown_response
 from mmeval.pipeline.identity import cache_key, request_hash
-from mmeval.pipeline.work import Unit
+from mmeval.pipeline.work import Call, Unit
 from mmeval.verifiers.base import verify
 from mmeval.verifiers.judge import JudgeFault, JudgeFinding, JudgeInput, combine, decide
 
 _NO_SCHEMA = ("response_format", "json_schema", "structured", "guided", "schema")
 """Words by which an endpoint says that it cannot force a reply to follow a schema."""
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One model call behind a row, beside the answer itself."""
-
-    role: str
-    """`judge`."""
-    card: str
-    model: str
-    request_hash: str
-    messages: tuple[Message, ...]
-    response: Response
-    cached: bool
 
 
 @dataclass(frozen=True, slots=True)

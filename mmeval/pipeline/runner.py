@@ -5,17 +5,19 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
-from mmeval.core.types import Response, Verdict
+from mmeval.conditions.strategy import Strategy, without_gold
+from mmeval.core.types import Message, PreparedMedia, Request, Response, Verdict
 from mmeval.engines.base import Engine
 from mmeval.pipeline.asking import Asker, Progress
 from mmeval.pipeline.cache import KEPT_STATUS
 from mmeval.pipeline.chain import Chain, rule_verdict
-from mmeval.pipeline.judging import Call, JudgeDesk
+from mmeval.pipeline.identity import cache_key, request_hash
+from mmeval.pipeline.judging import JudgeDesk
 from mmeval.pipeline.plan import Effort
-from mmeval.pipeline.work import Stage, Ticket, Unit, lightened, prepare_units, tickets
+from mmeval.pipeline.work import Call, Stage, Ticket, Unit, lightened, prepare_units, tickets, unsupported
 
 Judging: TypeAlias = Literal["now", "later", "only"]
 
@@ -31,7 +33,7 @@ class Finished:
     response: Response
     verdict: Verdict
     calls: tuple[Call, ...] = ()
-    """Model calls behind the row beside the answer itself (judges)."""
+    """Model calls behind the row, where there was more than the plain one (strategies, judges)."""
 
 
 class ModelRun:
@@ -137,28 +139,63 @@ class ModelRun:
             self._window.release()
 
     async def _unit(self, unit: Unit, hold: Hold) -> None:
-        response = await self._answer(unit)
-        cached = unit.stored is not None
+        response, calls = await self._answer(unit)
+        cached = unit.stored is not None or (bool(calls) and all(call.cached for call in calls))
         if not self._shows_media(unit.order.task):
             # Waiting for a judge must not keep the media of the samples behind from being prepared.
             unit = lightened(unit)
             hold.answered()
         if response is not None:
-            await self._finish(unit, response, cached=cached)
+            await self._finish(unit, response, calls, cached=cached)
 
-    async def _answer(self, unit: Unit) -> Response | None:
-        """The answer of one unit: from the cache, from the model, or why it cannot be asked."""
+    async def _answer(self, unit: Unit) -> tuple[Response | None, tuple[Call, ...]]:
+        """The answer of one unit (from the cache, from the model, or why it cannot be asked), and the calls of a strategy."""
         if unit.failure is not None or unit.stored is not None:
-            return unit.failure or unit.stored
-        if self._judging == "only":
-            return None
+            return unit.failure or unit.stored, ()
         assert unit.request is not None
+        if unit.strategy is not None:
+            return await self._by_strategy(unit, unit.strategy, unit.request)
+        if self._judging == "only":
+            return None, ()
         response = await self._asker.ask(unit.request)
+        await self._commit(unit.key, response)
+        return response, ()
+
+    async def _commit(self, key: str, response: Response) -> None:
         if response.status in KEPT_STATUS:
-            info = self.stage.info
-            committed = self.stage.cache.put(unit.key, response, engine=info.engine, model=self.progress.model)
+            engine = self.stage.info.engine
+            committed = self.stage.cache.put(key, response, engine=engine, model=self.progress.model)
             await asyncio.wrap_future(committed)
-        return response
+
+    async def _by_strategy(
+        self, unit: Unit, strategy: Strategy, plain: Request
+    ) -> tuple[Response | None, tuple[Call, ...]]:
+        """Let a strategy ask; every call is looked up and committed by itself."""
+        calls: list[Call] = []
+
+        async def ask(messages: tuple[Message, ...], media: tuple[PreparedMedia, ...], role: str) -> Response:
+            refusal = unsupported(media, self.stage.modalities)
+            if refusal is not None:
+                return Response("unsupported", error=refusal)
+            sample = replace(unit.sample, messages=messages)
+            name = f"{plain.id}/{len(calls)}-{role}"
+            request = replace(plain, id=name, messages=messages, media=media, sample=sample)
+            asked = request_hash(request, self.stage.info)
+            key = cache_key(asked, self.stage.scope)
+            stored = self.stage.cache.get(key)
+            if stored is None and self._judging == "only":
+                raise _NotAsked
+            response = stored or await self._asker.ask(request)
+            if stored is None:
+                await self._commit(key, response)
+            calls.append(Call(role, None, self.progress.model, asked, messages, response, stored is not None))
+            return response
+
+        try:
+            response = await strategy.answer(without_gold(unit.sample), unit.media, ask)
+        except _NotAsked:
+            return None, ()
+        return response, tuple(calls)
 
     def _chain(self, task: int) -> Chain:
         chain = self._chains.get(task)
@@ -169,20 +206,21 @@ class ModelRun:
     def _shows_media(self, task: int) -> bool:
         return any(step.card.shows_image for step in self._chain(task).steps)
 
-    async def _finish(self, unit: Unit, response: Response, *, cached: bool) -> None:
+    async def _finish(self, unit: Unit, response: Response, made: tuple[Call, ...], *, cached: bool) -> None:
         chain = self._chain(unit.order.task)
         if chain.blocking:
             loop = asyncio.get_running_loop()
             verdict = await loop.run_in_executor(self._verifying, rule_verdict, chain, response, unit.sample)
         else:
             verdict = rule_verdict(chain, response, unit.sample)
-        calls: tuple[Call, ...] = ()
+        calls = made
         needed = chain.open(response, verdict, unit.sample)
         if (self._judging == "only" and not needed) or (self._judging == "later" and needed):
             return
         if chain.steps:
             assert self._desk is not None
-            verdict, calls = await self._desk.judge(chain, unit, response, verdict)
+            verdict, judged = await self._desk.judge(chain, unit, response, verdict)
+            calls = made + judged
         progress = self.progress
         progress.done += 1
         progress.cached += cached
@@ -193,6 +231,10 @@ class ModelRun:
             progress.failed += 1
             progress.trouble = response.error or verdict.reason
         self.deliver(Finished(unit, response, verdict, calls))
+
+
+class _NotAsked(Exception):
+    """A strategy wants to ask although only the cache may answer."""
 
 
 class _Stopped(Exception):

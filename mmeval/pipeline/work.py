@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mmeval.conditions.base import Condition
+from mmeval.conditions.strategy import Strategy
 from mmeval.core.errors import MediaError, StorageError
-from mmeval.core.types import PreparedMedia, Request, Response, Sample
+from mmeval.core.hashing import digest
+from mmeval.core.types import Message, PreparedMedia, Request, Response, Sample
 from mmeval.engines.base import EngineInfo
 from mmeval.pipeline.cache import ResponseCache
 from mmeval.pipeline.identity import cache_key, message_json, request_hash
@@ -38,6 +40,21 @@ class Order:
 
 
 @dataclass(frozen=True, slots=True)
+class Call:
+    """One model call behind a row, beside the answer itself."""
+
+    role: str
+    """`judge`, or what a strategy calls it (`describe`, `answer` …)."""
+    card: str | None
+    """The judge card, or None."""
+    model: str
+    request_hash: str
+    messages: tuple[Message, ...]
+    response: Response
+    cached: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Unit:
     """One (sample, condition, repeat) of one model."""
 
@@ -55,6 +72,8 @@ class Unit:
     failure: Response | None
     """Why it cannot be asked: an unreadable image, a modality that the model lacks."""
     media: tuple[PreparedMedia, ...]
+    strategy: Strategy | None = None
+    """Asks in several calls; `request` is then the plain one that it starts from, and `stored` is never set."""
 
     @property
     def bytes(self) -> int:
@@ -146,7 +165,7 @@ def prepare_units(stage: Stage, ticket: Ticket) -> list[Unit]:
         return _failed(stage, ticket, original, Response("error", error=str(error)))
     sample = task.settle(replace(changed, media=original.media), source, sent)
     item = item_hash(original, source)
-    refusal = _unsupported(sent, stage.modalities)
+    refusal = unsupported(sent, stage.modalities)
     if refusal is not None:
         return _failed(stage, ticket, sample, Response("unsupported", error=refusal), item)
     if stage.media_dir is not None:
@@ -168,8 +187,12 @@ def prepare_units(stage: Stage, ticket: Ticket) -> list[Unit]:
         asked = request_hash(request, stage.info)
         key = cache_key(asked, stage.scope)
         order = Order(stage.model, ticket.task_index, ticket.condition_index, ticket.position, repeat)
-        stored = stage.cache.get(key)
-        units.append(Unit(order, task, ticket.condition.name, sample, item, request, asked, key, stored, None, sent))
+        strategy = ticket.condition.strategy
+        if strategy is not None:
+            asked = digest([asked, strategy.name, strategy.version])
+        stored = stage.cache.get(key) if strategy is None else None
+        unit = Unit(order, task, ticket.condition.name, sample, item, request, asked, key, stored, None, sent, strategy)
+        units.append(unit)
     return units
 
 
@@ -225,7 +248,7 @@ def _apply_image(condition: Condition, seed: int, image: Image) -> Image:
     return condition.image(image, seed)
 
 
-def _unsupported(media: tuple[PreparedMedia, ...], modalities: frozenset[str]) -> str | None:
+def unsupported(media: tuple[PreparedMedia, ...], modalities: frozenset[str]) -> str | None:
     """Say why a model of these modalities cannot be shown the media, or None. A permanent fact, not a failure."""
     if not media:
         return None

@@ -54,7 +54,10 @@ def result_row(finished: Finished, model: str) -> dict[str, Any]:
 
 
 def call_rows(finished: Finished, model: str) -> list[dict[str, Any]]:
-    """Return the rows of `calls_schema` of a row with more than one call: turn 0 is the answer, whose text is in the results."""
+    """Return the rows of `calls_schema` of a row with more than one call.
+
+    Turn 0 is the plain answer, whose text is in the results; a strategy's calls stand for it.
+    """
     if not finished.calls:
         return []
     unit, response = finished.unit, finished.response
@@ -73,8 +76,10 @@ def call_rows(finished: Finished, model: str) -> list[dict[str, Any]]:
         "request_hash": unit.request_hash or None,
         "messages": None,
     }
+    by_strategy = any(call.role != "judge" for call in finished.calls)
     rows = [{**common, "turn": 0, **answer, **_reply(response), "response": None, "reasoning": None}]
-    for turn, call in enumerate(finished.calls, 1):
+    rows = [] if by_strategy else rows
+    for turn, call in enumerate(finished.calls, len(rows)):
         asked = {
             "role": call.role,
             "card": call.card,

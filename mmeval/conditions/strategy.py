@@ -1,0 +1,104 @@
+"""Call strategies: an answer that takes several calls. They see a sample and a way to ask, no engine and no gold answer."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from typing import Protocol, TypeAlias
+
+from mmeval.core.types import Media, MediaPart, Message, PreparedMedia, Response, Sample, TextPart
+
+Ask: TypeAlias = Callable[[tuple[Message, ...], tuple[PreparedMedia, ...], str], Awaitable[Response]]
+"""Asks the model: conversation, media that it refers to, and the role of the call (`describe`, `answer` …).
+
+Every call is committed by itself, so a run that is cut off goes on inside a conversation.
+"""
+
+
+class Strategy(Protocol):
+    """How one answer is obtained in several calls."""
+
+    @property
+    def name(self) -> str:
+        """For the identity of the condition."""
+        ...
+
+    @property
+    def version(self) -> str:
+        """Raised whenever what is asked changes."""
+        ...
+
+    async def answer(self, sample: Sample, media: tuple[PreparedMedia, ...], ask: Ask) -> Response:
+        """Return the row's response. A call that fails is the row's response, unless the strategy can do without it.
+
+        Args:
+            sample: without its gold answer.
+            media: as they are sent.
+            ask: the way to the model.
+        """
+        ...
+
+
+DESCRIBE = (
+    "Describe the image so that someone who cannot see it could answer the question below from your description alone. "
+    "State everything that matters for it: objects, texts, numbers, positions, relations. Do not answer the question.\n\nQuestion: "
+)
+READ = "Someone described an image for you, which you cannot see. Use only the description.\n\nDescription:\n"
+_TAGGED = re.compile(r"<description>(.*?)</description>", re.IGNORECASE | re.DOTALL)
+NO_DESCRIPTION = "the first answer holds no description"
+
+
+@dataclass(frozen=True, slots=True)
+class TwoHop:
+    """Self-containment (Vision-SR1, arXiv:2508.19652): describe with the image, then answer from the description without it.
+
+    Where the first answer has a `<description>` only that is handed on; reasoning is never. An empty description makes the row
+    `unsupported`: handing on anything else would leak the answer.
+    """
+
+    name: str = "two-hop"
+    version: str = "1"
+
+    async def answer(self, sample: Sample, media: tuple[PreparedMedia, ...], ask: Ask) -> Response:
+        """See `Strategy.answer`."""
+        question = str(sample.item.get("question", ""))
+        shown = tuple(MediaPart(index) for index in range(len(media)))
+        described = await ask((Message("user", (*shown, TextPart(DESCRIBE + question))),), media, "describe")
+        if described.status != "ok":
+            return described
+        description = description_of(described.text or "")
+        if not description:
+            return Response("unsupported", error=NO_DESCRIPTION)
+        return await ask(blind_messages(sample, READ + description + "\n\n"), (), "answer")
+
+
+def description_of(text: str) -> str:
+    """The part of an answer that describes the image: what stands in its tags, or else what follows the reasoning."""
+    tagged = _TAGGED.findall(text)
+    if tagged:
+        return str(tagged[-1]).strip()
+    closed = text.rfind("</think>")
+    if "<think>" in text and closed < 0:
+        return ""
+    return text[closed + len("</think>") :].strip() if closed >= 0 else text.strip()
+
+
+def blind_messages(sample: Sample, before: str) -> tuple[Message, ...]:
+    """The sample's conversation without its media, with a text before the first user message."""
+    messages = []
+    placed = False
+    for message in sample.messages:
+        parts = tuple(part for part in message.parts if not isinstance(part, MediaPart))
+        if message.role == "user" and not placed:
+            parts = (TextPart(before), *parts)
+            placed = True
+        messages.append(replace(message, parts=parts))
+    return tuple(messages)
+
+
+def without_gold(sample: Sample) -> Sample:
+    """What a strategy may see: no gold answer, no visual facts, and no unread media."""
+    empty: tuple[Media, ...] = ()
+    item = {name: value for name, value in sample.item.items() if name != "target"}
+    return replace(sample, target=None, extras={}, item=item, media=empty)
