@@ -32,6 +32,12 @@ class Condition:
     image: Callable[[Image, int], Image] | None = None
     strategy: Strategy | None = None
 
+    @property
+    def identity(self) -> list[str]:
+        """Name and versions, for the ask digest."""
+        steps = [] if self.strategy is None else [self.strategy.name, self.strategy.version]
+        return [self.name, self.version, *steps]
+
 
 def without_media(sample: Sample) -> Sample:
     """Remove every image and video, and leave the text as it is."""

@@ -30,7 +30,7 @@ RECORDED_PACKAGES = ("mmeval-harness", "torch", "transformers", "datasets", "pil
 
 def new_manifest(prepared: Prepared, name: str, run_id: str, command: Sequence[str]) -> Manifest:
     config, plan = prepared.config, prepared.plan
-    condition = digest([[entry.name, entry.version] for entry in plan.conditions])
+    condition = digest([entry.identity for entry in plan.conditions])
     models = [
         ModelRecord(
             name=name,
