@@ -19,33 +19,30 @@ class _Record(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-class ModelRecord(_Record):
-    """One model of the run and the engine that served it."""
+class _Served(_Record):
+    """A model and the engine that served it."""
 
     name: str
-    """The name in the results table and on the command line (`RUN#name`)."""
+    """The name in the results table."""
     spec: str
-    """What `-m` said."""
+    """What the command line said."""
     engine: str
     engine_version: str
     identity: dict[str, Any]
     identity_digest: str
     shared_identity: bool
+
+
+class ModelRecord(_Served):
+    """One model of the run (`-m`), addressed as `RUN#name`."""
+
     details: dict[str, Any] = Field(default_factory=dict)
     profile: dict[str, Any] = Field(default_factory=dict)
 
 
-class JudgeRecord(_Record):
-    """The judge of the run, what it cost, and how it went."""
+class JudgeRecord(_Served):
+    """The judge of the run (`--judge`), what it cost, and how it went."""
 
-    name: str
-    spec: str
-    """What `--judge` said."""
-    engine: str
-    engine_version: str
-    identity: dict[str, Any]
-    identity_digest: str
-    shared_identity: bool
     cards: dict[str, str]
     """Judge card -> digest of its prompt, schema and decoding."""
     summary: dict[str, Any] = Field(default_factory=dict)
