@@ -5,10 +5,15 @@ from __future__ import annotations
 import sys
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from mmeval.cli.file_options import file_options
 from mmeval.core.errors import UsageError
+
+if TYPE_CHECKING:
+    from mmeval.tasks.registry import CardFile, Registry
 
 FORMATS = ("jsonl", "mathvista")
 
@@ -21,8 +26,9 @@ FORMATS = ("jsonl", "mathvista")
     "--task",
     required=True,
     metavar="TASK[@PROTOCOL]",
-    help="The card that verifies, or a new name for files with ready scores.",
+    help="The card that verifies, file:PATH for a data file, or a new name for files with ready scores.",
 )
+@file_options
 @click.option("--model", required=True, metavar="NAME", help="What the tables call the model.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Run folder.  [default: runs/NAME_TASK]")
 @click.option("--data-dir", type=click.Path(path_type=Path), help="Folder with data sets in their own layout.")
@@ -36,6 +42,9 @@ def import_(
     format_: str,
     paths: tuple[Path, ...],
     task: str,
+    columns: tuple[str, ...],
+    answer_kind: str | None,
+    answer_form: str | None,
     model: str,
     output: Path | None,
     data_dir: Path | None,
@@ -55,17 +64,24 @@ def import_(
     """
     from mmeval.cli.summary import print_outcome
     from mmeval.runs.execute import Outcome, command_line
+    from mmeval.runs.file_tasks import read_options
     from mmeval.runs.importers.build import import_predictions
     from mmeval.runs.importers.predictions import read_jsonl, read_mathvista
     from mmeval.runs.manifest import read_manifest
+    from mmeval.tasks.file_task import is_file_selector
     from mmeval.tasks.registry import Registry
     from mmeval.tasks.task import Task
 
-    if "," in task or "*" in task:
+    registry = Registry(task_paths, files=read_options(columns, answer_kind, answer_form))
+    card: CardFile | None
+    if is_file_selector(task):
+        card, protocol = _file_card(registry, task)
+        name = task = card.name
+    elif "," in task or "*" in task:
         raise UsageError(f"-t {task}: one task is expected", remedy="import one task at a time")
-    registry = Registry(task_paths)
-    name, _, protocol = task.partition("@")
-    card = registry.cards.get(name)
+    else:
+        name, _, protocol = task.partition("@")
+        card = registry.cards.get(name)
     if card is None and (format_ != "jsonl" or protocol):
         registry.resolve([task])  # raises with the nearest names
     loaded = Task.load(card, protocol or "default") if card is not None else None
@@ -95,6 +111,13 @@ def import_(
     outcome = Outcome(folder, imported.manifest, code, failures)
     more = {"agreement": _agreement(imported.agreement), "fallbacks": imported.fallbacks}
     return print_outcome(outcome, report=report, as_json=as_json, more=more)
+
+
+def _file_card(registry: Registry, selector: str) -> tuple[CardFile, str]:
+    found = registry.resolve([selector])
+    if len(found) > 1:
+        raise UsageError(f"-t {selector}: one file is expected", remedy="import one task at a time")
+    return found[0]
 
 
 def _agreement(counts: tuple[int, int] | None) -> dict[str, int] | None:

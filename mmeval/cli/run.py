@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from mmeval.cli.file_options import file_options
 from mmeval.cli.judge_options import engine_args, judge_options
 from mmeval.core.errors import MmevalError, UsageError
 from mmeval.runs.config import RunConfig, build_config, default_output, read_config
 from mmeval.runs.series import expand_series
+from mmeval.tasks.file_task import is_file_selector, split_selectors
 
 if TYPE_CHECKING:
     from mmeval.runs.execute import Outcome
@@ -40,8 +42,9 @@ def _split(values: tuple[str, ...]) -> list[str]:
     "tasks",
     multiple=True,
     metavar="TASK[@PROTOCOL]",
-    help="Task(s), globs or suites, e.g. demo, 'synthetic/*', mathvista@official.",
+    help="Task(s), globs or suites, e.g. demo, 'synthetic/*', mathvista@official; file:PATH for any data file.",
 )
+@file_options
 @click.option(
     "-o",
     "--output",
@@ -154,7 +157,7 @@ def run(
       mmeval run -m tiny,tiny-early,chance -t 'synthetic/*' --limit 200
       mmeval run -m openai:my-model --base-url http://127.0.0.1:8000/v1 -t mathvista
     """
-    config = _resolve(options, config_file)
+    config = _with_files(_resolve(options, config_file), options)
     cache_path = cache_file or Path(config.cache or os.environ.get("MMEVAL_CACHE") or "cache/responses.sqlite")
 
     def carry_out(one: RunConfig, into: Path) -> Outcome:
@@ -179,14 +182,36 @@ def run(
     return print_outcome(outcome, report=report, as_json=as_json)
 
 
+def _with_files(config: RunConfig, options: dict[str, Any]) -> RunConfig:
+    """Look at the data files among the tasks, and say how they are read."""
+    if (
+        not config.columns
+        and not config.answer_kind
+        and not config.answer_form
+        and not any(map(is_file_selector, config.tasks))
+    ):
+        return config
+    from mmeval.runs.file_tasks import mapping_line, with_file_tasks
+
+    anew = bool(options["columns"] or options["answer_kind"] or options["answer_form"])
+    config, cards = with_file_tasks(config, anew=anew)
+    for card in cards:
+        click.echo(mapping_line(card), err=True)
+    return config
+
+
 def _resolve(options: dict[str, Any], config_file: Path | None) -> RunConfig:
     from mmeval.pipeline.plan import parse_sampling
     from mmeval.tasks.limit import parse_limit
 
     values = read_config(config_file) if config_file else {}
-    for name in ("models", "tasks", "conditions"):
+    for name in ("models", "conditions"):
         if options[name]:
             values[name] = _split(options[name])
+    if options["tasks"]:
+        values["tasks"] = split_selectors(options["tasks"])
+    if options["columns"]:
+        values["columns"] = list(options["columns"])
     for name in ("base_urls", "task_paths", "judge_base_urls"):
         if options[name]:
             values[name] = [str(value) for value in options[name]]
@@ -208,7 +233,7 @@ def _resolve(options: dict[str, Any], config_file: Path | None) -> RunConfig:
         if options[name]:
             values[name] = True
     simple = (
-        "output", "repeats", "seed", "concurrency", "data_dir", "engine_python", "model_id", "revision", "profile",
+        "answer_kind", "answer_form", "output", "repeats", "seed", "concurrency", "data_dir", "engine_python", "model_id", "revision", "profile",
         "prompt_file", "tensor_parallel", "data_parallel", "timeout_s", "attempts", "outage_s", "allow_errors",
         "judge", "judge_model_id", "judge_engine_python", "judge_concurrency", "judge_repeats",
     )  # fmt: skip

@@ -8,6 +8,7 @@ from typing import Any
 import click
 import orjson
 
+from mmeval.cli.file_options import file_options
 from mmeval.core.errors import MmevalError, UsageError
 
 NEW_CARD = """\
@@ -124,19 +125,31 @@ def _print_table(rows: list[dict[str, Any]]) -> None:
     "--sample", "sample", type=click.IntRange(min=0), metavar="I", help="Also show sample I as it would be asked."
 )
 @click.option("--data-dir", type=click.Path(path_type=Path), help="Folder with data sets in their own layout.")
+@file_options
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
 @_path_option
-def show(task: str, sample: int | None, data_dir: Path | None, as_json: bool, task_paths: tuple[Path, ...]) -> None:
+def show(
+    task: str,
+    sample: int | None,
+    data_dir: Path | None,
+    columns: tuple[str, ...],
+    answer_kind: str | None,
+    answer_form: str | None,
+    as_json: bool,
+    task_paths: tuple[Path, ...],
+) -> None:
     """Show a card: data, prompt, answer, metrics, protocols, published numbers.
 
     \b
-    Example:
+    Examples:
       mmeval tasks show mathvista@official
+      mmeval tasks show file:data.tsv --sample 0
     """
+    from mmeval.runs.file_tasks import read_options
     from mmeval.tasks.registry import Registry
     from mmeval.tasks.task import Task
 
-    found = Registry(task_paths).resolve([task])
+    found = Registry(task_paths, files=read_options(columns, answer_kind, answer_form)).resolve([task])
     loaded = [Task.load(card, protocol) for card, protocol in found]
     shown: list[dict[str, Any]] = []
     for (card, _), entry in zip(found, loaded, strict=True):
@@ -210,28 +223,64 @@ def check(cards: tuple[Path, ...]) -> int:
 @tasks.command("new")
 @click.argument("name")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="File to write.  [default: NAME.yaml]")
-def new(name: str, output: Path | None) -> None:
-    """Write a commented card to start from.
+@click.option(
+    "--from", "source", metavar="PATH", help="Data file (TSV, CSV, JSON lines, JSON, parquet) to make it for."
+)
+@file_options
+def new(
+    name: str,
+    output: Path | None,
+    source: str | None,
+    columns: tuple[str, ...],
+    answer_kind: str | None,
+    answer_form: str | None,
+) -> None:
+    """Write a commented card to start from, or the card of a data file.
 
     \b
-    Example:
+    Examples:
       mmeval tasks new my-benchmark
+      mmeval tasks new my-benchmark --from data.tsv
     """
     from mmeval.core.yaml_files import read_yaml
+    from mmeval.runs.file_tasks import mapping_line, read_options
     from mmeval.tasks.card import parse_card
+    from mmeval.tasks.card_text import card_text
+    from mmeval.tasks.file_task import FAMILY, PREFIX, file_path, read_file_card
 
     stem = name.rsplit("/", 1)[-1]
     path = output or Path(f"{stem}.yaml")
     if path.exists():
         raise UsageError(f"{path} exists", remedy="give another file with -o")
-    text = NEW_CARD.format(name=name, stem=stem, title=stem.replace("-", " ").title(), file=path)
-    path.write_text(text, encoding="utf-8")
+    if name.startswith(f"{FAMILY}/"):
+        raise UsageError(
+            f"{name}: names that begin with {FAMILY}/ are those of `-t file:PATH`", remedy="take another name"
+        )
+    options = read_options(columns, answer_kind, answer_form)
+    data_dir = ""
+    if source is not None:
+        made = read_file_card(file_path(PREFIX + source)[0], options)
+        click.echo(mapping_line(made), err=True)
+        text = card_text(name, made, path)
+    elif options.given:
+        raise UsageError(
+            "--column, --answer-kind and --answer-form say how a data file is read", remedy="add --from PATH"
+        )
+    else:
+        text = NEW_CARD.format(name=name, stem=stem, title=stem.replace("-", " ").title(), file=path)
+        data_dir = " --data-dir DIR"
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(
+            f"cannot write {path}: {error.strerror or error}", remedy="give another file with -o"
+        ) from error
     try:
         parse_card(read_yaml(path), path)
     except UsageError:
         path.unlink()
         raise
     click.echo(
-        f"wrote {path}; edit it, then: mmeval tasks check {path} && mmeval run --task-path {path.parent} -t {name} --data-dir DIR -m tiny",
+        f"wrote {path}; edit it, then: mmeval tasks check {path} && mmeval run --task-path {path.parent} -t {name}{data_dir} -m tiny",
         err=True,
     )

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from mmeval.core.errors import UsageError, nearest
 from mmeval.core.hashing import digest
 from mmeval.core.yaml_files import read_yaml
+from mmeval.tasks.file_task import is_file_selector, selector_name
 from mmeval.tasks.limit import parse_limit
 
 
@@ -25,6 +26,12 @@ class RunConfig(BaseModel):
 
     models: list[str] = Field(default_factory=list)
     tasks: list[str] = Field(default_factory=list)
+    columns: list[str] = Field(default_factory=list)
+    """`ROLE=COLUMN` for the data files of `-t file:PATH`; what is found ends in `file_tasks`."""
+    answer_kind: str | None = None
+    answer_form: str | None = None
+    file_tasks: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    """The card of each data file, by its selector."""
     output: str | None = None
     conditions: list[str] = Field(default_factory=lambda: ["standard"], min_length=1)
     repeats: int | None = Field(default=None, ge=1)
@@ -90,7 +97,7 @@ class RunConfig(BaseModel):
 
 IDENTITY_KEYS = frozenset(
     {
-        "models", "tasks", "conditions", "repeats", "limit", "seed", "sampling", "engine_args",
+        "models", "tasks", "file_tasks", "conditions", "repeats", "limit", "seed", "sampling", "engine_args",
         "model_id", "revision", "profile", "prompt", "trust_remote_code",
         "judge", "judge_model_id", "judge_engine_args", "judge_repeats", "judge_swap",
     }
@@ -100,12 +107,12 @@ IDENTITY_KEYS = frozenset(
 TRANSPORT_KEYS = frozenset(
     {
         "output", "base_urls", "concurrency", "data_dir", "task_paths", "cache", "engine_python", "prompt_file",
-        "tensor_parallel", "data_parallel",
+        "tensor_parallel", "data_parallel", "columns", "answer_kind", "answer_form",
         "media", "timeout_s",
         "outage_s", "attempts", "allow_errors", "judge_base_urls", "judge_engine_python", "judge_concurrency",
     }
 )  # fmt: skip
-"""Keys that only say where things are and how hard to try. Data behind `data_dir` and cards behind `task_paths` enter by content."""
+"""Keys that only say where things are and how hard to try. Data behind `data_dir` and cards behind `task_paths` enter by content, what `columns` says by `file_tasks`."""
 
 
 def config_digest(config: RunConfig) -> str:
@@ -117,7 +124,8 @@ def default_output(config: RunConfig) -> Path:
     """The run folder when `-o` is not given: the same command finds the same folder, so it resumes."""
     short = "+".join(model.rstrip("/").replace(":", "/").rsplit("/", 1)[-1] for model in config.models)
     model = re.sub(r"[^A-Za-z0-9._+-]+", "-", short)[:40].strip("-.+") or "run"
-    task = re.sub(r"[^A-Za-z0-9._-]+", "-", "+".join(config.tasks))[:40].strip("-.") or "tasks"
+    names = [selector_name(task) if is_file_selector(task) else task for task in config.tasks]
+    task = re.sub(r"[^A-Za-z0-9._-]+", "-", "+".join(names))[:40].strip("-.") or "tasks"
     return Path("runs") / f"{model}_{task}_{config_digest(config)[:8]}"
 
 

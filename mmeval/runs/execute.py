@@ -25,6 +25,7 @@ from mmeval.pipeline.plan import Effort, RunPlan
 from mmeval.pipeline.runner import Finished, Judging, ModelRun
 from mmeval.pipeline.work import Stage, style_of
 from mmeval.runs.config import RunConfig, config_digest
+from mmeval.runs.file_tasks import configured_cards
 from mmeval.runs.judge import Judge, check_judge, judge_desk, prepare_judge
 from mmeval.runs.manifest import Manifest, read_manifest, write_manifest
 from mmeval.runs.record import finished_manifest, new_manifest
@@ -82,7 +83,7 @@ def load_tasks(config: RunConfig) -> list[Task]:
     Raises:
         UsageError: for unknown tasks or protocols, or broken cards.
     """
-    registry = Registry([Path(path) for path in config.task_paths])
+    registry = Registry([Path(path) for path in config.task_paths], configured_cards(config))
     found = registry.resolve(config.tasks)
     if not found:
         raise UsageError("no task given", remedy="add -t TASK, e.g. -t demo (`mmeval tasks list` lists all)")

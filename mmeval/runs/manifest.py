@@ -80,6 +80,8 @@ class TaskRecord(_Record):
     citation: str = ""
     licence: str = ""
     status: str = "verified"
+    card: dict[str, Any] | None = None
+    """The card, where it was made from a data file (`-t file:PATH`)."""
 
 
 class Manifest(_Record):

@@ -17,6 +17,7 @@ from mmeval.core.types import Sampling
 from mmeval.pipeline.asking import Progress
 from mmeval.pipeline.plan import RunPlan
 from mmeval.runs.config import config_digest
+from mmeval.runs.file_tasks import record_of_card
 from mmeval.runs.judge import judge_facts
 from mmeval.runs.manifest import Manifest, ModelRecord, TaskRecord
 from mmeval.runs.tally import Tally
@@ -112,6 +113,7 @@ def task_record(
         citation=task.card.citation,
         licence=task.card.licence,
         status=task.card.status,
+        card=record_of_card(task.card),
     )
 
 

@@ -10,6 +10,7 @@ import orjson
 
 from mmeval.core.errors import ComparisonError, MmevalError
 from mmeval.core.types import AnswerContext, Verdict
+from mmeval.runs.file_tasks import recorded_cards
 from mmeval.runs.folder import Run
 from mmeval.runs.manifest import TaskRecord
 from mmeval.runs.stored import stored_context, stored_response
@@ -31,7 +32,7 @@ def todays_task(record: TaskRecord, task_paths: Sequence[str] = ()) -> Task:
         ComparisonError: when there is no such card, or it needs a judge.
     """
     try:
-        ((card, protocol),) = Registry([Path(path) for path in task_paths]).resolve(
+        ((card, protocol),) = Registry([Path(path) for path in task_paths], recorded_cards([record])).resolve(
             [f"{record.name}@{record.protocol}" if record.protocol else record.name]
         )
         task = Task.load(card, protocol, None)

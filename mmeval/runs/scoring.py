@@ -18,6 +18,7 @@ from mmeval.pipeline.chain import Chain
 from mmeval.pipeline.judging import JudgeDesk
 from mmeval.pipeline.runner import Finished
 from mmeval.pipeline.work import Order, Unit
+from mmeval.runs.file_tasks import recorded_cards
 from mmeval.runs.folder import Run, stream_batches
 from mmeval.runs.manifest import TaskRecord
 from mmeval.runs.rows import call_rows
@@ -73,7 +74,7 @@ def tasks_to_score(run: Run, names: Sequence[str], protocol: str | None, task_pa
     Raises:
         UsageError: an unknown task or protocol, or stored targets that the protocol cannot use.
     """
-    registry = Registry([Path(path) for path in task_paths])
+    registry = Registry([Path(path) for path in task_paths], recorded_cards(run.manifest.tasks))
     records = [record for record in run.manifest.tasks if not names or record.name in names]
     unknown = set(names) - {record.name for record in records}
     if unknown:

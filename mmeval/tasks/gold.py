@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -119,9 +120,13 @@ def _whole(value: Any) -> int | None:
     """Read an index as CSV (text) and nullable columns (float) give it."""
     if isinstance(value, bool):
         return None
-    if isinstance(value, str) and value.strip().isdecimal():
-        return int(value)
-    return int(value) if isinstance(value, (int, float)) and value == int(value) else None
+    if isinstance(value, str):
+        # A column of numbers with gaps is written with decimals: 3.0.
+        whole = value.strip().removesuffix(".0")
+        return int(whole) if whole.isdecimal() else None
+    if not isinstance(value, (int, float)) or not math.isfinite(value):
+        return None
+    return int(value) if value == int(value) else None
 
 
 def subset_label(value: Any) -> str:

@@ -11,6 +11,16 @@ from typing import Any
 from mmeval.core.errors import UsageError, unknown
 from mmeval.core.resources import resource_dir
 from mmeval.core.yaml_files import read_yaml
+from mmeval.tasks.file_task import (
+    FAMILY,
+    FileCard,
+    FileOptions,
+    file_path,
+    is_file_selector,
+    read_file_card,
+    split_selectors,
+    task_name,
+)
 from mmeval.tasks.suites import Suite, add_protocol, read_suite
 
 ENTRY_POINT_GROUP = "mmeval.tasks"
@@ -28,8 +38,19 @@ class CardFile:
 class Registry:
     """All cards and suites that can be named with `-t`."""
 
-    def __init__(self, extra_paths: Iterable[Path] = ()) -> None:
+    def __init__(
+        self, extra_paths: Iterable[Path] = (), made: Iterable[FileCard] = (), files: FileOptions | None = None
+    ) -> None:
+        """Look in the shipped cards, installed packages and further folders.
+
+        Args:
+            extra_paths: folders with further cards.
+            made: cards of data files that are known already; other files are looked at when they are named.
+            files: what the user says of the data files that `-t file:PATH` names.
+        """
         extra_paths = list(extra_paths)
+        self._files = files or FileOptions()
+        self._made = {card.name: made_card(card) for card in made}
         self._folders = [resource_dir("tasks"), *_package_folders(), *extra_paths]
         for folder in extra_paths:
             if not folder.is_dir():
@@ -54,6 +75,7 @@ class Registry:
                         )
                     cards[card.name] = card
                 self._cards.update(cards)
+            self._cards.update(self._made)
             for suite in self.suites.values():
                 for name, base, keys in suite.protocols():
                     card_file = self._cards.get(name)
@@ -80,13 +102,20 @@ class Registry:
             UsageError: for a name that matches nothing, with the nearest names.
         """
         found: dict[tuple[str, str], tuple[CardFile, str]] = {}
-        for selector in selectors:
-            for single in filter(None, (part.strip() for part in selector.split(","))):
-                for card, protocol in self._resolve_one(single, set()):
-                    found.setdefault((card.name, protocol), (card, protocol))
+        for single in split_selectors(selectors):
+            for card, protocol in self._resolve_one(single, set()):
+                known, _ = found.setdefault((card.name, protocol), (card, protocol))
+                if known.path != card.path:
+                    raise UsageError(
+                        f"{known.path} and {card.path} would both be called {card.name}",
+                        remedy="give one of the files another name, or run them apart",
+                    )
         return list(found.values())
 
     def _resolve_one(self, selector: str, inside: set[str]) -> Iterator[tuple[CardFile, str]]:
+        if is_file_selector(selector):
+            yield self._file(selector)
+            return
         name, _, protocol = selector.partition("@")
         protocol = protocol or "default"
         if name in self.suites and name not in self.cards:
@@ -110,6 +139,20 @@ class Registry:
         else:
             raise unknown("task", name, [*self.cards, *self.suites], listing="mmeval tasks list")
 
+    def _file(self, selector: str) -> tuple[CardFile, str]:
+        """Return the card of a data file, made now unless it is known."""
+        path, protocol = file_path(selector)
+        made = self._made.get(task_name(path))
+        if made is None or made.path != path.absolute():
+            made = made_card(read_file_card(path, self._files))
+            self._made.setdefault(made.name, made)
+        return made, protocol
+
+
+def made_card(card: FileCard) -> CardFile:
+    """The card of a data file as a card file."""
+    return CardFile(card.name, Path(card.raw["dataset"]["local"]["files"][0]), card.raw)
+
 
 def _read_cards(folder: Path) -> Iterator[CardFile]:
     for path in sorted(folder.rglob("*.yaml")):
@@ -120,6 +163,11 @@ def _read_cards(folder: Path) -> Iterator[CardFile]:
             raise UsageError(
                 f"{path}: key name: a card is a mapping with a name",
                 remedy="`mmeval tasks check` explains a card's mistakes",
+            )
+        if raw["name"].startswith(f"{FAMILY}/"):
+            raise UsageError(
+                f"{path}: key name: names that begin with {FAMILY}/ are those of `-t file:PATH`",
+                remedy="give the card another name",
             )
         yield CardFile(raw["name"], path, raw)
 

@@ -1,0 +1,332 @@
+"""Any data file is a task: `-t file:PATH` becomes a card, made from the names of its columns and its first rows."""
+
+from __future__ import annotations
+
+import glob
+import hashlib
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mmeval.core.errors import DataError, UsageError, nearest
+from mmeval.tasks.answers import AnswerReading, Item, Wanted, gold_cell, in_question, read_answers
+from mmeval.tasks.card import LocalSource, parse_card
+from mmeval.tasks.choices import read_choices
+from mmeval.tasks.columns import Columns, find_columns, quoted
+from mmeval.tasks.data import FORMATS, Row
+from mmeval.tasks.gold import choice_cells, field_value
+from mmeval.tasks.images import media_from_cell
+from mmeval.tasks.local_files import file_sha256, local_source
+from mmeval.tasks.prompts import DEFAULT_TEMPLATE, media_numbers, place_media
+from mmeval.tasks.stored import StoredText
+
+PREFIX = "file:"
+FAMILY = "file"
+FIRST_ROWS = 1000
+"""Rows on which the reading of a file is decided."""
+FIRST_BYTES = 64 << 20
+"""Bytes of them that are held at most; files with images inside are decided on fewer rows."""
+_MARKS = ("<image {i}>", "<image{i}>", "<image_{i}>", "<image>")
+
+
+@dataclass(frozen=True, slots=True)
+class FileOptions:
+    """What the user says of the files behind `-t file:PATH`."""
+
+    columns: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """Role -> columns."""
+    answers: Wanted = field(default_factory=Wanted)
+
+    @property
+    def given(self) -> bool:
+        """Whether the user says anything."""
+        return bool(self.columns) or self.answers != Wanted()
+
+
+@dataclass(frozen=True, slots=True)
+class FileCard:
+    """The card of a data file."""
+
+    raw: dict[str, Any]
+    """As YAML would hold it, with the file's absolute path in `dataset.local.files`."""
+    unused: tuple[str, ...] = ()
+    """Columns without a role."""
+
+    @property
+    def name(self) -> str:
+        """The task's name."""
+        return str(self.raw["name"])
+
+
+def is_file_selector(selector: str) -> bool:
+    """Whether a `-t` selector names a data file."""
+    return selector.startswith(PREFIX)
+
+
+def split_selectors(values: Iterable[str]) -> list[str]:
+    """Part `-t` values at their commas, except those of a file's own name, and expand patterns of files.
+
+    Raises:
+        UsageError: for a pattern that matches no file.
+    """
+    found: list[str] = []
+    for value in values:
+        whole = value.strip()
+        single = [whole] if is_file_selector(whole) and _parts(whole)[0].exists() else whole.split(",")
+        for part in filter(None, (part.strip() for part in single)):
+            found += _expanded(part) if is_file_selector(part) else [part]
+    return found
+
+
+def _expanded(selector: str) -> list[str]:
+    path, _ = _parts(selector)
+    if path.exists() or not set(str(path)) & set("*?["):
+        return [selector]
+    matches = sorted(match for match in glob.glob(str(path)) if Path(match).suffix.lower() in FORMATS)
+    if not matches:
+        raise UsageError(f"-t {selector}: no data file matches", remedy=f"mmeval reads {', '.join(FORMATS)}")
+    return [f"{PREFIX}{match}" for match in matches]
+
+
+def _parts(selector: str) -> tuple[Path, str]:
+    """Return path and protocol; an @ in the name of a file that is there belongs to it."""
+    text = selector.removeprefix(PREFIX)
+    path = Path(text).expanduser()
+    if "@" in text and not path.exists():
+        before, _, protocol = text.rpartition("@")
+        if protocol and "/" not in protocol:
+            return Path(before).expanduser(), protocol
+    return path, "default"
+
+
+def file_path(selector: str) -> tuple[Path, str]:
+    """Return the file that a selector names, and the protocol.
+
+    Raises:
+        UsageError: no such file, or of a format that mmeval does not read.
+    """
+    path, protocol = _parts(selector)
+    if path.suffix.lower() not in FORMATS:
+        raise UsageError(
+            f"-t {selector}: {path.name!r} is of no format that mmeval reads", remedy=f"it reads {', '.join(FORMATS)}"
+        )
+    if not path.is_file():
+        beside = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
+        close = nearest(path.name, beside)
+        hint = f"did you mean {' or '.join(close)}?" if close else "check the path"
+        raise UsageError(f"-t {selector}: no such file", remedy=hint)
+    return path, protocol
+
+
+def task_name(path: Path) -> str:
+    """Return the name of a file's task: `file/` and the file's name, reduced to what card names may hold."""
+    stem = re.sub(r"[^a-z0-9._-]+", "-", path.stem.lower()).strip("-._")
+    if not stem:
+        stem = "data-" + hashlib.sha256(path.stem.encode()).hexdigest()[:8]
+    return f"{FAMILY}/{stem}"
+
+
+def selector_name(selector: str) -> str:
+    """Return the name of the task of a selector."""
+    return task_name(_parts(selector)[0])
+
+
+def stored_card(selector: str, sections: Mapping[str, Any]) -> FileCard:
+    """Return the card of a selector from the sections that `portable` kept of it.
+
+    Raises:
+        UsageError: when they are no card, for somebody may have edited them.
+    """
+    path, _ = _parts(selector)
+    dataset = sections.get("dataset", {})
+    local = dataset.get("local", {}) if isinstance(dataset, Mapping) else None
+    if not isinstance(local, Mapping):
+        raise UsageError(
+            f"file_tasks: {selector}: key dataset.local is no mapping", remedy="leave file_tasks out, or correct it"
+        )
+    placed = {**dataset, "local": {**local, "files": [str(path.absolute())]}}
+    raw = {"family": FAMILY, "title": path.name, **sections, "name": task_name(path), "dataset": placed}
+    parse_card(raw, f"file_tasks: {selector}")
+    return FileCard(raw)
+
+
+def portable(card: FileCard) -> dict[str, Any]:
+    """Return the card without the place of its file, which may be another one on another machine."""
+    local = {name: value for name, value in card.raw["dataset"]["local"].items() if name != "files"}
+    return {**card.raw, "dataset": {"local": local}}
+
+
+def read_file_card(path: Path, options: FileOptions) -> FileCard:
+    """Look at the first rows of a data file and make its card.
+
+    Raises:
+        DataError: when the file cannot be read, or does not tell which columns to take or how to read the answers.
+        UsageError: for an option that names a column which is not there.
+    """
+    rows = first_rows(path)
+    columns = find_columns([row.values for row in rows], options.columns, str(path))
+    sparse = {name for name in _all(columns) if any(name not in row.values for row in rows)}
+    fields: dict[str, Any] = {
+        "id": columns.id,
+        "question": columns.question,
+        "images": [_cell(name, sparse) for name in columns.image],
+        "choices": _choices(columns, sparse),
+        "answer": _cell(columns.answer, sparse),
+        "cluster": _cell(columns.cluster, sparse) if columns.cluster else None,
+    }
+    rows, items = _items(rows, fields)
+    reading = read_answers(items, columns.answer, options.answers, str(path))
+    if not reading.shows_choices:
+        fields["choices"] = None
+    if reading.expression is not None:
+        fields["answer"] = reading.expression
+    if reading.open_kind is not None:
+        fields["answer_type"] = _kind_of_row(columns, reading.open_kind)
+    raw: dict[str, Any] = {
+        "name": task_name(path),
+        "family": FAMILY,
+        "title": path.name,
+        "dataset": {"local": {"files": [str(path.absolute())], "sha256": file_sha256(path)}},
+        "fields": {name: value for name, value in fields.items() if value},
+        "answer": _answer(reading),
+        "metrics": ["accuracy"],
+    }
+    prompt = _prompt(columns, rows, items, fields)
+    if prompt:
+        raw["prompt"] = prompt
+    if columns.category:
+        raw["subsets"] = {name: _cell(name, sparse) for name in columns.category}
+    return FileCard(raw, columns.unused)
+
+
+def first_rows(path: Path) -> list[Row]:
+    """Return the rows on which the reading of a file is decided.
+
+    Raises:
+        DataError: when the file cannot be read, or has no rows.
+    """
+    found: list[Row] = []
+    size = 0
+    for row in local_source([path], LocalSource(files=[path.name])).rows():
+        found.append(row)
+        size += sum(_size(cell) for cell in row.values.values())
+        if len(found) >= FIRST_ROWS or size > FIRST_BYTES:
+            break
+    if not found:
+        raise DataError(
+            f"{path}: the file has no rows", remedy="give a file with a header and rows, or one object per line"
+        )
+    return found
+
+
+def _size(cell: Any) -> int:
+    if isinstance(cell, (str, bytes)):
+        return len(cell)
+    if isinstance(cell, Mapping):
+        return sum(map(_size, cell.values()))
+    return sum(map(_size, cell)) if isinstance(cell, (list, tuple)) else 8
+
+
+def _all(columns: Columns) -> list[str]:
+    return [
+        *columns.image,
+        *columns.choices,
+        *columns.category,
+        columns.answer,
+        *([columns.cluster] if columns.cluster else []),
+    ]
+
+
+def _cell(name: str, sparse: set[str]) -> str:
+    """The column, or what reads it where not every row has it."""
+    return f"= row.get({quoted(name)})" if name in sparse else name
+
+
+def _choices(columns: Columns, sparse: set[str]) -> str | list[str] | None:
+    if not columns.choices:
+        return None
+    if columns.listed:
+        return _cell(columns.choices[0], sparse)
+    if not sparse & set(columns.choices):
+        return list(columns.choices)
+    cells = (f"{quoted(chr(ord('A') + n))}: row.get({quoted(name)})" for n, name in enumerate(columns.choices))
+    return f"= {{{', '.join(cells)}}}"
+
+
+def _items(rows: Sequence[Row], fields: Mapping[str, Any]) -> tuple[list[Row], list[Item]]:
+    """The rows that can be read, and what they ask; one that cannot is at fault itself, unless most cannot."""
+    read: list[tuple[Row, Item]] = []
+    problem: DataError | None = None
+    for row in rows:
+        try:
+            choices = read_choices(choice_cells(fields["choices"], row, "choices"), row)
+            question, gold = (field_value(fields[name], row, name) for name in ("question", "answer"))
+        except DataError as error:
+            problem = problem or error
+            continue
+        read.append((row, Item(row.place, "" if question is None else str(question), choices, gold_cell(gold))))
+    if problem is not None and 2 * len(read) < len(rows):
+        raise DataError(
+            problem.message,
+            remedy=f"{problem.remedy}; or name another column with --column choices=NAME (none: --column choices=)",
+        )
+    return [row for row, _ in read], [item for _, item in read]
+
+
+def _kind_of_row(columns: Columns, open_kind: str) -> str:
+    first = f"row.get({quoted(columns.choices[0])})"
+    return f"= 'choice' if {first} is filled else '{open_kind}'"
+
+
+def _answer(reading: AnswerReading) -> dict[str, Any]:
+    return {"kind": reading.kind, **({"target": reading.target} if reading.target != "value" else {})}
+
+
+def _prompt(columns: Columns, rows: Sequence[Row], items: Sequence[Item], fields: Mapping[str, Any]) -> dict[str, Any]:
+    """What the prompt needs beyond the default: the hint, options that the question lists itself, marks of images."""
+    prompt: dict[str, Any] = {}
+    template = DEFAULT_TEMPLATE
+    inside = bool(fields["choices"]) and in_question(items)
+    if inside or (columns.hint is not None and not fields["choices"]):
+        template = "{{ question }}\n{%- if instruction %}\n{{ instruction }}\n{%- endif %}"
+    if columns.hint is not None:
+        hint = f"row.get({quoted(columns.hint)})"
+        template = f"{{% if {hint} is filled %}}Hint: {{{{ {hint} }}}}\n{{% endif %}}" + template
+    if template != DEFAULT_TEMPLATE:
+        prompt["template"] = template
+    mark = _mark(items) if fields["images"] else None
+    if mark is not None:
+        prompt["placeholder"] = mark
+        if _dangling(rows, items, fields["images"], mark):
+            prompt["unmatched"] = "text"
+    return prompt
+
+
+def _mark(items: Sequence[Item]) -> str | None:
+    """The form in which most questions mark their images, if any do."""
+    counts: dict[str, int] = {}
+    for mark in _MARKS:
+        pattern = re.compile(re.escape(mark).replace(r"\{i\}", r"[0-9]{1,2}"))
+        counts[mark] = sum(any(map(pattern.search, (item.question, *item.choices.texts))) for item in items)
+    best = max(_MARKS, key=lambda mark: counts[mark])
+    return best if counts[best] else None
+
+
+def _dangling(rows: Sequence[Row], items: Sequence[Item], images: Sequence[str], mark: str) -> bool:
+    """Whether a question marks an image that its row does not have."""
+    for row, item in zip(rows, items, strict=True):
+        try:
+            cells = [field_value(column, row) for column in images]
+            if any(isinstance(cell, StoredText) and cell.opening.startswith(b"[") for cell in cells):
+                continue  # a list of images in the file; counting them would mean reading them
+            counts = [len(media_from_cell(cell, row, column)) for column, cell in zip(images, cells, strict=True)]
+        except DataError:
+            continue  # the row's own fault
+        text = "\n".join((item.question, *item.choices.texts))
+        try:
+            place_media(text, media_numbers(counts), mark, strict=True)
+        except DataError:
+            return True
+    return False
