@@ -56,7 +56,7 @@ def _split(values: tuple[str, ...]) -> list[str]:
     "conditions",
     multiple=True,
     metavar="NAME",
-    help="What is done to samples before asking: standard, blind, blank.",
+    help="What is done to samples before asking: standard, blind, blind-told, blank, noise:189, mask:0.5, two-hop …, or the set diagnose.",
 )
 @click.option("--repeats", type=click.IntRange(min=1), help="Ask every sample this often (avg@k, pass@k).")
 @click.option(

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from mmeval.conditions.ablations import ABLATIONS
 from mmeval.conditions.strategy import Strategy, TwoHop
-from mmeval.core.errors import unknown
-from mmeval.core.types import Media, MediaPart, Sample
+from mmeval.core.errors import UsageError, unknown
+from mmeval.core.types import Media, MediaPart, Sample, TextPart
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -49,26 +51,73 @@ def without_media(sample: Sample) -> Sample:
     return replace(sample, messages=messages, media=empty)
 
 
-def _grey(image: Image, seed: int) -> Image:
-    from PIL import Image as images
-
-    return images.new("RGB", image.size, (128, 128, 128))
+GUESS = "There is no image to look at. Give your best answer to the question all the same."
 
 
-CONDITIONS = {
+def told_blind(sample: Sample) -> Sample:
+    """Remove every image and video and say so: models behave differently when they are told."""
+    stripped = without_media(sample)
+    messages = list(stripped.messages)
+    for place in reversed(range(len(messages))):
+        if messages[place].role == "user":
+            messages[place] = replace(messages[place], parts=(*messages[place].parts, TextPart(f"\n\n{GUESS}")))
+            break
+    return replace(stripped, messages=tuple(messages))
+
+
+CONDITIONS: dict[str, Condition] = {
     "standard": Condition("standard"),
     "blind": Condition("blind", sample=without_media),
-    "blank": Condition("blank", image=_grey),
+    "blind-told": Condition("blind-told", sample=told_blind),
     "two-hop": Condition("two-hop", strategy=TwoHop()),
 }
+"""Conditions that are no image ablations; those are `ABLATIONS`."""
+SETS: dict[str, tuple[str, ...]] = {
+    "diagnose": (
+        "standard", "blind", "blind-told", "blank", "mask:0.2", "mask:0.4", "mask:0.6", "mask:0.8", "mask:1", "downscale:0.5",
+        "downscale:0.25", "two-hop",
+    ),
+}  # fmt: skip
+"""Names that stand for several conditions."""
+
+
+def expand_conditions(names: Iterable[str]) -> list[Condition]:
+    """Return the conditions of a list of names, sets taken apart, each once.
+
+    Raises:
+        UsageError: for an unknown name or a number out of range.
+    """
+    found: dict[str, Condition] = {}
+    for name in names:
+        for single in SETS.get(name, (name,)):
+            condition = get_condition(single)
+            found.setdefault(condition.name, condition)
+    return list(found.values())
 
 
 def get_condition(name: str) -> Condition:
-    """Return the condition of that name.
+    """Return the condition of that name: `blind`, `noise` (its default number), `noise:50`.
 
     Raises:
-        UsageError: for an unknown one, with the nearest names.
+        UsageError: for an unknown one (with the nearest names), or a number that is missing, wrong or out of range.
     """
-    if name not in CONDITIONS:
-        raise unknown("condition", name, CONDITIONS)
-    return CONDITIONS[name]
+    family, colon, number = name.partition(":")
+    if name in CONDITIONS:
+        return CONDITIONS[name]
+    if family not in ABLATIONS:
+        raise unknown("condition", name, [*CONDITIONS, *ABLATIONS, *SETS])
+    ablation = ABLATIONS[family]
+    if ablation.default is None:
+        if colon:
+            raise UsageError(f"condition {name!r}: {family} takes no number", remedy=f"use {family}")
+        return Condition(family, image=ablation.make(0.0))
+    try:
+        value = float(number) if colon else ablation.default
+    except ValueError:
+        value = math.nan
+    if not ablation.low <= value <= ablation.high:
+        raise UsageError(
+            f"condition {name!r}: {number!r} is no number from {ablation.low:g} to {ablation.high:g}",
+            remedy=f"e.g. {family}:{ablation.default:g}",
+        )
+    return Condition(f"{family}:{value:g}", image=ablation.make(value))

@@ -239,7 +239,8 @@ def _grid(info: EngineInfo, task: Task) -> Grid | None:
 def _ablation(stage: Stage, condition: Condition, sample: Sample) -> Callable[[Image], Image] | None:
     if condition.image is None:
         return None
-    seed = stage.plan.seed_for(sample.task, sample.id, 0) ^ zlib.crc32(condition.name.encode())
+    # The family's name without its number: a stronger ablation of one sample then draws the same as a weaker one.
+    seed = stage.plan.seed_for(sample.task, sample.id, 0) ^ zlib.crc32(condition.name.partition(":")[0].encode())
     return partial(_apply_image, condition, seed)
 
 

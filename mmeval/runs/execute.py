@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from mmeval.conditions.base import get_condition
+from mmeval.conditions.base import expand_conditions
 from mmeval.core.errors import EngineError, MmevalError, StorageError, UsageError
 from mmeval.core.types import OUTCOMES
 from mmeval.engines.base import SAMPLING_FIELDS, Engine, EngineInfo, NeedsTargets
@@ -110,7 +110,7 @@ async def prepare_run(config: RunConfig, api_key: str | None = None, judge_key: 
         raise UsageError("no model given", remedy="add -m MODEL, e.g. -m tiny")
     tasks = load_tasks(config)
     judge_notes = check_judge(tasks, config.judge)
-    conditions = [get_condition(name) for name in dict.fromkeys(config.conditions)]
+    conditions = expand_conditions(config.conditions)
     specs = [
         parse_model(
             text,
