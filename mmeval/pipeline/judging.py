@@ -136,12 +136,12 @@ class JudgeDesk:
         rules = verdict
         calls: list[Call] = []
         asked = False
-        extraction: str | None = None
+        extracted, extraction = False, None
         agreement: float | None = None
         if chain.open(response, verdict, unit.sample):
             for step in chain.steps:
-                if not step.applies(verdict):
-                    continue
+                if not step.applies(verdict) or (extracted and extraction is None and "extraction" in step.card.reads):
+                    continue  # a response without an answer has nothing to compare
                 asked = True
                 finding, share = await self._ask(step, self._input(step, unit, response, extraction), unit, calls)
                 agreement = share if self._times(step) > 1 else None
@@ -151,7 +151,7 @@ class JudgeDesk:
                     break
                 self.tally.repaired += finding.repaired
                 if finding.kind == "extraction":
-                    extraction = finding.value
+                    extracted, extraction = True, finding.value
                 verdict = self._found(step, finding, unit, response, verdict, calls)
         if asked:
             self.tally.rows += 1

@@ -30,7 +30,7 @@ def stored_context(row: Mapping[str, Any], task: Task) -> AnswerContext:
     stored = orjson.loads(row["context"] or "{}")
     answer = task.card.answer
     known: Mapping[str, Any] = stored.get("options") or {}
-    names = {column.split(".")[-1] for column in answer.row_options}
+    names = set(answer.of_row())
     missing = sorted(names - known.keys())
     if missing:
         raise DataError(

@@ -61,6 +61,8 @@ class Dataset(_Section):
     hub: HubSource | None = None
     rows: int | None = None
     """Rows that the complete data set has; another number found is reported."""
+    each: dict[str, list[Any]] = Field(default_factory=dict, max_length=1)
+    """Column -> values: every row becomes a row per value, with that column (data sets that hold several questions in a row)."""
     where: dict[str, list[Any]] = Field(default_factory=dict)
     """Column -> values to keep."""
 
@@ -128,10 +130,16 @@ class Answer(_Section):
     reads: Literal["response", "extraction"] = "response"
     """What the verifier is given: the answer text, or the short answer that a judge extracted from it."""
     options: dict[str, Any] = Field(default_factory=dict)
-    row_options: list[str] = Field(default_factory=list)
-    """Columns that the rule needs beside the choices (precision, unit …)."""
+    row_options: list[str] | dict[str, str] = Field(default_factory=list)
+    """What the rule needs of the row beside the choices (precision, unit …): columns, or option -> column or expression."""
     coordinates: Literal["pixels", "unit", "thousand"] = "pixels"
     """Space of the gold boxes and points, relative to the original image."""
+
+    def of_row(self) -> dict[str, str]:
+        """Return option -> column or expression, of what each row brings."""
+        if isinstance(self.row_options, dict):
+            return dict(self.row_options)
+        return {column.split(".")[-1]: column for column in self.row_options}
 
 
 class JudgeStep(_Section):

@@ -24,7 +24,12 @@ def columns(card: Card) -> Iterator[tuple[str, str]]:
     for name, value in card.fields.model_dump(exclude_none=True).items():
         for column in value if isinstance(value, list) else [value]:
             yield f"fields.{name}", column
-    for section, named in (("subsets", card.subsets), ("judge_fields", card.judge_fields)):
+    sections = (
+        ("subsets", card.subsets),
+        ("judge_fields", card.judge_fields),
+        ("answer.row_options", card.answer.of_row()),
+    )
+    for section, named in sections:
         for name, column in named.items():
             yield f"{section}.{name}", column
 
@@ -92,7 +97,7 @@ def _verifier(card: Card) -> Iterator[str]:
             get_verifier(name, answer.options)
         except MmevalError as error:
             yield _line("answer.verifier", error)
-    given = {*answer.options, *(column.split(".")[-1] for column in answer.row_options)}
+    given = {*answer.options, *answer.of_row()}
     if name == "mixed" and answer.kind == "mixed":
         given.add("answer_type")
     for option in sorted((abilities.needs if abilities is not None else frozenset()) - given):

@@ -12,6 +12,7 @@ from jinja2 import StrictUndefined, TemplateError, UndefinedError
 from mmeval.core.errors import DataError, UsageError
 from mmeval.core.templates import compile_template, environment, undeclared
 from mmeval.core.types import MediaPart, Message, Part, TextPart
+from mmeval.tasks.lettered import lettered
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
@@ -116,6 +117,7 @@ def filled(value: Any) -> bool:
 
 
 environment.tests["filled"] = filled
+environment.filters["lettered"] = lambda value: lettered(value) if isinstance(value, str) else []
 
 
 def instruction_for(kind: str, options: Mapping[str, Any], coordinates: str, coordinate_order: str) -> str:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -175,6 +175,8 @@ def _undecoded(loaded: Any, datasets: Any) -> Any:
 
 
 def _filtered(source: Source, dataset: Dataset) -> Source:
+    for column, values in dataset.each.items():
+        source = _for_each(source, column, values)
     if not dataset.where:
         return source
 
@@ -189,3 +191,24 @@ def _filtered(source: Source, dataset: Dataset) -> Source:
                 yield row
 
     return Source(source.describe, rows, None)
+
+
+def _for_each(source: Source, column: str, values: Sequence[Any]) -> Source:
+    """Return a source with a row per value in place of each row."""
+
+    def rows() -> Iterator[Row]:
+        for row in source.rows():
+            if column in row.values:
+                raise DataError(
+                    f"{row.place}: the row has a column {column!r}, which dataset.each would replace",
+                    remedy="give dataset.each another name",
+                )
+            for number, value in enumerate(values):
+                yield replace(
+                    row,
+                    position=row.position * len(values) + number,
+                    values={**row.values, column: value},
+                    place=f"{row.place}, {column} {value}",
+                )
+
+    return Source(source.describe, rows, None if source.total is None else source.total * len(values))

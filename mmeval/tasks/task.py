@@ -15,7 +15,7 @@ from mmeval.tasks import synthetic
 from mmeval.tasks.card import Card, beside, parse_card
 from mmeval.tasks.check import check, columns, verifier_name
 from mmeval.tasks.choices import read_choices
-from mmeval.tasks.data import Row, Source, lookup
+from mmeval.tasks.data import Row, Source
 from mmeval.tasks.generated import synthetic_source
 from mmeval.tasks.gold import (
     choice_cells,
@@ -67,10 +67,10 @@ class Task:
 
     def _plain_columns(self) -> list[str]:
         """The columns that every row must have."""
-        answer = self.card.answer
-        named = [column for _, column in columns(self.card)] + [*answer.row_options, *self.card.dataset.where]
+        dataset = self.card.dataset
+        named = [column for _, column in columns(self.card)] + [*dataset.where]
         named += [self.card.prompt.column] if self.card.prompt.column and self.prompt_override is None else []
-        return [column for column in dict.fromkeys(named) if not column.startswith("=")]
+        return [column for column in dict.fromkeys(named) if not column.startswith("=") and column not in dataset.each]
 
     @property
     def name(self) -> str:
@@ -204,7 +204,7 @@ class Task:
         target = gold_answer(field_value(fields.answer, row, "fields.answer"), kind, card.answer.target, choices, row)
         options: dict[str, Any] = dict(card.answer.options)
         options.update(
-            {name.split(".")[-1]: lookup(name, row, "answer.row_options") for name in card.answer.row_options}
+            {name: field_value(column, row, "answer.row_options") for name, column in card.answer.of_row().items()}
         )
         if target is None and fields.answer:
             options[NO_TARGET] = _no_gold(fields.answer, row)

@@ -172,6 +172,17 @@ def test_a_second_step_sees_what_the_first_left(tmp_path: Path) -> None:
     assert [call.card for call in found["1"].calls] == ["equivalence"]
 
 
+def test_where_the_first_extracts_nothing_the_second_has_nothing_to_compare(tmp_path: Path) -> None:
+    """MathVerse's two steps; without an extraction the row keeps no answer and is not lost as unscored."""
+    judge = Speaker(verdict(answer=None))
+    steps = [{"card": "mathverse-extract", "when": "always"}, {"card": "mathverse-score", "when": "always"}]
+    found, _ = run(
+        tmp_path, judge, [UNCLEAR], steps, answer={"kind": "choice", "target": "letter", "reads": "extraction"}
+    )
+    assert len(judge.requests) == 1
+    assert (found["0"].verdict.outcome, found["0"].verdict.score) == ("no_answer", 0.0)
+
+
 def test_extraction_judges_never_see_the_gold(tmp_path: Path) -> None:
     judge = Speaker(verdict(answer="A"))
     run(tmp_path, judge, [UNCLEAR], [EXTRACT], golds=["B"])
