@@ -25,6 +25,10 @@ Cell: TypeAlias = int | tuple[int, ...]
 
 _CHUNK_CELLS = 8_000_000
 """Weights held at once: 32 MB in float32."""
+_TABLE_CELLS = 8_000_000
+"""Sums by cluster in one matrix product: 64 MB."""
+_NARROW = 16
+"""A subset that touches one cluster in so many, or fewer, has a product of its own with those clusters alone."""
 _JACKKNIFE_GROUPS = 200
 """More clusters than this are left out in groups: the acceleration needs no more, and a metric may be slow."""
 _DEFINED_SHARE = 0.9
@@ -267,14 +271,14 @@ def bootstrap_means(
     if not bool(members.any(axis=1).all()):
         raise ValueError(f"subset {int(np.argmin(members.any(axis=1)))} has no item")
     models, count = matrix.shape[0], members.shape[0]
-    parts = [_Part.of(matrix, member, design) for member in members]
-    point = _means(np.ones((1, design.clusters)), parts)[..., 0]
+    blocks = _blocks(matrix, members, design)
+    point = _means(np.ones((1, design.clusters)), blocks)[..., 0]
     replicates = np.empty((models, count, plan.resamples), dtype=np.float32)
     start = 0
     for chunk in _draws(design, plan):
-        replicates[..., start : start + chunk.shape[0]] = _means(chunk, parts)
+        replicates[..., start : start + chunk.shape[0]] = _means(chunk, blocks)
         start += chunk.shape[0]
-    jackknife = _means(np.stack(list(_left_out(design))), parts) if plan.method == "bca" else None
+    jackknife = _means(np.stack(list(_left_out(design))), blocks) if plan.method == "bca" else None
     shape = (*data.shape[:-1], *(() if subsets is None else (count,)))
     return Bootstrap(
         point.reshape(shape),
@@ -286,32 +290,56 @@ def bootstrap_means(
 
 
 @dataclass(frozen=True, slots=True)
-class _Part:
-    """Sums of the scores by model, and items, of the clusters that a subset touches."""
+class _Block:
+    """Sums by cluster of some subsets, for one matrix product with the drawn weights."""
 
-    clusters: IntArray
-    sums: FloatArray
-    """Shape (touched clusters, models)."""
-    sizes: FloatArray
+    subsets: list[int]
+    """Numbers of the subsets."""
+    clusters: IntArray | None
+    """The clusters that a single narrow subset touches; None for all."""
+    table: FloatArray
+    """Sums of the scores by model, then number of items, shape (clusters, subsets, models + 1)."""
 
-    @classmethod
-    def of(cls, matrix: FloatArray, member: npt.NDArray[np.bool_], design: Design) -> _Part:
+    def means(self, weights: Replicates) -> Replicates:
+        """Return the mean scores under each row of cluster weights, shape (models, subsets, rows)."""
+        chosen = weights if self.clusters is None else weights[:, self.clusters]
+        flat = self.table.reshape(self.table.shape[0], -1).astype(weights.dtype)
+        totals = np.matmul(chosen, flat).reshape(-1, *self.table.shape[1:])
+        with np.errstate(divide="ignore", invalid="ignore"):  # a resample may miss a subset: NaN, set aside later
+            found: Replicates = totals[..., :-1] / totals[..., -1:]
+        return found.transpose(2, 1, 0)
+
+
+def _blocks(matrix: FloatArray, members: npt.NDArray[np.bool_], design: Design) -> list[_Block]:
+    """Sum scores by cluster: narrow subsets each with the clusters that they touch, the others together."""
+    columns = np.concatenate([matrix, np.ones((1, design.n))])
+    blocks: list[_Block] = []
+    wide: list[int] = []
+    for number, member in enumerate(members):
         items = np.flatnonzero(member)
         clusters, index = np.unique(design.index[items], return_inverse=True)
-        sums = [np.bincount(index, weights=row[items], minlength=clusters.size) for row in matrix]
-        return cls(clusters, np.stack(sums, axis=1), np.bincount(index, minlength=clusters.size).astype(np.float64))
+        if clusters.size * _NARROW > design.clusters:
+            wide.append(number)
+            continue
+        sums = [np.bincount(index, weights=column[items], minlength=clusters.size) for column in columns]
+        blocks.append(_Block([number], clusters, np.asarray(np.stack(sums, axis=1)[:, None], dtype=np.float64)))
+    together = max(1, _TABLE_CELLS // (design.clusters * columns.shape[0]))
+    for start in range(0, len(wide), together):
+        subsets = wide[start : start + together]
+        table = np.empty((design.clusters, len(subsets), columns.shape[0]))
+        for place, number in enumerate(subsets):
+            items = np.flatnonzero(members[number])
+            for column, values in enumerate(columns):
+                weights = values[items]
+                table[:, place, column] = np.bincount(design.index[items], weights, design.clusters)
+        blocks.append(_Block(subsets, None, table))
+    return blocks
 
 
-def _means(weights: Replicates, parts: list[_Part]) -> Replicates:
+def _means(weights: Replicates, blocks: list[_Block]) -> Replicates:
     """Return the mean scores under each row of cluster weights, shape (models, subsets, rows)."""
-    results = []
-    for part in parts:
-        # A subset that covers few clusters needs few columns; without subsets this copies nothing.
-        chosen = weights if part.clusters.size == weights.shape[1] else weights[:, part.clusters]
-        totals = np.matmul(part.sums.T.astype(weights.dtype), chosen.T)
-        with np.errstate(divide="ignore", invalid="ignore"):  # a resample may miss a subset: NaN, set aside later
-            results.append(totals / np.matmul(chosen, part.sizes.astype(weights.dtype)))
-    return np.stack(results, axis=1)
+    order = np.argsort([number for block in blocks for number in block.subsets])
+    return np.concatenate([block.means(weights) for block in blocks], axis=1)[:, order]
 
 
 def _draws(design: Design, plan: BootstrapPlan) -> Iterator[npt.NDArray[np.float32]]:

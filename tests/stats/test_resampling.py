@@ -70,6 +70,29 @@ def test_the_three_ways_agree_on_a_mean(plan: BootstrapPlan) -> None:
     assert by_means.method == f"cluster-bootstrap-{plan.method}"
 
 
+@pytest.mark.parametrize("cells", [1, 1000, 8_000_000])
+def test_narrow_and_wide_subsets_get_the_same_means(cells: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some subsets share a matrix product, in one block or several; narrow ones have their own."""
+    monkeypatch.setattr("mmeval.stats.resampling._TABLE_CELLS", cells)
+    scores, generator = models(200), np.random.default_rng(4)
+    labels = np.arange(200) // 4
+    subsets = [generator.random(200) < share for share in (0.9, 0.5, 0.2)]
+    subsets[1:1] = [labels == 7, labels < 3]
+    found = bootstrap_means(scores, Design.of(200, labels), BCA, subsets)
+    for place, member in enumerate(subsets):
+        alone = bootstrap_weights(
+            lambda weights, member=member: (  # type: ignore[misc]
+                scores @ (weights * member) / np.dot(weights, member) if np.dot(weights, member) else [math.nan] * 2
+            ),
+            Design.of(200, labels),
+            BCA,
+        )
+        assert found.point[:, place] == pytest.approx(alone.point)
+        assert found.replicates[:, place] == pytest.approx(alone.replicates, abs=1e-6, nan_ok=True)
+        assert found.jackknife is not None
+        assert found.jackknife[:, place] == pytest.approx(alone.jackknife, abs=1e-12, nan_ok=True)
+
+
 def test_clusters_are_drawn_whole() -> None:
     generator = np.random.default_rng(3)
     labels = np.repeat(np.arange(50), 6)
