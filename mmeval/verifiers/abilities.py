@@ -127,6 +127,7 @@ _BUILT_IN: Mapping[str, Callable[[Mapping[str, Any]], Abilities]] = {
     "box": _box,
     "boxes": _boxes,
     "choice": lambda options: Abilities(_COMMON),
+    "mathvision": lambda options: Abilities({}),
     "mathvista": _official,
     "mathvista-rules": _rules,
     "mixed": _mixed,

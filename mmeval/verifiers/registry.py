@@ -11,6 +11,7 @@ from mmeval.verifiers.base import Verifier
 from mmeval.verifiers.box import BoxVerifier
 from mmeval.verifiers.boxes import BoxesVerifier
 from mmeval.verifiers.choice import ChoiceVerifier
+from mmeval.verifiers.mathvision import MathVisionVerifier
 from mmeval.verifiers.mathvista import MathVistaOfficialVerifier, MathVistaRulesVerifier
 from mmeval.verifiers.mixed import MixedVerifier
 from mmeval.verifiers.mmmu import MMMUProVerifier, MMMUVerifier
@@ -37,6 +38,7 @@ _BUILT_IN: Mapping[str, Callable[[Mapping[str, Any] | None], Verifier]] = {
     "box": BoxVerifier,
     "boxes": BoxesVerifier,
     "choice": ChoiceVerifier,
+    "mathvision": MathVisionVerifier,
     "mathvista": MathVistaOfficialVerifier,
     "mathvista-rules": MathVistaRulesVerifier,
     "mixed": MixedVerifier,

@@ -12,7 +12,7 @@ import pytest
 from mmeval.core.literals import read_literal
 from mmeval.core.types import AnswerContext
 from mmeval.verifiers.mmmu import MMMUProVerifier, MMMUVerifier
-from tests.conformance.support import expectations, guesses, json_lines, right, table_row
+from tests.conformance.support import expectations, guesses, json_lines, responses, right, table_row
 
 
 def mmmu_rows(folder: Path) -> list[dict[str, Any]]:
@@ -91,12 +91,6 @@ def write_parquet(path: Path, rows: list[dict[str, Any]]) -> None:
     pd.DataFrame(rows).to_parquet(path)
 
 
-def predictions(path: Path, rows: list[dict[str, Any]]) -> str:
-    lines = [json.dumps({"id": row["id"], "response": row["response"]}) for row in rows]
-    path.write_text("\n".join(lines), encoding="utf-8")
-    return str(path)
-
-
 @pytest.mark.realdata
 def test_mmmu_through_the_command_line(
     published: Callable[[str], Path], command: Callable[..., Any], tmp_path: Path
@@ -114,7 +108,7 @@ def test_mmmu_through_the_command_line(
     ]  # fmt: skip
     write_parquet(tmp_path / "data" / "mmmu" / "validation-00000-of-00001.parquet", data)
     found = command(
-        "import", "jsonl", predictions(tmp_path / "p.jsonl", rows), "-t", "mmmu@official", "--model", "llava",
+        "import", "jsonl", responses(tmp_path / "p.jsonl", rows), "-t", "mmmu@official", "--model", "llava",
         "--data-dir", str(tmp_path / "data"), "-o", str(tmp_path / "run"), "--no-report",
     )  # fmt: skip
     assert found["returned"] == 0, found["stderr"]
@@ -142,7 +136,7 @@ def test_mmmu_pro_through_the_command_line(
     data = [{column: row[column] for column in columns} | images for row in rows]
     write_parquet(tmp_path / "data" / "standard (10 options)" / "test-00000-of-00001.parquet", data)
     found = command(
-        "import", "jsonl", predictions(tmp_path / "p.jsonl", rows), "-t", "mmmu-pro@official", "--model", "gpt-4o",
+        "import", "jsonl", responses(tmp_path / "p.jsonl", rows), "-t", "mmmu-pro@official", "--model", "gpt-4o",
         "--data-dir", str(tmp_path / "data"), "-o", str(tmp_path / "run"), "--no-report",
     )  # fmt: skip
     assert found["returned"] == 0, found["stderr"]

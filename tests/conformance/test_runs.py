@@ -13,7 +13,13 @@ DATA = Path(__file__).parents[1] / "data"
 
 @pytest.mark.parametrize(
     ("selector", "rows"),
-    [("mmmu@official", 6), ("mmmu-pro@official", 4), ("mmmu-pro-4@official", 2), ("mmmu-pro-vision@official", 4)],
+    [
+        ("mmmu@official", 6),
+        ("mmmu-pro@official", 4),
+        ("mmmu-pro-4@official", 2),
+        ("mmmu-pro-vision@official", 4),
+        ("mathvision@official", 4),
+    ],
 )
 def test_chance_on_the_fixture(selector: str, rows: int, command: Callable[..., Any]) -> None:
     found = command("run", "-m", "chance", "-t", selector, "--data-dir", str(DATA), "-o", "run", "--no-report")

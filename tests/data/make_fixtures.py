@@ -159,7 +159,31 @@ def mathvista() -> None:
     write("mathvista/data/testmini-00000-of-00001.parquet", rows, ["decoded_image"], **kinds)
 
 
-FIXTURES: dict[str, Callable[[], None]] = {"mathvista": mathvista, "mmmu": mmmu, "mmmu-pro": mmmu_pro}
+def mathvision() -> None:
+    """Rows of MATH-Vision as published (MIT), with drawn pictures in place of the published ones."""
+    rows = [
+        ("7", "How many bricks are missing in the wall?\n<image1>", [], "6", 1, "counting"),
+        ("50", "Which piece is missing?\n<image1>\n<image2>", ["A", "B", "C", "D", "E"], "A", 2, "transformation geometry"),
+        ("1512", "In triangle $ABC, AB=AC, AE=AD$ and angle $BAD=30^{\\circ}$. What is the size of angle $CDE$ ? <image1>",
+         ["$10^{\\circ}$", "$15^{\\circ}$", "$20^{\\circ}$", "$25^{\\circ}$", "$30^{\\circ}$"], "B", 5, "metric geometry - angle"),
+        ("2955", "If the point $(3,4)$ is reflected in the $x$-axis, what are the coordinates of its image?\n\n<image1>", [], "(3,-4)", 2, "analytic geometry"),
+    ]  # fmt: skip
+    cells = [
+        {"id": name, "question": question, "options": options, "image": f"images/{name}.jpg", "decoded_image": picture(name),
+         "answer": answer, "solution": None, "level": level, "subject": subject}
+        for name, question, options, answer, level, subject in rows
+    ]  # fmt: skip
+    kinds = {"options": datasets.List(datasets.Value("string")), "level": datasets.Value("int64")}
+    for split, chosen in (("test", cells), ("testmini", cells[:3])):
+        write(f"mathvision/data/{split}-00000-of-00001.parquet", chosen, ["decoded_image"], **kinds)
+
+
+FIXTURES: dict[str, Callable[[], None]] = {
+    "mathvision": mathvision,
+    "mathvista": mathvista,
+    "mmmu": mmmu,
+    "mmmu-pro": mmmu_pro,
+}
 
 
 if __name__ == "__main__":

@@ -42,6 +42,8 @@ def asked(sample: Sample) -> list[str]:
         ("mmmu-pro@official", ["H", "B", "J", "D"]),
         ("mmmu-pro-4@cot", ["B", "D"]),
         ("mmmu-pro-vision@official-cot", ["H", "B", "J", "D"]),
+        ("mathvision", ["6", "A", "B", "(3,-4)"]),
+        ("mathvision@official", ["6", "A", "B", "(3,-4)"]),
     ],
 )
 def test_fixtures_are_read(selector: str, targets: Sequence[object]) -> None:
@@ -58,6 +60,8 @@ def test_fixtures_are_read(selector: str, targets: Sequence[object]) -> None:
     ("selector", "hub", "fixture", "rows"),
     [
         ("mmmu@official", "lmms-lab/MMMU", "mmmu", 6),
+        ("mathvision@official", "MathLLMs/MathVision", "mathvision", 4),
+        ("mathvision-mini@official", "MathLLMs/MathVision", "mathvision", 3),
     ],
 )
 def test_a_copy_of_the_hub_data_set_is_read(selector: str, hub: str, fixture: str, rows: int, tmp_path: Path) -> None:
@@ -88,6 +92,22 @@ def test_mmmu_pro_shows_images_where_the_shuffled_options_name_them() -> None:
     _, seen = opened_samples("mmmu-pro-vision@cot", DATA)
     assert asked(seen[0])[0] == "[0]"
     assert asked(seen[0])[1].startswith("Write out the multiple-choice question in the image")
+
+
+def test_mathvision_lists_options_unless_they_stand_in_the_picture(tmp_path: Path) -> None:
+    _, samples = opened_samples("mathvision@official", DATA)
+    start = (
+        'Please solve the problem and put your answer in one "\\boxed{}". If it is a multiple choice question, only one letter '
+        'is allowed in the "\\boxed{}".\n'
+    )
+    assert asked(samples[0]) == [f"{start}How many bricks are missing in the wall?", "[0]"]
+    assert asked(samples[1]) == [f"{start}Which piece is missing?", "[0]", "<image2>\n"]
+    assert asked(samples[2])[-1].startswith(r"(A) $10^{\circ}$")
+    assert samples[2].subsets["subject_level"] == "metric geometry - angle_level5"
+    # testmini is a part of test: it is what is asked where nothing else is at hand.
+    shutil.copy(DATA / "mathvision/data/testmini-00000-of-00001.parquet", tmp_path)
+    assert len(opened_samples("mathvision", tmp_path)[1]) == 3
+    assert len(opened_samples("mathvision-mini", tmp_path)[1]) == 3
 
 
 def test_options_within_a_list_are_three_options_or_officially_one(tmp_path: Path) -> None:

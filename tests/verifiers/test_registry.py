@@ -55,6 +55,7 @@ OPTIONS: list[tuple[str, dict[str, object], str, object]] = [
     ("box", {"threshold": 0.5}, "[1,2,3,4]", [1, 2, 3, 4]),
     ("boxes", {}, "[[1,2,3,4]]", [[1, 2, 3, 4]]),
     ("choice", {}, "B", "B"),
+    ("mathvision", {}, "4", "4.00"),
     ("mathvista", {"answer_type": "integer", "cast": "2023"}, "4", "4"),
     ("mathvista-rules", {"answer_type": "integer"}, "4", "4"),
     ("mixed", {"answer_type": "number", "mra": True}, "4", 4),
