@@ -140,7 +140,7 @@ def _choice(text: str, choices: Sequence[str], bare: Iterable[str]) -> Extractio
     padded = f" {stripped} "
 
     def extraction(letter: str, place: int, length: int) -> Extraction:
-        start = max(0, place + offset - 1)
+        start = min(max(0, place + offset - 1), len(text))
         return Extraction(letter, (start, min(len(text), start + length)))
 
     bracketed = [letter for letter in letters if f"({letter})" in padded]

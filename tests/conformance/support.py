@@ -50,6 +50,19 @@ def guesses(rows: Iterable[Mapping[str, Any]]) -> int:
     return len(drawn)
 
 
+def image_cells(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return MMMU's seven image columns, filled with a dot wherever the row's text shows an image."""
+    import io
+
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(buffer, "PNG")
+    text = f"{row.get('question', '')} {row['options']}"
+    cell = {"bytes": buffer.getvalue(), "path": None}
+    return {f"image_{number}": cell if f"<image {number}>" in text else None for number in range(1, 8)}
+
+
 def responses(path: Path, rows: Iterable[Mapping[str, Any]], name: str = "id") -> str:
     """Write ids and responses alone, so that the stored verdicts cannot be taken for ours; return the path."""
     lines = [json.dumps({"id": str(row[name]), "response": row["response"]}) for row in rows]

@@ -12,7 +12,7 @@ import pytest
 from mmeval.core.literals import read_literal
 from mmeval.core.types import AnswerContext
 from mmeval.verifiers.mmmu import MMMUProVerifier, MMMUVerifier
-from tests.conformance.support import expectations, guesses, json_lines, responses, right, table_row
+from tests.conformance.support import expectations, guesses, image_cells, json_lines, responses, right, table_row
 
 
 def mmmu_rows(folder: Path) -> list[dict[str, Any]]:
@@ -97,7 +97,7 @@ def test_mmmu_through_the_command_line(
 ) -> None:
     """The data set's own columns, as far as the published output has them, and the responses by id."""
     rows = mmmu_rows(published("mmmu"))
-    common = {f"image_{number}": None for number in range(1, 8)} | {"topic_difficulty": "Easy", "question": "?"}
+    common = {"topic_difficulty": "Easy", "question": "?"}
     data = [
         {
             "id": row["id"], "question_type": row["question_type"],
@@ -106,6 +106,7 @@ def test_mmmu_through_the_command_line(
         } | common
         for row in rows
     ]  # fmt: skip
+    data = [row | image_cells(row) for row in data]
     write_parquet(tmp_path / "data" / "mmmu" / "validation-00000-of-00001.parquet", data)
     found = command(
         "import", "jsonl", responses(tmp_path / "p.jsonl", rows), "-t", "mmmu@official", "--model", "llava",
@@ -132,8 +133,7 @@ def test_mmmu_pro_through_the_command_line(
     name = "output_head/gpt-4o_standard(10 options)_direct.jsonl"
     rows = json_lines(published("mmmu_pro") / name)
     columns = ("id", "question", "options", "answer", "subject", "topic_difficulty")
-    images = {f"image_{number}": None for number in range(1, 8)}
-    data = [{column: row[column] for column in columns} | images for row in rows]
+    data = [{column: row[column] for column in columns} | image_cells(row) for row in rows]
     write_parquet(tmp_path / "data" / "standard (10 options)" / "test-00000-of-00001.parquet", data)
     found = command(
         "import", "jsonl", responses(tmp_path / "p.jsonl", rows), "-t", "mmmu-pro@official", "--model", "gpt-4o",
