@@ -8,15 +8,19 @@ from typing import Any
 import click
 
 
-def file_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add `--column`, `--answer-kind` and `--answer-form` to a command."""
+def file_options(more: str = "") -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Return a decorator that adds `--column`, `--answer-kind` and `--answer-form` to a command.
+
+    Args:
+        more: what else `--column` is for, as the beginning of its help.
+    """
     options = (
         click.option(
             "--column",
             "columns",
             multiple=True,
             metavar="ROLE=COLUMN",
-            help="With -t file:PATH: the column of question, image, choices, answer, category, id, hint or cluster.",
+            help=f"{more}{'with' if more else 'With'} -t file:PATH: the column of question, image, choices, answer, category, id, hint or cluster.",
         ),
         click.option(
             "--answer-kind",
@@ -29,6 +33,10 @@ def file_options(command: Callable[..., Any]) -> Callable[..., Any]:
             help="With -t file:PATH: how answers name an option: letter, text, index (from 0) or position (from 1).",
         ),
     )
-    for option in reversed(options):
-        command = option(command)
-    return command
+
+    def add(command: Callable[..., Any]) -> Callable[..., Any]:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return add

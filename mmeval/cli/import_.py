@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -15,7 +15,9 @@ from mmeval.core.errors import UsageError
 if TYPE_CHECKING:
     from mmeval.tasks.registry import CardFile, Registry
 
-FORMATS = ("jsonl", "mathvista")
+FORMATS = ("jsonl", "mathvista", "mathvision", "mmmu", "vlmevalkit", "lmms-eval", "inspect", "coco")
+_MARK = "predictions."
+"""Before a role of `--column`: the file of predictions is meant, where -t names a data file with columns of its own."""
 
 
 @click.command("import")
@@ -26,15 +28,23 @@ FORMATS = ("jsonl", "mathvista")
     "--task",
     required=True,
     metavar="TASK[@PROTOCOL]",
-    help="The card that verifies, file:PATH for a data file, or a new name for files with ready scores.",
+    help="The card that verifies, file:PATH for a data file, or a new name where the files hold scores or gold answers.",
 )
-@file_options
+@file_options(
+    "What an odd file of predictions calls something, e.g. response=output (docs/import.md lists the roles); "
+)
 @click.option("--model", required=True, metavar="NAME", help="What the tables call the model.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Run folder.  [default: runs/NAME_TASK]")
-@click.option("--data-dir", type=click.Path(path_type=Path), help="Folder with data sets in their own layout.")
+@click.option(
+    "--data-dir",
+    type=click.Path(path_type=Path),
+    help="Folder with data sets in their own layout; ids are looked up there.",
+)
 @click.option(
     "--task-path", "task_paths", multiple=True, type=click.Path(path_type=Path), help="Folder with further task cards."
 )
+@click.option("--stored-scores", is_flag=True, help="Take the files' own scores instead of verifying the answers.")
+@click.option("--allow-unknown", is_flag=True, help="Leave out rows whose id the data set does not have.")
 @click.option("--report/--no-report", default=True, help="Write report.html into the run folder.")
 @click.option("--overwrite", is_flag=True, help="Replace another run in the same folder.")
 @click.option("--json", "as_json", is_flag=True, help="Print the leaderboard as JSON on stdout.")
@@ -42,37 +52,51 @@ def import_(
     format_: str,
     paths: tuple[Path, ...],
     task: str,
-    columns: tuple[str, ...],
-    answer_kind: str | None,
-    answer_form: str | None,
     model: str,
     output: Path | None,
-    data_dir: Path | None,
-    task_paths: tuple[Path, ...],
     report: bool,
-    overwrite: bool,
     as_json: bool,
+    **options: Any,
 ) -> int:
     """Turn predictions from elsewhere into a run folder that every command reads.
 
-    FORMAT is jsonl (one object per line: id and response or score) or mathvista (output_*.json of MathVista's scripts).
+    PATHs are files or folders. FORMAT is one of
+
+    \b
+      jsonl       one object per line: id and response, or a ready score
+      mathvista   output_*.json of MathVista's scripts
+      mathvision  outputs/*.jsonl of MATH-Vision's scripts
+      mmmu        MMMU's <Subject>/output.json or total_val_output.json, MMMU-Pro's *.jsonl
+      vlmevalkit  prediction and result files of VLMEvalKit: xlsx, tsv, json
+      lmms-eval   *_samples_*.jsonl of lmms-eval
+      inspect     .eval or .json logs of Inspect
+      coco        COCO results, with the file of annotations as another path
 
     \b
     Examples:
       mmeval import jsonl answers.jsonl -t my-benchmark --model mine
       mmeval import mathvista output_bard.json -t mathvista@official --model bard
+      mmeval import vlmevalkit outputs/M/T20260101/M_MathVista_MINI.xlsx -t mathvista@vlmevalkit --model M
+      mmeval import lmms-eval logs/M/20260101_samples_mmmu_val.jsonl -t mmmu --model M --data-dir data
     """
     from mmeval.cli.summary import print_outcome
     from mmeval.runs.execute import Outcome, command_line
     from mmeval.runs.file_tasks import read_options
-    from mmeval.runs.importers.build import import_predictions
-    from mmeval.runs.importers.predictions import read_jsonl, read_mathvista
+    from mmeval.runs.importers.build import Import, import_predictions
+    from mmeval.runs.importers.formats import get_format
+    from mmeval.runs.importers.predictions import Reading, check_columns
+    from mmeval.runs.importers.samples import Wanted
     from mmeval.runs.manifest import read_manifest
     from mmeval.tasks.file_task import is_file_selector
     from mmeval.tasks.registry import Registry
     from mmeval.tasks.task import Task
 
-    registry = Registry(task_paths, files=read_options(columns, answer_kind, answer_form))
+    format_found = get_format(format_)
+    of_data, of_predictions = _split_columns(options["columns"], is_file_selector(task))
+    columns = check_columns(format_found, of_predictions)
+    registry = Registry(
+        options["task_paths"], files=read_options(of_data, options["answer_kind"], options["answer_form"])
+    )
     card: CardFile | None
     if is_file_selector(task):
         card, protocol = _file_card(registry, task)
@@ -82,35 +106,43 @@ def import_(
     else:
         name, _, protocol = task.partition("@")
         card = registry.cards.get(name)
-    if card is None and (format_ != "jsonl" or protocol):
+    if card is None and (not format_found.ad_hoc or protocol):
         registry.resolve([task])  # raises with the nearest names
     loaded = Task.load(card, protocol or "default") if card is not None else None
-    warn = partial(click.echo, err=True)
-    reader = read_mathvista if format_ == "mathvista" else partial(read_jsonl, warn=warn)
     if not name.strip() or not model.strip():
         raise UsageError("-t and --model need a name", remedy="e.g. -t my-benchmark --model mine")
     folder = output or Path("runs") / f"{model}_{task}".replace("/", "-")
-    if (folder / "run.json").exists() and not overwrite:
+    if (folder / "run.json").exists() and not options["overwrite"]:
         earlier = read_manifest(folder)
         if [(record.name, record.engine) for record in earlier.models] != [(model, "imported")]:
             raise UsageError(f"{folder} holds another run", remedy="give another folder with -o, or add --overwrite")
-    imported = import_predictions(
-        (prediction for path in paths for prediction in reader(path)),
-        loaded,
-        name,
-        model,
-        folder,
-        source=paths,
-        data_dir=data_dir,
-        command=command_line(sys.argv),
+    reading = Reading(
+        columns=columns,
+        id_column=_id_column(loaded),
+        kind=loaded.card.answer.kind if loaded is not None else None,
+        warn=partial(click.echo, err=True),
     )
+    wanted = Wanted(loaded, name, options["data_dir"], options["allow_unknown"])
+    what = Import(wanted, model, folder, paths, command_line(sys.argv), format_, options["stored_scores"])
+    imported = import_predictions(format_found.load()(paths, reading), reading, what)
     for note in imported.manifest.notes:
         click.echo(note, err=True)
     code = 0 if imported.manifest.status == "complete" else 6
-    failures = {"no prediction for this sample": imported.missing} if imported.missing else {}
-    outcome = Outcome(folder, imported.manifest, code, failures)
-    more = {"agreement": _agreement(imported.agreement), "fallbacks": imported.fallbacks}
+    outcome = Outcome(folder, imported.manifest, code, dict(imported.failures))
+    more = {
+        "agreement": _agreement(imported.agreement),
+        "fallbacks": imported.fallbacks,
+        "read": imported.read,
+        "lost": dict(imported.lost),
+    }
     return print_outcome(outcome, report=report, as_json=as_json, more=more)
+
+
+def _split_columns(columns: tuple[str, ...], data_file: bool) -> tuple[list[str], list[str]]:
+    """Return the columns of the data file (-t file:PATH) and those of the predictions, which `predictions.` marks beside it."""
+    of_predictions = [pair.removeprefix(_MARK) for pair in columns if pair.startswith(_MARK)]
+    others = [pair for pair in columns if not pair.startswith(_MARK)]
+    return (others, of_predictions) if data_file else ([], [*others, *of_predictions])
 
 
 def _file_card(registry: Registry, selector: str) -> tuple[CardFile, str]:
@@ -118,6 +150,12 @@ def _file_card(registry: Registry, selector: str) -> tuple[CardFile, str]:
     if len(found) > 1:
         raise UsageError(f"-t {selector}: one file is expected", remedy="import one task at a time")
     return found[0]
+
+
+def _id_column(task: Any) -> str | None:
+    """The column that a card takes ids from, when it is a plain one."""
+    column = task.card.fields.id if task is not None else None
+    return column if column and not column.startswith("=") else None
 
 
 def _agreement(counts: tuple[int, int] | None) -> dict[str, int] | None:

@@ -44,7 +44,7 @@ def _split(values: tuple[str, ...]) -> list[str]:
     metavar="TASK[@PROTOCOL]",
     help="Task(s), globs or suites, e.g. demo, 'synthetic/*', mathvista@official; file:PATH for any data file.",
 )
-@file_options
+@file_options()
 @click.option(
     "-o",
     "--output",

@@ -90,6 +90,8 @@ def _advice(outcome: Outcome) -> str:
     hopeless = f"{outcome.at_fault} rows cannot be scored as their data stand"
     if outcome.at_fault >= broken:
         return f"incomplete: {hopeless}; asking again does not help, mending the data does (or --allow-errors)"
+    if all(record.engine == "imported" for record in outcome.manifest.models):
+        return "incomplete: not every sample has an answer that can be scored, see above"
     again = "incomplete: run the same command again to ask what is missing"
     return f"{again}; {hopeless}" if outcome.at_fault else again
 

@@ -125,7 +125,7 @@ def _print_table(rows: list[dict[str, Any]]) -> None:
     "--sample", "sample", type=click.IntRange(min=0), metavar="I", help="Also show sample I as it would be asked."
 )
 @click.option("--data-dir", type=click.Path(path_type=Path), help="Folder with data sets in their own layout.")
-@file_options
+@file_options()
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
 @_path_option
 def show(
@@ -226,7 +226,7 @@ def check(cards: tuple[Path, ...]) -> int:
 @click.option(
     "--from", "source", metavar="PATH", help="Data file (TSV, CSV, JSON lines, JSON, parquet) to make it for."
 )
-@file_options
+@file_options()
 def new(
     name: str,
     output: Path | None,

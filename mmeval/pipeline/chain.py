@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from mmeval.core.types import Response, Sample, Verdict
 from mmeval.verifiers.answer import after_reasoning
-from mmeval.verifiers.base import Verifier, verify
+from mmeval.verifiers.base import UNDECIDED, Verifier, verify
 from mmeval.verifiers.judge_card import JudgeCard, load_judge
 from mmeval.verifiers.registry import get_verifier
 
@@ -37,7 +37,7 @@ class Step:
         """Whether a row with this verdict so far goes to the judge."""
         if self.when == "always":
             return True
-        if verdict.outcome in ("no_answer", "unscored"):
+        if verdict.outcome in ("no_answer", "unscored") or verdict.scores.get(UNDECIDED):
             return True
         return self.when == "not_right" and verdict.outcome == "scored" and verdict.correct is False
 

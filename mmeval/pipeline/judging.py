@@ -17,7 +17,7 @@ from mmeval.pipeline.cache import KEPT_STATUS, ResponseCache
 from mmeval.pipeline.chain import JUDGE_AGREEMENT, JUDGED, RULE_CORRECT, Chain, Step, shown_response
 from mmeval.pipeline.identity import cache_key, request_hash
 from mmeval.pipeline.work import Call, Unit
-from mmeval.verifiers.base import verify
+from mmeval.verifiers.base import UNDECIDED, verify
 from mmeval.verifiers.judge import JudgeFault, JudgeFinding, JudgeInput, combine, decide
 
 _NO_SCHEMA = ("response_format", "json_schema", "structured", "guided", "schema")
@@ -158,6 +158,8 @@ class JudgeDesk:
         for call in calls:
             self.tally.add(call)
         scores = dict(verdict.scores)
+        if asked:
+            scores.pop(UNDECIDED, None)
         if rules.outcome in ("scored", "no_answer"):
             scores[RULE_CORRECT] = float(bool(rules.correct))
         if verdict.outcome in ("scored", "no_answer"):

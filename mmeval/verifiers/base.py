@@ -15,6 +15,8 @@ GUESSED = "guessed"
 """Score of a row that the official rule would decide by a random draw; here it has no answer, and nothing is drawn."""
 GUESS_SHARE = "guess_share"
 """Score beside `guessed`: how often the official draw would be right, in [0, 1]."""
+UNDECIDED = "undecided"
+"""Score of a row whose answer only the comparison with the gold can read, and which the rules leave open: a judge may decide."""
 
 _REFUSAL = re.compile(
     r"\b(?:i(?:'m| am) (?:sorry|unable|not able)|i (?:cannot|can't|can not) (?:help|assist|answer|determine|see|view|provide)"

@@ -14,14 +14,12 @@ from typing import Any
 
 from mmeval.core.errors import DataError
 from mmeval.core.types import AnswerContext, Extraction, Match
-from mmeval.verifiers.base import GUESS_SHARE, GUESSED
+from mmeval.verifiers.base import GUESS_SHARE, GUESSED, UNDECIDED
 from mmeval.verifiers.choice import LETTERS
 from mmeval.verifiers.yes_no import YesNoVerifier
 
 REFUSED = "Z"
 """The letter that VLMEvalKit gives to a refusal; it is no option, and so no answer."""
-UNDECIDED = "undecided"
-"""Score of a row that was compared by rules alone and that VLMEvalKit would hand on to its judge."""
 FALLBACKS = ("guess", "wrong")
 API_FAILURE = "Failed to obtain answer via API"
 """What VLMEvalKit stores instead of an answer when an endpoint failed."""

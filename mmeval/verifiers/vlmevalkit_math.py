@@ -14,8 +14,9 @@ from mmeval.core.errors import DataError
 from mmeval.core.types import AnswerContext, Extraction, Match
 from mmeval.verifiers.answer import merged_options
 from mmeval.verifiers.arithmetic import evaluate
+from mmeval.verifiers.base import UNDECIDED
 from mmeval.verifiers.mathvista import answer_type, is_choice
-from mmeval.verifiers.vlmevalkit import UNDECIDED, Rules, match_letter, read_choice
+from mmeval.verifiers.vlmevalkit import Rules, match_letter, read_choice
 
 TOLERANCE = 1e-6
 """Largest difference of two equal numbers in MATH-Vision."""

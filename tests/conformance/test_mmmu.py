@@ -141,3 +141,36 @@ def test_mmmu_pro_through_the_command_line(
     )  # fmt: skip
     assert found["returned"] == 0, found["stderr"]
     assert round(found["leaderboard"][0]["value"] * 1730) == 694
+
+
+@pytest.mark.realdata
+def test_the_official_output_folder_is_read_as_it_is(
+    published: Callable[[str], Path], command: Callable[..., Any]
+) -> None:
+    folder = published("mmmu") / "example_outputs" / "llava1.5_13b"
+    found = command("import", "mmmu", str(folder), "-t", "mmmu@official", "--model", "llava", "--no-report")
+    assert found["returned"] == 0, found["stderr"]
+    cell = found["leaderboard"][0]
+    assert (cell["n"], round(cell["value"] * 900), found["read"]) == (900, 329, 900)
+    assert len({row["subset"][1] for row in found["subsets"] if row["subset"][0] == "subject"}) == 30
+
+
+@pytest.mark.realdata
+def test_the_official_output_files_of_mmmu_pro_are_read_as_they_are(
+    published: Callable[[str], Path], command: Callable[..., Any]
+) -> None:
+    folder = published("mmmu_pro")
+    tasks = {"4opts": "mmmu-pro-4", "Vision": "mmmu-pro-vision"}
+    for name, entry in expectations(folder).items():
+        task = next((task for part, task in tasks.items() if part in name), "mmmu-pro")
+        found = command(
+            "import", "mmmu", str(folder / name), "-t", f"{task}@official", "--model", "m", "--no-report", "--overwrite"
+        )
+        assert found["returned"] == 0, found["stderr"]
+        cell = found["leaderboard"][0]
+        assert (round(cell["value"] * cell["n"]), cell["n"]) == (
+            entry["recomputed"]["deterministic"], entry["official"]["total"],
+        ), name  # fmt: skip
+        if found["agreement"] is not None:
+            drawn = entry["recomputed"]["random_fallback_rows"]
+            assert found["agreement"]["equal"] >= found["agreement"]["verdicts"] - drawn, name

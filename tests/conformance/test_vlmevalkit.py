@@ -13,10 +13,9 @@ from typing import Any
 import pytest
 
 from mmeval.core.types import AnswerContext, Response
-from mmeval.verifiers.base import verify
+from mmeval.verifiers.base import UNDECIDED, verify
 from mmeval.verifiers.mathvista import row_context
 from mmeval.verifiers.registry import get_verifier
-from mmeval.verifiers.vlmevalkit import UNDECIDED
 
 REALDATA = Path(__file__).resolve().parents[3] / "shared" / "realdata"
 pytestmark = pytest.mark.realdata
@@ -145,3 +144,74 @@ def test_mmmu_by_rules_alone(unpacked: Callable[[str], Path]) -> None:
     assert counts["choice", "right"] + counts["choice", "wrong"] == 847
     assert (counts["open", "right"], counts["open", "wrong"], counts["open", "undecided"]) == (1, 52, 51)
     assert counts["choice", "undecided"] == 3
+
+
+CARD = """name: {name}
+family: demo
+title: A workbook of VLMEvalKit
+dataset: {{local: {{files: ["none.tsv"]}}}}
+fields: {{id: index{fields}}}
+answer: {{kind: {kind}, target: {target}, verifier: {verifier}{more}}}
+"""
+
+
+def card(
+    folder: Path, name: str, kind: str, verifier: str, target: str = "value", fields: str = "", more: str = ""
+) -> str:
+    folder.mkdir(exist_ok=True)
+    text = CARD.format(name=name, kind=kind, verifier=verifier, target=target, fields=fields, more=more)
+    (folder / f"{name}.yaml").write_text(text, encoding="utf-8")
+    return str(folder)
+
+
+@pytest.mark.parametrize(
+    ("archive", "file", "verdicts", "right"),
+    [
+        ("hallusionbench", "vila_8b/vila_8b_HallusionBench_auxmatch.xlsx", 951, 497),
+        ("pope", "vlmevalkit/vila_8b/vila_8b_POPE_auxmatch.xlsx", 5127, 4576),
+    ],
+)
+def test_workbooks_of_yes_or_no_through_the_command_line(
+    unpacked: Callable[[str], Path],
+    command: Callable[..., Any],
+    tmp_path: Path,
+    archive: str,
+    file: str,
+    verdicts: int,
+    right: int,
+) -> None:
+    cards = card(tmp_path / "cards", "words", "yes-no", "vlmevalkit-yes-no")
+    path = str(unpacked(archive) / file)
+    found = command("import", "vlmevalkit", path, "-t", "words", "--task-path", cards, "--model", "m", "--no-report")
+    assert found["returned"] == 0, found["stderr"]
+    assert found["agreement"] == {"equal": verdicts, "verdicts": verdicts}
+    assert (found["read"], found["lost"]) == (verdicts, {})
+    cell = found["leaderboard"][0]
+    assert round(cell["value"] * verdicts) == right
+    assert cell["clusters"] <= cell["n"], "questions about one picture are dependent"
+
+
+def test_the_workbook_of_cv_bench_through_the_command_line(
+    unpacked: Callable[[str], Path], command: Callable[..., Any], tmp_path: Path
+) -> None:
+    cards = card(tmp_path / "cards", "letters", "choice", "vlmevalkit-choice", "letter", ", choices: options")
+    path = str(unpacked("cvbench") / "gpt-4.1_CV-Bench-3D.xlsx")
+    found = command("import", "vlmevalkit", path, "-t", "letters", "--task-path", cards, "--model", "m", "--no-report")
+    assert found["returned"] == 0, found["stderr"]
+    outcomes = found["leaderboard"][0]["outcomes"]
+    assert (outcomes["scored"], outcomes["no_answer"]) == (269, 931)
+
+
+@pytest.mark.parametrize(("folder", "right"), [("Qwen2.5-VL-3B-Instruct", 177), ("LLaVA-CoT", 160)])
+def test_the_folder_of_logic_vista_through_the_command_line(
+    unpacked: Callable[[str], Path], command: Callable[..., Any], tmp_path: Path, folder: str, right: int
+) -> None:
+    """Of a run's folder the scored table is read; by its own scores, and by the letters that its judge extracted."""
+    cards = card(tmp_path / "cards", "logic", "text", "vlmevalkit-logicvista", more=", reads: extraction")
+    path = str(unpacked("logicvista") / "vlmevalkit" / folder)
+    for options in (["-t", "logic", "--task-path", cards], ["-t", "logicvista-of-vlmevalkit"]):
+        found = command("import", "vlmevalkit", path, *options, "--model", "m", "--no-report", "--overwrite")
+        assert found["returned"] == 0, found["stderr"]
+        cell = found["leaderboard"][0]
+        assert (round(cell["value"] * 447), cell["n"]) == (right, 447)
+        assert found["agreement"] in (None, {"equal": 447, "verdicts": 447})

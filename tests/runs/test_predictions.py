@@ -10,7 +10,13 @@ from typing import Any
 import pytest
 
 from mmeval.core.errors import DataError
-from mmeval.runs.importers.predictions import KEYS, Prediction, read_jsonl, read_mathvista
+from mmeval.runs.importers import jsonl, mathvista
+from mmeval.runs.importers.jsonl import KEYS
+from mmeval.runs.importers.predictions import Prediction, Reader, Reading
+
+
+def read_jsonl(path: Path, warn: Callable[[str], None] = lambda message: None) -> Iterator[Prediction]:
+    return jsonl.read([path], Reading(warn=warn))
 
 
 def write(path: Path, rows: list[dict[str, Any]]) -> Path:
@@ -62,14 +68,14 @@ def test_every_documented_key_is_read_without_a_word(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("number", ["NaN", "-Infinity", "Infinity"])
-@pytest.mark.parametrize("reader", [read_jsonl, read_mathvista])
+@pytest.mark.parametrize("reader", [jsonl.read, mathvista.read])
 @pytest.mark.parametrize(("name", "form"), [("a.jsonl", '{"id": "b", "score": %s}'), ("a.json", '[{"score":[1, %s]}]')])
 def test_a_number_that_json_does_not_have_is_named(
-    tmp_path: Path, name: str, form: str, reader: Callable[[Path], Iterator[Prediction]], number: str
+    tmp_path: Path, name: str, form: str, reader: Reader, number: str
 ) -> None:
     (tmp_path / name).write_text(form % number)
     with pytest.raises(DataError, match=rf"{name}.*NaN or Infinity, which JSON does not have(.|\n)*null"):
-        list(reader(tmp_path / name))
+        list(reader([tmp_path / name], Reading()))
 
 
 def test_another_mistake_is_not_blamed_on_numbers(tmp_path: Path) -> None:

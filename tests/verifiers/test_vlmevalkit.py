@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from mmeval.core.errors import DataError
 from mmeval.core.types import AnswerContext, Response
-from mmeval.verifiers.base import GUESS_SHARE, GUESSED, verify
+from mmeval.verifiers.base import GUESS_SHARE, GUESSED, UNDECIDED, verify
 from mmeval.verifiers.registry import get_verifier
-from mmeval.verifiers.vlmevalkit import API_FAILURE, UNDECIDED
+from mmeval.verifiers.vlmevalkit import API_FAILURE
 
 COLOURS = ("red", "blue", "green", "yellow")
 NUMBERS = ("3", "12", "36", "5")

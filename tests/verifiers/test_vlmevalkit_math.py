@@ -10,9 +10,8 @@ from hypothesis import strategies as st
 
 from mmeval.core.errors import DataError
 from mmeval.core.types import AnswerContext, Response
-from mmeval.verifiers.base import verify
+from mmeval.verifiers.base import UNDECIDED, verify
 from mmeval.verifiers.registry import get_verifier
-from mmeval.verifiers.vlmevalkit import UNDECIDED
 
 COLOURS = ("red", "blue", "green", "yellow")
 TYPES = {"choice": "text", "integer": "integer", "float": "float", "list": "list"}

@@ -1,28 +1,31 @@
-"""What an importer reads: one prediction per (sample, condition, repeat), from JSON lines or MathVista's own output files."""
+"""What a reader of other tools' files yields: one prediction per (sample, condition, repeat), and what it could not take."""
 
 from __future__ import annotations
 
-import difflib
 import math
-import re
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from mmeval.core.errors import DataError
-from mmeval.tasks.data import Row, read_rows
+from mmeval.core.errors import DataError, UsageError, unknown
+from mmeval.core.types import Status
+from mmeval.tasks.data import Row
 
-MOST_REPEATS = 10_000
-KEYS = frozenset(
-    {
-        "id", "response", "score", "correct", "repeat", "condition", "target", "extracted", "extraction", "cluster",
-        "subsets", "finish_reason", "judge_verdict",
-    }
-)  # fmt: skip
-_BROKEN_NUMBER = re.compile(rb"[:\[,]\s*-?(?:NaN|Infinity)\b")
-LIKENESS = 0.82
-"""Share of equal characters from which a key is taken for a misspelt one: `respnse`, `subset`, `finishReason`."""
+
+@dataclass(frozen=True, slots=True)
+class OwnItem:
+    """The question as a predictions file itself holds it, for imports without the card's data set."""
+
+    question: str
+    answer: Any = None
+    """The gold answer: a letter where there are choices, else as the file has it; None where it has none."""
+    choices: tuple[str, ...] = ()
+    values: Mapping[str, Any] = field(default_factory=dict)
+    """All columns of the row, for subsets and for what the card's rule needs beside the choices."""
+    problem: str = ""
+    """Why the item cannot be scored from this file alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,11 @@ class Prediction:
     place: str
     """File and row for messages."""
     response: str | None = None
+    reasoning: str | None = None
+    status: Status = "ok"
+    """`ok`, or why the other tool got no answer; such a row has no response."""
+    error: str | None = None
+    """What the other tool says about a status that is not `ok`."""
     extraction: str | None = None
     """The short answer that a judge extracted, for protocols that score it."""
     score: float | None = None
@@ -44,144 +52,106 @@ class Prediction:
     cluster: str | None = None
     subsets: Mapping[str, str] = field(default_factory=dict)
     finish_reason: str | None = None
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
     judge_verdict: str | None = None
     row: Row | None = None
-    """The data set's own row, where the predictions file repeats it."""
+    """The data set's own row, where the predictions file repeats it in the data set's own form."""
+    own: OwnItem | None = None
+    """The item in the file's own form."""
+    position: int | None = None
+    """0-based position of the sample in the data set, where the file knows it by that alone."""
     official: bool | None = None
     """The file's own verdict."""
+    stored_score: float | None = None
+    """The file's own score, where it has one."""
+    problem: str = ""
+    """Why the stored answer is not the model's any more; the row is `unscored`."""
 
 
-def read_jsonl(path: Path, warn: Callable[[str], None] = lambda message: None) -> Iterator[Prediction]:
-    """Read one JSON object per line: `id` and `response` or `score` (and `correct`), and the optional keys of docs/import.md.
+@dataclass(slots=True)
+class Reading:
+    """What a reader is told, and what it reports beside the predictions."""
 
-    Args:
-        path: JSON lines, JSON, CSV, TSV or parquet.
-        warn: receives, once per key, that a key is ignored which looks like one that the row has too.
+    columns: Mapping[str, str] = field(default_factory=dict)
+    """Role -> the file's own name for it, as the user gave it."""
+    id_column: str | None = None
+    """The column that the card takes ids from, when it is a plain one."""
+    kind: str | None = None
+    """The card's kind of answer, where there is a card."""
+    warn: Callable[[str], None] = lambda message: None
+    notes: list[str] = field(default_factory=list)
+    """What the reader of the run must know; goes into the manifest."""
+    found: int = 0
+    """Answers that stand in the files."""
+    lost: Counter[str] = field(default_factory=Counter)
+    """Answers that could not be taken, by reason. `found` is predictions and lost ones together."""
+    expected: int | None = None
+    """Answers that there should be, as the files themselves say."""
 
-    Raises:
-        DataError: naming file, row and key; also for a key that looks like one that the row lacks.
-    """
-    ignored: set[str] = set()
-    for number, values in enumerate(_rows(path), 1):
-        place = f"{path}, row {number}"
-        for key in sorted(values.keys() - KEYS - ignored):
-            _check_key(key, values, place, warn)
-            ignored.add(key)
-        if values.get("id") in (None, ""):
-            raise DataError(f"{place}: key 'id' is missing", remedy="give every prediction the id of its sample")
-        score, correct = _number(values, "score", place), _boolean(values, "correct", place)
-        if values.get("response") is None and score is None and correct is None:
-            raise DataError(
-                f"{place}: neither 'response' nor 'score'", remedy="give the model's text, or a ready score"
-            )
-        if score is None and correct is not None:
-            score = float(correct)
-        repeat = values.get("repeat", 0)
-        if isinstance(repeat, bool) or not isinstance(repeat, int) or repeat < 0:
-            raise DataError(f"{place}: key 'repeat': {repeat!r} is no count", remedy="number repeats from 0")
-        if repeat >= MOST_REPEATS:
-            raise DataError(f"{place}: key 'repeat': {repeat} is beyond {MOST_REPEATS}", remedy="number repeats from 0")
-        subsets = values.get("subsets") or {}
-        if not isinstance(subsets, Mapping):
-            raise DataError(
-                f"{place}: key 'subsets': an object of column -> label is expected",
-                remedy='e.g. {"subject": "algebra"}',
-            )
-        yield Prediction(
-            id=str(values["id"]),
-            place=place,
-            response=_text(values, "response", place),
-            extraction=_text(values, "extraction", place),
-            score=score,
-            correct=correct,
-            repeat=repeat,
-            condition=str(values.get("condition") or "standard"),
-            target=values.get("target"),
-            extracted=values.get("extracted"),
-            cluster=None if values.get("cluster") is None else str(values["cluster"]),
-            subsets={str(key): _label(value) for key, value in subsets.items()},
-            finish_reason=_text(values, "finish_reason", place),
-            judge_verdict=None if values.get("judge_verdict") is None else str(values["judge_verdict"]),
-        )
+    def lose(self, reason: str) -> None:
+        """Count an answer that is not taken."""
+        self.lost[reason] += 1
+
+    def column(self, role: str, default: str) -> str:
+        """Return the file's name for a role."""
+        return self.columns.get(role, default)
 
 
-def _rows(path: Path) -> Iterator[dict[str, Any]]:
-    """The rows of a file; of one that is no JSON only because of its numbers, say so."""
-    try:
-        yield from read_rows(path)
-    except DataError as error:
-        if path.is_file() and path.suffix.startswith(".json") and _BROKEN_NUMBER.search(path.read_bytes()):
-            raise DataError(
-                f"{error.message} (the file holds NaN or Infinity, which JSON does not have)",
-                remedy="write null, or leave the key out where there is no number",
-            ) from error
-        raise
+class Reader(Protocol):
+    """Reads the files of one format."""
+
+    def __call__(self, paths: Sequence[Path], reading: Reading) -> Iterator[Prediction]:
+        """Yield the predictions of files and folders.
+
+        Raises:
+            DataError: naming file, row and key.
+        """
+        ...
 
 
-def _check_key(key: str, values: Mapping[str, Any], place: str, warn: Callable[[str], None]) -> None:
-    """Refuse a misspelt key; every other key that this format does not know may stand in a row, and is not read."""
-    near = _meant(key)
-    if near is None:
-        return
-    if values.get(near) is not None:
-        warn(f"{place}: key {key!r} is ignored ({near!r} is read)")
-        return
-    raise DataError(
-        f"{place}: key {key!r} is unknown; is {near!r} meant?",
-        remedy=f"name it {near!r}, or give a key of your own a name that looks like none of {', '.join(sorted(KEYS))}",
-    )
+@dataclass(frozen=True, slots=True)
+class Format:
+    """A format that `mmeval import` reads."""
+
+    name: str
+    summary: str
+    """What it reads, in one line of the help."""
+    load: Callable[[], Reader]
+    """Imports the reader, which may be heavy."""
+    roles: Mapping[str, str] = field(default_factory=dict)
+    """Roles of columns that `--column` may rename -> what they hold."""
+    ad_hoc: bool = False
+    """Whether files of it can be read under a name that is no card."""
 
 
-def _meant(key: str) -> str | None:
-    """The known key that this one looks like: the same letters, or a slip of one or two in a longer word."""
-    plain = {name.replace("_", ""): name for name in KEYS}
-    letters = "".join(character for character in key.lower() if character.isalnum())
-    if letters in plain:
-        return plain[letters]
-    close = difflib.get_close_matches(letters, [name for name in plain if len(name) > 2], n=1, cutoff=LIKENESS)
-    return plain[close[0]] if close else None
-
-
-def read_mathvista(path: Path) -> Iterator[Prediction]:
-    """Read an output file of MathVista's own scripts: an object of pid -> row with `response`, `extraction`, `true_false`.
+def check_columns(format_: Format, pairs: Sequence[str]) -> dict[str, str]:
+    """Return `--column ROLE=COLUMN` as a mapping.
 
     Raises:
-        DataError: when the file is of another form.
+        UsageError: for another form, or a role that the format does not have.
     """
-    for number, values in enumerate(_rows(path)):
-        place = f"{path}, row {number + 1}"
-        pid = values.get("pid", values.get("_key"))
-        if pid is None or "question_type" not in values or "answer" not in values:
-            raise DataError(
-                f"{place}: no MathVista output (pid, question_type and answer are expected)",
-                remedy="give the output_*.json that MathVista's scripts write; `mmeval import jsonl` reads other files",
-            )
-        verdict = values.get("true_false")
-        if isinstance(values["answer"], (int, float)):
-            values["answer"] = str(values["answer"])
-        yield Prediction(
-            id=str(pid),
-            place=place,
-            response=_text(values, "response", place),
-            extraction=_mathvista_extraction(values),
-            row=Row(
-                number, {"query": values.get("question"), "image": None, **values, "pid": str(pid)}, place, path.parent
-            ),
-            official=verdict if isinstance(verdict, bool) else None,
-        )
+    found: dict[str, str] = {}
+    for pair in pairs:
+        role, separator, column = pair.partition("=")
+        if not separator or not role or not column:
+            raise UsageError(f"--column {pair}: ROLE=COLUMN is expected", remedy="e.g. --column response=output")
+        if role not in format_.roles:
+            if not format_.roles:
+                raise UsageError(
+                    f"--column {pair}: format {format_.name} has no columns to rename", remedy="leave it out"
+                )
+            raise unknown(f"role of --column for format {format_.name}", role, format_.roles)
+        found[role] = column
+    return found
 
 
-def _mathvista_extraction(values: Mapping[str, Any]) -> str | None:
-    """The extraction as the official script sees it: whatever is no text is written out, null as `None`."""
-    if "extraction" not in values:
-        return None
-    value = values["extraction"]
-    if isinstance(value, float) and values.get("answer_type") == "integer":
-        return str(int(value))  # int(5.0) is 5 under both casts
-    return value if isinstance(value, str) else str(value)
+def as_text(values: Mapping[str, Any], key: str, place: str) -> str | None:
+    """Return text; numbers are written out.
 
-
-def _text(values: Mapping[str, Any], key: str, place: str) -> str | None:
+    Raises:
+        DataError: for anything else.
+    """
     value = values.get(key)
     if value is None or isinstance(value, str):
         return value
@@ -190,7 +160,12 @@ def _text(values: Mapping[str, Any], key: str, place: str) -> str | None:
     raise DataError(f"{place}: key {key!r}: text is expected, this is {type(value).__name__}", remedy="correct the row")
 
 
-def _number(values: Mapping[str, Any], key: str, place: str) -> float | None:
+def as_number(values: Mapping[str, Any], key: str, place: str) -> float | None:
+    """Return a number, or None for an empty cell.
+
+    Raises:
+        DataError: for anything that is no finite number.
+    """
     value = values.get(key)
     if value is None or value == "":
         return None
@@ -206,7 +181,12 @@ def _number(values: Mapping[str, Any], key: str, place: str) -> float | None:
     return float(value)
 
 
-def _boolean(values: Mapping[str, Any], key: str, place: str) -> bool | None:
+def as_boolean(values: Mapping[str, Any], key: str, place: str) -> bool | None:
+    """Return true or false, or None for an empty cell.
+
+    Raises:
+        DataError: for anything else.
+    """
     value = values.get(key)
     if value is None or value == "":
         return None
@@ -217,5 +197,52 @@ def _boolean(values: Mapping[str, Any], key: str, place: str) -> bool | None:
     raise DataError(f"{place}: key {key!r}: {value!r} is neither true nor false", remedy="correct the row")
 
 
-def _label(value: Any) -> str:
+def verdict_of(value: Any) -> tuple[bool | None, float | None]:
+    """Return (right or wrong, score) of a verdict as other tools store it; (None, None) where it is none.
+
+    True, 1, "1.0" and "Correct" are right; a number between is a score without a verdict.
+    """
+    if isinstance(value, str):
+        word = value.strip().lower()
+        named = {"true": 1.0, "false": 0.0, "correct": 1.0, "incorrect": 0.0, "wrong": 0.0}
+        try:
+            value = named[word] if word in named else float(word)
+        except ValueError:
+            return None, None
+    if isinstance(value, bool):
+        return value, float(value)
+    if not isinstance(value, (int, float)) or not math.isfinite(value):
+        return None, None
+    return (bool(value) if value in (0, 1) else None), float(value)
+
+
+def label(value: Any) -> str:
+    """Return a subset's label; several are joined."""
     return " | ".join(str(entry) for entry in value) if isinstance(value, list) else str(value)
+
+
+def listed(places: Sequence[str], most: int = 8) -> str:
+    """Return the first places, and how many more there are."""
+    more = f" and {len(places) - most} more" if len(places) > most else ""
+    return ", ".join(places[:most]) + more
+
+
+def files_of(paths: Sequence[Path], patterns: Sequence[str], what: str) -> list[Path]:
+    """Return the files behind paths: a file is itself, a folder all that match anywhere below it, each file once.
+
+    Raises:
+        DataError: for a path that does not exist, or a folder without such files.
+    """
+    found: dict[Path, Path] = {}
+    for path in paths:
+        if path.is_dir():
+            below = sorted({file for pattern in patterns for file in path.rglob(pattern) if file.is_file()})
+            if not below:
+                raise DataError(f"{path}: no {what} in this folder", remedy=f"looked for {', '.join(patterns)}")
+            for file in below:
+                found.setdefault(file.resolve(), file)
+        elif path.is_file():
+            found.setdefault(path.resolve(), path)
+        else:
+            raise DataError(f"cannot read {path}: no such file or folder", remedy="check the path")
+    return list(found.values())

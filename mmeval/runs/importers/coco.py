@@ -1,0 +1,138 @@
+"""COCO results files: scored boxes by image, stored as one answer per image."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from mmeval.core.errors import DataError
+from mmeval.runs.importers.predictions import OwnItem, Prediction, Reading, files_of, listed
+from mmeval.runs.importers.tables import lenient_json
+
+_NOT_YET = (
+    "boxes are stored with their categories and scores, and scored without them (one-to-one matching at IoU 0.5):"
+    " average precision is not computed yet"
+)
+_QUESTION = "Where are the objects in the picture?"
+
+
+def read(paths: Sequence[Path], reading: Reading) -> Iterator[Prediction]:
+    """Read a list of `image_id`, `category_id`, `bbox` [x, y, width, height] and `score`; an image's boxes are one answer.
+
+    A file of annotations (`images`, `annotations`, `categories`) among the paths gives the names of the categories, the
+    gold boxes (crowds left out), and the images on which nothing was found.
+
+    Raises:
+        DataError: naming file and row.
+    """
+    results: list[tuple[Path, list[Any]]] = []
+    truth: tuple[Path, Mapping[str, Any]] | None = None
+    for path in files_of(paths, ("*.json",), "JSON file"):
+        content = lenient_json(path)
+        if isinstance(content, list):
+            results.append((path, content))
+        elif (
+            isinstance(content, dict)
+            and isinstance(content.get("annotations"), list)
+            and isinstance(content.get("images"), list)
+        ):
+            if truth is not None:
+                raise DataError(f"{path}: a second file of annotations beside {truth[0]}", remedy="give one of them")
+            truth = (path, content)
+        else:
+            raise DataError(
+                f"{path}: neither COCO results nor annotations", remedy="a list of boxes with image_id is expected"
+            )
+    if not results:
+        raise DataError(
+            f"{listed([str(path) for path in paths])}: no COCO results", remedy="give the list of boxes with image_id"
+        )
+    names = _names(truth[1]) if truth is not None else {}
+    boxes: dict[str, list[dict[str, Any]]] = {}
+    places: dict[str, str] = {}
+    for path, content in results:
+        for number, row in enumerate(content, 1):
+            place = f"{path}, row {number}"
+            image, box = _box(row, names, place)
+            boxes.setdefault(image, []).append(box)
+            places.setdefault(image, place)
+    golds = _golds(truth[1], truth[0]) if truth is not None else {}
+    strangers = sorted(set(boxes) - set(golds)) if truth is not None else []
+    if strangers and truth is not None:
+        raise DataError(
+            f"{places[strangers[0]]}: image {strangers[0]} is not in {truth[0]} ({len(strangers)} such images)",
+            remedy="give the annotations of the same images",
+        )
+    reading.notes.append(f"{sum(map(len, boxes.values()))} boxes on {len(boxes)} images; {_NOT_YET}")
+    quiet = [image for image in golds if image not in boxes]
+    if quiet:
+        reading.notes.append(
+            f"{len(quiet)} images of {truth[0].name if truth else ''} have no box in the results: an empty answer"
+        )
+    for image in [*boxes, *quiet]:
+        reading.found += 1
+        found = sorted(boxes.get(image, []), key=lambda box: -box["score"])
+        own = OwnItem(_QUESTION, golds[image], (), {"image_id": image}) if image in golds else None
+        place = places.get(image) or str(truth[0] if truth else "")
+        yield Prediction(id=image, place=place, response=orjson.dumps(found).decode(), own=own)
+
+
+def _box(row: Any, names: Mapping[int, str], place: str) -> tuple[str, dict[str, Any]]:
+    """Return the image of a row, and its box with corners in pixels."""
+    if not isinstance(row, Mapping) or "image_id" not in row or "bbox" not in row:
+        raise DataError(f"{place}: no COCO result (image_id and bbox are expected)", remedy="correct the row")
+    numbers = row["bbox"]
+    if not (isinstance(numbers, list) and len(numbers) == 4 and all(_is_number(number) for number in numbers)):
+        raise DataError(f"{place}: key 'bbox': {numbers!r} is not [x, y, width, height]", remedy="correct the row")
+    x, y, width, height = numbers
+    if width < 0 or height < 0:
+        raise DataError(f"{place}: key 'bbox': width and height are negative", remedy="give [x, y, width, height]")
+    score = row.get("score", 1.0)
+    if not _is_number(score):
+        raise DataError(f"{place}: key 'score': {score!r} is no number", remedy="correct the row")
+    category = row.get("category_id")
+    if names and category not in names:
+        raise DataError(
+            f"{place}: category {category!r} is not in the annotations", remedy="give the annotations that belong to it"
+        )
+    label = names.get(category, str(category)) if category is not None else None
+    return str(row["image_id"]), {"bbox_2d": [x, y, x + width, y + height], "label": label, "score": score}
+
+
+def _names(content: Mapping[str, Any]) -> dict[int, str]:
+    categories = content.get("categories") or []
+    return {
+        entry["id"]: str(entry.get("name", entry["id"]))
+        for entry in categories
+        if isinstance(entry, Mapping) and "id" in entry
+    }
+
+
+def _golds(content: Mapping[str, Any], path: Path) -> dict[str, list[list[float]]]:
+    """Image -> gold boxes as corners in pixels."""
+    found: dict[str, list[list[float]]] = {
+        str(entry["id"]): [] for entry in content["images"] if isinstance(entry, Mapping) and "id" in entry
+    }
+    for number, entry in enumerate(content["annotations"], 1):
+        if not isinstance(entry, Mapping) or str(entry.get("image_id")) not in found:
+            raise DataError(
+                f"{path}, annotation {number}: no image of that id", remedy="give a complete file of annotations"
+            )
+        numbers = entry.get("bbox")
+        if entry.get("iscrowd"):
+            continue
+        if not (isinstance(numbers, list) and len(numbers) == 4 and all(_is_number(value) for value in numbers)):
+            raise DataError(
+                f"{path}, annotation {number}: key 'bbox': not [x, y, width, height]", remedy="correct the file"
+            )
+        x, y, width, height = numbers
+        found[str(entry["image_id"])].append([x, y, x + width, y + height])
+    return found
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
