@@ -127,6 +127,8 @@ _BUILT_IN: Mapping[str, Callable[[Mapping[str, Any]], Abilities]] = {
     "box": _box,
     "boxes": _boxes,
     "choice": lambda options: Abilities(_COMMON),
+    "logicvista": lambda options: Abilities({}),
+    "logicvista-rules": lambda options: Abilities(_COMMON),
     "mathvision": lambda options: Abilities({}),
     "mathvista": _official,
     "mathvista-rules": _rules,

@@ -11,6 +11,7 @@ from mmeval.verifiers.base import Verifier
 from mmeval.verifiers.box import BoxVerifier
 from mmeval.verifiers.boxes import BoxesVerifier
 from mmeval.verifiers.choice import ChoiceVerifier
+from mmeval.verifiers.logicvista import LogicVistaRulesVerifier, LogicVistaVerifier
 from mmeval.verifiers.mathvision import MathVisionVerifier
 from mmeval.verifiers.mathvista import MathVistaOfficialVerifier, MathVistaRulesVerifier
 from mmeval.verifiers.mixed import MixedVerifier
@@ -38,6 +39,8 @@ _BUILT_IN: Mapping[str, Callable[[Mapping[str, Any] | None], Verifier]] = {
     "box": BoxVerifier,
     "boxes": BoxesVerifier,
     "choice": ChoiceVerifier,
+    "logicvista": LogicVistaVerifier,
+    "logicvista-rules": LogicVistaRulesVerifier,
     "mathvision": MathVisionVerifier,
     "mathvista": MathVistaOfficialVerifier,
     "mathvista-rules": MathVistaRulesVerifier,

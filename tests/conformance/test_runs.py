@@ -19,6 +19,7 @@ DATA = Path(__file__).parents[1] / "data"
         ("mmmu-pro-4@official", 2),
         ("mmmu-pro-vision@official", 4),
         ("mathvision@official", 4),
+        ("logicvista", 3),
     ],
 )
 def test_chance_on_the_fixture(selector: str, rows: int, command: Callable[..., Any]) -> None:

@@ -8,6 +8,7 @@ Rows marked "own" are written for this project; the others are excerpts whose so
 from __future__ import annotations
 
 import io
+import json
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -44,6 +45,17 @@ def write(path: str, rows: Sequence[dict[str, Any]], images: Sequence[str] = (),
     columns = {name: [row[name] for row in rows] for name in rows[0]}
     datasets.Dataset.from_dict(columns, features=datasets.Features(features)).to_parquet(target)
     print(f"{target.relative_to(HERE)}: {len(rows)} rows, {target.stat().st_size} bytes")
+
+
+def write_json(path: str, rows: Any, images: Sequence[str]) -> None:
+    """Write a JSON file, and drawn pictures at the paths that its rows name (relative to the file)."""
+    target = HERE / path
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(json.dumps(rows, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    for image in images:
+        (target.parent / image).parent.mkdir(parents=True, exist_ok=True)
+        (target.parent / image).write_bytes(picture(Path(image).stem)["bytes"])
+    print(f"{path}: {len(rows)} rows, {len(images)} pictures")
 
 
 def _with_images(row: dict[str, Any], count: int) -> dict[str, Any]:
@@ -178,7 +190,25 @@ def mathvision() -> None:
         write(f"mathvision/data/{split}-00000-of-00001.parquet", chosen, ["decoded_image"], **kinds)
 
 
+def logicvista() -> None:
+    """Own rows: one right letter, two, and a question that has neither text nor answer, as v1_382 of the data set."""
+    rows = {}
+    for number, (question, answer, skill) in enumerate(
+        (
+            ("Which choice (A, B, C, or D) continues the row?", "C", "inductive"),
+            ("Which two grids (A, B, C, or D) follow the rule?", "B, D", "inductive"),
+            ("", "", "spatial"),
+        )
+    ):
+        rows[f"v1_{number}"] = {
+            "imagename": f"v1_{number}.png", "question": question, "answer": answer, "reasoning": "", "skill": [skill],
+            "broad_capability": ["diagram"], "specific_capability": ["own"], "imagesource": "own", "sourcelink": "", "liscenced": "true",
+        }  # fmt: skip
+    write_json("logicvista/dataset.json", rows, [f"images/{row['imagename']}" for row in rows.values()])
+
+
 FIXTURES: dict[str, Callable[[], None]] = {
+    "logicvista": logicvista,
     "mathvision": mathvision,
     "mathvista": mathvista,
     "mmmu": mmmu,

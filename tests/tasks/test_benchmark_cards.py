@@ -42,6 +42,8 @@ def asked(sample: Sample) -> list[str]:
         ("mmmu-pro@official", ["H", "B", "J", "D"]),
         ("mmmu-pro-4@cot", ["B", "D"]),
         ("mmmu-pro-vision@official-cot", ["H", "B", "J", "D"]),
+        ("logicvista", [["C"], ["B", "D"], [""]]),
+        ("logicvista@official", [["C"], ["B", "D"], [""]]),
         ("mathvision", ["6", "A", "B", "(3,-4)"]),
         ("mathvision@official", ["6", "A", "B", "(3,-4)"]),
     ],

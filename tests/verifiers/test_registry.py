@@ -55,6 +55,8 @@ OPTIONS: list[tuple[str, dict[str, object], str, object]] = [
     ("box", {"threshold": 0.5}, "[1,2,3,4]", [1, 2, 3, 4]),
     ("boxes", {}, "[[1,2,3,4]]", [[1, 2, 3, 4]]),
     ("choice", {}, "B", "B"),
+    ("logicvista", {}, "B, D", "B, D"),
+    ("logicvista-rules", {}, "B and D", "B, D"),
     ("mathvision", {}, "4", "4.00"),
     ("mathvista", {"answer_type": "integer", "cast": "2023"}, "4", "4"),
     ("mathvista-rules", {"answer_type": "integer"}, "4", "4"),
