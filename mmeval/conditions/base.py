@@ -8,9 +8,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from mmeval.conditions.ablations import ABLATIONS
-from mmeval.conditions.strategy import Strategy, TwoHop
+from mmeval.conditions.strategy import FACTS, Checklist, Strategy, TwoHop
 from mmeval.core.errors import UsageError, unknown
 from mmeval.core.types import Media, MediaPart, Sample, TextPart
+from mmeval.verifiers.base import Verifier
+from mmeval.verifiers.registry import get_verifier
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -26,6 +28,7 @@ class Condition:
         sample: changes messages or drops media, or None.
         image: changes the pixels of one decoded RGB image (same size), or None; given the image and a seed.
         strategy: asks in more than one call, or None; its last answer is the row's.
+        verifier: name of the verifier that reads its rows, where that is not the card's own; no judge is asked then.
     """
 
     name: str
@@ -33,6 +36,7 @@ class Condition:
     sample: Callable[[Sample], Sample] | None = None
     image: Callable[[Image, int], Image] | None = None
     strategy: Strategy | None = None
+    verifier: str | None = None
 
     @property
     def identity(self) -> list[str]:
@@ -65,17 +69,26 @@ def told_blind(sample: Sample) -> Sample:
     return replace(stripped, messages=tuple(messages))
 
 
+def with_facts(sample: Sample) -> Sample:
+    """Make the visual facts of a sample its question: their texts for the parser, their right answers as target."""
+    facts = sample.extras.get("facts") or ()
+    options = {**sample.context.options, FACTS: [str(fact["question"]) for fact in facts]}
+    target = [bool(fact["answer"]) for fact in facts]
+    return replace(sample, context=replace(sample.context, options=options), target=target or None)
+
+
 CONDITIONS: dict[str, Condition] = {
     "standard": Condition("standard"),
     "blind": Condition("blind", sample=without_media),
     "blind-told": Condition("blind-told", sample=told_blind),
     "two-hop": Condition("two-hop", strategy=TwoHop()),
+    "checklist": Condition("checklist", sample=with_facts, strategy=Checklist(), verifier="checklist"),
 }
 """Conditions that are no image ablations; those are `ABLATIONS`."""
 SETS: dict[str, tuple[str, ...]] = {
     "diagnose": (
         "standard", "blind", "blind-told", "blank", "mask:0.2", "mask:0.4", "mask:0.6", "mask:0.8", "mask:1", "downscale:0.5",
-        "downscale:0.25", "two-hop",
+        "downscale:0.25", "two-hop", "checklist",
     ),
 }  # fmt: skip
 """Names that stand for several conditions."""
@@ -121,3 +134,9 @@ def get_condition(name: str) -> Condition:
             remedy=f"e.g. {family}:{ablation.default:g}",
         )
     return Condition(f"{family}:{value:g}", image=ablation.make(value))
+
+
+def verifier_of(condition: str) -> Verifier | None:
+    """The verifier of a condition's rows, where that is not the card's own; None for it, and for a name that is not known here."""
+    found = CONDITIONS.get(condition)
+    return None if found is None or found.verifier is None else get_verifier(found.verifier)

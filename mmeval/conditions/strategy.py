@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Protocol, TypeAlias
+
+import orjson
 
 from mmeval.core.types import Media, MediaPart, Message, PreparedMedia, Response, Sample, TextPart
 
@@ -71,6 +74,39 @@ class TwoHop:
         if not description:
             return Response("unsupported", error=NO_DESCRIPTION)
         return await ask(blind_messages(sample, READ + description + "\n\n"), (), "answer")
+
+
+FACTS = "facts"
+"""Option of the context that holds the questions of a checklist."""
+FACT_FORMAT = "Answer with yes or no."
+NO_FACTS = "the sample has no visual facts"
+
+
+@dataclass(frozen=True, slots=True)
+class Checklist:
+    """Ask every visual fact of the sample by itself (PEARL, arXiv:2511.18437); the response is the JSON list of the answers."""
+
+    name: str = "checklist"
+    version: str = "1"
+
+    async def answer(self, sample: Sample, media: tuple[PreparedMedia, ...], ask: Ask) -> Response:
+        """See `Strategy.answer`."""
+        questions = [str(question) for question in sample.context.options.get(FACTS) or ()]
+        if not questions:
+            return Response("unsupported", error=NO_FACTS)
+        shown = tuple(MediaPart(index) for index in range(len(media)))
+
+        def conversation(question: str) -> tuple[Message, ...]:
+            return (Message("user", (*shown, TextPart(f"{question}\n{FACT_FORMAT}"))),)
+
+        answers = await asyncio.gather(*(ask(conversation(question), media, "fact") for question in questions))
+        failed = next((answer for answer in answers if answer.status != "ok"), None)
+        if failed is not None:
+            return failed
+        text = orjson.dumps([answer.text for answer in answers]).decode()
+        return Response(
+            "ok", text=text, finish_reason="stop", completion_tokens=sum(a.completion_tokens or 0 for a in answers)
+        )
 
 
 def description_of(text: str) -> str:

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
+from mmeval.conditions.base import verifier_of
 from mmeval.conditions.strategy import Strategy, without_gold
 from mmeval.core.types import Message, PreparedMedia, Request, Response, Verdict
 from mmeval.engines.base import Engine
@@ -208,6 +209,9 @@ class ModelRun:
 
     async def _finish(self, unit: Unit, response: Response, made: tuple[Call, ...], *, cached: bool) -> None:
         chain = self._chain(unit.order.task)
+        own = verifier_of(unit.condition)
+        if own is not None:
+            chain = Chain(own)
         if chain.blocking:
             loop = asyncio.get_running_loop()
             verdict = await loop.run_in_executor(self._verifying, rule_verdict, chain, response, unit.sample)

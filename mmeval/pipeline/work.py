@@ -163,7 +163,10 @@ def prepare_units(stage: Stage, ticket: Ticket) -> list[Unit]:
             sent = source if changed.media else ()
     except MediaError as error:
         return _failed(stage, ticket, original, Response("error", error=str(error)))
-    sample = task.settle(replace(changed, media=original.media), source, sent)
+    settled = task.settle(original, source, sent)
+    sample = settled
+    if ticket.condition.sample is not None:
+        sample = replace(ticket.condition.sample(settled), media=original.media)
     item = item_hash(original, source)
     refusal = unsupported(sent, stage.modalities)
     if refusal is not None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from mmeval.conditions.base import verifier_of
 from mmeval.core.errors import ComparisonError, MmevalError
 from mmeval.core.types import AnswerContext, Verdict
 from mmeval.runs.file_tasks import recorded_cards
@@ -84,7 +85,7 @@ def rescored(run: Run, record: TaskRecord, frame: pd.DataFrame, task_paths: Sequ
         if known is None or row["outcome"] == "error":
             verdicts.append(Verdict(row["outcome"], row["score"], row["correct"], row["scores"] or {}))
             continue
-        verdicts.append(verify(verifier, stored_response(row), *known))
+        verdicts.append(verify(verifier_of(row["condition"]) or verifier, stored_response(row), *known))
     found = frame.copy()
     found["outcome"] = [verdict.outcome for verdict in verdicts]
     found["score"] = [verdict.score for verdict in verdicts]

@@ -11,6 +11,7 @@ from typing import Any
 
 import orjson
 
+from mmeval.conditions.base import verifier_of
 from mmeval.core.errors import DataError
 from mmeval.core.types import Verdict
 from mmeval.pipeline.chain import Chain, rule_verdict
@@ -45,6 +46,8 @@ def score(chunk: bytes) -> bytes:
 def score_row(task: int, row: dict[str, Any], sample: dict[str, Any]) -> Verdict:
     """The verdict of the rules on one stored row."""
     loaded, chain = _tasks[task]
+    own = verifier_of(sample["condition"])
+    chain = chain if own is None else Chain(own)
     try:
         return rule_verdict(chain, stored_response(row), stored_sample(sample, loaded))
     except DataError as error:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import orjson
 
+from mmeval.conditions.base import verifier_of
 from mmeval.core.errors import DataError, StorageError, UsageError
 from mmeval.core.types import PreparedImage, PreparedMedia, Verdict
 from mmeval.pipeline.chain import Chain
@@ -244,7 +245,7 @@ class Rescoring:
         self, row: dict[str, Any], index: int, stored: dict[str, Any], verdict: Verdict
     ) -> tuple[Verdict, list[dict[str, Any]]]:
         chain, entry = self._chains[index], self._entries[index]
-        if not chain.steps:
+        if not chain.steps or verifier_of(row["condition"]) is not None:
             return verdict, []
         assert self._desk is not None
         try:

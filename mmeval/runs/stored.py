@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 
+from mmeval.conditions.strategy import FACTS
 from mmeval.core.errors import DataError
 from mmeval.core.types import AnswerContext, Response, Sample, Status
 from mmeval.tasks.task import Task
@@ -17,7 +18,7 @@ SAMPLE_COLUMNS = (
     "subsets", "models",
 )  # fmt: skip
 """Columns of `samples.parquet` that scoring reads."""
-_OF_THE_ROW = frozenset({"answer_kind", "answer_type", "reasoning_tags", NO_TARGET})
+_OF_THE_ROW = frozenset({"answer_kind", "answer_type", "reasoning_tags", NO_TARGET, FACTS})
 """Options of a stored context that belong to the row or the model, whatever the card says."""
 
 

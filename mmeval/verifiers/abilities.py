@@ -126,6 +126,7 @@ def _vlmevalkit_mathvista(options: Mapping[str, Any]) -> Abilities:
 _BUILT_IN: Mapping[str, Callable[[Mapping[str, Any]], Abilities]] = {
     "box": _box,
     "boxes": _boxes,
+    "checklist": lambda options: Abilities(_COMMON, frozenset({"facts", "yes", "no"})),
     "choice": lambda options: Abilities(_COMMON),
     "logicvista": lambda options: Abilities({}),
     "logicvista-rules": lambda options: Abilities(_COMMON),

@@ -10,6 +10,7 @@ from mmeval.core.errors import UsageError, unknown
 from mmeval.verifiers.base import Verifier
 from mmeval.verifiers.box import BoxVerifier
 from mmeval.verifiers.boxes import BoxesVerifier
+from mmeval.verifiers.checklist import ChecklistVerifier
 from mmeval.verifiers.choice import ChoiceVerifier
 from mmeval.verifiers.logicvista import LogicVistaRulesVerifier, LogicVistaVerifier
 from mmeval.verifiers.mathvision import MathVisionVerifier
@@ -38,6 +39,7 @@ from mmeval.verifiers.yes_no import YesNoVerifier
 _BUILT_IN: Mapping[str, Callable[[Mapping[str, Any] | None], Verifier]] = {
     "box": BoxVerifier,
     "boxes": BoxesVerifier,
+    "checklist": ChecklistVerifier,
     "choice": ChoiceVerifier,
     "logicvista": LogicVistaVerifier,
     "logicvista-rules": LogicVistaRulesVerifier,

@@ -13,7 +13,7 @@ from PIL import Image
 
 from mmeval.conditions.base import Condition, get_condition
 from mmeval.conditions.strategy import NO_DESCRIPTION, Ask, description_of
-from mmeval.core.types import PreparedMedia, Request, Response, Sample, TextPart
+from mmeval.core.types import Message, PreparedMedia, Request, Response, Sample, TextPart
 from mmeval.engines.base import SAMPLING_FIELDS, EngineInfo
 from mmeval.pipeline.asking import Progress
 from mmeval.pipeline.cache import ResponseCache
@@ -21,7 +21,7 @@ from mmeval.pipeline.plan import Effort, RunPlan
 from mmeval.pipeline.runner import Finished, ModelRun
 from mmeval.pipeline.work import Stage, style_of
 from mmeval.tasks.options import DataOptions
-from mmeval.tasks.registry import CardFile
+from mmeval.tasks.registry import CardFile, Registry
 from mmeval.tasks.task import Task
 
 INFO = EngineInfo("spoken", "1", {"weights": "w"}, slots=2)
@@ -54,10 +54,14 @@ class Spoken:
 
 
 def text_of(request: Request) -> str:
-    return "".join(part.text for message in request.messages for part in message.parts if isinstance(part, TextPart))
+    return text_of_messages(request.messages)
 
 
-def run(folder: Path, engine: Spoken, condition: Condition) -> list[Finished]:
+def text_of_messages(messages: tuple[Message, ...]) -> str:
+    return "".join(part.text for message in messages for part in message.parts if isinstance(part, TextPart))
+
+
+def run(folder: Path, engine: Spoken, condition: Condition, task: Task | None = None) -> list[Finished]:
     buffer = io.BytesIO()
     Image.new("RGB", (16, 16), "red").save(buffer, "PNG")
     (folder / "1.png").write_bytes(buffer.getvalue())
@@ -67,10 +71,10 @@ def run(folder: Path, engine: Spoken, condition: Condition) -> list[Finished]:
         "name": "t", "family": "f", "title": "T", "dataset": {"local": {"files": ["*.jsonl"]}},
         "fields": {"id": "id", "images": ["image"]}, "answer": {"kind": "text"},
     }  # fmt: skip
-    task = Task.load(CardFile("t", folder / "t.yaml", raw)).open(DataOptions(folder))
+    loaded = (task or Task.load(CardFile("t", folder / "t.yaml", raw))).open(DataOptions(folder, 1))
     finished: list[Finished] = []
     with ResponseCache(folder / "cache.sqlite") as cache:
-        stage = Stage(RunPlan([task], [condition]), 0, INFO, ALL, SAMPLING_FIELDS, style_of(INFO), cache, None, None)
+        stage = Stage(RunPlan([loaded], [condition]), 0, INFO, ALL, SAMPLING_FIELDS, style_of(INFO), cache, None, None)
         running = ModelRun(engine, stage, Effort(attempts=1), Progress("m", 1), finished.append)
         asyncio.run(running.run(asyncio.Event()))
     return finished
@@ -137,3 +141,21 @@ def test_descriptions_are_what_tags_hold_and_never_reasoning() -> None:
     assert description_of("<description>a cat</description><think>so</think>\\boxed{cat}") == "a cat"
     assert description_of("<think>a cat that never ends") == ""
     assert description_of("a cat") == "a cat"
+
+
+def test_a_checklist_asks_every_fact_and_scores_by_its_own_rules(tmp_path: Path) -> None:
+    registry = Registry()
+    task = Task.load(registry.cards["synthetic/box"])
+    (row,) = run(tmp_path, Spoken(lambda request: Response("ok", text="yes")), get_condition("checklist"), task)[:1]
+    facts = row.unit.sample.target
+    assert set(facts) == {True, False}
+    assert len(row.calls) == len(facts)
+    assert row.verdict.score == sum(facts) / len(facts)
+    assert row.verdict.correct is False
+    assert row.verdict.verifier.startswith("checklist/")
+    assert all("yes or no" in text_of_messages(call.messages) for call in row.calls)
+
+
+def test_a_sample_without_facts_has_no_checklist(tmp_path: Path) -> None:
+    (row,) = run(tmp_path, Spoken(seeing), get_condition("checklist"))
+    assert (row.verdict.outcome, row.verdict.reason) == ("unsupported", "the sample has no visual facts")

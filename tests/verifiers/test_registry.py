@@ -54,6 +54,7 @@ OPTIONS: list[tuple[str, dict[str, object], str, object]] = [
     ("box", {}, "[1,2,3,4]", [1, 2, 3, 4]),
     ("box", {"threshold": 0.5}, "[1,2,3,4]", [1, 2, 3, 4]),
     ("boxes", {}, "[[1,2,3,4]]", [[1, 2, 3, 4]]),
+    ("checklist", {}, '["yes", "no"]', [True, False]),
     ("choice", {}, "B", "B"),
     ("logicvista", {}, "B, D", "B, D"),
     ("logicvista-rules", {}, "B and D", "B, D"),
