@@ -7,19 +7,23 @@ extracted. Cards read the first with `reads: response`, the second with `reads: 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from mmeval.core.errors import DataError
 from mmeval.core.types import AnswerContext, Extraction, Match
 from mmeval.verifiers.answer import merged_options
-from mmeval.verifiers.arithmetic import evaluate
+from mmeval.verifiers.arithmetic import Value, evaluate
 from mmeval.verifiers.base import UNDECIDED
+from mmeval.verifiers.latex_value import latex_value
 from mmeval.verifiers.mathvista import answer_type, is_choice
 from mmeval.verifiers.vlmevalkit import Rules, match_letter, read_choice
 
 TOLERANCE = 1e-6
 """Largest difference of two equal numbers in MATH-Vision."""
+_COMMAND = re.compile(r"\\[a-z]+")
+_NUMERIC = re.compile(r"[0-9\s.+\-*/^(){}\[\]!:_|]*")
 _NO_GUESS = {"fallback": "wrong"}
 """These benchmarks' judge extracts; when it fails, the row is wrong and nothing is drawn."""
 
@@ -157,12 +161,24 @@ class VLMEvalKitMathVisionVerifier:
 
 
 def equal(answer: str, gold: str) -> bool:
-    """Whether two answers are the same text, case and white space around aside, or numbers closer than 1e-6."""
+    """Whether two answers are the same text, case and white space around aside, or numbers closer than 1e-6.
+
+    Numbers are read as arithmetic in Python's notation, and else as LaTeX. What LaTeX means depends on which version of a
+    library VLMEvalKit finds; here a text with letters beside commands, a comma, a percent or an equals sign means no number.
+    """
     answer, gold = answer.lower().strip(), gold.lower().strip()
     if answer == gold:
         return True
-    first, second = evaluate(answer), evaluate(gold)
+    return any(_close(read(answer), read(gold)) for read in (evaluate, _of_latex))
+
+
+def _close(first: Value | None, second: Value | None) -> bool:
     return first is not None and second is not None and abs(first - second) < TOLERANCE
+
+
+def _of_latex(text: str) -> Value | None:
+    plain = _COMMAND.sub("", text)
+    return latex_value(text) if _NUMERIC.fullmatch(plain) and plain.count("(") == plain.count(")") else None
 
 
 def _text(target: Any) -> str:

@@ -192,3 +192,75 @@ def test_official_protocol_needs_extractions(mmeval: Callable, tmp_path: Path) -
     assert found.code == 6, "999 samples are missing"
     assert "1 of the 1000 samples" in found.err
     assert found.json["leaderboard"][0]["value"] == 1.0
+
+
+IMPORTERS = Path(__file__).parents[1] / "data" / "importers"
+CARD = """name: toy
+family: demo
+title: A demonstration
+dataset: {local: {files: ["toy.jsonl"]}}
+fields: {id: id, choices: options}
+answer: {kind: choice, target: letter}
+"""
+
+
+def test_a_damaged_workbook_is_told_and_the_run_is_incomplete(mmeval: Callable, tmp_path: Path) -> None:
+    (tmp_path / "cards").mkdir()
+    (tmp_path / "cards" / "toy.yaml").write_text(CARD)
+    path = str(IMPORTERS / "vlmevalkit" / "toy_Toy.xlsx")
+    found = mmeval(
+        "import", "vlmevalkit", path, "-t", "toy", "--task-path", "cards", "--model", "m", "-o", "r", "--json"
+    )
+    assert found.code == 6, found.err
+    assert (found.json["read"], found.json["lost"]) == (12, {})
+    assert found.json["counts"]["unscored"] == 4
+    assert found.json["counts"]["error"] == 1
+    for told in ("(5)", "cut off at 32767 characters", "not scored, 1×: VLMEvalKit stored", "see above"):
+        assert told in found.err
+    assert "run the same command again" not in found.err
+    assert (tmp_path / "r/report.html").exists()
+    stored = mmeval("import", "vlmevalkit", path, "-t", "toy", "--task-path", "cards", "--model", "m", "-o", "s", "--stored-scores",
+                    "--no-report", "--json")  # fmt: skip
+    assert stored.json["leaderboard"][0]["value"] == 0.75
+
+
+def test_a_data_file_and_odd_predictions_have_columns_of_their_own(mmeval: Callable, tmp_path: Path) -> None:
+    rows = [
+        {"nr": f"a{n}", "text": f"Which letter is number {n}?", "A": "x", "B": "y", "gold": "AB"[n % 2]}
+        for n in range(8)
+    ]
+    (tmp_path / "set.jsonl").write_text("\n".join(json.dumps(row) for row in rows))
+    answers = [{"key": row["nr"], "said": row["gold"]} for row in rows]
+    (tmp_path / "p.jsonl").write_text("\n".join(json.dumps(row) for row in answers))
+    columns = ("id=nr", "question=text", "answer=gold", "predictions.id=key", "predictions.response=said")
+    given = [word for column in columns for word in ("--column", column)]
+    found = mmeval(
+        "import", "jsonl", "p.jsonl", "-t", "file:set.jsonl", *given, "--model", "m", "--no-report", "--json"
+    )
+    assert found.code == 0, found.err
+    assert found.json["leaderboard"][0]["value"] == 1.0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["vlmeval", "x", "-t", "toy"], "vlmevalkit"),
+        (["mathvista", "x.json", "-t", "my-own"], "unknown task"),
+        (["vlmevalkit", "none.xlsx", "-t", "mine"], "no such file"),
+        (["vlmevalkit", ".", "-t", "mine"], "no table in this folder"),
+        (["lmms-eval", ".", "-t", "mine"], "samples_*.jsonl"),
+        (["jsonl", "x", "-t", "mine", "--column", "answr=x"], "role"),
+        (["coco", "x", "-t", "mine", "--column", "id=x"], "has no columns"),
+    ],
+)
+def test_mistakes_on_the_command_line(mmeval: Callable, arguments: list[str], says: str) -> None:
+    found = mmeval("import", *arguments, "--model", "m")
+    assert found.code == 2, found.err
+    assert says in found.err
+
+
+def test_help_names_every_format(mmeval: Callable) -> None:
+    found = mmeval("import", "--help")
+    assert found.code == 0
+    for name in ("jsonl", "mathvista", "mathvision", "mmmu", "vlmevalkit", "lmms-eval", "inspect", "coco"):
+        assert f"  {name} " in found.out

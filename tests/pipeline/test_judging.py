@@ -183,6 +183,22 @@ def test_where_the_first_extracts_nothing_the_second_has_nothing_to_compare(tmp_
     assert (found["0"].verdict.outcome, found["0"].verdict.score) == ("no_answer", 0.0)
 
 
+def test_what_a_comparison_leaves_undecided_is_open_too(tmp_path: Path) -> None:
+    """VLMEvalKit's rules for open questions: the text is the answer, and only the gold tells whether it is one."""
+    exact = {"kind": "text", "verifier": "vlmevalkit-mathverse"}
+    judge = Speaker(verdict(answer="B"))
+    found, _ = run(tmp_path, judge, ["B", "So it is B"], [EXTRACT], answer=exact)
+    assert len(judge.requests) == 1
+    assert (found["1"].verdict.correct, found["1"].verdict.scores) == (True, {"rule_correct": 0.0, "judged": 1.0})
+    other = Speaker(verdict(answer="A"))
+    (tmp_path / "2").mkdir()
+    found, _ = run(tmp_path / "2", other, ["So it is A"], [EXTRACT], answer=exact)
+    assert (found["0"].verdict.correct, "undecided" in found["0"].verdict.scores) == (False, False)
+    (tmp_path / "3").mkdir()
+    found, _ = run(tmp_path / "3", None, ["So it is B"], [EXTRACT], answer=exact)
+    assert (found["0"].verdict.correct, found["0"].verdict.scores["undecided"]) == (False, 1.0)
+
+
 def test_extraction_judges_never_see_the_gold(tmp_path: Path) -> None:
     judge = Speaker(verdict(answer="A"))
     run(tmp_path, judge, [UNCLEAR], [EXTRACT], golds=["B"])

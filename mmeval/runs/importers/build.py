@@ -222,7 +222,9 @@ class _Writing:
         if prediction is None:
             response = Response("error", error=MISSING)
             return Finished(unit, response, verify(task.verifier, response, sample.target, sample.context))
-        problem = prediction.problem or self.samples.broken.get(sample.id, "")
+        problem = prediction.problem
+        if not problem and prediction.score is None:
+            problem = self.samples.broken.get(sample.id, "")
         if prediction.status == "ok" and problem:
             self.problems.setdefault(problem, []).append(prediction.id)
             # Without a text, so that scoring the run again does not score what is not the model's answer.
