@@ -31,7 +31,7 @@ def read_options(columns: Iterable[str], answer_kind: str | None, answer_form: s
     Raises:
         UsageError: for an unknown role, kind or form.
     """
-    return FileOptions(parse_columns(columns), Wanted(answer_kind, answer_form))
+    return FileOptions(parse_columns(columns), Wanted.read(answer_kind, answer_form))
 
 
 def with_file_tasks(config: RunConfig, *, anew: bool = False) -> tuple[RunConfig, list[FileCard]]:
@@ -88,7 +88,8 @@ def mapping_line(made: FileCard) -> str:
     parts.append(f"images={', '.join(fields.images)}" if fields.images else "no images")
     if fields.choices:
         parts.append(f"choices={fields.choices if isinstance(fields.choices, str) else ', '.join(fields.choices)}")
-    parts.append(f"answer={fields.answer}" + (f" ({answer.target})" if answer.target != "value" else ""))
+    form = f" ({answer.target})" if answer.target != "value" else ""
+    parts.append(f"answer={fields.answer}{form}" if fields.answer else "no answers: nothing is scored")
     parts += ["with the hint"] if "Hint:" in template else []
     parts += ["options stand in the question"] if fields.choices and template and "choices" not in template else []
     if prompt.placeholder:

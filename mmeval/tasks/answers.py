@@ -21,11 +21,15 @@ FORMS = ("letter", "text", "index", "position")
 """How a gold answer may name an option; of forms that never disagree the first is taken."""
 KINDS = tuple(kind for kind in get_args(AnswerKind) if kind != "mixed")
 """What `--answer-kind` takes."""
+OPEN_KINDS = ("number", "text", "yes-no")
+"""What the rows without options may be where others have some."""
 MOST = 0.9
 """Share of the first rows that a form must fit to be considered at all."""
 _NUMBER = re.compile(r"[-+−]?(?:(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?\s*%?")
 _YES_NO = frozenset({"yes", "no", "true", "false"})
 _ZERO_ONE: dict[str, str] = {"1": "yes", "1.0": "yes", "True": "yes", "0": "no", "0.0": "no", "False": "no"}
+_LISTS = frozenset({"text", "box", "boxes", "point"})
+"""Kinds whose golds may be lists, which a table holds as text."""
 _LAST_LETTER = "H"
 """Letters up to here may stand for options that the row does not have."""
 
@@ -59,6 +63,8 @@ class AnswerReading:
     """Kind of the rows without options, where others have some; `kind` is then mixed."""
     expression: str | None = None
     """What reads the gold, where the column alone does not."""
+    withheld: bool = False
+    """There are no golds; rows are asked for export."""
 
     @property
     def shows_choices(self) -> bool:
@@ -72,12 +78,39 @@ class Wanted:
 
     kind: str | None = None
     form: str | None = None
+    open_kind: str | None = None
+    """Kind of the rows without options, where `kind` is choice."""
+
+    @classmethod
+    def read(cls, kind: str | None, form: str | None) -> Wanted:
+        """Read `--answer-kind KIND`, or `choice,KIND` for files in which only some rows have options.
+
+        Raises:
+            UsageError: for an unknown kind or form.
+        """
+        first, comma, rest = (kind or "").partition(",")
+        if comma and (first.strip() != "choice" or rest.strip() not in OPEN_KINDS):
+            raise UsageError(
+                f"--answer-kind {kind}: of two kinds the first is choice and the second one of {', '.join(OPEN_KINDS)}",
+                remedy="e.g. --answer-kind choice,number: rows without options are asked for a number",
+            )
+        return cls(first.strip() or None, form, rest.strip() or None)
 
     def __post_init__(self) -> None:
         if self.kind is not None and self.kind not in KINDS:
             raise unknown("--answer-kind", self.kind, KINDS)
         if self.form is not None and self.form not in FORMS:
             raise unknown("--answer-form", self.form, FORMS)
+
+
+def without_answers(items: Sequence[Item], wanted: Wanted) -> AnswerReading:
+    """Decide how a file without gold answers is asked: by what its rows show, or as the user says; nothing is scored."""
+    closed = [bool(item.choices.texts) for item in items]
+    if wanted.kind not in (None, "choice") or not any(closed):
+        return AnswerReading(wanted.kind or "text", withheld=True)
+    if all(closed) or (wanted.kind == "choice" and wanted.open_kind is None):
+        return AnswerReading("choice", "letter", withheld=True)
+    return AnswerReading("mixed", "letter", wanted.open_kind or "text", withheld=True)
 
 
 def read_answers(items: Sequence[Item], column: str, wanted: Wanted, file: str) -> AnswerReading:
@@ -109,9 +142,14 @@ def read_answers(items: Sequence[Item], column: str, wanted: Wanted, file: str) 
             )
         return _letters_alone(known, column, file) if wanted.kind == "choice" else _without_options(known, column, file)
     target = _form(closed, column, wanted.form, file)
-    if not rest or wanted.kind == "choice":
+    if not rest or (wanted.kind == "choice" and wanted.open_kind is None):
         return AnswerReading("choice", target)
-    other = _without_options(rest, column, file)
+    if wanted.open_kind is None and all(_is_letter(item.gold) for item in rest):
+        return AnswerReading("choice", target)  # options are missing there, which is those rows' fault
+    if wanted.open_kind is not None:
+        other = _open(rest, column, wanted.open_kind, file)
+    else:
+        other = _without_options(rest, column, file, "choice,")
     if other.expression is not None:
         raise DataError(
             f"{rest[0].place}: the row has no options and an answer of another form than the rows that have some",
@@ -199,7 +237,8 @@ def _is_letter(gold: Any) -> bool:
     return isinstance(gold, str) and len(gold.strip(" ().")) == 1 and "A" <= gold.strip(" ().") <= _LAST_LETTER
 
 
-def _without_options(items: Sequence[Item], column: str, file: str) -> AnswerReading:
+def _without_options(items: Sequence[Item], column: str, file: str, mixed: str = "") -> AnswerReading:
+    """The kind of golds that name no options; `mixed` is what `--answer-kind` would begin with in a file that has some."""
     golds = [item.gold for item in items]
     lists = [_as_list(gold) for gold in golds]
     if any(isinstance(gold, Mapping) for gold in golds):
@@ -208,22 +247,26 @@ def _without_options(items: Sequence[Item], column: str, file: str) -> AnswerRea
             f"{bad.place}: answer {_shown(bad.gold)} is a mapping",
             remedy="name another column with --column answer=NAME",
         )
-    if any(found is not None for found in lists):
-        return _accepted(items, lists, column)
     if all(map(_is_letter, golds)):
         if sum(_marks_options(item.question) for item in items) >= MOST * len(items):
             return AnswerReading("choice")
         raise DataError(
             f"{items[0].place}: the answers are single letters ({_shown(golds[0])}) and there are no options:"
             " they may stand in the picture, or the letter may be what is asked for",
-            remedy="say --answer-kind choice or --answer-kind text",
+            remedy=f"say --answer-kind choice or --answer-kind {mixed}text",
+        )
+    others = [item for item in items if not _is_letter(item.gold)]
+    if len(others) <= (1 - MOST) * len(items):
+        raise DataError(
+            f"{others[0].place}: nearly all answers are single letters, there are no options, and {_shown(others[0].gold)} is none",
+            remedy=f"say --answer-kind choice (such rows then stay unscored) or --answer-kind {mixed}text",
         )
     yes_no = [_is_yes_no(gold) for gold in golds]
     numbers = [_is_number(gold) for gold in golds]
     if all(numbers) and all(str(gold).strip() in _ZERO_ONE for gold in golds):
         raise DataError(
             f"{items[0].place}: all answers are 0 or 1, which may be numbers, or no and yes",
-            remedy="say --answer-kind number or --answer-kind yes-no",
+            remedy=f"say --answer-kind {mixed}number or --answer-kind {mixed}yes-no",
         )
     for kind, fits in (("yes-no", yes_no), ("number", numbers)):
         if all(fits):
@@ -232,8 +275,10 @@ def _without_options(items: Sequence[Item], column: str, file: str) -> AnswerRea
             bad = items[fits.index(False)]
             raise DataError(
                 f"{bad.place}: {sum(fits)} of {len(items)} answers are of kind {kind}, and {_shown(bad.gold)} is not",
-                remedy=f"say --answer-kind {kind} (such rows then stay unscored) or --answer-kind text, or correct the rows",
+                remedy=f"say --answer-kind {mixed}{kind} (such rows then stay unscored) or --answer-kind {mixed}text",
             )
+    if any(found is not None for found in lists):
+        return _accepted(items, lists, column, mixed)
     return AnswerReading("text")
 
 
@@ -252,19 +297,19 @@ def _open(items: Sequence[Item], column: str, kind: str, file: str) -> AnswerRea
             f"{items[0].place}: answer {_shown(golds[0])} is not of kind {kind}, nor is any other of the first rows",
             remedy="check --answer-kind and --column answer",
         )
-    if kind == "text" and any(isinstance(gold, str) and _as_list(gold) is not None for gold in golds):
+    if kind in _LISTS and any(isinstance(gold, str) and _as_list(gold) is not None for gold in golds):
         return AnswerReading(kind, expression=_literal(column))
     return AnswerReading(kind)
 
 
-def _accepted(items: Sequence[Item], lists: Sequence[list[Any] | None], column: str) -> AnswerReading:
+def _accepted(items: Sequence[Item], lists: Sequence[list[Any] | None], column: str, mixed: str) -> AnswerReading:
     """Golds that are lists: accepted variants, where the column's name says so."""
     first = next(index for index, found in enumerate(lists) if found is not None)
     if plain(column) != "answers":
         raise DataError(
             f"{items[first].place}: answer {_shown(items[first].gold)} is a list: several accepted answers, or one answer of"
             " several parts",
-            remedy="say --answer-kind text where any of them is right; else give the gold in another form",
+            remedy=f"say --answer-kind {mixed}text where any of them is right; else give the gold in another form",
         )
     if any(isinstance(item.gold, str) for item in items):
         return AnswerReading("text", expression=_literal(column))

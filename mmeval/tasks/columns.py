@@ -9,20 +9,23 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mmeval.core.errors import DataError, UsageError, nearest, unknown
+from mmeval.tasks.images import FILE_NAME
 from mmeval.tasks.prompts import LETTERS, filled
+from mmeval.tasks.stored import StoredText
 
 NAMES: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "id": (
         ("index",),
         ("id",),
-        ("qid", "question_id", "sample_id", "item_id", "problem_id", "pid", "uid", "idx", "_key"),
+        ("qid", "question_id", "sample_id", "item_id", "problem_id", "pid", "uid", "idx"),
+        ("_key",),
     ),
     "question": (("question",), ("prompt", "query", "problem", "instruction", "question_text"), ("text", "input")),
     "hint": (("hint",),),
     "image": (
         ("decoded_image", "decoded_images"),
         ("image", "images"),
-        ("image_path", "image_paths", "image_file", "image_name", "img", "imgs", "img_path", "picture", "photo"),
+        ("image_path", "image_paths", "image_file", "image_name", "imagename", "img", "imgs", "img_path", "picture", "photo"),
         ("file_name", "filename"),
     ),
     "choices": (("choices", "options"), ("candidates", "answer_choices", "choice_list", "option_list")),
@@ -44,7 +47,7 @@ NAMES: Mapping[str, tuple[tuple[str, ...], ...]] = {
 }  # fmt: skip
 """Role -> accepted names, the preferred ones first; case does not matter, and space, hyphen and underscore are alike.
 
-Of one group only one may be there, except for categories, which are all taken.
+Of one group only one may be there, except for categories, which are all taken. An id beyond index and id must be each row's own.
 """
 ALIASES: Mapping[str, str] = {
     "index": "id", "images": "image", "options": "choices", "option": "choices", "choice": "choices", "categories": "category",
@@ -65,7 +68,8 @@ class Columns:
     """The column of each role."""
 
     question: str
-    answer: str
+    answer: str | None
+    """None where the user says that the file has none: it is asked for export."""
     id: str | None = None
     hint: str | None = None
     image: tuple[str, ...] = ()
@@ -140,7 +144,7 @@ def find_columns(rows: Sequence[Mapping[str, Any]], given: Mapping[str, Sequence
         return finder.one(role)
 
     question, answer = one("question"), one("answer")
-    if question is None or answer is None:
+    if question is None or (answer is None and "answer" not in known):
         raise _no_column("answer" if question is not None else "question", names, full, place)
     columns = Columns(
         question=question,
@@ -156,6 +160,14 @@ def find_columns(rows: Sequence[Mapping[str, Any]], given: Mapping[str, Sequence
     categories = tuple(known["category"]) if "category" in known else finder.categories(used)
     unused = tuple(name for name in names if name and name not in used and name not in categories)
     return Columns(**{**_fields(columns), "category": categories, "unused": unused})
+
+
+def _is_picture(cell: Any) -> bool:
+    if isinstance(cell, (list, tuple)):
+        return all(map(_is_picture, cell))
+    if isinstance(cell, Mapping):
+        return bool(cell.get("bytes")) and isinstance(cell["bytes"], bytes)
+    return isinstance(cell, StoredText) or (isinstance(cell, str) and FILE_NAME.search(cell) is not None)
 
 
 def _fields(columns: Columns) -> dict[str, Any]:
@@ -208,8 +220,10 @@ class _Finder:
 
     def one(self, role: str) -> str | None:
         """Return the column of a role that has one, or None."""
-        for group in NAMES[role]:
+        for rank, group in enumerate(NAMES[role]):
             found = self._among(group)
+            if role == "id" and rank > 1:
+                found = [name for name in found if self._unique(name)]
             if found:
                 return self._only(role, found)
         return None
@@ -225,7 +239,18 @@ class _Finder:
                 return numbered
             if found:
                 return (self._only("image", found),)
+        unknown_name = next((name for name in self._names if self._pictures(name)), None)
+        if unknown_name is not None:
+            raise DataError(
+                f"{self._place}: column {unknown_name!r} looks like images, and no column is the image by its name",
+                remedy=f"say --column image={unknown_name}, or --column image= to ask without images",
+            )
         return ()
+
+    def _pictures(self, name: str) -> bool:
+        """Whether a column holds images, or the names of image files."""
+        cells = [row.get(name) for row in self._rows]
+        return all(_is_picture(cell) for cell in cells if filled(cell))
 
     def choices(self) -> tuple[str, ...]:
         """Return the column that holds the options, or a column for each: A, B, C … or option_1, option_2 …"""
@@ -246,6 +271,10 @@ class _Finder:
             for name in self._names
             if name not in used and plain(name) in NAMES["category"][0] and self._labels(name)
         )
+
+    def _unique(self, name: str) -> bool:
+        cells = [str(row.get(name)) for row in self._rows]
+        return len(set(cells)) == len(cells)
 
     def _labels(self, name: str) -> bool:
         labels: set[str] = set()

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from mmeval.core.errors import DataError, UsageError, nearest
-from mmeval.tasks.answers import AnswerReading, Item, Wanted, gold_cell, in_question, read_answers
+from mmeval.tasks.answers import AnswerReading, Item, Wanted, gold_cell, in_question, read_answers, without_answers
 from mmeval.tasks.card import LocalSource, parse_card
 from mmeval.tasks.choices import read_choices
 from mmeval.tasks.columns import Columns, find_columns, quoted
@@ -21,6 +21,7 @@ from mmeval.tasks.images import media_from_cell
 from mmeval.tasks.local_files import file_sha256, local_source
 from mmeval.tasks.prompts import DEFAULT_TEMPLATE, media_numbers, place_media
 from mmeval.tasks.stored import StoredText
+from mmeval.verifiers.abilities import abilities_of
 
 PREFIX = "file:"
 FAMILY = "file"
@@ -173,11 +174,16 @@ def read_file_card(path: Path, options: FileOptions) -> FileCard:
         "question": columns.question,
         "images": [_cell(name, sparse) for name in columns.image],
         "choices": _choices(columns, sparse),
-        "answer": _cell(columns.answer, sparse),
+        "answer": _cell(columns.answer, sparse) if columns.answer else None,
         "cluster": _cell(columns.cluster, sparse) if columns.cluster else None,
     }
     rows, items = _items(rows, fields)
-    reading = read_answers(items, columns.answer, options.answers, str(path))
+    if not columns.image and "image" not in options.columns:
+        _check_marks(items, path)
+    if columns.answer is None:
+        reading = without_answers(items, options.answers)
+    else:
+        reading = read_answers(items, columns.answer, options.answers, str(path))
     if not reading.shows_choices:
         fields["choices"] = None
     if reading.expression is not None:
@@ -189,9 +195,10 @@ def read_file_card(path: Path, options: FileOptions) -> FileCard:
         "family": FAMILY,
         "title": path.name,
         "dataset": {"local": {"files": [str(path.absolute())], "sha256": file_sha256(path)}},
-        "fields": {name: value for name, value in fields.items() if value},
+        # A card that says nothing of `answer` would take a column of that name.
+        "fields": {name: value for name, value in fields.items() if value or name == "answer"},
         "answer": _answer(reading),
-        "metrics": ["accuracy"],
+        "metrics": [_metric(reading.kind)],
     }
     prompt = _prompt(columns, rows, items, fields)
     if prompt:
@@ -230,13 +237,8 @@ def _size(cell: Any) -> int:
 
 
 def _all(columns: Columns) -> list[str]:
-    return [
-        *columns.image,
-        *columns.choices,
-        *columns.category,
-        columns.answer,
-        *([columns.cluster] if columns.cluster else []),
-    ]
+    single = [name for name in (columns.answer, columns.cluster) if name is not None]
+    return [*columns.image, *columns.choices, *columns.category, *single]
 
 
 def _cell(name: str, sparse: set[str]) -> str:
@@ -280,8 +282,17 @@ def _kind_of_row(columns: Columns, open_kind: str) -> str:
     return f"= 'choice' if {first} is filled else '{open_kind}'"
 
 
+def _metric(kind: str) -> str:
+    """The mean score of a kind whose answers are not right or wrong (boxes), else the share of right ones."""
+    abilities = abilities_of(kind, {})
+    return "mean" if abilities is not None and not abilities.correct else "accuracy"
+
+
 def _answer(reading: AnswerReading) -> dict[str, Any]:
-    return {"kind": reading.kind, **({"target": reading.target} if reading.target != "value" else {})}
+    found: dict[str, Any] = {"kind": reading.kind}
+    if reading.target != "value":
+        found["target"] = reading.target
+    return {**found, "withheld": True} if reading.withheld else found
 
 
 def _prompt(columns: Columns, rows: Sequence[Row], items: Sequence[Item], fields: Mapping[str, Any]) -> dict[str, Any]:
@@ -308,10 +319,30 @@ def _mark(items: Sequence[Item]) -> str | None:
     """The form in which most questions mark their images, if any do."""
     counts: dict[str, int] = {}
     for mark in _MARKS:
-        pattern = re.compile(re.escape(mark).replace(r"\{i\}", r"[0-9]{1,2}"))
+        pattern = _pattern(mark)
         counts[mark] = sum(any(map(pattern.search, (item.question, *item.choices.texts))) for item in items)
     best = max(_MARKS, key=lambda mark: counts[mark])
     return best if counts[best] else None
+
+
+def _check_marks(items: Sequence[Item], path: Path) -> None:
+    """Refuse to ask without images what speaks of images."""
+    mark = _mark(items)
+    shown = [item for item in items if mark is not None and _pattern(mark).search(item.question)]
+    if 2 * len(shown) > len(items):
+        raise DataError(
+            f"{shown[0].place}: the question shows an image ({_found(str(mark), shown[0])}), and no column of {path.name} is the image by its name",
+            remedy="name it with --column image=NAME, or say --column image= to ask without images",
+        )
+
+
+def _found(mark: str, item: Item) -> str:
+    found = _pattern(mark).search(item.question)
+    return found.group() if found else mark
+
+
+def _pattern(mark: str) -> re.Pattern[str]:
+    return re.compile(re.escape(mark).replace(r"\{i\}", r"[0-9]{1,2}"))
 
 
 def _dangling(rows: Sequence[Row], items: Sequence[Item], images: Sequence[str], mark: str) -> bool:

@@ -86,6 +86,11 @@ def gold_answer(raw: Any, kind: str, form: str, choices: Choices, row: Row) -> A
         return None
     if kind != "choice" or form == "value":
         return raw
+    if not texts:
+        raise DataError(
+            f"{row.place}: the row has no choices (fields.choices)",
+            remedy="correct the row, leave it out with dataset.where, or ask rows of several kinds with kind mixed",
+        )
     if form in ("index", "position"):
         first = 0 if form == "index" else 1
         whole = _whole(raw)

@@ -52,21 +52,28 @@ def lmu_folder() -> Path | None:
     return usual if usual.is_dir() else None
 
 
-def local_source(files: Sequence[Path], local: LocalSource) -> Source:
+def local_source(files: Sequence[Path], local: LocalSource, data_dir: Path | None = None) -> Source:
     """Open files as one data set; encoded images of CSV and TSV files stay there until they are needed.
+
+    Args:
+        files: their paths.
+        local: the card's section.
+        data_dir: where relative image paths of a file that is named by its absolute path may lie too.
 
     Raises:
         DataError: when a file is not the one that the card was made for, or a parquet file is damaged.
     """
     delimited = {path: DelimitedFile(path, stored=True) for path in files if path.suffix.lower() in DELIMITED}
     owners: dict[Path, ImageOwners] = {}
+    named = any(Path(pattern).is_absolute() for pattern in local.files)
+    other = data_dir.resolve() if data_dir is not None and named else None
 
     def rows() -> Iterator[Row]:
         position = 0
         for path in files:
             root = (path.parent / local.image_root).resolve()
             for number, (values, owner) in enumerate(of_file(path)):
-                yield Row(position, values, f"{path}, row {number + 1}", root, owner)
+                yield Row(position, values, f"{path}, row {number + 1}", root, other, owner)
                 position += 1
 
     def of_file(path: Path) -> Iterator[tuple[dict[str, Any], Callable[[str], Any] | None]]:

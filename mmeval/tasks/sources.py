@@ -42,7 +42,7 @@ def open_dataset(dataset: Dataset, task: str, data_dir: Path | None, columns: Co
     if local is not None:
         found = find_local_files(local, task, data_dir)
         if found:
-            return _filtered(local_source(found, local), dataset)
+            return _filtered(local_source(found, local, data_dir), dataset)
     patterns = ", ".join(local.files) if local is not None else ""
     if data_dir is not None:
         copy, refused = _hub_copy(hub, task, data_dir, columns) if hub is not None else (None, [])
@@ -126,10 +126,11 @@ def _hub_source(hub: HubSource, copy: _Copy | None, note: str = "") -> Source:
         if copy is not None and copy.files:
             # A slice of the split (test[:10]) is cut from all of its files.
             files = {re.split(r"[\[+%]", hub.split)[0]: [str(path) for path in copy.files]}
-            loaded = datasets.load_dataset("parquet", data_files=files, split=hub.split, streaming=True)
+            builder = datasets.load_dataset_builder("parquet", data_files=files)
         else:
             path = hub.id if copy is None else str(copy.folder)
-            loaded = datasets.load_dataset(path, hub.config, split=hub.split, revision=revision, streaming=True)
+            builder = datasets.load_dataset_builder(path, hub.config, revision=revision)
+        loaded = builder.as_streaming_dataset(split=hub.split)
     except Exception as error:  # `datasets` raises many kinds for a hub that cannot be reached
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
         raise DataError(
@@ -155,9 +156,19 @@ def _hub_source(hub: HubSource, copy: _Copy | None, note: str = "") -> Source:
     total = None
     if loaded.info.splits and hub.split in loaded.info.splits:
         total = loaded.info.splits[hub.split].num_examples or None
-    return Source(
-        {"kind": "hub", "id": hub.id, "config": hub.config, "split": hub.split, "revision": revision}, rows, total
-    )
+    described = {"kind": "hub", "id": hub.id, "config": hub.config, "split": hub.split, "revision": revision}
+    commit = _commit(builder) if copy is None else None
+    return Source({**described, "commit": commit} if commit else described, rows, total)
+
+
+def _commit(builder: Any) -> str | None:
+    """The commit that the hub's files are read from, which a card that pins no revision does not say."""
+    for files in (builder.config.data_files or {}).values():
+        for file in files:
+            found = re.match(r"hf://datasets/[^@]+@([0-9a-f]{40})/", str(file))
+            if found is not None:
+                return found.group(1)
+    return None
 
 
 def _undecoded(loaded: Any, datasets: Any) -> Any:

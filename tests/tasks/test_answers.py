@@ -110,6 +110,11 @@ def test_the_kind_of_an_open_answer(golds: list[Any], kind: str) -> None:
             "--answer-kind text",
         ),
         (["7"] * 10 + ["none"], "10 of 11 answers are of kind number, and 'none' is not", "--answer-kind number"),
+        (
+            ["A", "B"] * 10 + ["A, C"],
+            "nearly all answers are single letters, there are no options, and 'A, C' is none",
+            "--answer-kind text",
+        ),
         (["A", "B"], "the answers are single letters ('A') and there are no options", "--answer-kind choice"),
         ([["a", "b"], ["c"]], "is a list: several accepted answers", "--answer-kind text"),
         (["['a', 'b']"], "is a list: several accepted answers", "--answer-kind text"),
@@ -161,6 +166,26 @@ def test_rows_with_and_without_options() -> None:
     assert read(["A", "yes", "D", "no"], mixed) == AnswerReading("mixed", "letter", "yes-no")
     assert read(["A", "3", "D", "4.5"], mixed, Wanted("choice")) == AnswerReading("choice", "letter")
     assert read(["A", "3", "D", "4.5"], mixed, Wanted("text")) == AnswerReading("text")
+    assert read(["A", "3", "D", "4.5"], mixed, Wanted.read("choice, text", None)) == AnswerReading(
+        "mixed", "letter", "text"
+    )
+    assert read([1, "3", 0, "4"], mixed, Wanted.read("choice,number", "index")) == AnswerReading(
+        "mixed", "index", "number"
+    )
+    # Their options are missing, which is those rows' fault.
+    assert read(["A", "B", "D", "C"], mixed) == AnswerReading("choice", "letter")
+    for golds, says in (
+        (["A", "1", "D", "0"], "say --answer-kind choice,number or --answer-kind choice,yes-no"),
+        (
+            ["A", *["7"] * 20, "x"],
+            "say --answer-kind choice,number (such rows then stay unscored) or --answer-kind choice,text",
+        ),
+        (["A", *["7"] * 20, [1, 2]], "say --answer-kind choice,number (such rows then stay unscored)"),
+        (["A", "x", ["y"]], "say --answer-kind choice,text where any of them is right"),
+    ):
+        with pytest.raises(DataError) as caught:
+            read(golds, [FOUR, *[()] * (len(golds) - 1)] if len(golds) != 4 else mixed)
+        assert says in caught.value.remedy
 
 
 @pytest.mark.parametrize(
@@ -174,6 +199,10 @@ def test_a_kind_that_no_row_is_of_is_refused(golds: list[Any], kind: str) -> Non
 def test_unknown_words_are_named() -> None:
     with pytest.raises(UsageError, match=r"unknown --answer-kind 'chioce'(.|\n)*choice"):
         Wanted("chioce")
+    with pytest.raises(UsageError, match=r"--answer-kind choice,box: of two kinds the first is choice"):
+        Wanted.read("choice,box", None)
+    with pytest.raises(UsageError, match=r"--answer-kind text,number: of two kinds"):
+        Wanted.read("text,number", None)
     with pytest.raises(UsageError, match="unknown --answer-kind 'mixed'"):
         Wanted("mixed")
     with pytest.raises(UsageError, match=r"unknown --answer-form 'leter'(.|\n)*letter"):

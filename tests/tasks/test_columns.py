@@ -44,6 +44,7 @@ def test_an_lmudata_file() -> None:
         ({"question": "q", "answer": "a", "id": 1, "index": 2}, "id", "index"),
         ({"question": "q", "answer": "a", "question_id": 1}, "id", "question_id"),
         ({"question": "q", "answer": "a"}, "id", None),
+        ({"question": "q", "answer": "a", "_key": "7", "pid": 1}, "id", "pid"),
         ({"question": "q", "answer": "a", "image": "x.png", "decoded_image": {"bytes": b"x"}}, "image", ("decoded_image",)),
         ({"question": "q", "answer": "a", "image": "", "image_path": "x.png"}, "image", ("image_path",)),
         ({"question": "q", "answer": "a", "image_2": "b", "image_1": "a", "image_10": None}, "image", ("image_1", "image_2", "image_10")),
@@ -72,6 +73,8 @@ def test_columns_are_found_by_name(row: dict[str, Any], role: str, column: Any) 
         ({"question": "q", "answer": "A", "A": "1", "B": "2", "choices": "['2', '1']"}, "several columns may be the choices: A, B, choices"),
         ({"question": "q", "answer": "A", "A": "1", "B": "2", "D": "4"}, "options in columns A, B, D, and there is no C"),
         ({"question": "q", "answer": "A", "option_a": "1", "choice_a": "2"}, "several columns may be the choices: option_a, choice_a"),
+        ({"question": "q", "answer": "a", "figure": "a/1.PNG"}, "column 'figure' looks like images, and no column is the image by its name"),
+        ({"question": "q", "answer": "a", "figures": [{"bytes": b"x", "path": None}]}, "column 'figures' looks like images"),
         ({"question": "q", "image": "x"}, "no column for the answer"),
         ({"question": "q", "answer": ""}, "no column for the answer (answer is empty in the first rows)"),
         ({"words": "q", "answer": "a"}, "no column for the question"),
@@ -125,6 +128,13 @@ def test_a_wrong_column_option_is_named(pair: str, says: str) -> None:
 def test_a_role_with_one_column_takes_one() -> None:
     with pytest.raises(UsageError, match="--column answer: given a and b"):
         parse_columns(["answer=a", "answer=b"])
+
+
+def test_an_id_that_is_not_each_rows_own_is_none() -> None:
+    rows = [{"question": "q", "answer": "a", "question_id": n // 2} for n in range(4)]
+    assert found(*rows).id is None
+    assert found(*rows, given={"id": ["question_id"]}).id == "question_id"
+    assert found(*({**row, "id": 7} for row in rows)).id == "id"
 
 
 def test_categories_are_labels() -> None:

@@ -6,7 +6,7 @@ import base64
 import io
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -359,3 +359,31 @@ def test_reading_parquet_does_not_keep_the_file_in_memory(tmp_path: Path) -> Non
     for _ in read_rows(tmp_path / "big.parquet"):
         most = max(most, pa.total_allocated_bytes() - before)
     assert most < 20 * 2**20, "the file has 32 MiB, a row group 4 MiB"
+
+
+def test_the_commit_of_the_hub_is_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
+    import datasets
+
+    commit = "0123456789abcdef0123456789abcdef01234567"
+    asked: list[Any] = []
+
+    class Builder:
+        class config:
+            data_files: ClassVar[dict[str, list[str]]] = {
+                "test": [f"hf://datasets/org/pictures@{commit}/data/test-00000-of-00001.parquet"]
+            }
+
+        def as_streaming_dataset(self, split: str) -> Any:
+            return datasets.IterableDataset.from_generator(lambda: iter([{"q": "x"}]), split=split)
+
+    def build(*arguments: Any, **options: Any) -> Builder:
+        asked.append((arguments, options))
+        return Builder()
+
+    monkeypatch.setattr("datasets.load_dataset_builder", build)
+    for revision in (None, "v1.0"):
+        dataset = Dataset.model_validate({"hub": {"id": "org/pictures", "split": "test", "revision": revision}})
+        source = open_dataset(dataset, "t", None)
+        assert (source.describe["revision"], source.describe["commit"]) == (revision, commit)
+        assert [found.values for found in source.rows()] == [{"q": "x"}]
+        assert asked[-1] == (("org/pictures", None), {"revision": revision})

@@ -20,7 +20,7 @@ from mmeval.core.errors import DataError, MmevalError, UsageError
 from mmeval.core.types import MediaPart, Sample, TextPart
 from mmeval.core.yaml_files import read_yaml
 from mmeval.tasks import file_task
-from mmeval.tasks.answers import Wanted
+from mmeval.tasks.answers import KINDS, Wanted
 from mmeval.tasks.card_text import card_text
 from mmeval.tasks.check import explain
 from mmeval.tasks.file_task import FileOptions, portable, read_file_card, split_selectors, stored_card, task_name
@@ -318,6 +318,7 @@ VARIANTS: list[tuple[str, list[dict[str, Any]], FileOptions]] = [
     ("open.csv", [{"question": f"How many? {n}", "answer": n + 2, "note": "x"} for n in range(3)], FileOptions()),
     ("mixed.jsonl", [{"question": "q", "choices": ["a", "b"] if n % 2 else [], "answer": "a" if n % 2 else "2"} for n in range(6)], FileOptions()),
     ("yes.csv", [{"text": f"q {n}", "label": n % 2, "type: of": f"k{n % 2}"} for n in range(4)], FileOptions({"category": ["type: of"]}, Wanted("yes-no"))),
+    ("export.csv", [{name: cell for name, cell in row.items() if name != "answer"} for row in CHOICE], FileOptions({"answer": []})),
     ("few.jsonl", [{"question": "q", "answers": ["x", "y"]}, {"question": "q", "answers": ["z"], "image": PNG}], FileOptions()),
 ]  # fmt: skip
 
@@ -382,3 +383,70 @@ def test_any_file_is_a_task_or_a_named_fault(
     except MmevalError as error:
         remedy = error.remedy
     assert remedy
+
+
+@pytest.mark.parametrize(
+    ("options", "kind"),
+    [(FileOptions({"answer": []}), "choice"), (FileOptions({"answer": []}, Wanted("text")), "text")],
+)
+def test_a_file_without_answers_is_asked_for_export(tmp_path: Path, options: FileOptions, kind: str) -> None:
+    rows = [{name: cell for name, cell in row.items() if name != "answer"} for row in CHOICE]
+    path = write(tmp_path / "x.tsv", rows)
+    task = task_of(path, options)
+    assert (task.card.answer.kind, task.card.answer.withheld, task.card.fields.answer) == (kind, True, None)
+    found = samples_of(task)
+    assert [sample.target for sample in found] == [None] * 4
+    assert ("(A) red" in asked(found[0])) == (kind == "choice")
+    with pytest.raises(DataError, match="no column for the answer"):
+        task_of(path)
+
+
+def test_boxes_that_a_table_holds_as_text(tmp_path: Path) -> None:
+    rows = [
+        {"question": "Where?", "image": PNG, "answer": "[1, 2, 3, 4]"},
+        {"question": "Where?", "image": PNG, "answer": "[5, 6, 7.5, 8]"},
+    ]
+    found = samples(write(tmp_path / "x.tsv", rows), FileOptions(answers=Wanted("box")))
+    assert [sample.target for sample in found] == [[1, 2, 3, 4], [5, 6, 7.5, 8]]
+
+
+def test_marks_without_an_image_column_are_refused(tmp_path: Path) -> None:
+    rows = [{"question": f"What is in <image {n}>?", "answer": "x"} for n in (1, 2)]
+    path = write(tmp_path / "x.jsonl", rows)
+    with pytest.raises(DataError, match=r"row 1: the question shows an image \(<image 1>\), and no column of x\.jsonl"):
+        task_of(path)
+    assert "<image 1>" in asked(samples(path, FileOptions({"image": []}))[0])
+
+
+def test_images_that_lie_below_the_data_folder(tmp_path: Path) -> None:
+    for place, colour in (
+        (tmp_path / "x" / "a.png", "red"),
+        (tmp_path / "data" / "a.png", "blue"),
+        (tmp_path / "data" / "b.png", "blue"),
+    ):
+        place.parent.mkdir(exist_ok=True)
+        place.write_bytes(png(colour))
+    rows = [{"question": "q", "answer": "x", "image": name} for name in ("a.png", "b.png", "../b.png")]
+    opened = task_of(write(tmp_path / "x" / "x.jsonl", rows)).open(DataOptions(tmp_path / "data"))
+    first, second, outside = [build for _, build in opened.samples(AskStyle())]
+    assert [build().media[0].read() for build in (first, second)] == [png(), png("blue")]
+    with pytest.raises(RowError, match="leaves the data folder"):
+        outside()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_makes_a_valid_card(tmp_path: Path, kind: str) -> None:
+    golds: dict[str, Any] = {
+        "choice": "A",
+        "yes-no": "yes",
+        "text": "x",
+        "box": "[1, 2, 3, 4]",
+        "boxes": "[[1, 2, 3, 4]]",
+        "point": "[1, 2]",
+    }
+    rows = [{"question": "q", "image": PNG, "A": "a", "B": "b", "answer": golds.get(kind, "3")}]
+    task = task_of(write(tmp_path / "x.tsv", rows), FileOptions(answers=Wanted(kind)))
+    assert task.card.answer.kind == kind
+    (sample,) = samples_of(task)
+    assert sample.target is not None
+    assert sample.context.choices == (("a", "b") if kind == "choice" else ())
