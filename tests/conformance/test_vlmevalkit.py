@@ -215,3 +215,43 @@ def test_the_folder_of_logic_vista_through_the_command_line(
         cell = found["leaderboard"][0]
         assert (round(cell["value"] * 447), cell["n"]) == (right, 447)
         assert found["agreement"] in (None, {"equal": 447, "verdicts": 447})
+
+
+def test_a_workbook_of_mathvista_in_vlmevalkit_s_own_columns(
+    unpacked: Callable[[str], Path], command: Callable[..., Any], tmp_path: Path
+) -> None:
+    """Bard's published answers, laid out as VLMEvalKit writes them: question, choices as text, answer_option, res."""
+    import openpyxl
+
+    columns = [
+        "index",
+        "question",
+        "answer",
+        "question_type",
+        "answer_type",
+        "choices",
+        "answer_option",
+        "task",
+        "skills",
+    ]
+    rows = json.loads((unpacked("mathvista") / "results/bard/output_bard.json").read_text(encoding="utf-8"))
+    book = openpyxl.Workbook(write_only=True)
+    sheet = book.create_sheet()
+    sheet.append([*columns, "prediction", "res", "log"])
+    for number, row in enumerate(rows.values()):
+        choices = row["choices"] or []
+        letter = "ABCDEFGH"[choices.index(row["answer"])] if choices else None
+        about = [number, row["query"], row["answer"], row["question_type"], row["answer_type"], str(choices), letter]
+        labels = [row["metadata"]["task"], str(row["metadata"]["skills"])]
+        sheet.append([*about, *labels, row["response"], row["extraction"], "Succeed"])
+    path = tmp_path / "bard_MathVista_MINI_gpt.xlsx"
+    book.save(path)
+    # The skills are those of the earlier release, as in the file.
+    found = command(
+        "import", "vlmevalkit", str(path), "-t", "mathvista@vlmevalkit-extraction", "--model", "bard", "--no-report"
+    )
+    assert found["returned"] == 0, found["stderr"]
+    assert round(found["leaderboard"][0]["value"] * 1000) == MATHVISTA["bard/output_bard.json"]
+    subsets = {tuple(row["subset"]): row["n"] for row in found["subsets"]}
+    assert (subsets["task", "figure question answering"], subsets["skills", "arithmetic reasoning"]) == (269, 339)
+    assert "without category, context, grade, language, source, precision, which it does not hold" in found["stderr"]

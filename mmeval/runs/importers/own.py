@@ -15,6 +15,8 @@ from mmeval.tasks.options import AskStyle
 from mmeval.tasks.task import Task
 
 _ID, _QUESTION, _CHOICES, _ANSWER, _KIND = "_id", "_question", "_choices", "_answer", "_kind"
+_NOTHING = "_nothing"
+"""Stands for columns that the card's rule reads and the file lacks: always empty."""
 _SUBSETS = ("category", "l2-category", "split", "subject", "task")
 """Columns of files without a card by which results are broken down."""
 _CLUSTERS = ("image_path", "image_id")
@@ -60,7 +62,7 @@ def own_row(prediction: Prediction, number: int) -> Row:
     kind = answer_kind(own)
     values = {
         **own.values, _ID: prediction.id, _QUESTION: own.question, _CHOICES: list(own.choices) or None,
-        _ANSWER: own.answer, _KIND: kind,
+        _ANSWER: own.answer, _KIND: kind, _NOTHING: None,
     }  # fmt: skip
     return Row(number, values, prediction.place)
 
@@ -82,7 +84,7 @@ def answer_kind(own: OwnItem) -> str:
 
 
 def own_task(task: Task, first: Sequence[Prediction]) -> tuple[Task, list[str]]:
-    """Return a task that reads the file's own columns and answers by the card's rules, and which subsets it lacks.
+    """Return a task that reads the file's own columns and scores by the card's rules, and which subsets and columns it lacks.
 
     Args:
         task: the card under its protocol.
@@ -100,23 +102,23 @@ def own_task(task: Task, first: Sequence[Prediction]) -> tuple[Task, list[str]]:
         answer_type=card.fields.answer_type if _known(card.fields.answer_type, row) else _KIND,
     )
     lettered = card.answer.kind in ("choice", "mixed") and any(entry.own and entry.own.choices for entry in first)
-    answer = card.answer.model_copy(
-        update={
-            "target": "letter" if lettered else "value",
-            "row_options": [name for name in card.answer.row_options if _known(name, row)],
-        }
-    )
+    options = {
+        name: next((found for found in (column, name) if _known(found, row)), _NOTHING)
+        for name, column in card.answer.of_row().items()
+    }
+    answer = card.answer.model_copy(update={"target": "letter" if lettered else "value", "row_options": options})
     changed = card.model_copy(
         update={
             "dataset": Dataset(local=LocalSource(files=["*"])),
             "fields": fields,
             "answer": answer,
             "subsets": subsets,
-            "prompt": Prompt(),
+            "prompt": Prompt(instruction=""),
             "judge_fields": {},
         }
     )
-    return Task(changed, task.protocol), sorted(set(card.subsets) - set(subsets))
+    absent = [name for name, column in options.items() if column == _NOTHING]
+    return Task(changed, task.protocol), [*sorted(set(card.subsets) - set(subsets)), *absent]
 
 
 def cardless_task(name: str, predictions: Sequence[Prediction]) -> Task:
@@ -140,6 +142,7 @@ def cardless_task(name: str, predictions: Sequence[Prediction]) -> Task:
             answer_type=_KIND,
             cluster=next((column for column in _CLUSTERS if column in first.values), None),
         ),
+        prompt=Prompt(instruction=""),
         answer=Answer(kind=kind, target="letter" if kind in ("choice", "mixed") else "value"),  # type: ignore[arg-type]
         metrics=list(_BOXES) if kind == "boxes" else ["accuracy"],
         subsets={name: found for name in _SUBSETS if (found := _subset(name, name, first))},

@@ -103,7 +103,7 @@ class Samples:
         return dataset.local is not None and bool(find_local_files(dataset.local, task.name, None))
 
     def _say_own(self, task: Task, lacking: Sequence[str]) -> None:
-        without = f"; without the subsets {', '.join(lacking)}, which it does not hold" if lacking else ""
+        without = f"; without {', '.join(lacking)}, which it does not hold" if lacking else ""
         self.notes.append(
             f"scored with the questions, options and answers that the file itself holds{without}"
             f" (add --data-dir for the data set of {task.name})"
@@ -129,7 +129,7 @@ class Samples:
         return found
 
     def _unreadable(self, prediction: Prediction, name: str, error: DataError) -> Sample:
-        self.broken[prediction.id] = error.message
+        self.broken[prediction.id] = error.message.removeprefix(f"{prediction.place}: ")
         return _bare_sample(prediction, name)
 
     def _from_data_set(
