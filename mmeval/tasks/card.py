@@ -219,11 +219,16 @@ class Card(_Section):
 
 
 def merge(base: dict[str, Any], override: dict[str, Any]) -> dict[str, Any]:
-    """Return `base` with `override` laid over it, section by section; lists and scalars are replaced."""
+    """Return `base` with `override` laid over it, section by section; lists and scalars are replaced.
+
+    A null takes an option of the verifier away, since another verifier may not know it.
+    """
     merged = dict(base)
     for key, value in override.items():
         if isinstance(value, dict) and isinstance(merged.get(key), dict):
             merged[key] = merge(merged[key], value)
+            if key == "options":
+                merged[key] = {name: option for name, option in merged[key].items() if option is not None}
         else:
             merged[key] = value
     return merged

@@ -78,7 +78,9 @@ def local_source(files: Sequence[Path], local: LocalSource, data_dir: Path | Non
 
     def of_file(path: Path) -> Iterator[tuple[dict[str, Any], Callable[[str], Any] | None]]:
         if path not in delimited:
-            yield from ((values, None) for values in read_rows(path))
+            # Some data sets tell their rows apart by the file or folder alone.
+            place = {"_file": path.name, "_folder": path.parent.name} if path.suffix.lower() == ".json" else {}
+            yield from (({**place, **values}, None) for values in read_rows(path))
             return
         with unreadable(path):
             for number, values in enumerate(delimited[path].rows()):

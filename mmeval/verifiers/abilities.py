@@ -128,6 +128,10 @@ _BUILT_IN: Mapping[str, Callable[[Mapping[str, Any]], Abilities]] = {
     "boxes": _boxes,
     "checklist": lambda options: Abilities(_COMMON, frozenset({"facts", "yes", "no"})),
     "choice": lambda options: Abilities(_COMMON),
+    "dynamath": lambda options: Abilities(
+        {"answer_type": OptionRule("a kind of question", lambda value: isinstance(value, str))},
+        needs=frozenset({"answer_type"}),
+    ),
     "logicvista": lambda options: Abilities({}),
     "logicvista-rules": lambda options: Abilities(_COMMON),
     "mathvision": lambda options: Abilities({}),

@@ -12,6 +12,7 @@ from mmeval.verifiers.box import BoxVerifier
 from mmeval.verifiers.boxes import BoxesVerifier
 from mmeval.verifiers.checklist import ChecklistVerifier
 from mmeval.verifiers.choice import ChoiceVerifier
+from mmeval.verifiers.dynamath import DynaMathVerifier
 from mmeval.verifiers.logicvista import LogicVistaRulesVerifier, LogicVistaVerifier
 from mmeval.verifiers.mathvision import MathVisionVerifier
 from mmeval.verifiers.mathvista import MathVistaOfficialVerifier, MathVistaRulesVerifier
@@ -41,6 +42,7 @@ _BUILT_IN: Mapping[str, Callable[[Mapping[str, Any] | None], Verifier]] = {
     "boxes": BoxesVerifier,
     "checklist": ChecklistVerifier,
     "choice": ChoiceVerifier,
+    "dynamath": DynaMathVerifier,
     "logicvista": LogicVistaVerifier,
     "logicvista-rules": LogicVistaRulesVerifier,
     "mathvision": MathVisionVerifier,

@@ -20,6 +20,8 @@ DATA = Path(__file__).parents[1] / "data"
         ("mmmu-pro-vision@official", 4),
         ("mathvision@official", 4),
         ("logicvista", 3),
+        ("dynamath", 6),
+        ("dynamath@official", 6),
     ],
 )
 def test_chance_on_the_fixture(selector: str, rows: int, command: Callable[..., Any]) -> None:

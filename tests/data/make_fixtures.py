@@ -207,7 +207,24 @@ def logicvista() -> None:
     write_json("logicvista/dataset.json", rows, [f"images/{row['imagename']}" for row in rows.values()])
 
 
+def dynamath() -> None:
+    """Own rows: three questions in two variants, in the repository's folders."""
+    for variant, (side, letter, month) in enumerate((("2.5", "A", "May"), ("3.25", "B", "June")), 1):
+        questions = (
+            ("How long is the side? Answer the question with a floating-point number.", side, "float", "plane geometry"),
+            ("Which line is steeper? choice: (A) the red one (B) the blue one", letter, "multiple choice", "analytic     geometry"),
+            ("Which month is the hottest?", month, "text", "statistics"),
+        )  # fmt: skip
+        rows = {
+            str(number): {"question": question, "answer": answer, "image": f"image/image{number}.png", "answer_type": kind,
+                          "subject": subject, "level": "high school"}
+            for number, (question, answer, kind, subject) in enumerate(questions, 1)
+        }  # fmt: skip
+        write_json(f"dynamath/trial{variant}/dataset.json", rows, [str(row["image"]) for row in rows.values()])
+
+
 FIXTURES: dict[str, Callable[[], None]] = {
+    "dynamath": dynamath,
     "logicvista": logicvista,
     "mathvision": mathvision,
     "mathvista": mathvista,

@@ -42,6 +42,8 @@ def asked(sample: Sample) -> list[str]:
         ("mmmu-pro@official", ["H", "B", "J", "D"]),
         ("mmmu-pro-4@cot", ["B", "D"]),
         ("mmmu-pro-vision@official-cot", ["H", "B", "J", "D"]),
+        ("dynamath", ["2.5", "A", "May", "3.25", "B", "June"]),
+        ("dynamath@official", ["2.5", "A", "May", "3.25", "B", "June"]),
         ("logicvista", [["C"], ["B", "D"], [""]]),
         ("logicvista@official", [["C"], ["B", "D"], [""]]),
         ("mathvision", ["6", "A", "B", "(3,-4)"]),
@@ -110,6 +112,19 @@ def test_mathvision_lists_options_unless_they_stand_in_the_picture(tmp_path: Pat
     shutil.copy(DATA / "mathvision/data/testmini-00000-of-00001.parquet", tmp_path)
     assert len(opened_samples("mathvision", tmp_path)[1]) == 3
     assert len(opened_samples("mathvision-mini", tmp_path)[1]) == 3
+
+
+def test_dynamath_names_question_and_variant() -> None:
+    _, samples = opened_samples("dynamath@official", DATA)
+    assert [sample.id for sample in samples] == ["Q1_v1", "Q2_v1", "Q3_v1", "Q1_v2", "Q2_v2", "Q3_v2"]
+    assert [sample.cluster for sample in samples] == ["Q1", "Q2", "Q3"] * 2
+    assert samples[1].subsets == {
+        "subject": "analytic geometry", "level": "high school", "kind": "multiple choice", "variant": "variant 1",
+    }  # fmt: skip
+    assert asked(samples[0])[1].startswith(
+        "## Question\nHow long is the side? Answer the question with a floating-point number.Please"
+    )
+    assert asked(samples[0])[1].endswith('"short answer": "[Concise Answer]"\n}')
 
 
 def test_options_within_a_list_are_three_options_or_officially_one(tmp_path: Path) -> None:

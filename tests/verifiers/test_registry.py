@@ -56,6 +56,7 @@ OPTIONS: list[tuple[str, dict[str, object], str, object]] = [
     ("boxes", {}, "[[1,2,3,4]]", [[1, 2, 3, 4]]),
     ("checklist", {}, '["yes", "no"]', [True, False]),
     ("choice", {}, "B", "B"),
+    ("dynamath", {"answer_type": "text"}, '{"short answer": "May"}', "May"),
     ("logicvista", {}, "B, D", "B, D"),
     ("logicvista-rules", {}, "B and D", "B, D"),
     ("mathvision", {}, "4", "4.00"),
