@@ -217,6 +217,38 @@ def test_the_folder_of_logic_vista_through_the_command_line(
         assert found["agreement"] in (None, {"equal": 447, "verdicts": 447})
 
 
+@pytest.mark.parametrize("folder", ["Qwen2.5-VL-3B-Instruct", "LLaVA-CoT"])
+def test_logic_vista_by_its_card_joins_the_benchmark_s_own_data(
+    unpacked: Callable[[str], Path], command: Callable[..., Any], folder: str
+) -> None:
+    """Every skill as VLMEvalKit's own table has it; its TSV lacks one of the 448 questions."""
+    root = unpacked("logicvista")
+    path = root / "vlmevalkit" / folder
+    arguments = (
+        "import",
+        "vlmevalkit",
+        str(path),
+        "-t",
+        "logicvista@vlmevalkit",
+        "--model",
+        "m",
+        "--no-report",
+        "--overwrite",
+    )
+    found = command(*arguments)
+    assert found["returned"] == 6
+    assert "the file has 447 of the 448 samples" in found["stderr"]
+    assert found["agreement"] == {"equal": 447, "verdicts": 447}
+    with next(path.rglob("*_score.csv")).open(encoding="utf-8") as handle:
+        stored = {row["Task&Skill"]: row for row in csv.DictReader(handle)}
+    skills = {row["subset"][1]: row for row in found["subsets"] if row["subset"][0] == "skill"}
+    for name, row in stored.items():
+        cell = found["leaderboard"][0] if name == "Overall" else skills[name]
+        assert (cell["n"], round(cell["value"] * cell["n"])) == (int(row["tot"]), int(row["hit"])), name
+    joined = command(*arguments, "--data-dir", str(root / "official"))
+    assert (joined["counts"]["error"], joined["agreement"]) == (1, {"equal": 447, "verdicts": 447})
+
+
 def test_a_workbook_of_mathvista_in_vlmevalkit_s_own_columns(
     unpacked: Callable[[str], Path], command: Callable[..., Any], tmp_path: Path
 ) -> None:

@@ -13,6 +13,7 @@ from mmeval.core.hashing import digest
 from mmeval.core.types import Response, Sample, Verdict
 from mmeval.pipeline.runner import Finished
 from mmeval.pipeline.work import Order, Unit
+from mmeval.runs.importers.own import card_ids
 from mmeval.runs.importers.predictions import Prediction, Reading, listed
 from mmeval.runs.importers.samples import NOT_THERE, Samples, Wanted
 from mmeval.runs.manifest import Manifest, ModelRecord, TaskRecord, write_manifest
@@ -86,6 +87,8 @@ def import_predictions(predictions: Iterator[Prediction], reading: Reading, what
         raise DataError(f"{place}: no predictions{lost}", remedy="give a file with at least one answer")
     if what.wanted.task is None and not what.stored_scores and _holds_scores(found):
         found = _with_stored_scores(found, place, reading)
+    if what.wanted.task is not None and "id" not in reading.columns:
+        found = card_ids(what.wanted.task, found)
     samples = Samples(what.wanted, found)
     writing = _Writing(what, samples, reading, place)
     with RunWriter(what.folder) as writer:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from mmeval.core.errors import DataError, MmevalError
@@ -34,6 +35,24 @@ def card_row(task: Task, prediction: Prediction, number: int) -> Row:
     if card.fields.id and not card.fields.id.startswith("="):
         values.setdefault(card.fields.id, prediction.id)
     return Row(number, values, prediction.place)
+
+
+def card_ids(task: Task, predictions: Sequence[Prediction]) -> list[Prediction]:
+    """Return the predictions under the ids that the card's expression gives their rows, where it gives each one its own."""
+    column = task.card.fields.id
+    if column is None or not column.startswith("="):
+        return list(predictions)
+    ids: dict[str, str] = {}
+    for prediction in predictions:
+        if prediction.own is None:
+            return list(predictions)
+        try:
+            ids[prediction.id] = str(field_value(column, Row(0, prediction.own.values, prediction.place)))
+        except DataError:
+            return list(predictions)
+    if len(set(ids.values())) < len(ids):
+        return list(predictions)
+    return [replace(prediction, id=ids[prediction.id]) for prediction in predictions]
 
 
 def card_task(task: Task, first: Prediction) -> tuple[Task, list[str]] | None:

@@ -160,6 +160,28 @@ def test_documents_that_fit_the_card_are_read_as_its_rows(tmp_path: Path) -> Non
     assert found.agreement == (2, 2)
 
 
+def test_ids_that_the_card_makes_of_a_row_are_made_of_the_file_s_row(tmp_path: Path) -> None:
+    path = write(
+        tmp_path / "t.jsonl",
+        *(
+            {"index": n, "part": "a", "nr": n, "question": "q?", "A": "x", "B": "y", "answer": "B", "prediction": "B"}
+            for n in range(2)
+        ),
+    )
+    task = card(fields={"id": "= part ~ '-' ~ nr"}, subsets={})
+    _, table = run(tmp_path, "vlmevalkit", path, task=task)
+    assert set(table["sample_id"]) == {"a-0", "a-1"}
+    _, table = run(tmp_path, "vlmevalkit", path, task=task, columns={"id": "index"})
+    assert set(table["sample_id"]) == {"0", "1"}, "the user's column goes first"
+    _, table = run(tmp_path, "vlmevalkit", path, task=card(fields={"id": "= part"}, subsets={}))
+    assert set(table["sample_id"]) == {"0", "1"}, "not the ids of single rows"
+    _, table = run(tmp_path, "vlmevalkit", path, task=card(fields={"id": "= other"}, subsets={}))
+    assert set(table["sample_id"]) == {"0", "1"}
+    data = data_set(tmp_path / "data", [{**ITEMS[0], "part": "a", "nr": number} for number in range(2)])
+    _, table = run(tmp_path, "vlmevalkit", path, task=task, data_dir=data)
+    assert set(table["sample_id"]) == {"a-0", "a-1"}
+
+
 def test_samples_without_an_answer_are_missing(tmp_path: Path) -> None:
     data = data_set(tmp_path / "data", [*ITEMS, {**ITEMS[0], "id": "q4"}])
     found, table = run(tmp_path, "lmms-eval", LMMS, task=card(), data_dir=data, id_column="id")
