@@ -169,6 +169,8 @@ class _Scanner:
             return None
         try:
             line = self._buffer[self._record : end].decode()
+            if quotes and "\r" in line:
+                return None  # the reader would take it for the end of the line
             if quotes:
                 return next(csv.reader([line], delimiter=self._delimiter.decode(), strict=True))
         except (UnicodeDecodeError, csv.Error):

@@ -75,15 +75,22 @@ def split_selectors(values: Iterable[str]) -> list[str]:
     found: list[str] = []
     for value in values:
         whole = value.strip()
-        single = [whole] if is_file_selector(whole) and _parts(whole)[0].exists() else whole.split(",")
+        single = [whole] if is_file_selector(whole) and _exists(_parts(whole)[0]) else whole.split(",")
         for part in filter(None, (part.strip() for part in single)):
             found += _expanded(part) if is_file_selector(part) else [part]
     return found
 
 
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # a text too long for a path, or a folder that may not be entered
+        return False
+
+
 def _expanded(selector: str) -> list[str]:
     path, _ = _parts(selector)
-    if path.exists() or not set(str(path)) & set("*?["):
+    if _exists(path) or not set(str(path)) & set("*?["):
         return [selector]
     matches = sorted(match for match in glob.glob(str(path)) if Path(match).suffix.lower() in FORMATS)
     if not matches:
@@ -95,7 +102,7 @@ def _parts(selector: str) -> tuple[Path, str]:
     """Return path and protocol; an @ in the name of a file that is there belongs to it."""
     text = selector.removeprefix(PREFIX)
     path = Path(text).expanduser()
-    if "@" in text and not path.exists():
+    if "@" in text and not _exists(path):
         before, _, protocol = text.rpartition("@")
         if protocol and "/" not in protocol:
             return Path(before).expanduser(), protocol
@@ -113,8 +120,10 @@ def file_path(selector: str) -> tuple[Path, str]:
         raise UsageError(
             f"-t {selector}: {path.name!r} is of no format that mmeval reads", remedy=f"it reads {', '.join(FORMATS)}"
         )
-    if not path.is_file():
-        beside = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
+    if not _exists(path) or not path.is_file():
+        beside = (
+            [entry.name for entry in path.parent.iterdir()] if _exists(path.parent) and path.parent.is_dir() else []
+        )
         close = nearest(path.name, beside)
         hint = f"did you mean {' or '.join(close)}?" if close else "check the path"
         raise UsageError(f"-t {selector}: no such file", remedy=hint)

@@ -219,7 +219,7 @@ def test_a_card_is_written_that_asks_the_same(mmeval: Callable[..., Any], table:
     assert mmeval("tasks", "new", "own/set", "--column", "question=q").code == 2
 
 
-def test_a_limit_takes_whole_images(mmeval: Callable[..., Any], table: Path, tmp_path: Path) -> None:
+def test_a_limit_takes_a_part(mmeval: Callable[..., Any], table: Path, tmp_path: Path) -> None:
     done = mmeval(
         "run", "-m", "fake", "-t", "file:data/My Set_v1.tsv", "--limit", "5", "-o", "r", "--no-report", "--json"
     )

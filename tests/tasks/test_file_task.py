@@ -268,6 +268,8 @@ def test_selectors_are_parted_at_commas_but_not_within_a_file(tmp_path: Path, mo
         ("file:x.tvs", r"'x\.tvs' is of no format that mmeval reads"),
         ("file:y.tsv", r"-t file:y\.tsv: no such file\n  -> did you mean x\.tsv"),
         ("file:absent/y.tsv", r"no such file"),
+        ("file:" + 5000 * "y" + ".tsv", r"no such file"),
+        ("file:", r"is of no format that mmeval reads"),
         ("file:x.tsv@official", r"unknown protocol of file/x 'official'"),
     ],
 )

@@ -221,3 +221,22 @@ def test_gold_coordinates_become_pixels() -> None:
         "label": "cat",
     }
     assert to_pixels(None, (2, 2), 1.0) is None
+
+
+@pytest.mark.parametrize("form", ["letter", "text", "index", "position"])
+def test_a_row_without_choices_is_named(form: str) -> None:
+    with pytest.raises(DataError, match=r"the row has no choices \(fields\.choices\)") as caught:
+        gold_answer("A", "choice", form, Choices(), Row(0, {}, "x.jsonl, row 3"))
+    assert caught.value.message.startswith("x.jsonl, row 3")
+    assert "dataset.where" in caught.value.remedy
+    assert gold_answer(None, "choice", form, Choices(), Row(0, {}, "p")) is None
+
+
+@pytest.mark.parametrize("index", [float("inf"), float("nan"), -1, 2, 0.5, "x", "1.5", True, [1]])
+def test_an_index_out_of_range_is_named(index: object) -> None:
+    row = Row(0, {}, "x.jsonl, row 3")
+    if index != index:
+        assert gold_answer(index, "choice", "index", Choices(("a", "b")), row) is None
+        return
+    with pytest.raises(DataError, match=r"row 3: answer index .* is outside the 2 choices"):
+        gold_answer(index, "choice", "index", Choices(("a", "b")), row)
