@@ -9,10 +9,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import mmeval.analysis
 from mmeval.analysis.judge_calibration import CalibrationOptions, calibrate_judge
-from mmeval.analysis.judge_labels import fraction, read_labels
+from mmeval.analysis.judge_correction import corrections
+from mmeval.analysis.judge_labels import Judged, fraction, read_labels
 from mmeval.analysis.judge_record import JudgeCalibration, calibration_schema, load_judge_calibration
 from mmeval.core.errors import ComparisonError, DataError, UsageError
 from mmeval.runs.folder import open_run
@@ -278,6 +281,42 @@ def test_a_calibration_says_which_judge_card_it_is_about(make_run: Callable[...,
 )
 def test_verdicts_as_people_write_them(value: Any, expected: float | None) -> None:
     assert fraction(value, "here") == expected
+
+
+@given(value=st.one_of(st.text(max_size=8), st.floats(), st.integers(), st.booleans(), st.none(), st.lists(st.none())))
+def test_any_cell_is_a_verdict_or_a_clear_error(value: object) -> None:
+    message = ""
+    found = None
+    try:
+        found = fraction(value, "labels.csv, row 1: column 'human'")
+    except DataError as error:
+        message = str(error)
+    assert not message or ("labels.csv, row 1: column 'human'" in message and "->" in message)
+    assert found is None or 0 <= found <= 1
+
+
+@pytest.mark.slow
+def test_rogan_gladen_covers_when_answers_come_in_clusters() -> None:
+    """120 images of 5 answers, 40 of them labelled; the judge is lenient on every second image. 60 % are right."""
+    generator = np.random.default_rng(5)
+    covered, replications = 0, 400
+    labels = np.repeat(np.arange(120), 5)
+    labelled = labels < 40
+    for replication in range(replications):
+        right = generator.random(600) < np.repeat(generator.beta(1.2, 0.8, size=120), 5)
+        lenient = np.repeat(generator.random(120) < 0.5, 5)
+        called = generator.random(600) < np.where(right, np.where(lenient, 0.95, 0.8), np.where(lenient, 0.25, 0.1))
+        rows = [
+            Judged("m", "t", "", "standard", str(image), float(said), float(truth) if known else None, "", ())
+            for image, said, truth, known in zip(labels, called, right, labelled, strict=True)
+        ]
+        plan = BootstrapPlan(resamples=300, seed=replication)
+        one = corrections(rows, "rogan-gladen", plan)[0].corrected
+        assert one.low is not None
+        assert one.high is not None
+        covered += one.low <= 0.6 <= one.high
+    error = 3 * (0.95 * 0.05 / replications) ** 0.5
+    assert 0.95 - error - 0.01 <= covered / replications <= 0.95 + error
 
 
 def test_labels_say_what_they_name(tmp_path: Path) -> None:
