@@ -29,7 +29,7 @@ fields:
   choices: options       # leave out for open questions
   answer: answer
 answer:
-  kind: choice           # choice, number, yes-no, text, box, boxes, point, rating
+  kind: choice           # choice, number, yes-no, text, expression, list, box, boxes, point, rating
   target: letter         # how the answer column names the option: letter, text or index
 metrics: [accuracy]
 """

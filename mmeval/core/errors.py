@@ -31,6 +31,13 @@ class DataError(UsageError):
     """A dataset, predictions file or run folder that is missing or not of the declared form (exit code 2)."""
 
 
+class UndecidedError(MmevalError):
+    """One answer that a rule could neither accept nor reject (a symbolic comparison that ran out of time).
+
+    It concerns one row, which becomes `unscored`: it leaves the mean, shows as coverage, and is tried again by the next run.
+    """
+
+
 class EngineError(MmevalError):
     """An engine that cannot start or cannot honour what was asked, found before the first request (exit code 2)."""
 

@@ -37,12 +37,15 @@ _FORMS: tuple[tuple[str, re.Pattern[str]], ...] = (
 """How the default format instructions announce the kind of answer, most specific first."""
 
 
+KINDS = frozenset({"choice", "number", "yes-no", "text", "expression", "list", "box", "boxes", "point", "rating"})
+
+
 def answer_form(request: Request) -> str:
     """Return the kind of answer that a request asks for, `text` where nothing says so. Never reads the target."""
     context = request.sample.context if request.sample else AnswerContext()
     options = context.options
     for key in ("answer_kind", "answer_type"):
-        if options.get(key) in ("choice", "number", "yes-no", "text", "box", "boxes", "point", "rating"):
+        if options.get(key) in KINDS:
             kind = str(options[key])
             if kind != "choice" or context.choices:
                 return kind
@@ -60,7 +63,7 @@ def answer_form(request: Request) -> str:
 def uniform_answer(request: Request, generator: random.Random) -> str:
     """Draw an answer of the form that the request asks for.
 
-    Open text, and numbers without a declared range, have no answers to draw from: the text is empty and scores as
+    Open text, expressions, lists, and numbers without a declared range, have no answers to draw from: the text is empty and scores as
     no answer.
     """
     context = request.sample.context if request.sample else AnswerContext()

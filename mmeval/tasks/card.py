@@ -10,7 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from mmeval.core.errors import UsageError, nearest, unknown
 
-AnswerKind = Literal["choice", "number", "yes-no", "text", "box", "boxes", "point", "rating", "mixed"]
+AnswerKind = Literal[
+    "choice", "number", "yes-no", "text", "expression", "list", "box", "boxes", "point", "rating", "mixed"
+]
 
 
 class _Section(BaseModel):
@@ -88,7 +90,7 @@ class Fields(_Section):
     answer: str | None = "answer"
     cluster: str | None = None
     answer_type: str | None = None
-    """For `kind: mixed`: choice, number, text or yes-no, per row."""
+    """For `kind: mixed`: choice, number, text, yes-no, expression or list, per row."""
 
 
 class Video(_Section):

@@ -22,11 +22,20 @@ COORDINATE_PHRASES: Mapping[str, str] = {
     "thousand": "in coordinates from 0 to 1000",
 }
 
+LIST_PHRASES: Mapping[str, str] = {
+    "list": "a list in square brackets, its elements separated by commas",
+    "set": "a list in square brackets, its elements separated by commas, in any order",
+    "interval": "an interval, with square brackets for ends that belong to it and round brackets for ends that do not",
+}
+"""What a list is to look like, by the option `form`."""
+
 INSTRUCTIONS: Mapping[str, str] = {
     "choice": "Answer with the letter of the correct option.",
     "number": "Answer with a number.",
     "yes-no": "Answer yes or no.",
     "text": "Answer with a single word or phrase.",
+    "expression": "Write the final answer inside \\boxed{{}}.",
+    "list": "Answer with {listed}.",
     "box": "Answer with one box as [{corners}] {coordinates}.",
     "boxes": "Answer with a JSON list of boxes, each [{corners}], {coordinates}.",
     "point": "Answer with one point as [{axes}] {coordinates}.",
@@ -136,6 +145,7 @@ def instruction_for(kind: str, options: Mapping[str, Any], coordinates: str, coo
         corners="y1, x1, y2, x2" if swapped else "x1, y1, x2, y2",
         axes="y, x" if swapped else "x, y",
         coordinates=COORDINATE_PHRASES[coordinates],
+        listed=LIST_PHRASES.get(str(options.get("form")), LIST_PHRASES["list"]),
         low=options.get("low", 1),
         high=options.get("high", 5),
     )

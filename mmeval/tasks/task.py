@@ -40,7 +40,7 @@ from mmeval.verifiers.registry import get_verifier
 
 __all__ = ["OpenTask", "Task", "item_hash"]
 
-MIXED_KINDS = ("choice", "number", "text", "yes-no")
+MIXED_KINDS = ("choice", "expression", "list", "number", "text", "yes-no")
 """What the rows of `kind: mixed` may be, unless the card brings its own prompt and verifier."""
 
 

@@ -7,6 +7,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from mmeval.verifiers.lists import ELEMENTS, FORMS
+from mmeval.verifiers.text import SCORES
+
 
 @dataclass(frozen=True, slots=True)
 class OptionRule:
@@ -74,7 +77,10 @@ _NUMBER = {
     "mra": _FLAG,
     "range": OptionRule("[lowest, highest] or [lowest, highest, step]", _is_range),
 }
-_TEXT = {"match": _one_of("exact", "contains")}
+_TEXT = {"match": _one_of(*SCORES), "whole": _FLAG, "spaces": _FLAG}
+_YES_NO = {"words": _one_of("any", "yes-no", "true-false")}
+_EXPRESSION = dict.fromkeys(("tolerance_abs", "tolerance_rel", "precision"), _TOLERANCE)
+_LIST = {**_EXPRESSION, "form": _one_of(*FORMS), "element": _one_of(*ELEMENTS), "order": _FLAG}
 _MATHVISTA = {
     "answer_type": _one_of("text", "integer", "float", "list"),
     "question_type": _one_of("multi_choice", "free_form"),
@@ -104,10 +110,25 @@ def _boxes(options: Mapping[str, Any]) -> Abilities:
     return Abilities(_COMMON, frozenset({"precision", "recall", "f1"}), correct=False)
 
 
+def _text(options: Mapping[str, Any]) -> Abilities:
+    how = str(options.get("match", "exact"))
+    names = frozenset({"exact", "contains", *SCORES.get(how, ())})
+    rules = {**_COMMON, **_TEXT}
+    if how in ("anls", "vqa"):
+        return Abilities(rules, names, correct=False, more="set answer.options.match: exact for right and wrong")
+    return Abilities(rules, names)
+
+
+def _list(options: Mapping[str, Any]) -> Abilities:
+    names = frozenset() if options.get("form") == "interval" else frozenset({"exact", "f1"})
+    return Abilities({**_COMMON, **_LIST}, names)
+
+
 def _mixed(options: Mapping[str, Any]) -> Abilities:
-    kinds = _one_of("choice", "number", "text", "yes-no")
+    kinds = _one_of("choice", "expression", "list", "number", "text", "yes-no")
     # Rows of different kinds have different scores; those that only some have feed no metric.
-    return Abilities({**_COMMON, **_NUMBER, **_TEXT, "answer_type": kinds}, needs=frozenset({"answer_type"}))
+    rules = {**_COMMON, **_NUMBER, **_TEXT, **_YES_NO, **_LIST, "answer_type": kinds}
+    return Abilities(rules, needs=frozenset({"answer_type"}))
 
 
 def _rules(options: Mapping[str, Any]) -> Abilities:
@@ -132,6 +153,8 @@ _BUILT_IN: Mapping[str, Callable[[Mapping[str, Any]], Abilities]] = {
         {"answer_type": OptionRule("a kind of question", lambda value: isinstance(value, str))},
         needs=frozenset({"answer_type"}),
     ),
+    "expression": lambda options: Abilities({**_COMMON, **_EXPRESSION}, frozenset({"exact"})),
+    "list": _list,
     "logicvista": lambda options: Abilities({}),
     "logicvista-rules": lambda options: Abilities(_COMMON),
     "mathvision": lambda options: Abilities({}),
@@ -143,7 +166,7 @@ _BUILT_IN: Mapping[str, Callable[[Mapping[str, Any]], Abilities]] = {
     "number": _number,
     "point": lambda options: Abilities({**_COMMON, "accept_box": _FLAG}),
     "rating": lambda options: Abilities({**_COMMON, "low": _BOUND, "high": _BOUND}, frozenset({"exact"})),
-    "text": lambda options: Abilities({**_COMMON, **_TEXT}, frozenset({"exact", "contains"})),
+    "text": _text,
     "vlmevalkit-choice": lambda options: Abilities(_VLMEVALKIT),
     "vlmevalkit-logicvista": lambda options: Abilities({}),
     "vlmevalkit-mathverse": lambda options: Abilities({}),
@@ -153,5 +176,5 @@ _BUILT_IN: Mapping[str, Callable[[Mapping[str, Any]], Abilities]] = {
     "vlmevalkit-mmmu-pro": lambda options: Abilities(_VLMEVALKIT),
     "vlmevalkit-wemath": lambda options: Abilities({}),
     "vlmevalkit-yes-no": lambda options: Abilities({}),
-    "yes-no": lambda options: Abilities(_COMMON),
+    "yes-no": lambda options: Abilities({**_COMMON, **_YES_NO}),
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any, Protocol
 
-from mmeval.core.errors import DataError
+from mmeval.core.errors import DataError, UndecidedError
 from mmeval.core.types import AnswerContext, Extraction, Match, Response, Verdict
 
 NO_TARGET = "no_target"
@@ -51,6 +51,7 @@ class Verifier(Protocol):
 
         Raises:
             DataError: when the target itself is not of the form that the verifier documents.
+            UndecidedError: when the rule can neither accept nor reject the value.
         """
         ...
 
@@ -64,7 +65,8 @@ def verify(verifier: Verifier, response: Response, target: Any, context: AnswerC
     """Score one response.
 
     A response without text is never an answer: `too_long` and `unsupported` are permanent, `refused` is the model's own
-    failure (`no_answer`), everything else is `error` and leaves the mean. A row whose own data are broken is `unscored`.
+    failure (`no_answer`), everything else is `error` and leaves the mean. A row whose own data are broken is `unscored`,
+    and so is one that the rule leaves undecided, which keeps the answer that was read.
     """
     identity = f"{verifier.name}/{verifier.version}"
     if response.status in {"too_long", "unsupported"}:
@@ -96,7 +98,17 @@ def _verdict(
             reason = "refusal"
         scores = dict(extraction.scores)
         return Verdict("no_answer", score=0.0, correct=False, scores=scores, reason=reason, verifier=identity)
-    found = verifier.match(extraction.value, target, context)
+    try:
+        found = verifier.match(extraction.value, target, context)
+    except UndecidedError as error:
+        return Verdict(
+            "unscored",
+            scores=dict(extraction.scores),
+            extracted=extraction.value,
+            span=extraction.span,
+            reason=error.message,
+            verifier=identity,
+        )
     return Verdict(
         "scored",
         score=found.score,

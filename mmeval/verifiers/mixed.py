@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from mmeval.core.errors import DataError
@@ -10,21 +10,33 @@ from mmeval.core.types import AnswerContext, Extraction, Match
 from mmeval.verifiers.answer import merged_options
 from mmeval.verifiers.base import Verifier
 from mmeval.verifiers.choice import ChoiceVerifier
+from mmeval.verifiers.expression import ExpressionVerifier
+from mmeval.verifiers.lists import ListVerifier
 from mmeval.verifiers.number import NumberVerifier
 from mmeval.verifiers.text import TextVerifier
 from mmeval.verifiers.yes_no import YesNoVerifier
 
+MIXED_KINDS: Mapping[str, Callable[[Mapping[str, Any] | None], Verifier]] = {
+    "choice": ChoiceVerifier,
+    "expression": ExpressionVerifier,
+    "list": ListVerifier,
+    "number": NumberVerifier,
+    "text": TextVerifier,
+    "yes-no": YesNoVerifier,
+}
+"""What the rows of one task may be."""
+
 
 class MixedVerifier:
-    """Hands every row to the verifier that its option `answer_type` names: choice, number, text or yes-no."""
+    """Hands every row to the verifier that its option `answer_type` names: any of `MIXED_KINDS`."""
 
     name = "mixed"
+    blocking = True
+    """Matching expressions and lists may wait for another process."""
 
     def __init__(self, options: Mapping[str, Any] | None = None) -> None:
         self._options = dict(options or {})
-        self._kinds: dict[str, Verifier] = {
-            kind.name: kind(self._options) for kind in (ChoiceVerifier, NumberVerifier, TextVerifier, YesNoVerifier)
-        }
+        self._kinds: dict[str, Verifier] = {name: kind(self._options) for name, kind in MIXED_KINDS.items()}
         # A change of any kind's rules can change a result of this one.
         self.version = "1+" + ".".join(f"{kind}{verifier.version}" for kind, verifier in sorted(self._kinds.items()))
 

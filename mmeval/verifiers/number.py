@@ -21,7 +21,14 @@ from mmeval.verifiers.answer import (
     own_turn,
     sentence_end,
 )
-from mmeval.verifiers.numerals import Number, Numeral, find_numerals, find_word_numbers, read_number
+from mmeval.verifiers.numerals import (
+    Number,
+    Numeral,
+    find_chinese_number,
+    find_numerals,
+    find_word_numbers,
+    read_number,
+)
 from mmeval.verifiers.statements import ITEM, all_values, last_equals, one_value, prose, stated_number
 
 # linspace(0.5, 0.95, 10) in floating point: the published code's thresholds to the last bit.
@@ -35,17 +42,22 @@ _REACH = 400
 _CALCULATION = re.compile(r"[0-9][^\n=≈]{0,80}[=≈]")
 _BULLET = re.compile(r"^[ \t]*[-*•+][ \t]+\S", re.MULTILINE)
 _BOLD = re.compile(r"\*\*([^*\n]{1,60})\*\*")
+_FACTORIAL = re.compile(r"[0-9)]!\s*$")
 
 
 class NumberVerifier:
     """The answer is one number; the target is a number or a numeric string.
+
+    Read are digits with thousands separators (1,000; 1 000; 1.000,5), fractions and mixed numbers, powers of ten, roots, π,
+    and English and simple Chinese numerals. Percent, degree, currency and unit signs do not change a value. Two numbers
+    (ranges, "12 or 13", ±) are ambiguous, and so is what can be read in two ways ("1,23").
 
     Options: `tolerance_abs` and `tolerance_rel` (either suffices), `precision` (both sides are rounded to so
     many decimals first), `mra: true` (Mean Relative Accuracy becomes the primary score and `scores["mra"]`).
     """
 
     name = "number"
-    version = "2"
+    version = "3"
 
     def __init__(self, options: Mapping[str, Any] | None = None) -> None:
         self._options = dict(options or {})
@@ -90,7 +102,8 @@ def find_number(section: Section, label: re.Pattern[str] | None = None) -> Numer
     if behind is not None:
         return behind
     if section.marked:
-        return _stated(text, 0, len(text)) or "not found"
+        # In a box "5!" is a factorial, in a sentence an exclamation.
+        return "ambiguous" if _FACTORIAL.search(text) else _stated(text, 0, len(text)) or "not found"
     running = prose(section.text, text)
     alone = _alone_on_line(running)
     if alone is not None:
@@ -100,14 +113,15 @@ def find_number(section: Section, label: re.Pattern[str] | None = None) -> Numer
     concluded = _emphasised(section.text, text) or stated_number(running)
     if concluded is not None:
         return concluded
-    values = all_values(running)
+    values = all_values(running) or find_chinese_number(text)
     if not values:
         return "not found"
     return values[0] if one_value(values) else "ambiguous"
 
 
 def _numerals(text: str, start: int, end: int) -> list[Numeral]:
-    found = find_numerals(text[start:end]) or find_word_numbers(text[start:end])
+    part = text[start:end]
+    found = find_numerals(part) or find_word_numbers(part) or find_chinese_number(part)
     return [Numeral(item.value, item.start + start, item.end + start) for item in found]
 
 

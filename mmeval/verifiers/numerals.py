@@ -29,11 +29,16 @@ _RAISED = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻−", "0123456789+--")
 _MAGNITUDES: Mapping[str, int] = {"thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12}
 
 _CORE = re.compile(rf"[0-9{''.join(_VULGAR)}π√]|\.[0-9]|\\pi\b|\bpi\b|\\[dt]?frac|\\sqrt")
-_SEPARATOR = r"(?:,|\{,\}|\\,|[\u00a0\u2009\u202f])"
+_SEPARATOR = r"(?:,|\{,\}|\\[,! ]|,\\!|['’ \u00a0\u2009\u202f])"
 _PLAIN = re.compile(rf"(?:([0-9]{{1,3}}(?:{_SEPARATOR}[0-9]{{3}})+)(?![0-9])|([0-9]+))?(\.[0-9]+)?")
+_EUROPEAN = re.compile(
+    r"([0-9]{1,3}(?:\.[0-9]{3})+),([0-9]+)(?![0-9,.])|([0-9]{1,3}(?:[ \u00a0\u2009\u202f][0-9]{3})+),([0-9]{1,2}|[0-9]{4,})(?![0-9,.])"
+    r"|([0-9]{1,3}(?:\.[0-9]{3}){2})(?![0-9.,])"
+)
+"""1.000,5 and 1 000,5 and 1.000.000: the comma or the second dot says how the first sign is meant."""
 _SCIENTIFIC = re.compile(r"[eE]([+\-−]?[0-9]{1,3})(?![0-9A-Za-z])")
 _TIMES_TEN = re.compile(
-    r"[ \t]*(?:×|x|\*|\\times|\\cdot|·)[ \t]*10(?:\s*\^\s*\{?\s*([+\-−]?[0-9]{1,3})\s*\}?|([⁺⁻]?[⁰¹²³⁴⁵⁶⁷⁸⁹]{1,3}))"
+    r"[ \t]*(?:×|x|\*|\\times|\\cdot|·)[ \t]*10(?:\s*\^\s*[{(]?\s*([+\-−]?[0-9]{1,3})\s*[)}]?|([⁺⁻]?[⁰¹²³⁴⁵⁶⁷⁸⁹]{1,3}))"
 )
 _EXPONENT = re.compile(
     r"\s*\^\s*(?:\{\s*([+\-−]?[0-9]{1,3})\s*\}|([+\-−]?[0-9]{1,3}))(?![0-9.])|([⁻]?[⁰¹²³⁴⁵⁶⁷⁸⁹]{1,3})"
@@ -44,6 +49,9 @@ _FRACTION = re.compile(r"\\[dt]?frac\s*(?:([0-9])\s*([0-9])|(?=\{))")
 _DIVISOR = re.compile(r"[ \t]*/[ \t]*([0-9]+(?:\.[0-9]+)?)(?![0-9/])")
 _MIXED = re.compile(r"[ \t]+([0-9]+)/([0-9]+)(?![0-9/.])")
 _MAGNITUDE = re.compile(r"[ \t]+(thousand|million|billion|trillion)\b", re.IGNORECASE)
+_DOZEN = re.compile(r"[ \t]+dozens?\b", re.IGNORECASE)
+_AND_A_PART = re.compile(r"[ \t]+and[ \t]+(?:a|one)[ \t-]+(half|third|quarter|fourth|fifth)\b", re.IGNORECASE)
+_MONEY_MAGNITUDE = re.compile(r"[ \t]?(?:(K|k)|(M|m|mn)|(B|b|bn))\b")
 _NOT_A_NUMBER = re.compile(
     r"\s*/\s*0+(?![0-9.])|(?:st|nd|rd|th|D|(?<=[12][0-9]{2}0)s)\b|\.[0-9]|[A-Za-z_]+[0-9]|\s*/[0-9]+/[0-9]|\^\{?[A-Za-z]"
 )
@@ -54,6 +62,7 @@ _NEXT = re.compile(r"[0-9./]*[0-9]|.", re.DOTALL)
 _SIGN = re.compile(
     r"(?:^|(?<=[^0-9A-Za-z)\]}%°])|(?<=\n))[\-−–+]$|(?:^|[=(:≈\[,])\s*[\-−–]\s+$|\bnegative\s+$|(?:[=:]|\bis|^)\s*minus\s+$"
 )
+_BOTH_SIGNS = re.compile(r"(?:±|\\pm|\+/-)\s*$")
 _CURRENCY = re.compile(r"(?:US)?\\?\$\s?$|[€£¥₹]\s?$")
 
 
@@ -74,8 +83,12 @@ def find_numerals(text: str) -> list[Numeral]:
             continue
         value, end = read
         start, negative = _prefix(text, begin)
+        if start < begin and (money := _MONEY_MAGNITUDE.match(text, end)) and _CURRENCY.search(text[start:begin]):
+            value, end = value * (1e3, 1e6, 1e9)[(money.lastindex or 1) - 1], money.end()
         if math.isfinite(value):
             found.append(Numeral(-value if negative else value, start, end))
+            if _BOTH_SIGNS.search(text, max(0, start - 6), start):
+                found.append(Numeral(value if negative else -value, start, end))
         position = end
     return found
 
@@ -104,14 +117,22 @@ def _read(text: str, begin: int, depth: int = 0) -> tuple[Number, int] | None:
     plain = _PLAIN.match(text, begin)
     value: Number | None = None
     end = begin
-    if plain is not None and plain.end() > begin:
+    european = _EUROPEAN.match(text, begin)
+    if european is not None:
+        whole, decimals = (
+            group or "" for group in (european.group(1) or european.group(3), european.group(2) or european.group(4))
+        )
+        digits = re.sub(r"[^0-9]", "", whole or european.group(5))
+        value, end = float(f"{digits}.{decimals}") if decimals else int(digits), european.end()
+    elif plain is not None and plain.end() > begin:
         digits = re.sub(r"[^0-9]", "", plain.group(1) or plain.group(2) or "0")
         value, end = _powers(text, digits, plain.group(3) or "", plain.end())
         mixed = _MIXED.match(text, end)
         if mixed and isinstance(value, int) and int(mixed.group(2)[:9]) > int(mixed.group(1)[:9]):
             return value + int(mixed.group(1)[:9]) / int(mixed.group(2)[:9]), mixed.end()
-    if end < len(text) and text[end] in _VULGAR:
-        return (value or 0) + _VULGAR[text[end]], end + 1
+    vulgar = end + (value is not None and text[end : end + 1] == " ")
+    if vulgar < len(text) and text[vulgar] in _VULGAR:
+        return (value or 0) + _VULGAR[text[vulgar]], vulgar + 1
     fraction = _fraction(text, end, depth)
     if fraction is not None:
         return (value or 0) + fraction[0], fraction[1]
@@ -128,10 +149,14 @@ def _read(text: str, begin: int, depth: int = 0) -> tuple[Number, int] | None:
     divisor = _DIVISOR.match(text, end)
     if divisor and float(divisor.group(1)) != 0:
         value, end = value / float(divisor.group(1)), divisor.end()
+    part = _AND_A_PART.match(text, end)
+    if part:
+        value, end = value + 1 / _PARTS[part.group(1).lower()], part.end()
     magnitude = _MAGNITUDE.match(text, end)
     if magnitude:
         value, end = value * _MAGNITUDES[magnitude.group(1).lower()], magnitude.end()
-    return value, end
+    dozen = _DOZEN.match(text, end)
+    return (value * 12, dozen.end()) if dozen else (value, end)
 
 
 def _powers(text: str, digits: str, decimals: str, end: int) -> tuple[Number, int]:
@@ -228,11 +253,16 @@ _PARTS: dict[str, int] = {"half": 2, "halves": 2} | {
     for name, value in {"third": 3, "quarter": 4, "fourth": 4, "fifth": 5, "sixth": 6, "eighth": 8, "tenth": 10}.items()
     for plural in ("", "s")
 }
-_ANY_WORD = "|".join(sorted([*_WORDS, "hundred", *_MAGNITUDES], key=len, reverse=True))
+_SCALES = ("hundred", "dozen", *_MAGNITUDES)
+_ANY_WORD = "|".join(sorted([*_WORDS, *_SCALES], key=len, reverse=True))
+_PART = "|".join(sorted(_PARTS, key=len, reverse=True))
+_DIGIT_WORD = "|".join(sorted(_UNITS[:10], key=len, reverse=True))
 _WORD_NUMBER = re.compile(
     rf"(?<![A-Za-z0-9-])(?P<sign>(?:minus|negative)\s+)?"
-    rf"(?P<words>(?:{_ANY_WORD})\b(?:(?:\s+and\s+|[ \t-]+)(?:{_ANY_WORD})\b)*)"
-    rf"(?:[ \t-]+(?P<part>{'|'.join(sorted(_PARTS, key=len, reverse=True))})\b)?",
+    rf"(?:(?P<halved>half\s+an?\s+(?:{'|'.join(_SCALES)})\b)"
+    rf"|(?P<words>(?:an?\s+(?:{'|'.join(_SCALES)})|{_ANY_WORD})\b(?:(?:\s+and\s+|[ \t-]+)(?:{_ANY_WORD})\b)*)"
+    rf"(?:\s+point(?P<decimals>(?:[ \t-]+(?:{_DIGIT_WORD})\b)+)|\s+and\s+an?\s+(?P<also>{_PART})\b|[ \t-]+(?P<part>{_PART})\b)?"
+    rf"|an?\s+(?P<alone>{_PART})\b(?=\s+of\b|\s*[.,;!?)]|\s*$))",
     re.IGNORECASE,
 )
 _PRONOUN_BEFORE = re.compile(
@@ -248,24 +278,36 @@ _PRONOUN_AFTER = re.compile(
 
 
 def find_word_numbers(text: str) -> list[Numeral]:
-    """Return the numbers written in English words ("twenty-three", "two thirds"), in order.
+    """Return the numbers written in English words ("twenty-three", "two thirds", "one and a half", "a dozen"), in order.
 
     "one" as a pronoun ("the one", "one of") is no number.
     """
     found: list[Numeral] = []
     for match in _WORD_NUMBER.finditer(text):
-        words = re.split(r"[\s-]+", match.group("words").lower())
-        value = _from_words([word for word in words if word != "and"])
-        if value is None:
-            continue
-        number: Number = value
-        part = match.group("part")
-        if part:
-            number = value / _PARTS[part.lower()]
-        elif words == ["one"] and _is_pronoun(text, match.start(), match.end()):
-            continue
-        found.append(Numeral(-number if match.group("sign") else number, match.start(), match.end()))
+        value = _word_value(text, match)
+        if value is not None:
+            found.append(Numeral(-value if match.group("sign") else value, match.start(), match.end()))
     return found
+
+
+def _word_value(text: str, match: re.Match[str]) -> Number | None:
+    alone, halved = match.group("alone"), match.group("halved")
+    if alone:
+        return 1 / _PARTS[alone.lower()]
+    words = re.split(r"[\s-]+", (halved or match.group("words")).lower())
+    value = _from_words(["one" if word in ("a", "an") else word for word in words if word not in ("and", "half")])
+    if value is None:
+        return None
+    if halved:
+        return value / 2 if value % 2 else value // 2
+    if match.group("decimals"):
+        digits = "".join(str(_WORDS[word]) for word in match.group("decimals").lower().replace("-", " ").split())
+        return float(f"{value}.{digits}")
+    if match.group("also"):
+        return value + 1 / _PARTS[match.group("also").lower()]
+    if match.group("part"):
+        return value / _PARTS[match.group("part").lower()]
+    return None if words == ["one"] and _is_pronoun(text, match.start(), match.end()) else value
 
 
 def _is_pronoun(text: str, start: int, end: int) -> bool:
@@ -281,7 +323,11 @@ def _from_words(words: list[str]) -> int | None:
     total, group, room = 0, 0, 10**15
     last = 10**9
     for word in words:
-        if word in _MAGNITUDES:
+        if word == "dozen":
+            if not 1 <= group <= 99:
+                return None
+            group, last = group * 12, 0
+        elif word in _MAGNITUDES:
             if not group or _MAGNITUDES[word] >= room:
                 return None
             room = _MAGNITUDES[word]
@@ -304,6 +350,37 @@ def _from_words(words: list[str]) -> int | None:
             group += value
             last = 10 if value >= 20 else 1
     return total + group
+
+
+_CHINESE_DIGITS = {character: value for value, character in enumerate("零一二三四五六七八九")} | {"〇": 0, "两": 2}
+_CHINESE_SCALES = {"十": 10, "百": 100, "千": 1000}
+_CHINESE = re.compile(
+    r"[\s约大概共总有为是:：]*(?P<number>负?[零〇一二两三四五六七八九十百千万]+)(?P<unit>[^零〇一二两三四五六七八九十百千万\s。.，,]{0,4})[\s。.!！]*"
+)
+
+
+def find_chinese_number(text: str) -> list[Numeral]:
+    """Return the number of a text that is, apart from a unit, one Chinese numeral ("十二", "约二十三厘米")."""
+    found = _CHINESE.fullmatch(text) if len(text) <= 40 else None
+    value = _from_chinese(found.group("number").removeprefix("负")) if found else None
+    if found is None or value is None:
+        return []
+    return [Numeral(-value if found.group("number").startswith("负") else value, *found.span("number"))]
+
+
+def _from_chinese(written: str) -> int | None:
+    total, section, digit = 0, 0, None
+    for character in written:
+        if character in _CHINESE_DIGITS:
+            if digit:
+                return None
+            digit = _CHINESE_DIGITS[character]
+        elif character in _CHINESE_SCALES:
+            section += (1 if digit is None else digit) * _CHINESE_SCALES[character]
+            digit = None
+        else:
+            total, section, digit = (total + section + (digit or 0)) * 10_000, 0, None
+    return total + section + (digit or 0)
 
 
 def read_number(text: str) -> Number | None:

@@ -13,6 +13,8 @@ from mmeval.verifiers.boxes import BoxesVerifier
 from mmeval.verifiers.checklist import ChecklistVerifier
 from mmeval.verifiers.choice import ChoiceVerifier
 from mmeval.verifiers.dynamath import DynaMathVerifier
+from mmeval.verifiers.expression import ExpressionVerifier
+from mmeval.verifiers.lists import ListVerifier
 from mmeval.verifiers.logicvista import LogicVistaRulesVerifier, LogicVistaVerifier
 from mmeval.verifiers.mathvision import MathVisionVerifier
 from mmeval.verifiers.mathvista import MathVistaOfficialVerifier, MathVistaRulesVerifier
@@ -43,6 +45,8 @@ _BUILT_IN: Mapping[str, Callable[[Mapping[str, Any] | None], Verifier]] = {
     "checklist": ChecklistVerifier,
     "choice": ChoiceVerifier,
     "dynamath": DynaMathVerifier,
+    "expression": ExpressionVerifier,
+    "list": ListVerifier,
     "logicvista": LogicVistaVerifier,
     "logicvista-rules": LogicVistaRulesVerifier,
     "mathvision": MathVisionVerifier,

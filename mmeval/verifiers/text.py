@@ -4,27 +4,61 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from mmeval.core.errors import DataError
 from mmeval.core.types import AnswerContext, Extraction, Match
-from mmeval.verifiers.answer import answer_phrases, answer_section, mask, merged_options, stripped
+from mmeval.verifiers.answer import (
+    after_reasoning,
+    answer_phrases,
+    answer_section,
+    mask,
+    merged_options,
+    stripped,
+)
+from mmeval.verifiers.numerals import read_number
+from mmeval.verifiers.text_scores import RELAXED_TOLERANCE, anls, includes, relaxed, vqa_accuracy
 
 _SURROUNDING = "\"'“”‘’*`$"
 _ABBREVIATION = re.compile(r"(?<![\w.])(?:[^\W\d_]\.){2,}")
+_SIGN = re.compile(r"[^\w\s]|_")
 _ARTICLES = re.compile(r"\b(?:a|an|the)\b")
+
+
+SCORES: Mapping[str, tuple[str, ...]] = {
+    "exact": (),
+    "contains": (),
+    "anls": ("anls",),
+    "vqa": ("vqa",),
+    "relaxed": ("relaxed", "relaxed_lenient"),
+    "includes-any": ("includes_any",),
+}
+"""Value of the option `match` -> the scores that it adds to `exact` and `contains`."""
 
 
 class TextVerifier:
     """The answer is a word or phrase; the target is a string or a list of accepted strings.
 
-    Scores: `exact` (equal after normalisation) and `contains` (the target's words stand together in the answer).
-    Option `match: contains` makes the latter the primary score.
+    Scores: `exact` (equal after `normalise`) and `contains` (the target's words stand together in the answer). Option
+    `match` names the primary score, and adds it:
+
+    - `exact` (default), `contains`;
+    - `anls`: edit similarity from 0.5 on, the best of the accepted strings (DocVQA, InfographicVQA); neither right nor
+      wrong;
+    - `vqa`: VQA accuracy, the target holds one string per annotator (TextVQA); neither right nor wrong;
+    - `relaxed`: ChartQA's relaxed accuracy as its scripts compute it; `relaxed_lenient` beside it takes numbers with
+      units, thousands separators and a percent sign on one side, and texts equal after `normalise`;
+    - `includes-any`: an accepted string stands in the answer (OCRBench v1); with `spaces: false` white space does not
+      count, and case does.
+
+    Option `whole: true`: the answer is all that follows the reasoning, as official scripts take it; no phrase, tag or box
+    is looked for.
     """
 
     name = "text"
-    version = "1"
+    version = "2"
 
     def __init__(self, options: Mapping[str, Any] | None = None) -> None:
         self._options = dict(options or {})
@@ -32,6 +66,8 @@ class TextVerifier:
     def parse(self, text: str, context: AnswerContext) -> Extraction:
         """Return what stands behind the last "the answer is", else the whole answer."""
         options = merged_options(self._options, context.options)
+        if options.get("whole"):
+            return _whole(text, options)
         start, end = 0, len(text)
         # Again and again, so that reading a value anew gives that value.
         while True:
@@ -50,18 +86,64 @@ class TextVerifier:
         """Compare with the accepted strings.
 
         Raises:
-            DataError: when the target is neither a string, a number, nor a non-empty list of these.
+            DataError: when the target is neither a string, a number, nor a non-empty list of these; for `vqa`, when it
+                is no list of at least two; when the option `match` is unknown.
         """
-        accepted = target if isinstance(target, (list, tuple)) else [target]
-        if not accepted or any(isinstance(item, bool) or not isinstance(item, (str, int, float)) for item in accepted):
-            raise DataError(f"target {target!r} is not text", remedy="give a string or a list of accepted strings")
-        answer = normalise(str(value))
-        golds = [normalise(str(item)) for item in accepted]
-        exact = any(answer == gold for gold in golds)
-        contains = any(_contains(answer, gold) for gold in golds)
         options = merged_options(self._options, context.options)
-        chosen = contains if options.get("match") == "contains" else exact
-        return Match(float(chosen), chosen, {"exact": float(exact), "contains": float(contains)})
+        how = str(options.get("match", "exact"))
+        if how not in SCORES:
+            raise DataError(f"answer option match: {how!r} is unknown", remedy=f"use one of {', '.join(SCORES)}")
+        accepted = _accepted(target, annotators=how == "vqa")
+        answer = normalise(str(value))
+        golds = [normalise(item) for item in accepted]
+        exact = answer in golds
+        scores = {"exact": float(exact), "contains": float(exact or any(_contains(answer, gold) for gold in golds))}
+        scores |= _scores(how, str(value), accepted, exact, options)
+        score = scores[how.replace("-", "_")]
+        return Match(score, None if how in ("anls", "vqa") else score == 1, scores)
+
+
+def _whole(text: str, options: Mapping[str, Any]) -> Extraction:
+    answer = after_reasoning(text, options)
+    if answer is None:
+        return Extraction(reason="unfinished reasoning")
+    start = len(text) - len(answer)
+    start, end = start + len(answer) - len(answer.lstrip()), start + len(answer.rstrip())
+    return Extraction(text[start:end], (start, end)) if start < end else Extraction(reason="empty")
+
+
+def _accepted(target: Any, *, annotators: bool) -> list[str]:
+    accepted = target if isinstance(target, (list, tuple)) else [target]
+    if not accepted or any(isinstance(item, bool) or not isinstance(item, (str, int, float)) for item in accepted):
+        raise DataError(f"target {target!r} is not text", remedy="give a string or a list of accepted strings")
+    if annotators and len(accepted) < 2:
+        raise DataError(
+            f"target {target!r} is no list of annotators' answers", remedy="give match: vqa one per annotator"
+        )
+    return [str(item) for item in accepted]
+
+
+def _scores(how: str, value: str, accepted: Sequence[str], exact: bool, options: Mapping[str, Any]) -> dict[str, float]:
+    if how == "anls":
+        return {"anls": anls(value, accepted)}
+    if how == "vqa":
+        return {"vqa": vqa_accuracy(value, accepted)}
+    if how == "relaxed":
+        strict = any(relaxed(value, gold) for gold in accepted)
+        lenient = strict or exact or any(_close(value, gold) for gold in accepted)
+        return {"relaxed": float(strict), "relaxed_lenient": float(lenient)}
+    if how == "includes-any":
+        spaces = options.get("spaces", True) is not False
+        return {"includes_any": float(any(includes(value, gold, spaces=spaces) for gold in accepted if gold.strip()))}
+    return {}
+
+
+def _close(answer: str, gold: str) -> bool:
+    """Whether two texts that hold one number each agree within ChartQA's 5 %; a percent sign changes no value."""
+    given, wanted = read_number(mask(answer)), read_number(mask(gold))
+    if given is None or wanted is None:
+        return False
+    return abs(given - wanted) <= RELAXED_TOLERANCE * abs(wanted)
 
 
 def _narrow(masked: str) -> tuple[int, int]:
@@ -69,6 +151,7 @@ def _narrow(masked: str) -> tuple[int, int]:
     return _last_phrase(masked, start, end) or (start, end)
 
 
+@lru_cache(maxsize=8192)
 def normalise(text: str) -> str:
     """Return text for comparison: NFKC, case folded, without articles and punctuation, single spaces.
 
@@ -77,7 +160,7 @@ def normalise(text: str) -> str:
     plain = " ".join(unicodedata.normalize("NFKC", mask(text)).replace("−", "-").casefold().split())
     reduced = re.sub(r"(?<=[0-9]),(?=[0-9]{3})", "", plain)
     reduced = _ABBREVIATION.sub(lambda found: found.group().replace(".", ""), reduced)
-    kept = "".join(_keep(reduced, index) for index in range(len(reduced)))
+    kept = _SIGN.sub(lambda found: _keep(reduced, found.start()), reduced)
     bare = " ".join(_ARTICLES.sub(" ", kept).split())
     return bare or " ".join(kept.split()) or plain
 

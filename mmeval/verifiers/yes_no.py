@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from mmeval.core.errors import DataError
@@ -19,13 +19,21 @@ from mmeval.verifiers.answer import (
     sentence_end,
 )
 
-_YES = ("yes", "yeah", "yep", "true", "correct", "是", "是的", "对", "正确")
-_NO = ("no", "nope", "false", "incorrect", "不是", "否", "不", "不对", "错误")
-_WORDS = {**dict.fromkeys(_YES, "yes"), **dict.fromkeys(_NO, "no")}
+_YES = ("yes", "yeah", "yep", "yup", "是", "是的")
+_NO = ("no", "nope", "nah", "不是", "不是的", "否", "不")
+_TRUE = ("true", "correct", "对", "对的", "正确")
+_FALSE = ("false", "incorrect", "不对", "错误")
+_WORDS = {**dict.fromkeys(_YES + _TRUE, "yes"), **dict.fromkeys(_NO + _FALSE, "no")}
+_ASKED = {"any": _WORDS.keys(), "yes-no": {*_YES, *_NO}, "true-false": {*_TRUE, *_FALSE}}
+_NOT = ("absolutely not", "certainly not", "definitely not", "of course not", "not at all", "没有")
+_ALONE = {**dict.fromkeys(("y", "absolutely", "definitely", "certainly", "of course", "有"), "yes"), "n": "no"}
+"""What is an answer only where it is all that is said: such words also fill and open other sentences."""
 _ALTERNATIVES = "|".join(sorted((re.escape(word) for word in _WORDS), key=len, reverse=True))
 _TOKEN = re.compile(rf"(?<![a-z0-9'_-])(?:{_ALTERNATIVES})(?![a-z0-9_]|'[a-z]|-[a-z])")
-_PAUSE = re.compile(r"[\s\"')\]}$]*(?:[.,;:!?。，；：！\n—–]|-\s|$)")
-_SUBJECT = re.compile(r"\s+(?:there|it|they|he|she|this|that|the|you|we)\b")
+_DENIAL = re.compile("|".join(_NOT))
+_PAUSE = re.compile(r"[\s\"')\]}$]*(?:[.,;:!。，；：！\n—–…]|-\s|$)")
+_QUESTION = re.compile(r"[\s\"')\]}$]*[?？]")
+_SUBJECT = re.compile(r"\s+(?:there|it|they|he|she|this|that|the|you|we|because|since|as)\b")
 _WORD = re.compile(r"[a-z0-9\u4e00-\u9fff]")
 _BOTH = re.compile(r"\b(?:yes\s*(?:/|or|and|nor)\s*no|true\s*(?:/|or|and|nor)\s*false|no\s*(?:/|or|and)\s*yes)\b")
 _FILL = re.compile(r"(?:[\s:=\"'(]|\b(?:is|be|a|an|definitely|clearly|probably|likely|simply|therefore|thus)\b)*")
@@ -35,21 +43,30 @@ class YesNoVerifier:
     """The answer is yes or no; value is "yes" or "no", the target these, true/false, or a boolean.
 
     Words count as an answer where they open the text, follow "the answer is", or stand apart between pauses;
-    the "no" of "there is no dog" does not.
+    the "no" of "there is no dog" does not, nor does a word before a question mark. Option `words` says which words are
+    asked for: `yes-no`, `true-false`, or `any` (default).
     """
 
     name = "yes-no"
-    version = "1"
+    version = "2"
 
     def __init__(self, options: Mapping[str, Any] | None = None) -> None:
         self._options = dict(options or {})
 
     def parse(self, text: str, context: AnswerContext) -> Extraction:
-        """Return "yes" or "no"; an answer that says both is ambiguous."""
-        section = answer_section(text, merged_options(self._options, context.options))
+        """Return "yes" or "no"; an answer that says both is ambiguous.
+
+        Raises:
+            DataError: when the option `words` is unknown.
+        """
+        options = merged_options(self._options, context.options)
+        words = str(options.get("words", "any"))
+        if words not in _ASKED:
+            raise DataError(f"answer option words: {words!r} is unknown", remedy=f"use one of {', '.join(_ASKED)}")
+        section = answer_section(text, options)
         if isinstance(section, Extraction):
             return section
-        found = _read(lower(mask(section.text)))
+        found = _Reader(lower(mask(section.text)), _ASKED[words]).read()
         if isinstance(found, str):
             return Extraction(reason=found)
         start, end, value = found
@@ -70,66 +87,91 @@ class YesNoVerifier:
         return Match(float(right), right)
 
 
-def _read(text: str) -> tuple[int, int, str] | str:
-    behind = _behind_phrase(text)
-    if behind is not None:
-        return behind
-    if _BOTH.search(text):
-        return "ambiguous"
-    alone = _apart(text)
-    opening = _TOKEN.match(text, _opening(text))
-    if opening is not None and (
-        _PAUSE.match(text, opening.end()) or opening.group() == "yes" or _SUBJECT.match(text, opening.end())
-    ):
-        value = _WORDS[opening.group()]
-        others = {found[2] for found in alone if found[0] != opening.start()} - {value}
-        return "ambiguous" if others else (*opening.span(), value)
-    values = {found[2] for found in alone}
-    if len(values) == 1:
-        return alone[-1]
-    if len(values) > 1:
-        last = lines(text)[-1]
-        on_last = [found for found in alone if found[0] >= last[0]]
-        only = len(on_last) == 1 and not text[last[0] : last[1]].replace(text[on_last[0][0] : on_last[0][1]], "").strip(
-            " .,!*\"'"
-        )
-        return on_last[0] if only else "ambiguous"
-    return "not found"
+class _Reader:
+    """Reads lower-case masked text; only the words that are asked for count."""
 
+    def __init__(self, text: str, asked: Collection[str]) -> None:
+        self._text = text
+        self._asked = asked
 
-def _opening(text: str) -> int:
-    """Return where the first word starts."""
-    found = _WORD.search(text)
-    return found.start() if found else len(text)
+    def read(self) -> tuple[int, int, str] | str:
+        """Return where the answer stands and what it is, or the reason why there is none."""
+        text = self._text
+        behind = self._behind_phrase()
+        if behind is not None:
+            return behind
+        if _BOTH.search(text):
+            return "ambiguous"
+        start = self._opening()
+        bare = text[start:].rstrip(" \t\r\n.!。！*\"'")
+        if bare in _ALONE and "yes" in self._asked:
+            return start, start + len(bare), _ALONE[bare]
+        denial = _DENIAL.match(text, start)
+        if denial is not None and _PAUSE.match(text, denial.end()) and "no" in self._asked:
+            return *denial.span(), "no"
+        return self._by_words()
 
+    def _by_words(self) -> tuple[int, int, str] | str:
+        text, alone = self._text, self._apart()
+        opening = self._token(self._opening())
+        if opening is not None and (
+            _PAUSE.match(text, opening.end()) or opening.group() == "yes" or _SUBJECT.match(text, opening.end())
+        ):
+            value = _WORDS[opening.group()]
+            others = {found[2] for found in alone if found[0] != opening.start()} - {value}
+            return "ambiguous" if others else (*opening.span(), value)
+        values = {found[2] for found in alone}
+        if len(values) == 1:
+            return alone[-1]
+        if len(values) > 1:
+            last = lines(text)[-1]
+            on_last = [found for found in alone if found[0] >= last[0]]
+            rest = text[last[0] : last[1]].replace(text[on_last[0][0] : on_last[0][1]], "") if on_last else "?"
+            return on_last[0] if len(on_last) == 1 and not rest.strip(" .,!*\"'") else "ambiguous"
+        return "not found"
 
-def _behind_phrase(text: str) -> tuple[int, int, str] | str | None:
-    result: tuple[int, int, str] | str | None = None
-    sentence = -1
-    for _, position in answer_phrases(text):
-        filled = _FILL.match(text, position)
-        token = _TOKEN.match(text, filled.end() if filled else position)
-        if token is None:
-            continue
-        end = sentence_end(text, position)
-        value = _WORDS[token.group()]
-        both = _BOTH.match(text, token.start()) is not None
-        if both or (end == sentence and isinstance(result, tuple) and result[2] != value):
-            result = "ambiguous"
-        else:
-            result = (*token.span(), value)
-        sentence = end
-    return result
+    def _token(self, position: int) -> re.Match[str] | None:
+        token = _TOKEN.match(self._text, position)
+        return token if token is not None and self._counts(token) else None
 
+    def _counts(self, token: re.Match[str]) -> bool:
+        return token.group() in self._asked and _QUESTION.match(self._text, token.end()) is None
 
-def _apart(text: str) -> list[tuple[int, int, str]]:
-    """Return the words that a pause follows and no negation precedes, except mere adverbs ("is correct.")."""
-    found = []
-    opening = _opening(text)
-    for token in _TOKEN.finditer(text):
-        if not _PAUSE.match(text, token.end()) or negated(text, token.start()):
-            continue
-        if token.group() in ("correct", "不", "对") and token.start() > opening:
-            continue
-        found.append((*token.span(), _WORDS[token.group()]))
-    return found
+    def _opening(self) -> int:
+        """Return where the first word starts."""
+        found = _WORD.search(self._text)
+        return found.start() if found else len(self._text)
+
+    def _behind_phrase(self) -> tuple[int, int, str] | str | None:
+        result: tuple[int, int, str] | str | None = None
+        sentence = -1
+        for _, position in answer_phrases(self._text):
+            filled = _FILL.match(self._text, position)
+            token = self._token(filled.end() if filled else position)
+            if token is None:
+                continue
+            end = sentence_end(self._text, position)
+            value = _WORDS[token.group()]
+            both = _BOTH.match(self._text, token.start()) is not None
+            if both or (end == sentence and isinstance(result, tuple) and result[2] != value):
+                result = "ambiguous"
+            else:
+                result = (*token.span(), value)
+            sentence = end
+        return result
+
+    def _apart(self) -> list[tuple[int, int, str]]:
+        """Return the words that a pause follows and no negation precedes, except mere adverbs ("is correct.")."""
+        found = []
+        opening = self._opening()
+        for token in _TOKEN.finditer(self._text):
+            if (
+                not self._counts(token)
+                or not _PAUSE.match(self._text, token.end())
+                or negated(self._text, token.start())
+            ):
+                continue
+            if token.group() in ("correct", "不", "对") and token.start() > opening:
+                continue
+            found.append((*token.span(), _WORDS[token.group()]))
+        return found

@@ -119,7 +119,7 @@ def test_default_prompts() -> None:
 @pytest.mark.parametrize("order", ["xy", "yx"])
 def test_instructions_speak_of_the_models_own_coordinates(kind: str, space: str, order: str) -> None:
     text = instruction_for(kind, {"low": 2, "high": 7}, space, order)
-    assert "{" not in text
+    assert "{" not in text.replace("\\boxed{}", "")
     if kind in {"box", "boxes"}:
         assert ("y1, x1, y2, x2" in text) == (order == "yx")
     if kind in {"box", "boxes", "point"}:
@@ -129,8 +129,15 @@ def test_instructions_speak_of_the_models_own_coordinates(kind: str, space: str,
 
 
 def test_a_kind_without_an_instruction_is_named() -> None:
-    with pytest.raises(DataError, match=r"'list'(.|\n)*prompt\.instruction"):
-        instruction_for("list", {}, "pixels", "xy")
+    with pytest.raises(DataError, match=r"'transcript'(.|\n)*prompt\.instruction"):
+        instruction_for("transcript", {}, "pixels", "xy")
+
+
+def test_lists_are_asked_for_by_their_form() -> None:
+    said = {form: instruction_for("list", {"form": form}, "pixels", "xy") for form in ("list", "set", "interval")}
+    assert "any order" in said["set"]
+    assert "round brackets" in said["interval"]
+    assert instruction_for("list", {}, "pixels", "xy") == said["list"] != said["set"]
 
 
 M, T = MediaPart, TextPart

@@ -36,6 +36,8 @@ def test_unknown_name_gets_the_nearest() -> None:
         ("box", "[1,2,3,4]", [1, 2, 3, 4], {"threshold": 0.5}),
         ("point", "[1,2]", {"box": [0, 0, 4, 4]}, {}),
         ("rating", "4/5", 4, {}),
+        ("expression", r"\boxed{\frac{2}{4}}", r"\frac12", {}),
+        ("list", "The answer is [1, 2].", [1, 2], {"element": "number"}),
     ],
 )
 def test_verdicts(name: str, text: str, target: object, options: dict[str, object]) -> None:
@@ -57,6 +59,9 @@ OPTIONS: list[tuple[str, dict[str, object], str, object]] = [
     ("checklist", {}, '["yes", "no"]', [True, False]),
     ("choice", {}, "B", "B"),
     ("dynamath", {"answer_type": "text"}, '{"short answer": "May"}', "May"),
+    ("expression", {"precision": 2}, r"\frac12", "0.5"),
+    ("list", {"element": "number", "order": False}, "[1, 2]", [2, 1]),
+    ("list", {"form": "interval"}, "[1, 2)", "[1, 2)"),
     ("logicvista", {}, "B, D", "B, D"),
     ("logicvista-rules", {}, "B and D", "B, D"),
     ("mathvision", {}, "4", "4.00"),
@@ -70,6 +75,10 @@ OPTIONS: list[tuple[str, dict[str, object], str, object]] = [
     ("point", {}, "[1,2]", {"box": [0, 0, 4, 4]}),
     ("rating", {}, "4", 4),
     ("text", {"match": "contains"}, "Rome", "rome"),
+    ("text", {"match": "anls"}, "Rome", "rome"),
+    ("text", {"match": "vqa"}, "Rome", ["rome"] * 10),
+    ("text", {"match": "relaxed", "whole": True}, "Rome", "rome"),
+    ("text", {"match": "includes-any", "spaces": False}, "Rome", ["Rome"]),
     ("vlmevalkit-choice", {"verbose_guard": True, "answer_phrase": False, "fallback": "wrong"}, "B", "B"),
     ("vlmevalkit-logicvista", {}, "AC", "C, A"),
     ("vlmevalkit-mathverse", {}, "x", "x"),
@@ -80,6 +89,7 @@ OPTIONS: list[tuple[str, dict[str, object], str, object]] = [
     ("vlmevalkit-wemath", {}, "Answer: B", "B"),
     ("vlmevalkit-yes-no", {}, "yes", "yes"),
     ("yes-no", {}, "yes", "yes"),
+    ("yes-no", {"words": "true-false"}, "True", "yes"),
 ]
 NEED_CHOICES = {"mmmu-pro", "vlmevalkit-choice", "vlmevalkit-mmmu-pro"}
 
@@ -123,3 +133,26 @@ def test_every_option_that_a_verifier_reads_is_declared() -> None:
                     read.add(node.args[0].value)
     declared = {option for name, *_ in OPTIONS for option in abilities_of(name, {}).options}  # type: ignore[union-attr]
     assert {"match", "mra", "threshold", "low", "accept_box", "cast"} <= read <= declared
+
+
+@pytest.mark.parametrize(
+    ("response", "outcome", "correct"),
+    [
+        (Response("too_long", error="too many tokens"), "unsupported", None),
+        (Response("unsupported", error="no video"), "unsupported", None),
+        (Response("refused"), "no_answer", False),
+        (Response("error", error="connection lost"), "error", None),
+        (Response("ok", ""), "no_answer", False),
+        (Response("ok", "There are", finish_reason="length"), "no_answer", False),
+    ],
+)
+def test_responses_without_an_answer(response: Response, outcome: str, correct: bool | None) -> None:
+    found = verify(get_verifier("number"), response, 4, AnswerContext())
+    assert (found.outcome, found.correct) == (outcome, correct)
+    assert found.reason
+
+
+def test_a_row_whose_own_data_are_broken_is_unscored() -> None:
+    found = verify(get_verifier("number"), Response("ok", "4"), "many", AnswerContext())
+    assert (found.outcome, found.correct, found.score) == ("unscored", None, None)
+    assert "not a number" in found.reason

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from mmeval.core.errors import DataError
 from mmeval.core.types import AnswerContext, Response
+from mmeval.tasks.task import MIXED_KINDS as TASK_KINDS
 from mmeval.verifiers.base import verify
-from mmeval.verifiers.mixed import MixedVerifier
+from mmeval.verifiers.mixed import MIXED_KINDS, MixedVerifier
 from mmeval.verifiers.rating import RatingVerifier
 from mmeval.verifiers.text import TextVerifier, normalise
 from mmeval.verifiers.yes_no import YesNoVerifier
@@ -56,6 +57,45 @@ PLAIN = AnswerContext()
         ("not true", None),
         ("<think>yes", None),
         ("", None),
+        ("Yes, there is a dog.", "yes"),
+        ("no, it is not", "no"),
+        ("Nope", "no"),
+        ("Nah.", "no"),
+        ("Yup", "yes"),
+        ("Yeah, sure", "yes"),
+        ("No because it's blue", "no"),
+        ("Yes - because it is", "yes"),
+        ("Yes…", "yes"),
+        ("Based on the image, no.", "no"),
+        ("Based on the image, there is no cat, so the answer is no.", "no"),
+        ("Absolutely not.", "no"),
+        ("Definitely not, because it rains", "no"),
+        ("Of course not", "no"),
+        ("Not at all!", "no"),
+        ("Absolutely!", "yes"),
+        ("Of course", "yes"),
+        ("Y", "yes"),
+        ("N", "no"),
+        ("是的，图中有一只狗", "yes"),
+        ("不是的", "no"),
+        ("没有，图中没有狗", "no"),
+        ("有", "yes"),
+        ("对的", "yes"),
+        ("不对。", "no"),
+        ("错误", "no"),
+        ("不确定", None),
+        ("not sure", None),
+        ("I'm not sure.", None),
+        ("maybe", None),
+        ("Yes and no.", None),
+        ("neither yes nor no", None),
+        ("yes?", None),
+        ("Is the answer yes? I cannot tell.", None),
+        ("Certainly! Let me describe the image.", None),
+        ("Of course! There are two dogs.", None),
+        ("no one is there", None),
+        ("None", None),
+        ("No. Wait... Yes, it is.", None),
     ],
 )
 def test_yes_no(text: str, value: str | None) -> None:
@@ -63,7 +103,35 @@ def test_yes_no(text: str, value: str | None) -> None:
     assert found.value == value
     if value is not None:
         assert found.span is not None
-        assert text[slice(*found.span)].lower() in ("yes", "no", "true", "false", "incorrect", "是", "不是")
+        assert text[slice(*found.span)].strip()
+        assert YesNoVerifier().parse(text[slice(*found.span)], PLAIN).value == value
+
+
+@pytest.mark.parametrize(
+    ("words", "text", "value"),
+    [
+        ("any", "True", "yes"),
+        ("any", "no", "no"),
+        ("yes-no", "yes", "yes"),
+        ("yes-no", "True", None),
+        ("yes-no", "The statement is false.", None),
+        ("yes-no", "True. No.", "no"),
+        ("yes-no", "Absolutely not", "no"),
+        ("true-false", "False.", "no"),
+        ("true-false", "The answer is true.", "yes"),
+        ("true-false", "yes", None),
+        ("true-false", "Absolutely not", None),
+        ("true-false", "Y", None),
+    ],
+)
+def test_which_words_are_asked_for(words: str, text: str, value: str | None) -> None:
+    assert YesNoVerifier({"words": words}).parse(text, PLAIN).value == value
+    assert YesNoVerifier().parse(text, AnswerContext(options={"words": words})).value == value
+
+
+def test_unknown_words() -> None:
+    with pytest.raises(DataError, match=r"'maybe'(.|\n)*true-false"):
+        YesNoVerifier({"words": "maybe"}).parse("yes", PLAIN)
 
 
 @pytest.mark.parametrize(
@@ -222,11 +290,14 @@ def test_never_raise_and_are_idempotent(text: str) -> None:
 def test_mixed_reads_by_the_row() -> None:
     verifier = MixedVerifier()
     cases = [("choice", "B", "B", "B"), ("number", "The answer is 4.0", "4", 4.0), ("text", "Rome.", "rome", "Rome"),
-             ("yes-no", "Yes!", "yes", "yes"), ("yes_no", "no", False, "no")]  # fmt: skip
+             ("yes-no", "Yes!", "yes", "yes"), ("yes_no", "no", False, "no"),
+             ("expression", r"\boxed{\frac12}", "0.5", r"\frac12"), ("list", "a, b", ["a", "b"], ["a", "b"])]  # fmt: skip
     for kind, text, target, value in cases:
         context = AnswerContext(choices=("x", "y"), options={"answer_type": kind})
         found = verify(verifier, Response("ok", text), target, context)
         assert (found.outcome, found.correct, found.extracted) == ("scored", True, value)
+    assert verifier.blocking
+    assert set(MIXED_KINDS) == set(TASK_KINDS)
     for options in ({}, {"answer_type": "song"}, {"answer_type": 3}):
         with pytest.raises(DataError, match="answer_type"):
             verifier.parse("x", AnswerContext(options=options))
