@@ -62,9 +62,11 @@ def summary_line(outcome: Outcome) -> str:
     wanted = rows + counts.get("missing", 0)
     coverage = f"{answered / wanted:.1%}" if wanted else "none"
     missing = f", {counts['missing']} not asked" if counts.get("missing") else ""
+    seconds = outcome.manifest.timings.get("total")
+    took = "" if seconds is None else f", {seconds:.1f} s"
     return (
         f"{outcome.manifest.status}: {rows} rows{missing}, coverage {coverage}, {counts.get('asked', 0)} model calls, "
-        f"{counts.get('cached', 0)} from cache, {outcome.manifest.timings.get('total', 0):.1f} s -> {outcome.folder}"
+        f"{counts.get('cached', 0)} from cache{took} -> {outcome.folder}"
     )
 
 
