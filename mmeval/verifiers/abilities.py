@@ -165,6 +165,7 @@ _BUILT_IN: Mapping[str, Callable[[Mapping[str, Any]], Abilities]] = {
     "mmmu-pro": lambda options: Abilities({}),
     "number": _number,
     "point": lambda options: Abilities({**_COMMON, "accept_box": _FLAG}),
+    "puzzlevqa": lambda options: Abilities({}),
     "rating": lambda options: Abilities({**_COMMON, "low": _BOUND, "high": _BOUND}, frozenset({"exact"})),
     "text": _text,
     "vlmevalkit-choice": lambda options: Abilities(_VLMEVALKIT),
@@ -176,5 +177,6 @@ _BUILT_IN: Mapping[str, Callable[[Mapping[str, Any]], Abilities]] = {
     "vlmevalkit-mmmu-pro": lambda options: Abilities(_VLMEVALKIT),
     "vlmevalkit-wemath": lambda options: Abilities({}),
     "vlmevalkit-yes-no": lambda options: Abilities({}),
+    "wemath": lambda options: Abilities({}),
     "yes-no": lambda options: Abilities({**_COMMON, **_YES_NO}),
 }

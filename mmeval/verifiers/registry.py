@@ -22,6 +22,7 @@ from mmeval.verifiers.mixed import MixedVerifier
 from mmeval.verifiers.mmmu import MMMUProVerifier, MMMUVerifier
 from mmeval.verifiers.number import NumberVerifier
 from mmeval.verifiers.point import PointVerifier
+from mmeval.verifiers.puzzlevqa import PuzzleVQAVerifier
 from mmeval.verifiers.rating import RatingVerifier
 from mmeval.verifiers.text import TextVerifier
 from mmeval.verifiers.vlmevalkit import (
@@ -37,6 +38,7 @@ from mmeval.verifiers.vlmevalkit_math import (
     VLMEvalKitMathVisionVerifier,
     VLMEvalKitMathVistaVerifier,
 )
+from mmeval.verifiers.wemath import WeMathVerifier
 from mmeval.verifiers.yes_no import YesNoVerifier
 
 _BUILT_IN: Mapping[str, Callable[[Mapping[str, Any] | None], Verifier]] = {
@@ -57,6 +59,7 @@ _BUILT_IN: Mapping[str, Callable[[Mapping[str, Any] | None], Verifier]] = {
     "mmmu-pro": MMMUProVerifier,
     "number": NumberVerifier,
     "point": PointVerifier,
+    "puzzlevqa": PuzzleVQAVerifier,
     "rating": RatingVerifier,
     "text": TextVerifier,
     "vlmevalkit-choice": VLMEvalKitChoiceVerifier,
@@ -68,6 +71,7 @@ _BUILT_IN: Mapping[str, Callable[[Mapping[str, Any] | None], Verifier]] = {
     "vlmevalkit-mmmu-pro": VLMEvalKitMMMUProVerifier,
     "vlmevalkit-wemath": VLMEvalKitWeMathVerifier,
     "vlmevalkit-yes-no": VLMEvalKitYesNoVerifier,
+    "wemath": WeMathVerifier,
     "yes-no": YesNoVerifier,
 }
 ENTRY_POINT_GROUP = "mmeval.verifiers"

@@ -16,6 +16,7 @@ from mmeval.core.errors import DataError
 from mmeval.core.types import AnswerContext, Extraction, Match
 from mmeval.verifiers.base import GUESS_SHARE, GUESSED, UNDECIDED
 from mmeval.verifiers.choice import LETTERS
+from mmeval.verifiers.wemath import WeMathVerifier
 from mmeval.verifiers.yes_no import YesNoVerifier
 
 REFUSED = "Z"
@@ -268,28 +269,11 @@ class VLMEvalKitMMMUProVerifier(VLMEvalKitChoiceVerifier):
         return found
 
 
-class VLMEvalKitWeMathVerifier:
-    """We-Math without a judge: the first character behind the last "Answer"; value and target are a letter."""
+class VLMEvalKitWeMathVerifier(WeMathVerifier):
+    """We-Math without a judge: the official rule; value and target are a letter."""
 
     name = "vlmevalkit-wemath"
     version = "1"
-    _LETTERS = "ABCDEFGH"
-    _DROPPED = re.compile(r"[><:.]")
-
-    def __init__(self, options: Mapping[str, Any] | None = None) -> None:
-        self._options = dict(options or {})
-
-    def parse(self, text: str, context: AnswerContext) -> Extraction:
-        """Return the letter, which may be that of no option."""
-        tail = text.rsplit("Answer", 1)[-1]
-        start = len(text) - len(tail)
-        for position, character in enumerate(tail, start):
-            if character.isspace() or self._DROPPED.match(character):
-                continue
-            if character in self._LETTERS:
-                return Extraction(character, (position, position + 1))
-            return Extraction(reason="not found")
-        return Extraction(reason="not found" if text.strip() else "empty")
 
     def match(self, value: Any, target: Any, context: AnswerContext) -> Match:
         """Compare letters.
@@ -297,7 +281,7 @@ class VLMEvalKitWeMathVerifier:
         Raises:
             DataError: when the target is no letter from A to H.
         """
-        return match_letter(value, target, len(self._LETTERS))
+        return match_letter(value, target, len(self.letters))
 
 
 class VLMEvalKitLogicVistaVerifier:

@@ -22,6 +22,9 @@ DATA = Path(__file__).parents[1] / "data"
         ("logicvista", 3),
         ("dynamath", 6),
         ("dynamath@official", 6),
+        ("we-math@official", 7),
+        ("puzzlevqa@official", 2),
+        ("algopuzzlevqa@official", 2),
     ],
 )
 def test_chance_on_the_fixture(selector: str, rows: int, command: Callable[..., Any]) -> None:

@@ -47,11 +47,12 @@ def write(path: str, rows: Sequence[dict[str, Any]], images: Sequence[str] = (),
     print(f"{target.relative_to(HERE)}: {len(rows)} rows, {target.stat().st_size} bytes")
 
 
-def write_json(path: str, rows: Any, images: Sequence[str]) -> None:
-    """Write a JSON file, and drawn pictures at the paths that its rows name (relative to the file)."""
+def write_json(path: str, rows: Any, images: Sequence[str], lines: bool = False) -> None:
+    """Write a JSON file (or JSON lines), and drawn pictures at the paths that its rows name (relative to the file)."""
     target = HERE / path
     target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text(json.dumps(rows, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    text = json.dumps(rows, indent=1, ensure_ascii=False) if not lines else "\n".join(map(json.dumps, rows))
+    target.write_text(text + "\n", encoding="utf-8")
     for image in images:
         (target.parent / image).parent.mkdir(parents=True, exist_ok=True)
         (target.parent / image).write_bytes(picture(Path(image).stem)["bytes"])
@@ -191,45 +192,104 @@ def mathvision() -> None:
 
 
 def logicvista() -> None:
-    """Own rows: one right letter, two, and a question that has neither text nor answer, as v1_382 of the data set."""
-    rows = {}
-    for number, (question, answer, skill) in enumerate(
-        (
-            ("Which choice (A, B, C, or D) continues the row?", "C", "inductive"),
-            ("Which two grids (A, B, C, or D) follow the rule?", "B, D", "inductive"),
-            ("", "", "spatial"),
-        )
-    ):
-        rows[f"v1_{number}"] = {
-            "imagename": f"v1_{number}.png", "question": question, "answer": answer, "reasoning": "", "skill": [skill],
-            "broad_capability": ["diagram"], "specific_capability": ["own"], "imagesource": "own", "sourcelink": "", "liscenced": "true",
-        }  # fmt: skip
-    write_json("logicvista/dataset.json", rows, [f"images/{row['imagename']}" for row in rows.values()])
+    """Rows of LogicVista as published (Apache-2.0): one right letter, two, and the question without text and answer."""
+    rows = {
+        "v1_0": ("What choice (A, B, C, or D) should be in place of the question mark that fits the pattern?", "C", "inductive", "sequence pattern"),
+        "v1_5": (
+            "Two grids containing colored symbols and following a common rule are presented. In the block on the right, four additional "
+            "grids are presented. The candidate must find the two grids that follow the same rule out of these four options. What options "
+            "(A, B, C, or D) follow this same rule?", "B, D", "inductive", "rule based pattern",
+        ),
+        "v1_382": ("", "", "spatial", "3d pattern"),
+    }  # fmt: skip
+    cells = {
+        name: {
+            "imagename": f"{name}.png", "question": question, "answer": answer, "reasoning": "", "skill": [skill],
+            "broad_capability": ["diagram"], "specific_capability": [capability], "imagesource": "", "sourcelink": "", "liscenced": "false",
+        }
+        for name, (question, answer, skill, capability) in rows.items()
+    }  # fmt: skip
+    write_json("logicvista/dataset.json", cells, [f"images/{row['imagename']}" for row in cells.values()])
 
 
 def dynamath() -> None:
-    """Own rows: three questions in two variants, in the repository's folders."""
-    for variant, (side, letter, month) in enumerate((("2.5", "A", "May"), ("3.25", "B", "June")), 1):
-        questions = (
-            ("How long is the side? Answer the question with a floating-point number.", side, "float", "plane geometry"),
-            ("Which line is steeper? choice: (A) the red one (B) the blue one", letter, "multiple choice", "analytic     geometry"),
-            ("Which month is the hottest?", month, "text", "statistics"),
-        )  # fmt: skip
+    """Rows of DynaMath as published (MIT by its README): three questions in two variants, in the repository's folders."""
+    texts = {
+        "1": ("What is the period of this function y = a*sin(b*x), where both a and b are integers? Answer the question with a floating-point number.", "float", "analytic geometry", "high school"),
+        "2": ("Use the graph to answer the question below. Which month is the hottest on average in Cape Town?", "text", "statistics", "elementary school"),
+        "15": ("how many zeros this function has? choice: (A) 2 (B) 1 (C) 0", "multiple choice", "analytic geometry", "high school"),
+    }  # fmt: skip
+    for variant, answers in enumerate((("2.0944", "Sep", "B"), ("6.2832", "Jan", "A")), 1):
         rows = {
-            str(number): {"question": question, "answer": answer, "image": f"image/image{number}.png", "answer_type": kind,
-                          "subject": subject, "level": "high school"}
-            for number, (question, answer, kind, subject) in enumerate(questions, 1)
+            number: {"question": question, "answer": answer, "image": f"image/image{number}.png", "answer_type": kind, "subject": subject, "level": level}
+            for (number, (question, kind, subject, level)), answer in zip(texts.items(), answers, strict=True)
         }  # fmt: skip
-        write_json(f"dynamath/trial{variant}/dataset.json", rows, [str(row["image"]) for row in rows.values()])
+        write_json(f"dynamath/trial{variant}/dataset.json", rows, [row["image"] for row in rows.values()])
+
+
+def we_math() -> None:
+    """Own rows: a composite problem of two steps and one of three."""
+    rows = []
+    for problem, keys in (("2steps_1", ("1", "2", "multi")), ("3steps_1", ("1", "2", "3", "multi"))):
+        for key in keys:
+            number = len(rows) + 1
+            step = f"{problem.split('_')[0]}_{key}"
+            rows.append(
+                {
+                    "ID": problem, "split": "testmini", "knowledge concept": "Own concept", "question": f"How large is angle {number} in the figure?",
+                    "option": "A. 30°;B. 45°;C. 60°; D. No correct answer", "answer": "ABC"[number % 3],
+                    "image_path": picture(str(number)), "key": step, "question number": number, "knowledge concept description": "",
+                }
+            )  # fmt: skip
+    number_kind = {"question number": datasets.Value("int64")}
+    write("we-math/data/testmini-00000-of-00001.parquet", rows, ["image_path"], **number_kind)
+
+
+def puzzlevqa() -> None:
+    """Rows of PuzzleVQA as published (MIT): three options, and numbers for text."""
+    for name, question, answer, options in (
+        ("size_cycle", "What is the size of the missing circle denoted with a question mark?", "large", ["large", "small", "medium"]),
+        ("venn", "What is the missing number of the part denoted with a question mark?", 1, ["4", "8", "1", "9"]),
+    ):  # fmt: skip
+        row = {"image": f"images/{name}/{name}_0000.png", "question": question, "answer": answer, "options": options, "caption": "",
+               "explanation": "", "deduction": ""}  # fmt: skip
+        write_json(f"puzzlevqa/{name}.json", [row], [str(row["image"])], lines=True)
+
+
+def algopuzzlevqa() -> None:
+    """Rows of AlgoPuzzleVQA as published (MIT): two options, and four."""
+    for name, question, answer, options in (
+        ("board_tile",
+         "The checkerboard shown in the image was originally of 7 * 8 in dimension having a total of 56 squares. It uses two colours of squares, one "
+         "light yellow and one dark yellow, in a chequered pattern. Two of the squares have been removed from the board in the position of the white "
+         "coloured cells, as shown in the image. You have 27 dominoes of size 2 * 1. You can use them as is or you can rotate them to use as a 1 * 2 "
+         "domino. Is it possible to place all the 27 dominoes in the checkerboard to exactly cover all the remaining 54 squares? Answer Yes or No.",
+         "No", ["Yes", "No"]),
+        ("colour_hue",
+         "A 1 * 4 board consists of 4 different coloured tiles. A random state of the board is shown in (A). The ideal state of the board is shown in "
+         "(B). A swap consists of selecting any two tiles on the board and switching their positions. What is the minimum number of swaps required to "
+         "restore the ideal state of the board from (A)?", "2", ["1", "2", "3", "5"]),
+    ):  # fmt: skip
+        row = {
+            "image": f"images/{name}/{name}_0000.jpg",
+            "question": question,
+            "options": options,
+            "answer": answer,
+            "solution": "",
+        }
+        write_json(f"algopuzzlevqa/{name}.json", [row], [str(row["image"])], lines=True)
 
 
 FIXTURES: dict[str, Callable[[], None]] = {
+    "algopuzzlevqa": algopuzzlevqa,
     "dynamath": dynamath,
     "logicvista": logicvista,
     "mathvision": mathvision,
     "mathvista": mathvista,
     "mmmu": mmmu,
     "mmmu-pro": mmmu_pro,
+    "puzzlevqa": puzzlevqa,
+    "we-math": we_math,
 }
 
 

@@ -42,17 +42,21 @@ def asked(sample: Sample) -> list[str]:
         ("mmmu-pro@official", ["H", "B", "J", "D"]),
         ("mmmu-pro-4@cot", ["B", "D"]),
         ("mmmu-pro-vision@official-cot", ["H", "B", "J", "D"]),
-        ("dynamath", ["2.5", "A", "May", "3.25", "B", "June"]),
-        ("dynamath@official", ["2.5", "A", "May", "3.25", "B", "June"]),
+        ("dynamath", ["2.0944", "Sep", "B", "6.2832", "Jan", "A"]),
+        ("dynamath@official", ["2.0944", "Sep", "B", "6.2832", "Jan", "A"]),
         ("logicvista", [["C"], ["B", "D"], [""]]),
         ("logicvista@official", [["C"], ["B", "D"], [""]]),
+        ("puzzlevqa", ["A", "C"]),
+        ("puzzlevqa@official", ["large", "1"]),
+        ("algopuzzlevqa@official", ["No", "2"]),
+        ("we-math@official", ["B", "C", "A", "B", "C", "A", "B"]),
         ("mathvision", ["6", "A", "B", "(3,-4)"]),
         ("mathvision@official", ["6", "A", "B", "(3,-4)"]),
     ],
 )
 def test_fixtures_are_read(selector: str, targets: Sequence[object]) -> None:
     kind, samples = opened_samples(selector, DATA)
-    assert kind == "local"
+    assert kind == ("hub" if selector.startswith("we-math") else "local")
     assert [sample.target for sample in samples] == list(targets)
     for sample in samples:
         shown = {part.index for message in sample.messages for part in message.parts if isinstance(part, MediaPart)}
@@ -65,6 +69,7 @@ def test_fixtures_are_read(selector: str, targets: Sequence[object]) -> None:
     [
         ("mmmu@official", "lmms-lab/MMMU", "mmmu", 6),
         ("mathvision@official", "MathLLMs/MathVision", "mathvision", 4),
+        ("we-math@official", "We-Math/We-Math", "we-math", 7),
         ("mathvision-mini@official", "MathLLMs/MathVision", "mathvision", 3),
     ],
 )
@@ -116,15 +121,46 @@ def test_mathvision_lists_options_unless_they_stand_in_the_picture(tmp_path: Pat
 
 def test_dynamath_names_question_and_variant() -> None:
     _, samples = opened_samples("dynamath@official", DATA)
-    assert [sample.id for sample in samples] == ["Q1_v1", "Q2_v1", "Q3_v1", "Q1_v2", "Q2_v2", "Q3_v2"]
-    assert [sample.cluster for sample in samples] == ["Q1", "Q2", "Q3"] * 2
-    assert samples[1].subsets == {
+    assert [sample.id for sample in samples] == ["Q1_v1", "Q2_v1", "Q15_v1", "Q1_v2", "Q2_v2", "Q15_v2"]
+    assert [sample.cluster for sample in samples] == ["Q1", "Q2", "Q15"] * 2
+    assert samples[2].subsets == {
         "subject": "analytic geometry", "level": "high school", "kind": "multiple choice", "variant": "variant 1",
     }  # fmt: skip
-    assert asked(samples[0])[1].startswith(
-        "## Question\nHow long is the side? Answer the question with a floating-point number.Please"
+    assert asked(samples[0])[1].startswith("## Question\nWhat is the period of this function")
+    assert (
+        "floating-point number.Please answer in a floating-point number.\n## Answer Instruction" in asked(samples[0])[1]
     )
     assert asked(samples[0])[1].endswith('"short answer": "[Concise Answer]"\n}')
+
+
+def test_we_math_lists_its_options() -> None:
+    _, samples = opened_samples("we-math@official", DATA)
+    assert samples[0].context.choices == ("30°", "45°", "60°", "No correct answer")
+    assert asked(samples[0])[1].startswith("Question: How large is angle 1 in the figure?\nOptions: A. 30°;B. 45°;")
+    assert [sample.subsets["steps"] for sample in samples] == [
+        "1 step",
+        "1 step",
+        "2 steps",
+        "1 step",
+        "1 step",
+        "1 step",
+        "3 steps",
+    ]
+    assert [sample.cluster for sample in samples] == ["2steps_1"] * 3 + ["3steps_1"] * 4
+
+
+def test_puzzles_are_asked_as_their_authors_do() -> None:
+    _, samples = opened_samples("puzzlevqa@official", DATA)
+    assert asked(samples[0])[1] == (
+        "Question: What is the size of the missing circle denoted with a question mark?\nOptions:\n(A) large\n(B) small\n(C) medium\n\n"
+        "Answer: Let's describe the image first and think step by step."
+    )
+    assert samples[1].subsets == {"puzzle": "venn", "concepts": "numbers-shapes", "kind": "dual concept"}
+    _, samples = opened_samples("algopuzzlevqa@official", DATA)
+    assert (
+        "Answer Yes or No. Do not directly give the final answer.\nOptions:\n(A) Yes\n(B) No\n\n\n\nAnswer:"
+        in asked(samples[0])[1]
+    )
 
 
 def test_options_within_a_list_are_three_options_or_officially_one(tmp_path: Path) -> None:

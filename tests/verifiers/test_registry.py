@@ -73,6 +73,7 @@ OPTIONS: list[tuple[str, dict[str, object], str, object]] = [
     ("number", {}, "4", 4),
     ("number", {"mra": True}, "4", 4),
     ("point", {}, "[1,2]", {"box": [0, 0, 4, 4]}),
+    ("puzzlevqa", {}, "(B)", "y"),
     ("rating", {}, "4", 4),
     ("text", {"match": "contains"}, "Rome", "rome"),
     ("text", {"match": "anls"}, "Rome", "rome"),
@@ -88,10 +89,11 @@ OPTIONS: list[tuple[str, dict[str, object], str, object]] = [
     ("vlmevalkit-mmmu-pro", {}, "Answer: B", "B"),
     ("vlmevalkit-wemath", {}, "Answer: B", "B"),
     ("vlmevalkit-yes-no", {}, "yes", "yes"),
+    ("wemath", {}, "<Answer>: <<B>>", "B"),
     ("yes-no", {}, "yes", "yes"),
     ("yes-no", {"words": "true-false"}, "True", "yes"),
 ]
-NEED_CHOICES = {"mmmu-pro", "vlmevalkit-choice", "vlmevalkit-mmmu-pro"}
+NEED_CHOICES = {"puzzlevqa", "mmmu-pro", "vlmevalkit-choice", "vlmevalkit-mmmu-pro"}
 
 
 @pytest.mark.parametrize(("name", "options", "text", "target"), OPTIONS)
