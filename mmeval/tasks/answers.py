@@ -6,13 +6,13 @@ import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 from mmeval.core.errors import DataError, UsageError, unknown
 from mmeval.core.literals import read_literal
 from mmeval.tasks.card import AnswerKind
 from mmeval.tasks.choices import Choices
-from mmeval.tasks.columns import plain, quoted
+from mmeval.tasks.columns import plain
 from mmeval.tasks.data import Row
 from mmeval.tasks.gold import gold_answer
 from mmeval.tasks.prompts import LETTERS, filled
@@ -61,8 +61,8 @@ class AnswerReading:
     target: str = "value"
     open_kind: str | None = None
     """Kind of the rows without options, where others have some; `kind` is then mixed."""
-    expression: str | None = None
-    """What reads the gold, where the column alone does not."""
+    reader: Literal["zero-one", "list"] | None = None
+    """How the cell of a gold is read, where the column alone does not do (see `gold_expression`)."""
     withheld: bool = False
     """There are no golds; rows are asked for export."""
 
@@ -150,7 +150,7 @@ def read_answers(items: Sequence[Item], column: str, wanted: Wanted, file: str) 
         other = _open(rest, column, wanted.open_kind, file)
     else:
         other = _without_options(rest, column, file, "choice,")
-    if other.expression is not None:
+    if other.reader is not None:
         raise DataError(
             f"{rest[0].place}: the row has no options and an answer of another form than the rows that have some",
             remedy="put rows of the two kinds into files of their own",
@@ -286,11 +286,7 @@ def _open(items: Sequence[Item], column: str, kind: str, file: str) -> AnswerRea
     """The kind that the user wants; golds in another form that it can be read from are."""
     golds = [item.gold for item in items]
     if kind == "yes-no" and all(str(gold).strip() in _ZERO_ONE for gold in golds):
-        # A gold that is none of these has no value, which is its row's fault.
-        cell = f"row.get({quoted(column)})"
-        return AnswerReading(
-            kind, expression=f"= {json.dumps(_ZERO_ONE)}[{cell} | string | trim] if {cell} is filled else none"
-        )
+        return AnswerReading(kind, reader="zero-one")
     fits = {"yes-no": _is_yes_no, "number": _is_number}.get(kind)
     if fits is not None and not any(map(fits, golds)):
         raise DataError(
@@ -298,7 +294,7 @@ def _open(items: Sequence[Item], column: str, kind: str, file: str) -> AnswerRea
             remedy="check --answer-kind and --column answer",
         )
     if kind in _LISTS and any(isinstance(gold, str) and _as_list(gold) is not None for gold in golds):
-        return AnswerReading(kind, expression=_literal(column))
+        return AnswerReading(kind, reader="list")
     return AnswerReading(kind)
 
 
@@ -312,12 +308,20 @@ def _accepted(items: Sequence[Item], lists: Sequence[list[Any] | None], column: 
             remedy=f"say --answer-kind {mixed}text where any of them is right; else give the gold in another form",
         )
     if any(isinstance(item.gold, str) for item in items):
-        return AnswerReading("text", expression=_literal(column))
+        return AnswerReading("text", reader="list")
     return AnswerReading("text")
 
 
-def _literal(column: str) -> str:
-    cell = f"row.get({quoted(column)})"
+def gold_expression(reader: str, cell: str) -> str:
+    """Return a card's expression that reads the gold of a cell.
+
+    Args:
+        reader: `zero-one` for 1 and 0 that stand for yes and no, `list` for lists that may be text.
+        cell: the Jinja expression of the cell.
+    """
+    if reader == "zero-one":
+        # A gold that is none of these has no value, which is its row's fault.
+        return f"= {json.dumps(_ZERO_ONE)}[{cell} | string | trim] if {cell} is filled else none"
     return f"= ({cell} | literal if {cell} is string and ({cell} | trim).startswith('[') else {cell}) if {cell} is filled else none"
 
 

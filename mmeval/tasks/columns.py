@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -88,6 +88,15 @@ class Columns:
 def quoted(name: str) -> str:
     """Return a column's name as a string of a Jinja expression."""
     return json.dumps(name, ensure_ascii=False)
+
+
+def accessor(column: str, names: Collection[str]) -> str:
+    """Return the Jinja expression of a column's cell: of a name, of a path into nested values, or of an `=` expression."""
+    if column.startswith("="):
+        return f"({column[1:].strip()})"
+    if column not in names and "." in column:
+        return "row" + "".join(f"[{quoted(part)}]" for part in column.split("."))
+    return f"row.get({quoted(column)})"
 
 
 def plain(name: str) -> str:

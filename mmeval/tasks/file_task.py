@@ -11,10 +11,19 @@ from pathlib import Path
 from typing import Any
 
 from mmeval.core.errors import DataError, UsageError, nearest
-from mmeval.tasks.answers import AnswerReading, Item, Wanted, gold_cell, in_question, read_answers, without_answers
+from mmeval.tasks.answers import (
+    AnswerReading,
+    Item,
+    Wanted,
+    gold_cell,
+    gold_expression,
+    in_question,
+    read_answers,
+    without_answers,
+)
 from mmeval.tasks.card import LocalSource, parse_card
 from mmeval.tasks.choices import read_choices
-from mmeval.tasks.columns import Columns, find_columns, quoted
+from mmeval.tasks.columns import Columns, accessor, find_columns, quoted
 from mmeval.tasks.data import FORMATS, Row
 from mmeval.tasks.gold import choice_cells, field_value
 from mmeval.tasks.images import media_from_cell
@@ -176,8 +185,10 @@ def read_file_card(path: Path, options: FileOptions) -> FileCard:
         UsageError: for an option that names a column which is not there.
     """
     rows = first_rows(path)
-    columns = find_columns([row.values for row in rows], options.columns, str(path))
-    sparse = {name for name in _all(columns) if any(name not in row.values for row in rows)}
+    values = [row.values for row in rows]
+    columns = find_columns(values, options.columns, str(path))
+    names = {str(name) for row in values for name in row}
+    sparse = {name for name in _all(columns) if name in names and any(name not in row for row in values)}
     fields: dict[str, Any] = {
         "id": columns.id,
         "question": columns.question,
@@ -195,10 +206,11 @@ def read_file_card(path: Path, options: FileOptions) -> FileCard:
         reading = read_answers(items, columns.answer, options.answers, str(path))
     if not reading.shows_choices:
         fields["choices"] = None
-    if reading.expression is not None:
-        fields["answer"] = reading.expression
+    if reading.reader is not None and columns.answer is not None:
+        fields["answer"] = gold_expression(reading.reader, accessor(columns.answer, names))
     if reading.open_kind is not None:
-        fields["answer_type"] = _kind_of_row(columns, reading.open_kind)
+        first = accessor(columns.choices[0], names)
+        fields["answer_type"] = f"= 'choice' if {first} is filled else '{reading.open_kind}'"
     raw: dict[str, Any] = {
         "name": task_name(path),
         "family": FAMILY,
@@ -209,7 +221,8 @@ def read_file_card(path: Path, options: FileOptions) -> FileCard:
         "answer": _answer(reading),
         "metrics": [_metric(reading.kind)],
     }
-    prompt = _prompt(columns, rows, items, fields)
+    hint = accessor(columns.hint, names) if columns.hint is not None else None
+    prompt = _prompt(hint, rows, items, fields)
     if prompt:
         raw["prompt"] = prompt
     if columns.category:
@@ -286,11 +299,6 @@ def _items(rows: Sequence[Row], fields: Mapping[str, Any]) -> tuple[list[Row], l
     return [row for row, _ in read], [item for _, item in read]
 
 
-def _kind_of_row(columns: Columns, open_kind: str) -> str:
-    first = f"row.get({quoted(columns.choices[0])})"
-    return f"= 'choice' if {first} is filled else '{open_kind}'"
-
-
 def _metric(kind: str) -> str:
     """The mean score of a kind whose answers are not right or wrong (boxes), else the share of right ones."""
     abilities = abilities_of(kind, {})
@@ -304,15 +312,14 @@ def _answer(reading: AnswerReading) -> dict[str, Any]:
     return {**found, "withheld": True} if reading.withheld else found
 
 
-def _prompt(columns: Columns, rows: Sequence[Row], items: Sequence[Item], fields: Mapping[str, Any]) -> dict[str, Any]:
+def _prompt(hint: str | None, rows: Sequence[Row], items: Sequence[Item], fields: Mapping[str, Any]) -> dict[str, Any]:
     """What the prompt needs beyond the default: the hint, options that the question lists itself, marks of images."""
     prompt: dict[str, Any] = {}
     template = DEFAULT_TEMPLATE
     inside = bool(fields["choices"]) and in_question(items)
-    if inside or (columns.hint is not None and not fields["choices"]):
+    if inside or (hint is not None and not fields["choices"]):
         template = "{{ question }}\n{%- if instruction %}\n{{ instruction }}\n{%- endif %}"
-    if columns.hint is not None:
-        hint = f"row.get({quoted(columns.hint)})"
+    if hint is not None:
         template = f"{{% if {hint} is filled %}}Hint: {{{{ {hint} }}}}\n{{% endif %}}" + template
     if template != DEFAULT_TEMPLATE:
         prompt["template"] = template

@@ -206,7 +206,9 @@ class Task:
         options.update(
             {name: field_value(column, row, "answer.row_options") for name, column in card.answer.of_row().items()}
         )
-        if target is None and fields.answer:
+        if target is None and card.answer.withheld:
+            options[NO_TARGET] = "the gold answers are not published (answer.withheld): the row was asked for export"
+        elif target is None and fields.answer:
             options[NO_TARGET] = _no_gold(fields.answer, row)
         return self._build(
             row=row.values,

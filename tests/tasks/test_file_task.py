@@ -452,3 +452,35 @@ def test_every_kind_makes_a_valid_card(tmp_path: Path, kind: str) -> None:
     (sample,) = samples_of(task)
     assert sample.target is not None
     assert sample.context.choices == (("a", "b") if kind == "choice" else ())
+
+
+def test_nested_values_and_expressions_are_columns_too(tmp_path: Path) -> None:
+    rows = [
+        {"m": {"q": f"Is it, {n}?", "a b": {"gold": n % 2}, "h": "Look."}, "k": {"s": "xy"[n % 2]}} for n in range(4)
+    ]
+    options = FileOptions(
+        {
+            "question": ["m.q"],
+            "answer": ["m.a b.gold"],
+            "hint": ["m.h"],
+            "category": ["k.s"],
+            "id": ["= m.q | length ~ m.q[-2]"],
+        },
+        Wanted("yes-no"),
+    )
+    found = samples(write(tmp_path / "x.jsonl", rows), options)
+    assert [sample.target for sample in found] == ["no", "yes", "no", "yes"]
+    assert [sample.id for sample in found] == ["90", "91", "92", "93"]
+    assert asked(found[0]) == "Hint: Look.\nIs it, 0?\nAnswer yes or no."
+    assert dict(found[1].subsets) == {"k.s": "y"}
+    mixed = [
+        {"question": "q", "o": {"list": "red;green" if n % 2 else ""}, "answer": "red" if n % 2 else 7}
+        for n in range(4)
+    ]
+    options = FileOptions({"choices": ["= o.list.split(';') if o.list else none"]})
+    first, second, *_ = samples(write(tmp_path / "y.jsonl", mixed), options)
+    assert (first.target, second.target, second.context.choices) == (7, "A", ("red", "green"))
+    numbers = samples(
+        write(tmp_path / "z.jsonl", mixed), FileOptions({**options.columns, "answer": ["= [answer, 0] | first"]})
+    )
+    assert [sample.target for sample in numbers] == [7, "A", 7, "A"]

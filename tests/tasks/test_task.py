@@ -139,6 +139,9 @@ def test_a_withheld_answer_has_no_target(tmp_path: Path) -> None:
     withheld = task(answer={"kind": "choice", "target": "letter", "withheld": True})
     ((_, build),) = opened(tmp_path, [{**ROW, "answer": None}], withheld).samples(STYLE)
     assert build().target is None
+    verdict = verify(withheld.verifier, Response("ok", text="A"), None, build().context)
+    assert (verdict.outcome, verdict.extracted) == ("unscored", "A")
+    assert "not published" in (verdict.reason or "")
 
 
 @pytest.mark.parametrize("count", [1, 5, 200])
