@@ -81,8 +81,8 @@ def gold_answer(raw: Any, kind: str, form: str, choices: Choices, row: Row) -> A
         DataError: when the gold names none of the choices.
     """
     texts = choices.texts
-    # A table of text (CSV) has empty cells for nulls.
-    if absent(raw) or (isinstance(raw, str) and not raw.strip()):
+    # A table of text (CSV) has empty cells for nulls. No accepted text is no gold either, as no boxes are one.
+    if absent(raw) or (isinstance(raw, str) and not raw.strip()) or (kind == "text" and raw in ([], ())):
         return None
     if kind != "choice" or form == "value":
         return raw

@@ -139,6 +139,12 @@ def _official(options: Mapping[str, Any]) -> Abilities:
     return Abilities({**_MATHVISTA, "cast": _one_of("current", "2023")}, needs=frozenset({"answer_type"}))
 
 
+def _ocrbench(options: Mapping[str, Any]) -> Abilities:
+    text = OptionRule("a text, or nothing", lambda value: value is None or isinstance(value, str))
+    taken = {"reasoning_tags": _NAMES, "type": text, "eval": text, "question": text}
+    return Abilities(taken, correct=False, needs=frozenset({"type"}))
+
+
 def _vlmevalkit_mathvista(options: Mapping[str, Any]) -> Abilities:
     kinds = {name: _MATHVISTA[name] for name in ("answer_type", "question_type")}
     return Abilities({**_MATCHING, **kinds}, needs=frozenset({"answer_type"}))
@@ -161,9 +167,11 @@ _BUILT_IN: Mapping[str, Callable[[Mapping[str, Any]], Abilities]] = {
     "mathvista": _official,
     "mathvista-rules": _rules,
     "mixed": _mixed,
+    "mmlu-pro": lambda options: Abilities({}),
     "mmmu": lambda options: Abilities({"question_type": _one_of("multiple-choice", "open")}),
     "mmmu-pro": lambda options: Abilities({}),
     "number": _number,
+    "ocrbench-v2": _ocrbench,
     "point": lambda options: Abilities({**_COMMON, "accept_box": _FLAG}),
     "puzzlevqa": lambda options: Abilities({}),
     "rating": lambda options: Abilities({**_COMMON, "low": _BOUND, "high": _BOUND}, frozenset({"exact"})),

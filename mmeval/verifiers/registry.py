@@ -19,8 +19,10 @@ from mmeval.verifiers.logicvista import LogicVistaRulesVerifier, LogicVistaVerif
 from mmeval.verifiers.mathvision import MathVisionVerifier
 from mmeval.verifiers.mathvista import MathVistaOfficialVerifier, MathVistaRulesVerifier
 from mmeval.verifiers.mixed import MixedVerifier
+from mmeval.verifiers.mmlu_pro import MMLUProVerifier
 from mmeval.verifiers.mmmu import MMMUProVerifier, MMMUVerifier
 from mmeval.verifiers.number import NumberVerifier
+from mmeval.verifiers.ocrbench import OCRBenchV2Verifier
 from mmeval.verifiers.point import PointVerifier
 from mmeval.verifiers.puzzlevqa import PuzzleVQAVerifier
 from mmeval.verifiers.rating import RatingVerifier
@@ -55,9 +57,11 @@ _BUILT_IN: Mapping[str, Callable[[Mapping[str, Any] | None], Verifier]] = {
     "mathvista": MathVistaOfficialVerifier,
     "mathvista-rules": MathVistaRulesVerifier,
     "mixed": MixedVerifier,
+    "mmlu-pro": MMLUProVerifier,
     "mmmu": MMMUVerifier,
     "mmmu-pro": MMMUProVerifier,
     "number": NumberVerifier,
+    "ocrbench-v2": OCRBenchV2Verifier,
     "point": PointVerifier,
     "puzzlevqa": PuzzleVQAVerifier,
     "rating": RatingVerifier,

@@ -21,8 +21,14 @@ from mmeval.verifiers.base import verify
 
 DATA = Path(__file__).parents[1] / "data"
 REGISTRY = Registry([])
-CARDS = {"mathverse": 15}
+CARDS = {
+    "mathverse": 15, "geometry3k": 3, "mmk12": 4, "olympiadbench": 4, "emma": 4, "mathvista-test": 3,
+    "mmlu-pro": 3, "scienceqa": 3, "ai2d": 2, "realworldqa": 4,
+    "docvqa": 2, "infovqa": 2, "textvqa": 2, "chartqa": 3, "charxiv-reasoning": 4, "charxiv-descriptive": 16, "ocrbench": 3, "ocrbench-v2": 7,
+}  # fmt: skip
 """Task -> rows of its fixture in the default protocol."""
+IMPORTED = ("table parsing en",)
+"""Kinds of rows whose official results are imported."""
 
 
 def _protocols() -> Iterator[tuple[str, str]]:
@@ -48,9 +54,9 @@ def built(task: Task, folder: Path) -> tuple[str, list[Sample]]:
 def said(sample: Sample) -> str:
     """The gold given back as an answer."""
     target: Any = sample.target
-    if isinstance(target, (list, tuple)):
-        target = target[0]
-    return str(target)
+    if sample.context.options.get("type") == "text grounding en":
+        return f"[{', '.join(target)}]"
+    return str(target[0] if isinstance(target, (list, tuple)) else target)
 
 
 @pytest.mark.parametrize("name", CARDS)
@@ -73,7 +79,11 @@ def test_every_sample_is_built_and_its_gold_is_right(name: str, protocol: str) -
         shown = {part.index for message in sample.messages for part in message.parts if isinstance(part, MediaPart)}
         assert shown == set(range(len(sample.media)))
         assert all(media.read() for media in sample.media)
-        verdict = verify(task.verifier, Response("ok", text=said(sample)), sample.target, sample.context)
+        answer = "A" if sample.target is None else said(sample)
+        verdict = verify(task.verifier, Response("ok", text=answer), sample.target, sample.context)
+        if task.card.answer.withheld or sample.context.options.get("type") in IMPORTED:
+            assert verdict.outcome == "unscored"
+            continue
         assert (verdict.outcome, verdict.score) == ("scored", 1.0), (sample.id, verdict)
         wrong = "B" if sample.target == "A" else "A" if sample.context.choices else "zebra 123456789"
         verdict = verify(task.verifier, Response("ok", text=wrong), sample.target, sample.context)
@@ -83,6 +93,6 @@ def test_every_sample_is_built_and_its_gold_is_right(name: str, protocol: str) -
 @pytest.mark.parametrize(("name", "protocol"), PROTOCOLS)
 def test_parsers_never_see_the_gold(name: str, protocol: str) -> None:
     _, samples = built(load(name, protocol), DATA)
-    for sample in samples:
+    for sample in (one for one in samples if one.target is not None):
         seen = [str(value) for value in sample.context.options.values()]
         assert not (len(said(sample)) > 1 and said(sample) in seen)

@@ -68,10 +68,12 @@ OPTIONS: list[tuple[str, dict[str, object], str, object]] = [
     ("mathvista", {"answer_type": "integer", "cast": "2023"}, "4", "4"),
     ("mathvista-rules", {"answer_type": "integer"}, "4", "4"),
     ("mixed", {"answer_type": "number", "mra": True}, "4", 4),
+    ("mmlu-pro", {}, "the answer is (B)", "B"),
     ("mmmu", {"question_type": "open"}, "4", "4"),
     ("mmmu-pro", {}, "(B)", "B"),
     ("number", {}, "4", 4),
     ("number", {"mra": True}, "4", 4),
+    ("ocrbench-v2", {"type": "text counting en", "eval": "regression", "question": "How many?"}, "4", ["4"]),
     ("point", {}, "[1,2]", {"box": [0, 0, 4, 4]}),
     ("puzzlevqa", {}, "(B)", "y"),
     ("rating", {}, "4", 4),
@@ -93,7 +95,7 @@ OPTIONS: list[tuple[str, dict[str, object], str, object]] = [
     ("yes-no", {}, "yes", "yes"),
     ("yes-no", {"words": "true-false"}, "True", "yes"),
 ]
-NEED_CHOICES = {"puzzlevqa", "mmmu-pro", "vlmevalkit-choice", "vlmevalkit-mmmu-pro"}
+NEED_CHOICES = {"puzzlevqa", "mmlu-pro", "mmmu-pro", "vlmevalkit-choice", "vlmevalkit-mmmu-pro"}
 
 
 @pytest.mark.parametrize(("name", "options", "text", "target"), OPTIONS)
