@@ -159,6 +159,7 @@ _BUILT_IN: Mapping[str, Callable[[Mapping[str, Any]], Abilities]] = {
         {"answer_type": OptionRule("a kind of question", lambda value: isinstance(value, str))},
         needs=frozenset({"answer_type"}),
     ),
+    "emma": lambda options: Abilities({"number_words": _FLAG}),
     "expression": lambda options: Abilities({**_COMMON, **_EXPRESSION}, frozenset({"exact"})),
     "list": _list,
     "logicvista": lambda options: Abilities({}),

@@ -13,6 +13,7 @@ from mmeval.verifiers.boxes import BoxesVerifier
 from mmeval.verifiers.checklist import ChecklistVerifier
 from mmeval.verifiers.choice import ChoiceVerifier
 from mmeval.verifiers.dynamath import DynaMathVerifier
+from mmeval.verifiers.emma import EMMAVerifier
 from mmeval.verifiers.expression import ExpressionVerifier
 from mmeval.verifiers.lists import ListVerifier
 from mmeval.verifiers.logicvista import LogicVistaRulesVerifier, LogicVistaVerifier
@@ -49,6 +50,7 @@ _BUILT_IN: Mapping[str, Callable[[Mapping[str, Any] | None], Verifier]] = {
     "checklist": ChecklistVerifier,
     "choice": ChoiceVerifier,
     "dynamath": DynaMathVerifier,
+    "emma": EMMAVerifier,
     "expression": ExpressionVerifier,
     "list": ListVerifier,
     "logicvista": LogicVistaVerifier,

@@ -142,7 +142,7 @@ def _second_split(folder: str, name: str) -> None:
 
     readme = HERE / folder / "README.md"
     text = readme.read_text(encoding="utf-8").rstrip().removesuffix("---")
-    readme.write_text(f"{text}  - split: test\n    path: \"{name}/test-*\"\n---\n", encoding="utf-8")
+    readme.write_text(f'{text}  - split: test\n    path: "{name}/test-*"\n---\n', encoding="utf-8")
 
 
 def textvqa() -> None:

@@ -20,7 +20,7 @@ def configs(folder: str, files: Mapping[str, tuple[str, str]]) -> None:
     """Write the README that names a hub data set's configurations (name -> split and file), as the hub's own does."""
     lines = ["---", "configs:"]
     for name, (split, path) in files.items():
-        lines += [f"- config_name: {name}", "  data_files:", f"  - split: {split}", f"    path: \"{path}\""]
+        lines += [f"- config_name: {name}", "  data_files:", f"  - split: {split}", f'    path: "{path}"']
     Path(HERE / folder / "README.md").write_text("\n".join([*lines, "---", ""]), encoding="utf-8")
 
 

@@ -65,6 +65,7 @@ OPTIONS: list[tuple[str, dict[str, object], str, object]] = [
     ("logicvista", {}, "B, D", "B, D"),
     ("logicvista-rules", {}, "B and D", "B, D"),
     ("mathvision", {}, "4", "4.00"),
+    ("emma", {"number_words": True}, "\\boxed{4}", "4"),
     ("mathvista", {"answer_type": "integer", "cast": "2023"}, "4", "4"),
     ("mathvista-rules", {"answer_type": "integer"}, "4", "4"),
     ("mixed", {"answer_type": "number", "mra": True}, "4", 4),
