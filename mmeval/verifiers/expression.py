@@ -134,6 +134,15 @@ def _equal(gold: str, answer: str, options: Mapping[str, Any]) -> bool:
 
 def _tree(text: str) -> Tree | None:
     try:
+        # Answers were read without labels, and that reading is remembered.
+        return parse_formula(text, labels=False)
+    except NotAFormula:
+        return _named(text)
+
+
+def _named(text: str) -> Tree | None:
+    """Return the tree of a formula with a name in words, or of a number in words."""
+    try:
         return parse_formula(text)
     except NotAFormula:
         numbers = find_word_numbers(text)
@@ -178,6 +187,8 @@ def _balanced(text: str) -> bool:
 
 def _plain(text: str) -> str:
     """Return a text for comparison character by character: no case, white space or mere layout."""
+    if text.isalnum():
+        return text.casefold()
     text = _TEXT_COMMAND.sub(r"\1", _CIRCLE.sub("°", text))
     text = re.sub(r"\\(?:left|right|displaystyle|[,;:! ])|[$~\s]", "", text)
     return re.sub(r"\\[dtc]frac", r"\\frac", text).casefold()

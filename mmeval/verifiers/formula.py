@@ -7,6 +7,7 @@ nested tuples of known names, strings of digits and letters (`formula_tree`), an
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from typing import Any
 
@@ -16,6 +17,7 @@ from mmeval.verifiers.formula_tree import SCALARS, Tree, both_signs, depth_of, s
 from mmeval.verifiers.unit_names import UNITS
 from mmeval.verifiers.vocabulary import RUNNING
 
+_PLAIN_NUMBER = re.compile(r"(-?)([0-9]{1,300}(?:\.[0-9]{1,300})?)")
 MAX_NESTING = 100
 """Levels of the deepest tree; every term of a sum is one."""
 RELATIONS = frozenset({"=", "!=", "<", ">", "<=", ">=", "~", "in"})
@@ -36,6 +38,10 @@ def parse_formula(text: str, *, labels: bool = True) -> Tree:
     Raises:
         NotAFormula: when the text is none, when it can be read in two ways, or when it is too long or too deep.
     """
+    plain = _PLAIN_NUMBER.fullmatch(text)
+    if plain is not None:
+        number: Tree = ("dec" if "." in text else "int", plain.group(2))
+        return ("neg", number) if plain.group(1) else number
     tree = _Parser(tokenize(text), labels).answers()
     if depth_of(tree) > MAX_NESTING:
         raise NotAFormula("too long")

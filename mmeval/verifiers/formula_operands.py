@@ -11,6 +11,8 @@ MAX_DEPTH = 24
 OPERANDS = frozenset(
     words("number symbol constant function sqrt cbrt frac binom ( [ { {set floor( ceil( begin named empty angle")
 )
+_END = Token("", "")
+"""Stands behind the last token; its kind is none that a reader takes."""
 _CALLED = frozenset("fghFGHP")
 
 
@@ -24,11 +26,11 @@ class OperandReader:
 
     def _peek(self, ahead: int = 0) -> Token:
         index = self._at + ahead
-        return self._tokens[index] if index < len(self._tokens) else Token("", "")
+        return self._tokens[index] if index < len(self._tokens) else _END
 
     def _take(self, *kinds: str) -> Token | None:
-        token = self._peek()
-        if token.kind not in kinds or not token.kind:
+        token = self._tokens[self._at] if self._at < len(self._tokens) else _END
+        if token.kind not in kinds:
             return None
         self._at += 1
         return token
