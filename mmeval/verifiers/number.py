@@ -21,10 +21,10 @@ from mmeval.verifiers.answer import (
     own_turn,
     sentence_end,
 )
+from mmeval.verifiers.chinese_numerals import find_chinese_number
 from mmeval.verifiers.numerals import (
     Number,
     Numeral,
-    find_chinese_number,
     find_numerals,
     find_word_numbers,
     read_number,

@@ -51,7 +51,7 @@ _MIXED = re.compile(r"[ \t]+([0-9]+)/([0-9]+)(?![0-9/.])")
 _MAGNITUDE = re.compile(r"[ \t]+(thousand|million|billion|trillion)\b", re.IGNORECASE)
 _DOZEN = re.compile(r"[ \t]+dozens?\b", re.IGNORECASE)
 _AND_A_PART = re.compile(r"[ \t]+and[ \t]+(?:a|one)[ \t-]+(half|third|quarter|fourth|fifth)\b", re.IGNORECASE)
-_MONEY_MAGNITUDE = re.compile(r"[ \t]?(?:(K|k)|(M|m|mn)|(B|b|bn))\b")
+_MONEY_MAGNITUDE = re.compile(r"(?:(K)|(M|mn)|(B|bn))\b(?!\s*\$)")
 _NOT_A_NUMBER = re.compile(
     r"\s*/\s*0+(?![0-9.])|(?:st|nd|rd|th|D|(?<=[12][0-9]{2}0)s)\b|\.[0-9]|[A-Za-z_]+[0-9]|\s*/[0-9]+/[0-9]|\^\{?[A-Za-z]"
 )
@@ -73,7 +73,7 @@ def find_numerals(text: str) -> list[Numeral]:
     numbers. Percent, degree, currency and unit signs do not change the value: "50%" is 50.
     """
     found: list[Numeral] = []
-    position = 0
+    position, paired = 0, text.count("$") % 2 == 0
     while (core := _CORE.search(text, position)) is not None:
         begin = core.start()
         read = None if _INSIDE.search(text[max(0, begin - 6) : begin]) else _read(text, begin)
@@ -83,14 +83,25 @@ def find_numerals(text: str) -> list[Numeral]:
             continue
         value, end = read
         start, negative = _prefix(text, begin)
-        if start < begin and (money := _MONEY_MAGNITUDE.match(text, end)) and _CURRENCY.search(text[start:begin]):
-            value, end = value * (1e3, 1e6, 1e9)[(money.lastindex or 1) - 1], money.end()
+        scale = _money_scale(text, start, begin, end, paired=paired)
+        if scale is not None:
+            value, end = value * scale[0], scale[1]
         if math.isfinite(value):
             found.append(Numeral(-value if negative else value, start, end))
             if _BOTH_SIGNS.search(text, max(0, start - 6), start):
                 found.append(Numeral(value if negative else -value, start, end))
         position = end
     return found
+
+
+def _money_scale(text: str, start: int, begin: int, end: int, *, paired: bool) -> tuple[float, int] | None:
+    """Return the factor of an amount of money such as $3.2M and where its sign ends; `paired` "$" are mathematics."""
+    if start == begin or (money := _MONEY_MAGNITUDE.match(text, end)) is None:
+        return None
+    sign = _CURRENCY.search(text[start:begin])
+    if sign is None or ("$" in sign.group() and paired):
+        return None
+    return (1e3, 1e6, 1e9)[(money.lastindex or 1) - 1], money.end()
 
 
 def _prefix(text: str, begin: int) -> tuple[int, bool]:
@@ -350,37 +361,6 @@ def _from_words(words: list[str]) -> int | None:
             group += value
             last = 10 if value >= 20 else 1
     return total + group
-
-
-_CHINESE_DIGITS = {character: value for value, character in enumerate("零一二三四五六七八九")} | {"〇": 0, "两": 2}
-_CHINESE_SCALES = {"十": 10, "百": 100, "千": 1000}
-_CHINESE = re.compile(
-    r"[\s约大概共总有为是:：]*(?P<number>负?[零〇一二两三四五六七八九十百千万]+)(?P<unit>[^零〇一二两三四五六七八九十百千万\s。.，,]{0,4})[\s。.!！]*"
-)
-
-
-def find_chinese_number(text: str) -> list[Numeral]:
-    """Return the number of a text that is, apart from a unit, one Chinese numeral ("十二", "约二十三厘米")."""
-    found = _CHINESE.fullmatch(text) if len(text) <= 40 else None
-    value = _from_chinese(found.group("number").removeprefix("负")) if found else None
-    if found is None or value is None:
-        return []
-    return [Numeral(-value if found.group("number").startswith("负") else value, *found.span("number"))]
-
-
-def _from_chinese(written: str) -> int | None:
-    total, section, digit = 0, 0, None
-    for character in written:
-        if character in _CHINESE_DIGITS:
-            if digit:
-                return None
-            digit = _CHINESE_DIGITS[character]
-        elif character in _CHINESE_SCALES:
-            section += (1 if digit is None else digit) * _CHINESE_SCALES[character]
-            digit = None
-        else:
-            total, section, digit = (total + section + (digit or 0)) * 10_000, 0, None
-    return total + section + (digit or 0)
 
 
 def read_number(text: str) -> Number | None:
