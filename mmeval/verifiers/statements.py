@@ -179,9 +179,10 @@ def all_values(text: str) -> list[Numeral]:
         numerals = [item for item in numerals if not {item.end, item.end + 1} & items]
     # "3 and a half" ends where "a half" does.
     ends = {item.end for item in numerals}
-    words = [item for item in find_word_numbers(text) if item.end not in ends]
     words = [
-        item for item in words if item.value or not _AFTER_NUMERAL.search(text, max(0, item.start - 8), item.start)
+        item
+        for item in find_word_numbers(text)
+        if item.end not in ends and (item.value or not _AFTER_NUMERAL.search(text, max(0, item.start - 8), item.start))
     ]
     free = [
         item
