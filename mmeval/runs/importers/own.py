@@ -120,7 +120,12 @@ def own_task(task: Task, first: Sequence[Prediction]) -> tuple[Task, list[str]]:
         cluster=next((column for column in (card.fields.cluster, *_CLUSTERS) if column and _known(column, row)), None),
         answer_type=card.fields.answer_type if _known(card.fields.answer_type, row) else _KIND,
     )
-    lettered = card.answer.kind in ("choice", "mixed") and any(entry.own and entry.own.choices for entry in first)
+    # A rule that compares the gold as it stands in the data set does so here too.
+    lettered = (
+        card.answer.kind in ("choice", "mixed")
+        and card.answer.target != "value"
+        and any(entry.own and entry.own.choices for entry in first)
+    )
     options = {
         name: next((found for found in (column, name) if _known(found, row)), _NOTHING)
         for name, column in card.answer.of_row().items()
