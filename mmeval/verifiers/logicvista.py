@@ -20,6 +20,8 @@ _NOTHING = "zzzzz"
 """What the official extraction writes where a response names no option."""
 _SEPARATOR = re.compile(r"\s*(?:[,;&](?:\s*and\b)?|\band\b)\s*", re.IGNORECASE)
 _RUN = re.compile(r"[A-Z]{2,}")
+_LETTERS_ALONE = re.compile(r"\s*(?P<letters>[A-I]{2,9})[\s.]*")
+"""Letters of options side by side, as extractions have them; in their order, so that no word is taken for some."""
 _ITEM = r"[(\[]?\s*[A-Z]\s*[)\]]?"
 _SEVERAL = re.compile(rf"{_ITEM}(?:\s*(?:,\s*and\b|,|;|&|/|\+|\band\b)\s*{_ITEM})+(?![A-Za-z0-9'])")
 _FILL = re.compile(r"(?:[\s:*\"']|\b(?:both|all|options?|choices?|letters?|the)\b)*", re.IGNORECASE)
@@ -76,6 +78,9 @@ class LogicVistaRulesVerifier:
         if isinstance(section, Extraction):
             return section
         masked = mask(section.text)
+        run = _LETTERS_ALONE.fullmatch(masked)
+        if run is not None and sorted(set(run["letters"])) == list(run["letters"]):
+            return Extraction(list(run["letters"]), section.span(*run.span("letters")))
         found = _listed(masked)
         if found is not None:
             letters = sorted(set(re.findall(r"[A-Z]", re.sub(r"\band\b", " ", found.group(), flags=re.IGNORECASE))))

@@ -280,6 +280,20 @@ def algopuzzlevqa() -> None:
         write_json(f"algopuzzlevqa/{name}.json", [row], [str(row["image"])], lines=True)
 
 
+def mmvet() -> None:
+    """Own rows: gold answers that are joined by <AND> and <OR>, and several capabilities."""
+    texts = (
+        ("What is x in the equation on the board?", "3 <OR> x = 3", ["ocr", "math"]),
+        ("Which two animals are in the picture?", "cat<AND>dog", ["rec"]),
+        ("Write a caption for the picture.", "A quiet street in the evening.", ["rec", "gen", "know"]),
+    )
+    rows = {
+        f"v1_{number}": {"imagename": f"v1_{number}.png", "question": question, "answer": answer, "capability": capability, "imagesource": "own"}
+        for number, (question, answer, capability) in enumerate(texts)
+    }  # fmt: skip
+    write_json("mmvet/mm-vet.json", rows, [f"images/{row['imagename']}" for row in rows.values()])
+
+
 FIXTURES: dict[str, Callable[[], None]] = {
     "algopuzzlevqa": algopuzzlevqa,
     "dynamath": dynamath,
@@ -288,6 +302,7 @@ FIXTURES: dict[str, Callable[[], None]] = {
     "mathvista": mathvista,
     "mmmu": mmmu,
     "mmmu-pro": mmmu_pro,
+    "mmvet": mmvet,
     "puzzlevqa": puzzlevqa,
     "we-math": we_math,
 }

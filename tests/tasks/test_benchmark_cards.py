@@ -50,6 +50,7 @@ def asked(sample: Sample) -> list[str]:
         ("puzzlevqa@official", ["large", "1"]),
         ("algopuzzlevqa@official", ["No", "2"]),
         ("we-math@official", ["B", "C", "A", "B", "C", "A", "B"]),
+        ("mmvet@official", ["3 <OR> x = 3", "cat<AND>dog", "A quiet street in the evening."]),
         ("mathvision", ["6", "A", "B", "(3,-4)"]),
         ("mathvision@official", ["6", "A", "B", "(3,-4)"]),
     ],
@@ -161,6 +162,12 @@ def test_puzzles_are_asked_as_their_authors_do() -> None:
         "Answer Yes or No. Do not directly give the final answer.\nOptions:\n(A) Yes\n(B) No\n\n\n\nAnswer:"
         in asked(samples[0])[1]
     )
+
+
+def test_mmvet_counts_a_question_for_each_of_its_capabilities() -> None:
+    _, samples = opened_samples("mmvet", DATA)
+    assert [sample.subsets["capability"] for sample in samples] == ["ocr | math", "rec", "rec | gen | know"]
+    assert samples[2].subsets["integration"] == "gen+know+rec"
 
 
 def test_options_within_a_list_are_three_options_or_officially_one(tmp_path: Path) -> None:

@@ -51,7 +51,7 @@ RESPONSES: list[tuple[str, list[str] | None]] = [
     ("The answer is C. No: the answers are A and B", ["A", "B"]), ("B or D", None), ("", None), ("<think>B", None), ("The answer is blue", None),
     ("I cannot see the picture", None), ("A square and a circle", None), ("The answer is A and Bob", ["A"]), ("G", ["G"]),
     ("The pattern alternates.\n\nTherefore, the correct choice is A.", ["A"]), ("<CONCLUSION> C </CONCLUSION>", ["C"]),
-    ("Answer: D\n", ["D"]), ("It must be E", ["E"]), ("**Answer:** A, B", ["A", "B"]), ("A and C are correct", None),
+    ("Answer: D\n", ["D"]), ("BD", ["B", "D"]), (" ABCD.", ["A", "B", "C", "D"]), ("BAD", None), ("DB", None), ("AA", None), ("It must be E", ["E"]), ("**Answer:** A, B", ["A", "B"]), ("A and C are correct", None),
 ]  # fmt: skip
 
 
