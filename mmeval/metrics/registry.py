@@ -3,32 +3,65 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import lru_cache
 
-from mmeval.core.errors import unknown
-from mmeval.metrics.summary import Estimate, Metric, Rows, collect, summarise
+from mmeval.core.errors import UsageError, unknown
+from mmeval.metrics.collect import collect
+from mmeval.metrics.definition import Estimate, Form, Metric, Rows
+from mmeval.metrics.forms import AllRight, Macro, Robustness, Weighted, YesNo
+from mmeval.metrics.summary import summarise
+from mmeval.metrics.wemath import PARTS, WeMath
 
 _NAMED: dict[str, Callable[[], Metric]] = {
     "accuracy": lambda: Metric("accuracy", "correct"),
     "mean": lambda: Metric("mean", "score", bounds=None),
     "mra": lambda: Metric("mra", "scores", key="mra"),
     "iou": lambda: Metric("iou", "scores", key="iou"),
+    "f1": lambda: Metric("f1", "correct", form=YesNo("f1")),
+    "precision": lambda: Metric("precision", "correct", form=YesNo("precision")),
+    "recall": lambda: Metric("recall", "correct", form=YesNo("recall")),
+    "yes_rate": lambda: Metric("yes_rate", "correct", form=YesNo("yes_rate")),
 }
-_FORMS = ("iou@T", "mean:SCORE", "pass@K")
+_FORMS: dict[str, str] = {
+    "iou@T": "share with IoU >= T",
+    "mean:SCORE": "mean of a named score",
+    "pass@K": "unbiased, from repeats",
+    "macro:COLUMN": "mean over the labels of a column; COLUMN/COLUMN nests, :METRIC takes another metric than the score",
+    "all:COLUMN": "share of groups whose rows are all right",
+    "robustness:COLUMN": "all:COLUMN over the mean accuracy of the same groups",
+    "weighted:SCORE:WEIGHT": "sum(weight * score) / sum(weight)",
+    "wemath:PART:CRITERION": "We-Math's score, or share IK, IG, CM, RM of it; strict or loose",
+}
 _IOU_AT = re.compile(r"iou@(0?\.[0-9]+|1(?:\.0)?)")
 _PASS_AT = re.compile(r"pass@([1-9][0-9]{0,3})")
 _MEAN_OF = re.compile(r"mean:(\S+)")
+_WEMATH = re.compile(rf"wemath:(?:({'|'.join(PARTS)}):)?(strict|loose)")
+_COLUMN = re.compile(r"[^\s:/][^:/]*")
 
 
 def get_metric(name: str) -> Metric:
     """Return the metric `name`.
 
     `accuracy` (share of right answers), `mean` (mean primary score), `mean:SCORE` (mean of a named score), `mra`
-    (Mean Relative Accuracy), `iou` (mean IoU), `iou@T` (share with IoU >= T), `pass@K` (unbiased, from repeats).
+    (Mean Relative Accuracy), `iou` (mean IoU), `iou@T` (share with IoU >= T), `pass@K` (unbiased, from repeats), `f1`,
+    `precision`, `recall` and `yes_rate` of the answer yes, and the forms `macro:`, `all:`, `robustness:`, `weighted:` and
+    `wemath:` (docs/tasks.md).
 
     Raises:
         UsageError: when there is no such metric.
     """
+    found = _parsed(name)
+    if found is None:
+        raise unknown("metric", name, list_metrics())
+    if isinstance(found, UsageError):
+        raise found
+    return found
+
+
+@lru_cache(maxsize=512)
+def _parsed(name: str) -> Metric | UsageError | None:
     if name in _NAMED:
         return _NAMED[name]()
     if (found := _IOU_AT.fullmatch(name)) and float(found.group(1)) > 0:
@@ -37,7 +70,69 @@ def get_metric(name: str) -> Metric:
         return Metric(name, "correct", k=int(found.group(1)))
     if found := _MEAN_OF.fullmatch(name):
         return Metric(name, "scores", key=found.group(1), bounds=None)
-    raise unknown("metric", name, list_metrics())
+    if found := _WEMATH.fullmatch(name):
+        part = next(one for one in PARTS if one == (found.group(1) or "score"))
+        better = "higher" if part in ("score", "CM") else "lower"
+        form = WeMath(part, found.group(2) == "strict")
+        return Metric(name, "correct", form=form, better="higher" if better == "higher" else "lower")
+    prefix, _, rest = name.partition(":")
+    builders: dict[str, Callable[[str, str], Metric | UsageError | None]] = {
+        "macro": _macro, "all": _all_right, "robustness": _robustness, "weighted": _weighted,
+    }  # fmt: skip
+    return builders[prefix](name, rest) if prefix in builders and rest else None
+
+
+def _macro(name: str, rest: str) -> Metric | UsageError | None:
+    columns, _, inner = rest.partition(":")
+    levels = tuple(columns.split("/"))
+    if not _are_columns(levels):
+        return None
+    base: Metric | UsageError | None = Metric(name, "score") if not inner else _parsed(inner)
+    if base is None or isinstance(base, UsageError):
+        return base
+    if base.form is not None and not isinstance(base.form, (Weighted, YesNo)):
+        return UsageError(
+            f"metric {name!r}: {inner!r} is made of groups, which have no labels of {columns!r} of their own",
+            remedy="take a metric of samples: accuracy, mean, mean:SCORE, mra, iou, iou@T, pass@K, f1, weighted:SCORE:WEIGHT",
+        )
+    return replace(base, name=name, form=Macro(levels, base))
+
+
+def _all_right(name: str, rest: str) -> Metric | UsageError | None:
+    return _of_groups(name, rest, AllRight)
+
+
+def _robustness(name: str, rest: str) -> Metric | UsageError | None:
+    return _of_groups(name, rest, Robustness)
+
+
+def _of_groups(name: str, rest: str, form: Callable[[str], Form]) -> Metric | UsageError | None:
+    column, _, inner = rest.partition(":")
+    if not _are_columns((column,)):
+        return None
+    base = _parsed(inner or "accuracy")
+    if base is None or isinstance(base, UsageError):
+        return base
+    if not base.binary or base.form is not None or base.k is not None:
+        return UsageError(
+            f"metric {name!r}: {inner!r} does not say right or wrong of a row", remedy="take accuracy or iou@T"
+        )
+    return replace(base, name=name, form=form(column))
+
+
+def _weighted(name: str, rest: str) -> Metric | UsageError | None:
+    score, _, weight = rest.partition(":")
+    if not _are_columns((score, weight)):
+        return None
+    if score in ("accuracy", "mra", "iou"):
+        return replace(_NAMED[score](), name=name, form=Weighted(weight))
+    if score == "score":
+        return Metric(name, "score", bounds=None, form=Weighted(weight))
+    return Metric(name, "scores", key=score, bounds=None, form=Weighted(weight))
+
+
+def _are_columns(names: Sequence[str]) -> bool:
+    return all(_COLUMN.fullmatch(name) for name in names)
 
 
 def list_metrics() -> list[str]:

@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from mmeval.metrics.registry import estimate
-from mmeval.metrics.summary import Estimate
+import numpy as np
 
-SEPARATOR = " | "
+from mmeval.metrics.collect import collect
+from mmeval.metrics.definition import Estimate, TextArray
+from mmeval.metrics.registry import get_metric
+from mmeval.metrics.summary import summarise
+from mmeval.metrics.units import exploded
+from mmeval.stats.scores import IntArray
 
 
-def labels(value: str) -> list[str]:
-    """Return the labels of one subset cell, each once."""
-    return list(dict.fromkeys(label for label in value.split(SEPARATOR) if label))
+def label_rows(labels: TextArray) -> Iterator[tuple[str, IntArray]]:
+    """Yield each label of a column in sorted order, with the rows that carry it.
+
+    Args:
+        labels: a cell per row, several labels joined by ' | '; an empty cell carries none.
+    """
+    import pandas as pd
+
+    row, label, _ = exploded(labels)
+    codes, found = pd.factorize(label, sort=True)
+    order = np.argsort(codes, kind="stable")
+    parts = np.split(row[order], np.flatnonzero(np.diff(codes[order])) + 1) if row.size else []
+    yield from zip((str(name) for name in found), parts, strict=True)
 
 
 def estimate_subsets(
@@ -31,15 +45,14 @@ def estimate_subsets(
         UsageError: for an unknown metric.
         DataError: when the rows lack what the metric needs.
     """
-    wanted = None if columns is None else set(columns)
-    members: dict[str, dict[str, list[Mapping[str, Any]]]] = {}
-    for row in rows:
-        # A Parquet map comes back as pairs.
-        for column, value in dict(row.get("subsets") or {}).items():
-            if wanted is None or column in wanted:
-                for label in labels(str(value)):
-                    members.setdefault(column, {}).setdefault(label, []).append(row)
-    return {
-        column: {label: estimate(metric, found, level) for label, found in by_label.items()}
-        for column, by_label in members.items()
-    }
+    chosen = get_metric(metric)
+    scores = collect(chosen, rows)
+    # A Parquet map comes back as pairs.
+    cells = [dict(row.get("subsets") or {}) for row in rows]
+    known = list(dict.fromkeys(column for cell in cells for column in cell))
+    found: dict[str, dict[str, Estimate]] = {}
+    for column in known if columns is None else [name for name in dict.fromkeys(columns) if name in known]:
+        labels = np.empty(len(cells), dtype=object)
+        labels[:] = [str(cell.get(column, "")) for cell in cells]
+        found[column] = {label: summarise(chosen, scores.take(part), level) for label, part in label_rows(labels)}
+    return found

@@ -7,18 +7,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import Literal
 
 import numpy.typing as npt
 
 from mmeval.stats.clustered import cluster_difference
 from mmeval.stats.comparison import MINIMUM_CLUSTERS, PairedData
+from mmeval.stats.corrections import Alternative
 from mmeval.stats.intervals import Labels
 from mmeval.stats.paired import PairedTable, tango_statistic
 from mmeval.stats.permutation import SignFlips, even_sign_flip
 from mmeval.stats.results import TestResult
-
-Alternative = Literal["greater", "less"]
 
 
 def score_test(table: PairedTable, bound: float, alternative: Alternative = "greater") -> TestResult:
@@ -147,6 +145,11 @@ def equivalence_test(
     _check_margin(margin)
     above = one_sided_test(baseline, candidate, -margin, "greater", clusters, resamples=resamples, seed=seed)
     below = one_sided_test(baseline, candidate, margin, "less", clusters, resamples=resamples, seed=seed)
+    return two_one_sided(above, below)
+
+
+def two_one_sided(above: TestResult, below: TestResult) -> TestResult:
+    """Return the weaker of the two tests that make an equivalence test."""
     weaker = max(above, below, key=lambda result: result.p_value)
     return replace(weaker, method=f"tost-{weaker.method}")
 

@@ -1,4 +1,4 @@
-"""Paired bootstrap of any corpus metric over items, clusters and strata, with percentile and BCa limits.
+"""Paired bootstrap of any corpus metric over items, clusters and strata, with percentile, BCa and BCa-t limits.
 
 All models, subsets and metrics of one call see the same resamples, so that their differences are paired.
 Whole clusters are drawn with replacement, inside their stratum. Nothing returns NaN: a quantity that some
@@ -16,11 +16,12 @@ from typing import Literal, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from mmeval.stats.corrections import Alternative, Draws, Limits, Stretch, defined_draws
 from mmeval.stats.intervals import FloatArray, Interval, Labels
-from mmeval.stats.results import Difference
+from mmeval.stats.results import Difference, TestResult
 from mmeval.stats.scores import IntArray, cluster_index
 
-Replicates: TypeAlias = npt.NDArray[np.float32] | npt.NDArray[np.float64]
+Replicates: TypeAlias = Draws
 Cell: TypeAlias = int | tuple[int, ...]
 
 _CHUNK_CELLS = 8_000_000
@@ -31,8 +32,6 @@ _NARROW = 16
 """A subset that touches one cluster in so many, or fewer, has a product of its own with those clusters alone."""
 _JACKKNIFE_GROUPS = 200
 """More clusters than this are left out in groups: the acceleration needs no more, and a metric may be slow."""
-_DEFINED_SHARE = 0.9
-"""A quantity undefined in more resamples than one in ten gets no interval."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +41,8 @@ class BootstrapPlan:
     resamples: int = 9999
     seed: int = 0
     level: float = 0.95
-    method: Literal["percentile", "bca"] = "percentile"
+    method: Literal["percentile", "bca", "bca-t"] = "percentile"
+    """`bca-t` takes t quantiles and undoes the shrinkage of few clusters, see `Stretch`."""
 
     def __post_init__(self) -> None:
         if self.resamples < 100:
@@ -51,8 +51,8 @@ class BootstrapPlan:
             raise ValueError(f"the seed must be at least 0, got {self.seed}")
         if not 0 < self.level < 1:
             raise ValueError(f"level {self.level} is not in (0, 1)")
-        if self.method not in ("percentile", "bca"):
-            raise ValueError(f"unknown bootstrap method {self.method!r}; one of percentile, bca")
+        if self.method not in ("percentile", "bca", "bca-t"):
+            raise ValueError(f"unknown bootstrap method {self.method!r}; one of percentile, bca, bca-t")
 
 
 DEFAULT_PLAN = BootstrapPlan()
@@ -125,11 +125,12 @@ class Bootstrap:
     def interval(self, cell: Cell = ()) -> Interval | None:
         """Return the interval of one value; None where it is undefined or does not vary."""
         jackknife = None if self.jackknife is None else self.jackknife[cell]
-        return self._limits(float(self.point[cell]), self.replicates[cell], jackknife)[0]
+        limits = self._limits(self.replicates[cell], float(self.point[cell]), jackknife)
+        return None if limits is None else Interval(*limits.at(self.plan.level), self.plan.level, self.method)
 
     def standard_error(self, cell: Cell = ()) -> float | None:
         """Return the standard deviation over resamples, or None where the interval is None."""
-        draws = _defined(self.replicates[cell])
+        draws = defined_draws(self.replicates[cell])
         return None if draws is None else float(np.std(draws, ddof=1, dtype=np.float64))
 
     def difference(self, candidate: Cell, baseline: Cell) -> Difference:
@@ -142,6 +143,44 @@ class Bootstrap:
         Raises:
             ValueError: when either value is undefined on the data itself.
         """
+        estimate, draws, limits = self._paired(candidate, baseline)
+        note = f"{self.plan.resamples} resamples, seed {self.plan.seed}"
+        if limits is None:
+            error = interval = None
+            constant = estimate == 0 and bool(np.all(draws == 0))
+            p_value = 1.0 if constant else None
+            note += "; the difference does not vary" if not np.any(np.isnan(draws)) else "; undefined in resamples"
+        else:
+            error = float(np.std(limits.draws, ddof=1, dtype=np.float64))
+            interval = Interval(*limits.at(self.plan.level), self.plan.level, self.method)
+            p_value = limits.two_sided()
+        return Difference(
+            estimate, error, interval, self.design.n, self._clusters, f"paired-{self.method}", p_value, note
+        )
+
+    def one_sided(self, candidate: Cell, baseline: Cell, bound: float, alternative: Alternative) -> TestResult | None:
+        """Test whether candidate - baseline lies above ("greater") or below ("less") a bound.
+
+        The p-value is the level at which the one-sided limit just touches the bound; None where the difference does
+        not vary.
+
+        Raises:
+            ValueError: when either value is undefined on the data itself.
+        """
+        limits = self._paired(candidate, baseline)[2]
+        if limits is None:
+            return None
+        note = f"{self.plan.resamples} resamples, seed {self.plan.seed}"
+        p_value = limits.one_sided(bound, alternative)
+        name = f"paired-{self.method}-{alternative}"
+        return TestResult(name, p_value, None, None, self.design.n, self._clusters, note)
+
+    @property
+    def _clusters(self) -> int | None:
+        return self.design.clusters if self.design.clusters < self.design.n else None
+
+    def _paired(self, candidate: Cell, baseline: Cell) -> tuple[float, Replicates, Limits | None]:
+        """Return the difference on the data and on the resamples, and its limits."""
         estimate = float(self.point[candidate]) - float(self.point[baseline])
         if not math.isfinite(estimate):
             raise ValueError("the metric is undefined on the data: a subset without items, say")
@@ -152,43 +191,30 @@ class Bootstrap:
         if abs(estimate) <= 1e-12 * abs(float(self.point[candidate])):
             estimate = 0.0
         jackknife = None if self.jackknife is None else self.jackknife[candidate] - self.jackknife[baseline]
-        interval, p_value = self._limits(estimate, draws, jackknife)
-        defined = _defined(draws)
-        note = f"{self.plan.resamples} resamples, seed {self.plan.seed}"
-        if defined is None:
-            error = None
-            constant = estimate == 0 and bool(np.all(draws == 0))
-            p_value = 1.0 if constant else None
-            note += "; the difference does not vary" if not np.any(np.isnan(draws)) else "; undefined in resamples"
-        else:
-            error = float(np.std(defined, ddof=1, dtype=np.float64))
-        clusters = self.design.clusters if self.design.clusters < self.design.n else None
-        return Difference(estimate, error, interval, self.design.n, clusters, f"paired-{self.method}", p_value, note)
+        return estimate, draws, self._limits(draws, estimate, jackknife)
 
-    def _limits(
-        self, estimate: float, draws: Replicates, jackknife: Replicates | None
-    ) -> tuple[Interval | None, float | None]:
-        from scipy.special import ndtr, ndtri
+    def _limits(self, draws: Replicates, estimate: float, jackknife: Replicates | None) -> Limits | None:
+        stretch = None
+        if self.plan.method == "bca-t":
+            stretch = Stretch.of(np.array([stratum.size for stratum in self.design.strata]))
+        return Limits.of(draws, estimate, jackknife, stretch)
 
-        defined = _defined(draws)
-        if defined is None or not math.isfinite(estimate):
-            return None, None
-        bias = acceleration = 0.0
-        if jackknife is not None:
-            bias, acceleration = _bias(defined, estimate), _acceleration(jackknife)
-        z = float(ndtri(0.5 + self.plan.level / 2))
-        tails = [_shifted(bias, acceleration, side * z) for side in (-1.0, 1.0)]
-        low, high = np.quantile(defined, tails).tolist()
-        below, above = np.count_nonzero(defined <= 0), np.count_nonzero(defined >= 0)
-        p_value = 1.0
-        for count, side in ((below, 1.0), (above, -1.0)):
-            share = (1 + count) / (1 + defined.size)
-            # The normal deviate whose corrected quantile is zero; 1 where resamples put no bound on it.
-            offset = side * float(ndtri(share)) - bias if share < 1 else math.inf
-            if math.isfinite(offset) and 1 + acceleration * offset > 0:
-                deviate = offset / (1 + acceleration * offset) - bias
-                p_value = min(p_value, 2 * float(ndtr(side * deviate)))
-        return Interval(low, high, self.plan.level, self.method), p_value
+
+def bootstrap_clusters(
+    metric: Callable[[FloatArray], FloatArray], design: Design, plan: BootstrapPlan = DEFAULT_PLAN
+) -> Bootstrap:
+    """Bootstrap metrics that can be computed for many resamples at once, from sums by cluster, say.
+
+    Args:
+        metric: takes weights of the clusters, shape (draws, clusters), and returns values of shape (…, draws); NaN where
+            the weights leave it undefined.
+        design: clusters and strata.
+        plan: resamples, seed, level and method.
+    """
+    point = metric(np.ones((1, design.clusters)))[..., 0]
+    replicates = np.concatenate([metric(chunk.astype(np.float64)) for chunk in _draws(design, plan)], axis=-1)
+    jackknife = None if plan.method == "percentile" else metric(np.stack(list(_left_out(design))))
+    return Bootstrap(point, replicates, jackknife, design, plan)
 
 
 def bootstrap_weights(
@@ -278,7 +304,7 @@ def bootstrap_means(
     for chunk in _draws(design, plan):
         replicates[..., start : start + chunk.shape[0]] = _means(chunk, blocks)
         start += chunk.shape[0]
-    jackknife = _means(np.stack(list(_left_out(design))), blocks) if plan.method == "bca" else None
+    jackknife = None if plan.method == "percentile" else _means(np.stack(list(_left_out(design))), blocks)
     shape = (*data.shape[:-1], *(() if subsets is None else (count,)))
     return Bootstrap(
         point.reshape(shape),
@@ -387,47 +413,6 @@ def _collect(
     point = metric(np.ones(design.clusters))
     replicates = np.stack([metric(row) for row in rows], axis=-1)
     jackknife = None
-    if plan.method == "bca":
+    if plan.method != "percentile":
         jackknife = np.stack([metric(row) for row in _left_out(design)], axis=-1)
     return Bootstrap(point, replicates, jackknife, design, plan)
-
-
-def _defined(draws: Replicates) -> Replicates | None:
-    """Return the defined resamples; None where they are too few or all equal."""
-    finite = np.isfinite(draws)
-    if bool(finite.all()):
-        kept = draws
-    else:
-        kept = draws[finite]
-        if kept.size < _DEFINED_SHARE * draws.size:
-            return None
-    spread = float(kept.max() - kept.min())
-    return kept if spread > 1e-6 * float(np.abs(kept).max()) else None
-
-
-def _bias(draws: Replicates, estimate: float) -> float:
-    """Return BCa's z0; resamples equal to the estimate count half, which matters for lumpy scores."""
-    from scipy.special import ndtri
-
-    tolerance = 1e-6 * max(abs(estimate), float(np.abs(draws).max()))
-    below = np.count_nonzero(draws < estimate - tolerance)
-    equal = np.count_nonzero(np.abs(draws - estimate) <= tolerance)
-    share = (below + equal / 2) / draws.size
-    return float(ndtri(min(max(share, 0.5 / draws.size), 1 - 0.5 / draws.size)))
-
-
-def _acceleration(jackknife: Replicates) -> float:
-    values = jackknife[np.isfinite(jackknife)].astype(np.float64)
-    if values.size < 2:
-        return 0.0
-    influence = values.mean() - values
-    squares = float(np.dot(influence, influence))
-    return float(np.sum(influence**3)) / (6 * squares**1.5) if squares > 0 else 0.0
-
-
-def _shifted(bias: float, acceleration: float, z: float) -> float:
-    from scipy.special import ndtr
-
-    scale = 1 - acceleration * (bias + z)
-    # Beyond the pole of the correction the limit is the end of the resamples.
-    return float(ndtr(bias + (bias + z) / scale)) if scale > 0 else float(z > 0)
