@@ -35,6 +35,10 @@ class Run:
     def results(self, columns: list[str] | None = None) -> pd.DataFrame:
         """Return `results.parquet` (map columns as dictionaries), narrowed to the model in view.
 
+        Args:
+            columns: names of the columns; all when None. `scores.KEY` and `subsets.KEY` are single entries of the maps
+                as columns of their own, null where a row has none.
+
         Raises:
             DataError: when the file is missing or damaged.
         """
@@ -158,14 +162,25 @@ def _damaged(path: Path, error: Exception) -> DataError:
 def _read_parquet(path: Path, columns: list[str] | None) -> pd.DataFrame:
     import pandas as pd
     import pyarrow as pa
+    import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
+    entries = [name for name in columns or () if "." in name]
+    plain = [name for name in columns or () if "." not in name]
+    maps = dict.fromkeys(name.partition(".")[0] for name in entries)
     try:
-        table = pq.read_table(path, columns=columns)
+        table = pq.read_table(
+            path, columns=[*plain, *(name for name in maps if name not in plain)] if columns else None
+        )
     except FileNotFoundError as error:
         raise _missing(path) from error
     except (pa.ArrowInvalid, OSError) as error:
         raise _damaged(path, error) from error
+    for name in entries:
+        column, _, key = name.partition(".")
+        found = pc.map_lookup(table[column], query_key=pa.scalar(key), occurrence="first")
+        table = table.append_column(name, found)
+    table = table.drop_columns([name for name in maps if name not in plain])
     frame: pd.DataFrame = table.to_pandas()
     for field in table.schema:
         if pa.types.is_string(field.type):  # pandas 3 would make a null text NaN, which is no None and counts as true

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from mmeval.core.types import OUTCOMES
-from mmeval.runs.folder import Run, subset_pairs
+from mmeval.runs.folder import Run
+from mmeval.runs.guesses import FALLBACK, GUESS_COLUMNS, Guesses, guesses
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from mmeval.metrics import Estimate
+    from mmeval.metrics import Estimate, Metric, Scores
+    from mmeval.runs.manifest import TaskRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,10 @@ class LeaderboardRow:
     """Mean per answer."""
     latency_s: float | None
     """Mean seconds per answer."""
+    guesses: Guesses | None = None
+    """What random draws of the official rule could add; None where it would draw for no row."""
+    fallbacks: int = 0
+    """Rows that the official rule decided without an answer (its nearest option)."""
 
 
 def leaderboard(
@@ -53,67 +58,101 @@ def leaderboard(
         all_metrics: every metric of the card instead of the primary one.
         level: confidence level of the intervals.
     """
-    columns = [
-        "model", "task", "protocol", "family", "condition", "sample_id", "repeat", "cluster", "outcome", "score", "correct",
-        "scores", "finish_reason", "completion_tokens", "latency_s", "subsets",
-    ]  # fmt: skip
-    frame = run.results(columns)
+    from mmeval.metrics import get_metric
+
+    tasks = run.manifest.tasks
+    chosen = {name for task in tasks for name in (task.metrics if all_metrics else task.metrics[:1])}
+    subsets = {name for task in tasks for name in task.subset_columns} if by_subset else set()
+    frame = run.results(results_columns([get_metric(name) for name in sorted(chosen)], sorted(subsets)))
     found: list[LeaderboardRow] = []
-    for task in run.manifest.tasks:
+    for task in tasks:
         in_task = frame[(frame["task"] == task.name) & (frame["protocol"] == task.protocol)]
-        metrics = task.metrics if all_metrics else task.metrics[:1]
         for condition in run.manifest.conditions:
             for model in run.models:
                 rows = in_task[(in_task["model"] == model) & (in_task["condition"] == condition)]
                 if rows.empty:
                     continue
-                for metric in metrics:
-                    chance = task.chance if metric == task.metrics[0] else None
-                    common = {"model": model, "task": task.name, "protocol": task.protocol, "family": task.family}
-                    found.append(_cell(rows, metric, None, chance, condition, common, level))
+                for name in task.metrics if all_metrics else task.metrics[:1]:
+                    cells = _Cells(rows.reset_index(drop=True), get_metric(name), task, model, condition, level)
+                    found.append(cells.whole(task.chance if name == task.metrics[0] else None))
                     if by_subset:
-                        for column, label, index in _groups(rows, task.subset_columns):
-                            found.append(
-                                _cell(rows.loc[index], metric, (column, label), None, condition, common, level)
-                            )
+                        found.extend(cells.subsets())
     return found
 
 
-def _groups(rows: pd.DataFrame, columns: list[str]) -> list[tuple[str, str, list[Any]]]:
-    members: dict[tuple[str, str], list[Any]] = {}
-    for index, subsets in zip(rows.index, rows["subsets"], strict=True):
-        for column, label in subset_pairs(subsets):
-            if column in columns:
-                members.setdefault((column, label), []).append(index)
-    order = {column: position for position, column in enumerate(columns)}
-    return [(c, label, members[c, label]) for c, label in sorted(members, key=lambda key: (order[key[0]], key[1]))]
+def results_columns(metrics: Sequence[Metric], subsets: Sequence[str] = ()) -> list[str]:
+    """Return the columns of the results table from which metrics and leaderboard cells are computed.
+
+    Args:
+        metrics: what is computed.
+        subsets: subset columns to break down by.
+    """
+    columns = [
+        "model", "task", "protocol", "family", "condition", "sample_id", "repeat", "cluster", "outcome", "finish_reason",
+        "completion_tokens", "latency_s", *GUESS_COLUMNS,
+    ]  # fmt: skip
+    for metric in metrics:
+        columns.append(f"scores.{metric.key}" if metric.source == "scores" else metric.source)
+        columns += [*(f"subsets.{name}" for name in metric.columns), *metric.reads]
+    return list(dict.fromkeys([*columns, *(f"subsets.{name}" for name in subsets)]))
 
 
-def _cell(
-    rows: pd.DataFrame,
-    metric: str,
-    subset: tuple[str, str] | None,
-    chance: float | None,
-    condition: str,
-    common: Mapping[str, str],
-    level: float,
-) -> LeaderboardRow:
-    from mmeval.metrics import estimate
+@dataclass(frozen=True, slots=True)
+class _Cells:
+    """The cells of one model, task, condition and metric."""
 
-    names = ("score", "correct", "scores", "outcome", "cluster", "sample_id", "repeat")
-    outcomes = rows["outcome"].value_counts()
-    answered = rows[rows["outcome"].isin(("scored", "no_answer"))]
-    answers = len(answered)
-    tokens, latency = answered["completion_tokens"].dropna(), answered["latency_s"].dropna()
-    return LeaderboardRow(
-        **common,
-        condition=condition,
-        subset=subset,
-        estimate=estimate(metric, {name: rows[name].tolist() for name in names}, level=level),
-        outcomes={name: int(outcomes.get(name, 0)) for name in OUTCOMES},
-        chance=chance,
-        truncated=float((answered["finish_reason"] == "length").mean()) if answers else None,
-        no_answer=float((answered["outcome"] == "no_answer").mean()) if answers else None,
-        completion_tokens=float(tokens.mean()) if len(tokens) else None,
-        latency_s=float(latency.mean()) if len(latency) else None,
-    )
+    rows: pd.DataFrame
+    """Index 0, 1, 2 …"""
+    metric: Metric
+    task: TaskRecord
+    model: str
+    condition: str
+    level: float
+
+    def whole(self, chance: float | None) -> LeaderboardRow:
+        """The cell of the whole task."""
+        return self._cell(self.rows, self._scores(), None, chance)
+
+    def subsets(self) -> Iterator[LeaderboardRow]:
+        """A cell per label of each subset column."""
+        from mmeval.metrics.subsets import label_rows
+
+        scores = self._scores()
+        for column in self.task.subset_columns:
+            labels = (
+                self.rows[f"subsets.{column}"].map(lambda cell: cell if isinstance(cell, str) else "").to_numpy(object)
+            )
+            for label, rows in label_rows(labels):
+                yield self._cell(self.rows.iloc[rows], scores.take(rows), (column, label), None)
+
+    def _scores(self) -> Scores:
+        from mmeval.metrics.collect import collect
+
+        return collect(self.metric, {str(name): self.rows[name].to_numpy() for name in self.rows})
+
+    def _cell(
+        self, rows: pd.DataFrame, scores: Scores, subset: tuple[str, str] | None, chance: float | None
+    ) -> LeaderboardRow:
+        from mmeval.metrics import summarise
+
+        estimate = summarise(self.metric, scores, self.level)
+        answered = rows[rows["outcome"].isin(("scored", "no_answer"))]
+        answers = len(answered)
+        tokens, latency = answered["completion_tokens"].dropna(), answered["latency_s"].dropna()
+        return LeaderboardRow(
+            model=self.model,
+            task=self.task.name,
+            protocol=self.task.protocol,
+            family=self.task.family,
+            condition=self.condition,
+            subset=subset,
+            estimate=estimate,
+            outcomes={str(name): count for name, count in estimate.counts.items()},
+            chance=chance,
+            truncated=float((answered["finish_reason"] == "length").mean()) if answers else None,
+            no_answer=float((answered["outcome"] == "no_answer").mean()) if answers else None,
+            completion_tokens=float(tokens.mean()) if len(tokens) else None,
+            latency_s=float(latency.mean()) if len(latency) else None,
+            guesses=guesses(self.metric, scores, rows, estimate.value),
+            fallbacks=int((rows[FALLBACK] == 1).sum()),
+        )

@@ -16,14 +16,14 @@ import numpy.typing as npt
 
 from mmeval.stats.corrections import Limits, Stretch
 from mmeval.stats.intervals import FloatArray, Interval, wilson
-from mmeval.stats.resampling import Bootstrap, BootstrapPlan, Design, bootstrap_clusters
+from mmeval.stats.resampling import Bootstrap, BootstrapPlan, Design, Replicates, bootstrap_clusters
 from mmeval.stats.scores import IntArray
 
 FUNCTIONAL_PLAN = BootstrapPlan(method="bca-t")
-POOLED_CLUSTERS = 2000
+POOLED_CLUSTERS = 1000
 """More clusters than this are drawn in so many random groups: the limits need no more, and time does not grow."""
 
-ByCluster = Callable[[FloatArray], FloatArray]
+ByCluster = Callable[[Replicates], Replicates]
 """Weights of the clusters, shape (draws, clusters), to values, shape (draws,); NaN where undefined."""
 
 
@@ -103,10 +103,10 @@ class RatioMean:
         """Return the number as a function of cluster weights."""
         numerators, denominators = (self._by_cluster(entries, index, clusters) for entries in self._contributions)
 
-        def at(weights: FloatArray) -> FloatArray:
+        def at(weights: Replicates) -> Replicates:
+            tops, bottoms = (weights @ sums.astype(weights.dtype) for sums in (numerators, denominators))
             with np.errstate(divide="ignore", invalid="ignore"):  # NaN, set aside later
-                ratios = (weights @ numerators) / (weights @ denominators)
-            return np.asarray(ratios @ self.weights)
+                return np.asarray((tops / bottoms) @ self.weights.astype(weights.dtype))
 
         return at
 
@@ -197,7 +197,7 @@ class Drawn:
     def bootstrap(self, functionals: Sequence[Functional], plan: BootstrapPlan) -> Bootstrap:
         """Evaluate functionals of the same units on the same resamples; the first axis is the functional."""
         parts = [one.over(self.design.index, self.design.clusters) for one in functionals]
-        return bootstrap_clusters(lambda weights: np.stack([part(weights) for part in parts]), self.design, plan)
+        return bootstrap_clusters(lambda weights: np.array([part(weights) for part in parts]), self.design, plan)
 
 
 @dataclass(frozen=True, slots=True)

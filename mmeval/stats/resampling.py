@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -30,6 +31,8 @@ _TABLE_CELLS = 8_000_000
 """Sums by cluster in one matrix product: 64 MB."""
 _NARROW = 16
 """A subset that touches one cluster in so many, or fewer, has a product of its own with those clusters alone."""
+_KEPT_CELLS = 10_000_000
+"""Weights that are kept for the next metric: 40 MB."""
 _JACKKNIFE_GROUPS = 200
 """More clusters than this are left out in groups: the acceleration needs no more, and a metric may be slow."""
 
@@ -201,18 +204,21 @@ class Bootstrap:
 
 
 def bootstrap_clusters(
-    metric: Callable[[FloatArray], FloatArray], design: Design, plan: BootstrapPlan = DEFAULT_PLAN
+    metric: Callable[[Replicates], Replicates], design: Design, plan: BootstrapPlan = DEFAULT_PLAN
 ) -> Bootstrap:
     """Bootstrap metrics that can be computed for many resamples at once, from sums by cluster, say.
 
     Args:
-        metric: takes weights of the clusters, shape (draws, clusters), and returns values of shape (…, draws); NaN where
-            the weights leave it undefined.
+        metric: takes weights of the clusters, shape (draws, clusters), in float32 for resamples, and returns values of
+            shape (…, draws); NaN where the weights leave it undefined.
         design: clusters and strata.
         plan: resamples, seed, level and method.
     """
-    point = metric(np.ones((1, design.clusters)))[..., 0]
-    replicates = np.concatenate([metric(chunk.astype(np.float64)) for chunk in _draws(design, plan)], axis=-1)
+    point = metric(np.ones((1, design.clusters)))[..., 0].astype(np.float64)
+    drawn = _draws(design, plan)
+    if len(design.strata) == 1 and design.clusters * plan.resamples <= _KEPT_CELLS:
+        drawn = iter([_kept_draws(design.clusters, plan.resamples, plan.seed)])
+    replicates = np.concatenate([metric(chunk) for chunk in drawn], axis=-1)
     jackknife = None if plan.method == "percentile" else metric(np.stack(list(_left_out(design))))
     return Bootstrap(point, replicates, jackknife, design, plan)
 
@@ -382,6 +388,13 @@ def _draws(design: Design, plan: BootstrapPlan) -> Iterator[npt.NDArray[np.float
         flat = np.concatenate(drawn, axis=1) + np.arange(rows)[:, None] * clusters
         weights = np.bincount(flat.ravel(), minlength=rows * clusters).astype(np.float32)
         yield weights.reshape(rows, clusters)
+
+
+@lru_cache(maxsize=2)
+def _kept_draws(clusters: int, resamples: int, seed: int) -> npt.NDArray[np.float32]:
+    """Return the weights of an unstratified design; many metrics and subsets in a row have the same."""
+    design = Design(np.arange(clusters), (np.arange(clusters),))
+    return np.concatenate(list(_draws(design, BootstrapPlan(resamples, seed))))
 
 
 def _left_out(design: Design) -> Iterator[FloatArray]:
