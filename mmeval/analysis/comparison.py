@@ -10,12 +10,13 @@ from typing import Any, Literal
 import numpy as np
 
 from mmeval.analysis.pairing import PairedScores, PairingOptions, Side, pair_runs
-from mmeval.core.errors import unknown
-from mmeval.stats.comparison import compare_paired
+from mmeval.core.errors import ComparisonError, unknown
+from mmeval.metrics import Units
 from mmeval.stats.intervals import Interval
 from mmeval.stats.multiplicity import adjust, ranking_groups
 from mmeval.stats.paired import PairedTable, mcnemar_asymptotic, mcnemar_exact, mcnemar_mid_p
-from mmeval.stats.power import Noise, cluster_design_effect, mean_minimum_detectable_effect, minimum_detectable_effect
+from mmeval.stats.pairs import Resampling
+from mmeval.stats.power import DEFAULT_AIM
 from mmeval.stats.results import TestResult
 
 SCHEMA = 1
@@ -51,6 +52,9 @@ class Comparison:
     condition: str
     subset: tuple[str, str] | None
     n: int
+    """Items, or groups of them for metrics of groups."""
+    unit: str
+    """What `n`, lost and gained count."""
     clusters: int
     coverage: float
     table: PairedTable | None
@@ -127,10 +131,10 @@ def compare_runs(sides: Sequence[Side], options: ComparisonOptions) -> Compariso
     _check_columns(options.by, [data for found in paired.values() for data in found])
     whole = [_compare(base.label, label, data, None, options) for label, found in paired.items() for data in found]
     parts = [
-        _compare(base.label, label, data.take(rows), subset, options)
+        _compare(base.label, label, part, subset, options)
         for label, found in paired.items()
         for data in found
-        for subset, rows in _subsets(data, options.by)
+        for subset, part in _subsets(data, options.by)
     ]
     comparisons = [*_adjusted(whole, "holm"), *_adjusted(parts, "benjamini-hochberg")]
     rankings = _rankings(sides, options) if len(sides) > 2 else ()
@@ -140,10 +144,14 @@ def compare_runs(sides: Sequence[Side], options: ComparisonOptions) -> Compariso
 def _compare(
     base: str, candidate: str, data: PairedScores, subset: tuple[str, str] | None, options: ComparisonOptions
 ) -> Comparison:
-    labels = None if options.independent else data.clusters
-    found = compare_paired(
-        data.base, data.candidate, labels, level=options.level, resamples=options.resamples, seed=options.seed
-    )
+    values = data.values()
+    if values is None:
+        raise ComparisonError(
+            f"task {data.task}: metric {data.metric} is undefined (0/0) on these items",
+            remedy="compare by another --metric",
+        )
+    pair = data.pair(options.independent)
+    found = pair.compare(options.level, Resampling(options.resamples, options.seed))
     difference = found.difference
     table = found.table if data.binary else None
     others = found.others
@@ -152,6 +160,7 @@ def _compare(
         others = (*mcnemar, *(test for test in others if not test.method.startswith("mcnemar")))
     lost = np.flatnonzero(data.candidate < data.base)
     gained = np.flatnonzero(data.candidate > data.base)
+    items = data.items
     return Comparison(
         base_name=base,
         candidate_name=candidate,
@@ -160,53 +169,36 @@ def _compare(
         metric=data.metric,
         condition=data.condition,
         subset=subset,
-        n=len(data.items),
-        clusters=len(data.items) if options.independent else len(set(data.clusters)),
+        n=len(items),
+        unit=data.units[0].kind,
+        clusters=len(items) if options.independent else len(set(data.clusters)),
         coverage=data.coverage,
         table=table,
-        base=float(data.base.mean()),
-        candidate=float(data.candidate.mean()),
+        base=values[0],
+        candidate=values[1],
         delta=difference.estimate,
         interval=difference.interval,
         test=difference.method,
         p=1.0 if difference.p_value is None else difference.p_value,
         others=others,
-        mde=_detectable(data, table, options),
-        lost=tuple(data.items[i] for i in lost),
-        gained=tuple(data.items[i] for i in gained),
+        mde=pair.detectable(DEFAULT_AIM),
+        lost=tuple(items[i] for i in lost),
+        gained=tuple(items[i] for i in gained),
         rescored=data.rescored,
         notes=tuple(note for note in (*data.notes, difference.note) if note),
     )
 
 
-def _detectable(data: PairedScores, table: PairedTable | None, options: ComparisonOptions) -> float | None:
-    differences = data.candidate - data.base
-    if not options.independent and len(set(data.clusters)) == 1 < len(data.items):
-        return None  # how alike the items of a cluster are is unknown
-    effect = None if options.independent else cluster_design_effect(differences, data.clusters)
-    # Clusters that happen to cancel out promise no more power than independent items.
-    inflation = max(1.0, effect or 1.0)
-    if table is not None:
-        return minimum_detectable_effect(len(data.items), table.discordant / table.n, design_effect=inflation)
-    if len(data.items) < 2 or not float(differences.var()):
-        return None
-    noise = Noise(between=float(differences.var(ddof=1)))
-    return mean_minimum_detectable_effect(len(data.items), noise, design_effect=inflation)
-
-
-def _subsets(data: PairedScores, columns: Sequence[str]) -> Iterator[tuple[tuple[str, str], list[int]]]:
-    members: dict[tuple[str, str], list[int]] = {}
-    for position, pairs in enumerate(data.subsets):
-        for column, label in pairs:
-            if column in columns or "all" in columns:
-                members.setdefault((column, label), []).append(position)
-    for subset in sorted(members):
-        if len(members[subset]) >= MINIMUM_SUBSET:
-            yield subset, members[subset]
+def _subsets(data: PairedScores, columns: Sequence[str]) -> Iterator[tuple[tuple[str, str], PairedScores]]:
+    chosen = data.columns if "all" in columns else [name for name in data.columns if name in columns]
+    for subset, part in data.parts(chosen):
+        # A metric may be undefined in a subset (an F1 without a yes): nothing to compare there.
+        if len(part.items) >= MINIMUM_SUBSET and part.values() is not None:
+            yield subset, part
 
 
 def _check_columns(columns: Sequence[str], paired: Sequence[PairedScores]) -> None:
-    known = {column for data in paired for pairs in data.subsets for column, _ in pairs}
+    known = {column for data in paired for column in data.columns}
     for column in columns:
         if column != "all" and column not in known:
             raise unknown("subset column", column, sorted(known))
@@ -219,62 +211,60 @@ def _adjusted(found: Sequence[Comparison], method: Literal["holm", "benjamini-ho
     return [replace(one, p_adjusted=float(p), adjust=method) for one, p in zip(found, values, strict=True)]
 
 
-def _rankings(sides: Sequence[Side], options: ComparisonOptions) -> Iterator[Ranking]:
+def _rankings(models: Sequence[Side], options: ComparisonOptions) -> Iterator[Ranking]:
     from mmeval.stats.categorical import cochran_q
 
     pairs: dict[tuple[str, str], dict[tuple[str, str], PairedScores]] = {}
-    for first, second in combinations(sides, 2):
+    for first, second in combinations(models, 2):
         for data in pair_runs(first, second, options.pairing):
             pairs.setdefault((data.task, data.condition), {})[first.label, second.label] = data
     for members in pairs.values():
-        if len(members) < len(sides) * (len(sides) - 1) // 2:
+        if len(members) < len(models) * (len(models) - 1) // 2:
             continue  # not every model was asked this
         found = _adjusted([_compare(*key, data, None, options) for key, data in members.items()], "holm")
-        names = [side.label for side in sides]
+        names = [side.label for side in models]
         lead = names[0]
         common = set.intersection(*(set(data.items) for (base, _), data in members.items() if base == lead))
-        scores = _common_scores(members, names, common)
+        sides = _common_units(members, names, common)
+        values = [side.value for side in sides]
+        if any(value is None for value in values):
+            continue  # undefined on the items that all have
         matrix = np.ones((len(names), len(names)))
         for one in found:
             i, j = names.index(one.base_name), names.index(one.candidate_name)
             matrix[i, j] = matrix[j, i] = one.p_adjusted
-        means = scores.mean(axis=1)
+        means = np.array(values, dtype=np.float64)
         groups = ranking_groups(means, matrix)
         order = [model for group in groups for model in group]
         binary = all(data.binary for data in members.values())
+        scores = np.array([side.values for side in sides])
         clustered = not options.independent and any(one.clusters < one.n for one in found)
         yield Ranking(
             task=found[0].task,
             protocol=found[0].protocol,
             condition=found[0].condition,
             metric=found[0].metric,
-            n=scores.shape[1],
+            n=int(sides[0].ids.size),
             models=tuple(names[model] for model in order),
             values=tuple(float(means[model]) for model in order),
             groups=tuple(tuple(names[model] for model in group) for group in groups),
-            overall=cochran_q(scores.T.astype(int)) if binary and not clustered and scores.shape[1] else None,
+            overall=cochran_q(scores.T.astype(int)) if binary and not clustered and scores.size else None,
             pairs=tuple(found),
         )
 
 
-def _common_scores(
-    members: dict[tuple[str, str], PairedScores], names: Sequence[str], common: set[str]
-) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """Scores of all models on the items that all of them have, shape (models, items)."""
-    rows = []
+def _common_units(members: dict[tuple[str, str], PairedScores], names: Sequence[str], common: set[str]) -> list[Units]:
+    """The units that all models have, of each model, in one order."""
     first = names[0]
     anchor = members[first, names[1]]
     order = [item for item in anchor.items if item in common]
-    rows.append(_in_order(anchor.items, anchor.base, order))
-    for name in names[1:]:
-        data = members[first, name]
-        rows.append(_in_order(data.items, data.candidate, order))
-    return np.array(rows)
+    found = [_in_order(anchor, 0, order)]
+    return found + [_in_order(members[first, name], 1, order) for name in names[1:]]
 
 
-def _in_order(items: Sequence[str], values: Any, order: Sequence[str]) -> list[float]:
-    known = dict(zip(items, values.tolist(), strict=True))
-    return [known[item] for item in order]
+def _in_order(data: PairedScores, side: int, order: Sequence[str]) -> Units:
+    known = {item: place for place, item in enumerate(data.items)}
+    return data.units[side].select(np.array([known[item] for item in order], dtype=np.int64))
 
 
 def table_json(table: PairedTable | None) -> dict[str, int] | None:
@@ -302,6 +292,7 @@ def comparison_json(one: Comparison) -> dict[str, Any]:
         "condition": one.condition,
         "subset": list(one.subset) if one.subset else None,
         "n": one.n,
+        "unit": one.unit,
         "clusters": one.clusters,
         "coverage": one.coverage,
         "table": table_json(table),

@@ -216,10 +216,10 @@ def _measured(check: Check, sources: tuple[Source, Source], policy: Policy, cali
     notes = list(data.notes)
     if calibration is not None:
         notes += calibration.check(rule, target, len(data.items), _repeats(sources))
-    found = paired_evidence(
-        demand_of(check, policy), data.base, data.candidate,
-        None if defaults.cluster == "none" else data.clusters, _single(sources, target),
-    )  # fmt: skip
+    if data.values() is None:
+        raise ComparisonError(f"{target.place}: {target.metric} is undefined (0/0) on these items")
+    pair = data.pair(independent=defaults.cluster == "none")
+    found = paired_evidence(demand_of(check, policy), pair, _single(sources, target))
     lost, gained = _moved(data)
     return Finding(check, "INCONCLUSIVE", found, None, "", (*notes, *_noted(found)), lost, gained)
 
@@ -229,7 +229,7 @@ def _level(check: Check, values: Values, policy: Policy) -> Finding:
         raise _too_few(values.values.size, policy)
     check_scale(check, values.values)
     labels = None if policy.defaults.cluster == "none" else values.clusters
-    found = level_evidence(demand_of(check, policy), values.values, labels)
+    found = level_evidence(demand_of(check, policy), values.values, labels, values.functional)
     return Finding(check, "INCONCLUSIVE", found, notes=(*values.notes, *_noted(found)))
 
 

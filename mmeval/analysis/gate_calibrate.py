@@ -190,8 +190,8 @@ def _noise(sources: Sequence[Source], task: str, protocol: str, condition: str, 
     from mmeval.analysis.gate_data import Target, raw_values
     from mmeval.metrics import get_metric
 
-    if metric not in OPERATIONAL and get_metric(metric).k is not None:
-        return None  # pass@k is one number from many answers
+    if metric not in OPERATIONAL and (get_metric(metric).k is not None or get_metric(metric).form is not None):
+        return None  # one number from many answers
     grouped: dict[str, list[float]] = {}
     clusters: dict[str, str] = {}
     for source in sources:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,11 +10,13 @@ import numpy as np
 from mmeval.analysis.gate_policy import OPERATIONAL, Defaults
 from mmeval.analysis.pairing import PairedScores, PairingOptions, Side, pair_runs
 from mmeval.core.errors import ComparisonError, MmevalError
-from mmeval.metrics import get_metric
-from mmeval.metrics.summary import collect, metric_per_sample
+from mmeval.metrics import get_metric, units_of
+from mmeval.metrics.collect import collect
+from mmeval.metrics.registry import row_metric
 from mmeval.runs.folder import Run, subset_pairs
 from mmeval.runs.manifest import TaskRecord
 from mmeval.runs.rescore import rescored
+from mmeval.stats.functionals import RatioMean
 from mmeval.stats.intervals import FloatArray
 
 if TYPE_CHECKING:
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
 
 _COLUMNS = [
     "model", "task", "protocol", "condition", "sample_id", "repeat", "cluster", "item_hash", "outcome", "score",
-    "correct", "scores", "finish_reason", "subsets", "response", "status", "error",
+    "correct", "scores", "extracted", "target", "finish_reason", "subsets", "response", "status", "error",
 ]  # fmt: skip
 _INDICATOR = "mean"
 _UNAFFECTED = ("coverage", "error_rate")
@@ -73,6 +75,8 @@ class Values:
     clusters: tuple[str, ...]
     items: tuple[str, ...]
     notes: tuple[str, ...] = ()
+    functional: RatioMean | None = None
+    """The metric, where it is no mean of the values."""
 
 
 class Source:
@@ -153,19 +157,20 @@ def candidate_values(source: Source, target: Target, defaults: Defaults) -> Valu
     if name in OPERATIONAL:
         frame, name = _indicator(frame, name), _INDICATOR
     metric = get_metric(name)
-    scores = collect(metric, {column: frame[column].tolist() for column in _COLUMNS})
-    grouped: dict[str, list[float]] = {}
-    labels: dict[str, str] = {}
-    for value, sample, cluster in zip(scores.values.tolist(), scores.samples, scores.clusters, strict=True):
-        grouped.setdefault(str(sample), []).append(value)
-        labels.setdefault(str(sample), str(cluster))
-    per_sample = metric_per_sample(metric, grouped)
-    if not per_sample:
+    scores = collect(metric, _arrays(frame))
+    units = units_of(metric, scores)
+    if not units.ids.size:
         raise ComparisonError(f"{target.place}: no row of {source.side.label} counts for {target.metric}")
-    dropped = frame["sample_id"].nunique() - len(per_sample)
+    if units.value is None:
+        raise ComparisonError(f"{target.place}: {target.metric} of {source.side.label} is undefined (0/0)")
+    dropped = frame["sample_id"].nunique() - len(set(scores.samples[units.unit_of_row != -1]))
     notes = (f"{dropped} items without a value left out",) if dropped else ()
-    values = np.array(list(per_sample.values()), dtype=np.float64)
-    return Values(values, tuple(labels[name] for name in per_sample), tuple(per_sample), notes)
+    clusters, items = (tuple(str(one) for one in column) for column in (units.clusters, units.ids))
+    return Values(units.values, clusters, items, notes, units.functional)
+
+
+def _arrays(frame: pd.DataFrame) -> dict[str, Any]:
+    return {str(name): frame[name].to_numpy() for name in frame}
 
 
 def paired_values(base: Source, candidate: Source, target: Target, defaults: Defaults) -> PairedScores:
@@ -200,7 +205,7 @@ def _paired(sources: tuple[Source, Source], target: Target, defaults: Defaults) 
         metric = _INDICATOR
         records = [None if one is None else one.model_copy(update={"score_digest": ""}) for one in records]
     elif metric == "flip_rate":
-        metric = next(record.metrics[0] for record in records if record is not None)
+        metric = row_metric(next(record.metrics[0] for record in records if record is not None))
     sides = [
         source.excerpt(record, target.condition, frame)
         for source, record, frame in zip(sources, records, frames, strict=True)
@@ -212,10 +217,7 @@ def _paired(sources: tuple[Source, Source], target: Target, defaults: Defaults) 
     if not again:
         return found
     note = f"{again} rows of both sides were scored again: the runs had been scored in different ways"
-    return PairedScores(
-        found.task, found.protocol, found.condition, found.metric, found.binary, found.items, found.base,
-        found.candidate, found.clusters, found.subsets, found.union, again, (note, *found.notes),
-    )  # fmt: skip
+    return replace(found, rescored=again, notes=(note, *found.notes))
 
 
 def _remedy(error: ComparisonError) -> str:
@@ -246,7 +248,7 @@ def raw_values(frame: pd.DataFrame, metric: str) -> list[tuple[str, str, float]]
     if metric in OPERATIONAL:
         frame, metric = _indicator(frame, metric), _INDICATOR
     counted = frame[frame["outcome"].isin(["scored", "no_answer"])]
-    scores = collect(get_metric(metric), {column: counted[column].tolist() for column in _COLUMNS})
+    scores = collect(get_metric(metric), _arrays(counted))
     items = [
         item if isinstance(item, str) and item else f"sample:{sample}"
         for item, sample in zip(counted["item_hash"], counted["sample_id"], strict=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import NormalDist
 
 import numpy as np
@@ -18,9 +18,11 @@ from mmeval.analysis.gate_verdicts import Demand, level_evidence
 from mmeval.analysis.pairing import Side
 from mmeval.core.errors import ComparisonError, DataError, UsageError
 from mmeval.metrics import get_metric
+from mmeval.metrics.registry import row_metric
+from mmeval.stats.functionals import estimate_functional
 from mmeval.stats.intervals import FloatArray
 from mmeval.stats.power import cluster_design_effect
-from mmeval.stats.scores import is_binary
+from mmeval.stats.scores import cluster_index, is_binary
 
 ASSUMED = (0.1, 0.2)
 """Shares of differing items that are assumed without a calibration or a policy that says otherwise."""
@@ -99,7 +101,7 @@ def _planned(
     values = _values(check, source, policy)
     check_scale(check, values.values)
     labels = None if policy.defaults.cluster == "none" else values.clusters
-    effect = 1.0 if labels is None else max(1.0, cluster_design_effect(values.values, labels) or 1.0)
+    effect = _design_effect(values, labels)
     n, clusters = values.values.size, values.values.size if labels is None else len(set(labels))
     demand = demand_of(check, policy)
     if rule.metric == "flip_rate":
@@ -107,7 +109,7 @@ def _planned(
         scenarios = tuple(Scenario(share, _level_power(demand, share, n, effect), None) for share in shares)
         drop = None
     elif not rule.paired:
-        scenarios = (Scenario(None, _own_power(demand, values.values, labels, effect), None),)
+        scenarios = (Scenario(None, _own_power(demand, values, labels, effect), None),)
         drop = None
     else:
         if calibration is not None:
@@ -127,7 +129,7 @@ def _values(check: Check, source: Source, policy: Policy) -> Values:
     if check.rule.metric == "flip_rate":
         record = source.record(target)
         assert record is not None
-        target = type(target)(target.task, target.protocol, target.condition, record.metrics[0], target.subset)
+        target = replace(target, metric=row_metric(record.metrics[0]))
     try:
         return candidate_values(source, target, policy.defaults)
     except DataError as error:
@@ -169,10 +171,21 @@ def _paired_power(demand: Demand, error: float, drop: float, level: float) -> tu
     return passes, normal.cdf((drop - max(demand.harm, quantile * error)) / error)
 
 
-def _own_power(demand: Demand, values: FloatArray, labels: Sequence[str] | None, effect: float) -> float:
-    if is_binary(values):
+def _design_effect(values: Values, labels: Sequence[str] | None) -> float:
+    """Return the factor by which clusters, and a metric that is no mean, inflate the variance of a mean of the values."""
+    data = values.values
+    if values.functional is None:
+        return 1.0 if labels is None else max(1.0, cluster_design_effect(data, labels) or 1.0)
+    found = estimate_functional(values.functional, cluster_index(labels, data.size), None)
+    spread = float(data.var(ddof=1)) / data.size if data.size > 1 else 0.0
+    return max(1.0, (found.standard_error or 0.0) ** 2 / spread) if spread else 1.0
+
+
+def _own_power(demand: Demand, given: Values, labels: Sequence[str] | None, effect: float) -> float:
+    values = given.values
+    if is_binary(values) and given.functional is None:
         return _level_power(demand, float(values.mean()), values.size, effect)
-    found = level_evidence(demand, values, labels)
+    found = level_evidence(demand, values, labels, given.functional)
     if not found.standard_error:
         return float(found.shown)
     distance = found.candidate - demand.value if demand.kind == "floor" else demand.value - found.candidate

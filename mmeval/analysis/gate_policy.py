@@ -129,7 +129,9 @@ class Rule(_Section):
 
     def better(self, metric: str) -> Direction:
         """Which way `metric` is better under this rule."""
-        return self.direction or OPERATIONAL.get(metric, "higher")
+        if self.direction is not None:
+            return self.direction
+        return OPERATIONAL[metric] if metric in OPERATIONAL else get_metric(metric).better
 
 
 class Waiver(_Section):

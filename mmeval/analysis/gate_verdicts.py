@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import NormalDist
 from typing import Literal
 
@@ -15,21 +15,13 @@ import numpy as np
 import numpy.typing as npt
 
 from mmeval.analysis.gate_policy import Kind
-from mmeval.stats.comparison import compare_paired
-from mmeval.stats.equivalence import equivalence_test, non_inferiority_test
+from mmeval.stats.functionals import FUNCTIONAL_PLAN, Functional, estimate_functional
 from mmeval.stats.intervals import FloatArray, Interval, MeanEstimate, cluster_mean, wilson
 from mmeval.stats.multiplicity import holm
 from mmeval.stats.paired import PairedTable
-from mmeval.stats.power import (
-    Aim,
-    Noise,
-    cluster_design_effect,
-    mean_difference_sample_size,
-    mean_minimum_detectable_effect,
-    minimum_detectable_effect,
-    non_inferiority_sample_size,
-)
-from mmeval.stats.scores import is_binary
+from mmeval.stats.pairs import Pair, Resampling, equivalence, non_inferiority
+from mmeval.stats.power import Aim, Noise, cluster_design_effect, mean_difference_sample_size
+from mmeval.stats.scores import IntArray, cluster_index, is_binary
 
 Statistical = Literal["PASS", "FAIL", "INCONCLUSIVE"]
 MAXIMUM_NEEDED = 10**9
@@ -83,82 +75,83 @@ class Evidence:
     note: str = ""
 
 
-def paired_evidence(
-    demand: Demand, baseline: FloatArray, candidate: FloatArray, clusters: Sequence[str] | None, single: bool
-) -> Evidence:
+def paired_evidence(demand: Demand, given: Pair, single: bool) -> Evidence:
     """Judge a candidate against a baseline.
 
-    FAIL side: the two-sided default test of `compare_paired` halved (McNemar mid-p, t on CR1 errors, sign flips).
-    PASS side: `non_inferiority_test`, for equivalence `equivalence_test`.
+    FAIL side: the two-sided default test of the pair halved (McNemar mid-p, t on CR1 errors, sign flips; the paired
+    bootstrap for metrics that are no means). PASS side: non-inferiority, for equivalence both sides.
 
     Args:
         demand: the rule.
-        baseline: value of each item, shape (n,).
-        candidate: the same items in the same order.
-        clusters: label of each item; None takes items as independent.
+        given: baseline and candidate.
         single: whether both sides have one answer per item; without, no 2x2 table is reported.
 
     Raises:
-        ValueError: without items or for values that are not finite.
+        ValueError: without items, for values that are not finite, or where the metric is undefined.
     """
-    first, second = (baseline, candidate) if demand.higher_is_better else (candidate, baseline)
-    found = compare_paired(first, second, clusters, level=1 - 2 * demand.alpha, seed=demand.seed)
+    pair = given if demand.higher_is_better else given.swapped()
+    how = Resampling(seed=demand.seed)
+    found = pair.compare(1 - 2 * demand.alpha, how)
     gain = found.difference.estimate
     two_sided = 1.0 if found.difference.p_value is None else found.difference.p_value
     if demand.kind == "equivalence":
         p, harmful = two_sided, abs(gain) >= demand.harm - 1e-12
-        shown = equivalence_test(first, second, demand.tolerance, clusters, seed=demand.seed)
+        shown = equivalence(pair, demand.tolerance, how)
     else:
         p, harmful = (two_sided / 2 if gain < 0 else 1 - two_sided / 2), gain < 0 and gain <= -demand.harm + 1e-12
-        shown = non_inferiority_test(first, second, demand.tolerance, clusters, seed=demand.seed)
-    differences = candidate - baseline
-    effect = _design_effect(differences, clusters)
+        shown = non_inferiority(pair, demand.tolerance, how)
     table = found.table if single and found.table is not None else None
     if table is not None and not demand.higher_is_better:
         table = table.swapped()
     interval = found.difference.interval
     if interval is not None and not demand.higher_is_better:
         interval = Interval(-interval.high, -interval.low, interval.level, interval.method)
+    base, candidate = given.values
     return Evidence(
-        n=int(baseline.size),
-        clusters=int(baseline.size) if clusters is None else len(set(clusters)),
-        base=float(baseline.mean()),
-        candidate=float(candidate.mean()),
+        n=given.n,
+        clusters=given.cluster_count,
+        base=base,
+        candidate=candidate,
         delta=gain if demand.higher_is_better else 0.0 - gain,
         interval=interval,
         shown=shown.p_value < demand.alpha,
         p=min(1.0, p),
         harmful=harmful,
         test=found.difference.method,
-        mde=_detectable(differences, effect, demand),
-        needed=_needed(differences, effect, demand),
+        mde=given.detectable(aim(demand.alpha)),
+        needed=_needed(given, demand),
         table=table,
         standard_error=found.difference.standard_error,
         note=found.difference.note,
     )
 
 
-def level_evidence(demand: Demand, values: npt.ArrayLike, clusters: Sequence[str] | None) -> Evidence:
-    """Judge a mean against a floor or a ceiling.
+def level_evidence(
+    demand: Demand, values: npt.ArrayLike, clusters: Sequence[str] | None, functional: Functional | None = None
+) -> Evidence:
+    """Judge a value against a floor or a ceiling.
 
-    Independent values of 0 and 1: Wilson's limit and the score test that it inverts. Otherwise t on the CR1 standard
-    error. Where no spread can be estimated, shares get Wilson's limit with one trial per cluster; other values none.
+    A mean of independent values of 0 and 1: Wilson's limit and the score test that it inverts. Another mean: t on the CR1
+    standard error. Where no spread can be estimated, shares get Wilson's limit with one trial per cluster; other values
+    none. A metric that is no mean: its cluster bootstrap.
 
     Args:
         demand: the rule.
         values: value of each item, shape (n,).
         clusters: label of each item; None takes items as independent.
+        functional: the metric, where it is no mean of the values.
 
     Raises:
-        ValueError: without items or for values that are not finite.
+        ValueError: without items, for values that are not finite, or where the metric is undefined.
     """
     data = np.asarray(values, dtype=np.float64).ravel()
     if data.size == 0:
         raise ValueError("no items to judge")
+    if functional is not None:
+        return _functional_evidence(demand, functional, cluster_index(clusters, data.size))
     found = cluster_mean(data, range(data.size) if clusters is None else clusters, 1 - 2 * demand.alpha)
     mean = float(found.mean or 0.0)
     share = is_binary(data) or (demand.share and bool(np.all((data >= 0) & (data <= 1))))
-    floor = demand.kind == "floor"
     independent = found.clusters == found.n and is_binary(data)
     if share and (independent or not found.standard_error):
         trials = found.n if independent else found.clusters
@@ -169,23 +162,64 @@ def level_evidence(demand: Demand, values: npt.ArrayLike, clusters: Sequence[str
         below, interval, test = *_t_p(found, demand.value), "cr1-t" if found.clusters < found.n else "t"
         if interval is not None and share:
             interval = interval.clip(0.0, 1.0)
-    reached = interval is not None and (interval.low >= demand.value if floor else interval.high <= demand.value)
-    return Evidence(
-        n=found.n,
-        clusters=found.clusters,
-        base=None,
-        candidate=mean,
-        delta=None,
-        interval=interval,
-        shown=reached,
-        p=below if floor else 1 - below,
-        harmful=mean < demand.value if floor else mean > demand.value,
-        test=test,
-        mde=None,
-        needed=_needed_level(data, mean, _design_effect(data, clusters), demand),
-        standard_error=found.standard_error,
-        note="" if interval is not None else "the spread is unknown: no limit",
-    )
+    level = _Level(mean, interval, below, test, found.standard_error)
+    return level.evidence(demand, found.n, found.clusters, _needed_level(data, mean, clusters, demand))
+
+
+@dataclass(frozen=True, slots=True)
+class _Level:
+    """A value and its one-sided test against the bound of a rule."""
+
+    value: float
+    interval: Interval | None
+    below: float
+    """One-sided p-value against a true value of at least the bound."""
+    test: str
+    standard_error: float | None
+
+    def evidence(self, demand: Demand, n: int, clusters: int, needed: int | None) -> Evidence:
+        """The evidence of a floor or a ceiling."""
+        floor = demand.kind == "floor"
+        interval, bound = self.interval, demand.value
+        reached = interval is not None and (interval.low >= bound if floor else interval.high <= bound)
+        return Evidence(
+            n=n,
+            clusters=clusters,
+            base=None,
+            candidate=self.value,
+            delta=None,
+            interval=interval,
+            shown=reached,
+            p=self.below if floor else 1 - self.below,
+            harmful=self.value < bound if floor else self.value > bound,
+            test=self.test,
+            mde=None,
+            needed=needed,
+            standard_error=self.standard_error,
+            note="" if interval is not None else "the spread is unknown: no limit",
+        )
+
+
+def _functional_evidence(demand: Demand, functional: Functional, index: IntArray) -> Evidence:
+    plan = replace(FUNCTIONAL_PLAN, level=1 - 2 * demand.alpha, seed=demand.seed)
+    found = estimate_functional(functional, index, (0.0, 1.0) if demand.share else None, plan)
+    if found.value is None:
+        raise ValueError("the metric is undefined on these items: 0/0")
+    clusters = int(index.max()) + 1
+    if found.limits is not None:
+        below = found.limits.one_sided(demand.value, "less")
+    elif found.interval is not None and clusters > 1:
+        below = _score_p(found.value, demand.value, max(1, round(functional.effective_clusters(index, clusters))))
+    else:
+        below = 0.5
+    test = "none" if found.interval is None else found.interval.method
+    distance = found.value - demand.value if demand.kind == "floor" else demand.value - found.value
+    needed = None
+    if found.standard_error and distance > 0:
+        noise = Noise(found.standard_error**2 * index.size)
+        needed = _bounded(mean_difference_sample_size(distance, noise, aim(demand.alpha)))
+    level = _Level(found.value, found.interval, below, test, found.standard_error)
+    return level.evidence(demand, index.size, clusters, needed)
 
 
 def adjusted(p_values: Sequence[float], correction: Literal["holm", "none"]) -> list[float]:
@@ -209,46 +243,24 @@ def aim(alpha: float) -> Aim:
     return Aim(alpha=alpha, power=0.8, sides=1)
 
 
-def _design_effect(values: FloatArray, clusters: Sequence[str] | None) -> float | None:
-    if clusters is not None and len(set(clusters)) == 1 < len(clusters):
-        return None  # how alike the items of a cluster are is unknown
-    effect = None if clusters is None else cluster_design_effect(values, clusters)
-    # Clusters that happen to cancel out promise no more power than independent items.
-    return max(1.0, effect or 1.0)
-
-
-def _detectable(differences: FloatArray, effect: float | None, demand: Demand) -> float | None:
-    if effect is None or differences.size < 2 or not float(np.abs(differences).max()):
-        return None
-    if bool(np.all(np.isin(differences, (-1.0, 0.0, 1.0)))):
-        discordance = float(np.count_nonzero(differences)) / differences.size
-        return minimum_detectable_effect(differences.size, discordance, aim(demand.alpha), effect)
-    noise = Noise(between=float(differences.var(ddof=1)))
-    return mean_minimum_detectable_effect(differences.size, noise, aim(demand.alpha), effect) if noise.between else None
-
-
-def _needed(differences: FloatArray, effect: float | None, demand: Demand) -> int | None:
-    if effect is None:
-        return None
+def _needed(pair: Pair, demand: Demand) -> int | None:
     # Even without a discordant pair a score limit needs z^2 (1 - m) / m items.
     least = math.ceil(aim(demand.alpha).level_quantile ** 2 * max(0.0, 1 - demand.tolerance) / demand.tolerance)
-    if bool(np.all(np.isin(differences, (-1.0, 0.0, 1.0)))):
-        discordance = float(np.count_nonzero(differences)) / differences.size
-        size = non_inferiority_sample_size(discordance, demand.tolerance, 0.0, aim(demand.alpha), effect)
-    else:
-        noise = Noise(between=float(differences.var(ddof=1)) if differences.size > 1 else 0.0)
-        size = mean_difference_sample_size(demand.tolerance, noise, aim(demand.alpha), effect)
-    return _bounded(max(size, least))
+    size = pair.needed(demand.tolerance, aim(demand.alpha))
+    return None if size is None else _bounded(max(size, least))
 
 
-def _needed_level(data: FloatArray, mean: float, effect: float | None, demand: Demand) -> int | None:
+def _needed_level(data: FloatArray, mean: float, clusters: Sequence[str] | None, demand: Demand) -> int | None:
     distance = mean - demand.value if demand.kind == "floor" else demand.value - mean
-    if effect is None or distance <= 0 or data.size < 2:
-        return None
+    if distance <= 0 or data.size < 2 or (clusters is not None and len(set(clusters)) == 1):
+        return None  # how alike the items of a cluster are is unknown
+    effect = None if clusters is None else cluster_design_effect(data, clusters)
     variance = float(data.var(ddof=1))
     if is_binary(data):
         variance = max(variance, demand.value * (1 - demand.value))
-    return _bounded(mean_difference_sample_size(distance, Noise(variance), aim(demand.alpha), effect))
+    # Clusters that happen to cancel out promise no more power than independent items.
+    inflation = max(1.0, effect or 1.0)
+    return _bounded(mean_difference_sample_size(distance, Noise(variance), aim(demand.alpha), inflation))
 
 
 def _bounded(size: int) -> int | None:

@@ -66,6 +66,8 @@ class Metric:
         return replace(self, form=None)
 
 
+OUTSIDE = -2
+"""Unit number of a row that is no part of a metric."""
 BUILT_IN_COLUMNS = ("cluster", "sample")
 """Names that group rows without being declared by a card."""
 
@@ -166,15 +168,14 @@ class Units:
     clusters: TextArray
     """Cluster of each unit; groups that share clusters are in one."""
     unit_of_row: IntArray
-    """Unit of each row of the scores, -1 for rows that are in none."""
+    """Unit of each row of the scores, -1 for rows that are missing from the number, OUTSIDE for those that are no part of
+    it because they belong to no group."""
     binary: bool
     """Whether every unit has one answer and a value of 0 or 1 by definition."""
     functional: RatioMean | None = None
     """The number as a function of all units; None: the mean of the values."""
     kind: str = "sample"
     """What a unit is."""
-    outside: int = 0
-    """Rows that are no part of the metric, because they belong to no group."""
 
     @property
     def value(self) -> float | None:
@@ -183,10 +184,22 @@ class Units:
             return self.functional.value()
         return float(np.mean(self.values)) if self.values.size else None
 
+    def select(self, units: IntArray) -> Units:
+        """Return some of the units, in that order."""
+        place = np.full(self.ids.size, -1, dtype=np.int64)
+        place[units] = np.arange(units.size)
+        rows = self.unit_of_row.copy()
+        rows[rows >= 0] = place[rows[rows >= 0]]
+        functional = None if self.functional is None else self.functional.select(units)
+        return replace(
+            self, ids=self.ids[units], values=self.values[units], clusters=self.clusters[units], unit_of_row=rows,
+            functional=functional,
+        )  # fmt: skip
+
     @property
     def coverage(self) -> float:
         """Share of rows in the value; 0 when there is no row."""
-        total = self.unit_of_row.size - self.outside
+        total = int(np.count_nonzero(self.unit_of_row != OUTSIDE))
         return float(np.count_nonzero(self.unit_of_row >= 0)) / total if total else 0.0
 
 

@@ -11,8 +11,8 @@ import numpy as np
 
 from mmeval.core.errors import DataError
 from mmeval.metrics.collect import row_numbers
-from mmeval.metrics.definition import BUILT_IN_COLUMNS, Metric, Scores, Units
-from mmeval.metrics.units import column_labels, exploded, groups, nested_weights, sample_units
+from mmeval.metrics.definition import BUILT_IN_COLUMNS, OUTSIDE, Metric, Scores, Units
+from mmeval.metrics.units import column_labels, exploded, groups, sample_units
 from mmeval.stats.functionals import RatioMean, sums_by
 from mmeval.stats.intervals import FloatArray
 from mmeval.stats.scores import IntArray
@@ -92,24 +92,19 @@ class Macro:
         taken = np.flatnonzero(inside)
         part = scores.take(taken)
         found = self.base.form.units(self.base, part) if self.base.form else sample_units(self.base, part)
-        unit_of_row = np.full(scores.values.size, -1, dtype=np.int64)
+        unit_of_row = np.full(scores.values.size, OUTSIDE, dtype=np.int64)
         unit_of_row[taken] = found.unit_of_row
-        outside = int(scores.values.size - taken.size) + found.outside
         size = found.values.size
-        whole = found.functional
-        if whole is None:
-            whole = RatioMean(
-                size, np.arange(size), np.zeros(size, dtype=np.int64), found.values, np.ones(size), np.ones(1)
-            )
+        whole = found.functional or RatioMean.of(found.values, np.ones(size))
         unit, paths, codes = self._paths(labels, unit_of_row, size)
         functional = None
         if found.functional is not None or len(paths) > 1:
             numerators, denominators = (
                 sums_by(whole.unit, entries, size)[unit] for entries in (whole.numerators, whole.denominators)
             )
-            functional = RatioMean(size, unit, codes, numerators, denominators, nested_weights(paths))
+            functional = RatioMean(size, unit, codes, numerators, denominators, tuple(paths))
         binary = found.binary and functional is None
-        return Units(found.ids, found.values, found.clusters, unit_of_row, binary, functional, found.kind, outside)
+        return Units(found.ids, found.values, found.clusters, unit_of_row, binary, functional, found.kind)
 
     def _paths(
         self, labels: Sequence[Any], unit_of_row: IntArray, size: int
@@ -123,7 +118,7 @@ class Macro:
         units = np.arange(size)
         frame = pd.DataFrame({"unit": units})
         for level, column in enumerate(labels):
-            at, label, _ = exploded(column[rows])
+            at, label = exploded(column[rows])
             frame = frame.merge(pd.DataFrame({"unit": units[at], f"level{level}": label}), on="unit", how="inner")
         grouped = frame.groupby([f"level{level}" for level in range(len(labels))], sort=True)
         paths = [key if isinstance(key, tuple) else (key,) for key in grouped.groups]
@@ -171,7 +166,7 @@ class Robustness(PlainForm):
         right = sums_by(found.turn, scores.values[found.row], turns)
         share = found.over_turns(right / np.bincount(found.turn, minlength=turns))
         worst = found.all_right(scores)
-        functional = _ratio(found.over_turns(worst), share)
+        functional = RatioMean.of(found.over_turns(worst), share)
         return found.units(worst, True, _kind(self.column), functional)
 
 
@@ -223,7 +218,7 @@ class Weighted:
         weight = np.zeros(found.values.size)
         rows = np.flatnonzero(found.unit_of_row >= 0)[::-1]
         weight[found.unit_of_row[rows]] = scores.numbers["weight"][rows]
-        return _with(found, _ratio(weight * found.values, weight))
+        return _with(found, RatioMean.of(weight * found.values, weight))
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,8 +272,8 @@ class YesNo:
         if self.measure == "yes_rate":
             return Units(found.ids, yes, found.clusters, found.unit_of_row, found.binary)
         if self.measure == "f1":
-            return _with(found, _ratio(2 * hits, yes + truth))
-        return _with(found, _ratio(hits, yes if self.measure == "precision" else truth))
+            return _with(found, RatioMean.of(2 * hits, yes + truth))
+        return _with(found, RatioMean.of(hits, yes if self.measure == "precision" else truth))
 
 
 def _is_yes(column: str, cell: Any, sample: Any, metric: Metric, known: dict[tuple[str, Any], bool]) -> bool:
@@ -303,11 +298,6 @@ def _kind(column: str) -> str:
 
 def _lacking(score: Any) -> bool:
     return score is None or score != score
-
-
-def _ratio(numerators: FloatArray, denominators: FloatArray) -> RatioMean:
-    size = numerators.size
-    return RatioMean(size, np.arange(size), np.zeros(size, dtype=np.int64), numerators, denominators, np.ones(1))
 
 
 def _with(found: Units, functional: RatioMean) -> Units:

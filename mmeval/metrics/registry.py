@@ -135,6 +135,22 @@ def _are_columns(names: Sequence[str]) -> bool:
     return all(_COLUMN.fullmatch(name) for name in names)
 
 
+def row_metric(name: str) -> str:
+    """Return the metric of single rows that a metric is built on: itself, where it is their mean.
+
+    Raises:
+        UsageError: for an unknown metric.
+    """
+    metric = get_metric(name)
+    if metric.form is None:
+        return name
+    if metric.threshold is not None:
+        return f"{metric.key}@{metric.threshold:g}"
+    if metric.source == "scores":
+        return metric.key if metric.key in _NAMED else f"mean:{metric.key}"
+    return "accuracy" if metric.source == "correct" else "mean"
+
+
 def list_metrics() -> list[str]:
     """Return the names and forms of all metrics."""
     return [*_NAMED, *_FORMS]

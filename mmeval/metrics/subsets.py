@@ -23,7 +23,7 @@ def label_rows(labels: TextArray) -> Iterator[tuple[str, IntArray]]:
     """
     import pandas as pd
 
-    row, label, _ = exploded(labels)
+    row, label = exploded(labels)
     codes, found = pd.factorize(label, sort=True)
     order = np.argsort(codes, kind="stable")
     parts = np.split(row[order], np.flatnonzero(np.diff(codes[order])) + 1) if row.size else []

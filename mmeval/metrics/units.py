@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from mmeval.metrics.definition import BoolArray, Metric, Scores, TextArray, Units
+from mmeval.metrics.definition import OUTSIDE, BoolArray, Metric, Scores, TextArray, Units
 from mmeval.stats.functionals import RatioMean, sums_by
 from mmeval.stats.intervals import FloatArray
 from mmeval.stats.scores import IntArray
@@ -62,8 +61,6 @@ class Groups:
     """(Group, repeat) of each entry, numbered from 0."""
     group_of_turn: IntArray
     unit_of_row: IntArray
-    outside: int
-    """Rows that belong to no group."""
 
     @property
     def single(self) -> bool:
@@ -82,9 +79,8 @@ class Groups:
     def units(self, values: FloatArray, binary: bool, kind: str, functional: RatioMean | None = None) -> Units:
         """Return the groups as units with values of (group, repeat) averaged."""
         return Units(
-            self.ids, self.over_turns(values), self.clusters, self.unit_of_row, binary and self.single, functional,
-            kind, self.outside,
-        )  # fmt: skip
+            self.ids, self.over_turns(values), self.clusters, self.unit_of_row, binary and self.single, functional, kind
+        )
 
 
 def groups(scores: Scores, column: str, complete: Sequence[BoolArray] = ()) -> Groups:
@@ -99,7 +95,7 @@ def groups(scores: Scores, column: str, complete: Sequence[BoolArray] = ()) -> G
         complete: further conditions by row; a group in which one does not hold is left out.
     """
     labels = column_labels(scores, column)
-    row, label, outside = exploded(labels)
+    row, label = exploded(labels)
     group, ids = _factorize(label)
     turn, _ = _number_pairs(group, scores.repeats[row])
     turns = int(turn.max(initial=-1)) + 1
@@ -113,10 +109,10 @@ def groups(scores: Scores, column: str, complete: Sequence[BoolArray] = ()) -> G
     group, used = _factorize(group)
     turn, _ = _factorize(turn)
     group_of_turn = group[first_rows(turn, int(turn.max(initial=-1)) + 1)]
-    unit_of_row = np.full(labels.size, -1, dtype=np.int64)
+    unit_of_row = np.where([bool(label) for label in labels], -1, OUTSIDE).astype(np.int64)
     unit_of_row[row[::-1]] = group[::-1]
     clusters = _group_clusters(scores.clusters[row], group, used.size)
-    return Groups(ids[used.astype(np.int64)], clusters, row, group, turn, group_of_turn, unit_of_row, outside)
+    return Groups(ids[used.astype(np.int64)], clusters, row, group, turn, group_of_turn, unit_of_row)
 
 
 def column_labels(scores: Scores, column: str) -> TextArray:
@@ -126,17 +122,15 @@ def column_labels(scores: Scores, column: str) -> TextArray:
     return scores.clusters if column == "cluster" else scores.labels[column]
 
 
-def exploded(labels: TextArray) -> tuple[IntArray, TextArray, int]:
-    """Return row and label of every (row, label) pair, and how many rows have no label."""
-    plain = np.fromiter((SEPARATOR not in label for label in labels), dtype=bool, count=labels.size)
-    empty = np.fromiter((not label for label in labels), dtype=bool, count=labels.size)
-    if bool(plain.all()):
-        where = np.flatnonzero(~empty)
-        return where, labels[where], int(empty.sum())
+def exploded(labels: TextArray) -> tuple[IntArray, TextArray]:
+    """Return row and label of every (row, label) pair; a row without a label has none."""
+    if not any(SEPARATOR in label for label in labels):
+        where = np.flatnonzero([bool(label) for label in labels])
+        return where, labels[where]
     pairs = [(row, one) for row, label in enumerate(labels) for one in split_labels(label)]
     found = np.empty(len(pairs), dtype=object)
     found[:] = [label for _, label in pairs]
-    return np.array([row for row, _ in pairs], dtype=np.int64), found, int(empty.sum())
+    return np.array([row for row, _ in pairs], dtype=np.int64), found
 
 
 def split_labels(value: str) -> list[str]:
@@ -161,15 +155,6 @@ def first_rows(index: IntArray, size: int) -> IntArray:
     first = np.empty(size, dtype=np.int64)
     first[index[::-1]] = np.arange(index.size - 1, -1, -1)
     return first
-
-
-def nested_weights(paths: Sequence[tuple[str, ...]]) -> FloatArray:
-    """Return the weight of each leaf in a mean of means: children of one parent count equally."""
-    children: dict[tuple[str, ...], set[str]] = {}
-    for path in paths:
-        for depth, label in enumerate(path):
-            children.setdefault(path[:depth], set()).add(label)
-    return np.array([math.prod(1 / len(children[path[:depth]]) for depth in range(len(path))) for path in paths])
 
 
 def cluster_numbers(clusters: TextArray) -> IntArray:

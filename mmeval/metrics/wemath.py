@@ -64,10 +64,7 @@ class WeMath(PlainForm):
         cm, rm = solved & enough, solved & ~enough
         if self.part == "RM":
             memorised, mastered = (found.over_turns(part.astype(np.float64)) for part in (rm, cm))
-            size = found.ids.size
-            ratio = RatioMean(
-                size, np.arange(size), np.zeros(size, dtype=np.int64), memorised, memorised + mastered, np.ones(1)
-            )
+            ratio = RatioMean.of(memorised, memorised + mastered)
             return found.units(rm.astype(np.float64), False, PROBLEM, ratio)
         values = {"score": cm + 0.5 * ig, "IK": ik, "IG": ig, "CM": cm}[self.part]
         return found.units(np.asarray(values, dtype=np.float64), self.part != "score", PROBLEM)

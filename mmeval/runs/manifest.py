@@ -69,6 +69,8 @@ class TaskRecord(_Record):
     chance: float | None = None
     """The primary metric of the best blind guess, where it is known exactly."""
     subset_columns: list[str] = Field(default_factory=list)
+    group_columns: list[str] = Field(default_factory=list)
+    """Columns by which metrics group rows and nothing is broken down; their labels stand in the rows' `subsets` too."""
     samples: int
     """Samples in this run (after `--limit`)."""
     available: int | None

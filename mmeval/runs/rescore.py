@@ -83,12 +83,19 @@ def rescored(run: Run, record: TaskRecord, frame: pd.DataFrame, task_paths: Sequ
     for row in records:
         known = stored.get((row["condition"], row["sample_id"]))
         if known is None or row["outcome"] == "error":
-            verdicts.append(Verdict(row["outcome"], row["score"], row["correct"], row["scores"] or {}))
+            extracted = orjson.loads(row["extracted"]) if isinstance(row.get("extracted"), str) else None
+            verdicts.append(
+                Verdict(row["outcome"], row["score"], row["correct"], row["scores"] or {}, extracted=extracted)
+            )
             continue
         verdicts.append(verify(verifier_of(row["condition"]) or verifier, stored_response(row), *known))
     found = frame.copy()
     found["outcome"] = [verdict.outcome for verdict in verdicts]
     found["score"] = [verdict.score for verdict in verdicts]
     found["correct"] = [verdict.correct for verdict in verdicts]
+    found["extracted"] = [
+        None if verdict.extracted is None else orjson.dumps(verdict.extracted, option=orjson.OPT_SORT_KEYS).decode()
+        for verdict in verdicts
+    ]
     found["scores"] = pd.Series([dict(verdict.scores) for verdict in verdicts], index=found.index, dtype=object)
     return found

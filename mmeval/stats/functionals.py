@@ -78,13 +78,45 @@ class RatioMean:
     """Contribution of the entry to its term's numerator."""
     denominators: FloatArray
     """The same to the denominator."""
-    weights: FloatArray
-    """Weight of each term, shape (terms,); they sum to 1."""
+    paths: tuple[tuple[str, ...], ...] = ((),)
+    """Labels of each term, outermost first: terms under one parent weigh equally in a mean of means."""
+
+    @classmethod
+    def of(cls, numerators: FloatArray, denominators: FloatArray) -> RatioMean:
+        """Return one ratio of sums over units, from arrays of shape (units,)."""
+        size = numerators.size
+        return cls(size, np.arange(size), np.zeros(size, dtype=np.int64), numerators, denominators)
+
+    @property
+    def weights(self) -> FloatArray:
+        """Weight of each term, shape (terms,); they sum to 1."""
+        children: dict[tuple[str, ...], set[str]] = {}
+        for path in self.paths:
+            for depth, label in enumerate(path):
+                children.setdefault(path[:depth], set()).add(label)
+        shares = [math.prod(1 / len(children[path[:depth]]) for depth in range(len(path))) for path in self.paths]
+        return np.array(shares, dtype=np.float64)
+
+    def select(self, units: IntArray) -> RatioMean:
+        """Return the number over some of the units, in that order; terms without a unit are gone."""
+        place = np.full(self.units, -1, dtype=np.int64)
+        place[units] = np.arange(units.size)
+        kept = np.flatnonzero(place[self.unit] >= 0)
+        kept = kept[np.argsort(place[self.unit[kept]], kind="stable")]
+        terms, term = np.unique(self.term[kept], return_inverse=True)
+        return RatioMean(
+            units.size,
+            place[self.unit[kept]],
+            term.astype(np.int64),
+            self.numerators[kept],
+            self.denominators[kept],
+            tuple(self.paths[number] for number in terms.tolist()),
+        )
 
     def value(self) -> float | None:
         """Return the number on the data, None where a ratio is 0/0."""
         sums = [self._sum(entries) for entries in (self.numerators, self.denominators)]
-        if self.weights.size == 0 or bool(np.any(sums[1] == 0)):
+        if not self.paths or not self.units or bool(np.any(sums[1] == 0)):
             return None
         return math.fsum((self.weights * sums[0] / sums[1]).tolist())
 
@@ -101,23 +133,26 @@ class RatioMean:
 
     def over(self, index: IntArray, clusters: int) -> ByCluster:
         """Return the number as a function of cluster weights."""
-        numerators, denominators = (self._by_cluster(entries, index, clusters) for entries in self._contributions)
+        weights_of_terms = self.weights
+        numerators, denominators = (
+            self._by_cluster(entries, index, clusters) for entries in (self.numerators, self.denominators)
+        )
 
         def at(weights: Replicates) -> Replicates:
             tops, bottoms = (weights @ sums.astype(weights.dtype) for sums in (numerators, denominators))
             with np.errstate(divide="ignore", invalid="ignore"):  # NaN, set aside later
-                return np.asarray((tops / bottoms) @ self.weights.astype(weights.dtype))
+                return np.asarray((tops / bottoms) @ weights_of_terms.astype(weights.dtype))
 
         return at
 
     def strata(self, index: IntArray, clusters: int) -> IntArray:
         """Return the stratum of each cluster: terms that share no cluster are drawn apart."""
-        if self.weights.size == 1:
+        if len(self.paths) == 1:
             return np.zeros(clusters, dtype=np.int64)
         from scipy.sparse import coo_array
         from scipy.sparse.csgraph import connected_components
 
-        size = clusters + self.weights.size
+        size = clusters + len(self.paths)
         links = coo_array((np.ones(self.term.size), (index[self.unit], clusters + self.term)), shape=(size, size))
         found = connected_components(links, directed=False)[1][:clusters]
         return np.unique(found, return_inverse=True)[1].astype(np.int64)
@@ -136,21 +171,17 @@ class RatioMean:
             np.concatenate([self.term, other.term]),
             np.concatenate([self.numerators, other.numerators]),
             np.concatenate([self.denominators, other.denominators]),
-            self.weights,
+            self.paths,
         )
 
-    @property
-    def _contributions(self) -> tuple[FloatArray, FloatArray]:
-        return self.numerators, self.denominators
-
     def _sum(self, entries: FloatArray) -> FloatArray:
-        return sums_by(self.term, entries, self.weights.size)
+        return sums_by(self.term, entries, len(self.paths))
 
     def _by_cluster(self, entries: FloatArray, index: IntArray, clusters: int) -> Any:
         """Return sums by cluster and term: an array where most are not 0, else sparse."""
         from scipy.sparse import coo_array
 
-        terms = self.weights.size
+        terms = len(self.paths)
         sums = coo_array((entries, (index[self.unit], self.term)), shape=(clusters, terms)).tocsr()
         return sums.toarray() if terms == 1 or sums.nnz > 0.2 * clusters * terms else sums
 

@@ -54,6 +54,16 @@ class Pair(Protocol):
         """The metric of baseline and candidate."""
         ...
 
+    @property
+    def n(self) -> int:
+        """Units."""
+        ...
+
+    @property
+    def cluster_count(self) -> int:
+        """Independent clusters; as many as units where these are independent."""
+        ...
+
     def swapped(self) -> Pair:
         """Return the pair with the roles exchanged."""
         ...
@@ -72,8 +82,8 @@ class Pair(Protocol):
         """Return the smallest difference that such data detect; None where they cannot tell."""
         ...
 
-    def needed(self, margin: float, aim: Aim) -> int:
-        """Return the units with which models that do not differ show a difference within the margin."""
+    def needed(self, margin: float, aim: Aim) -> int | None:
+        """Return the units with which models that do not differ show a difference within the margin, None as above."""
         ...
 
 
@@ -119,6 +129,16 @@ class MeanPair:
         """Both means."""
         return float(self.baseline.mean()), float(self.candidate.mean())
 
+    @property
+    def n(self) -> int:
+        """Units."""
+        return int(self.baseline.size)
+
+    @property
+    def cluster_count(self) -> int:
+        """Independent clusters."""
+        return self.n if self.clusters is None else len(set(self.clusters))
+
     def swapped(self) -> MeanPair:
         """Return the pair with the roles exchanged."""
         return MeanPair(self.candidate, self.baseline, self.clusters)
@@ -139,23 +159,23 @@ class MeanPair:
 
     def detectable(self, aim: Aim) -> float | None:
         """By the discordance of yes-or-no values, else by the variance of the differences."""
-        differences = self._differences
-        if differences.size < 2 or not float(np.abs(differences).max()):
+        differences, effect = self._differences, self._design_effect
+        if effect is None or differences.size < 2 or not float(np.abs(differences).max()):
             return None
         if self._discordance is not None:
-            return minimum_detectable_effect(differences.size, self._discordance, aim, self._design_effect)
+            return minimum_detectable_effect(differences.size, self._discordance, aim, effect)
         noise = Noise(between=float(differences.var(ddof=1)))
-        if not noise.between:
-            return None
-        return mean_minimum_detectable_effect(differences.size, noise, aim, self._design_effect)
+        return mean_minimum_detectable_effect(differences.size, noise, aim, effect) if noise.between else None
 
-    def needed(self, margin: float, aim: Aim) -> int:
+    def needed(self, margin: float, aim: Aim) -> int | None:
         """By the discordance of yes-or-no values, else by the variance of the differences."""
-        differences = self._differences
+        differences, effect = self._differences, self._design_effect
+        if effect is None:
+            return None
         if self._discordance is not None:
-            return non_inferiority_sample_size(self._discordance, margin, 0.0, aim, self._design_effect)
+            return non_inferiority_sample_size(self._discordance, margin, 0.0, aim, effect)
         noise = Noise(between=float(differences.var(ddof=1)) if differences.size > 1 else 0.0)
-        return mean_difference_sample_size(margin, noise, aim, self._design_effect)
+        return mean_difference_sample_size(margin, noise, aim, effect)
 
     @property
     def _differences(self) -> FloatArray:
@@ -170,7 +190,9 @@ class MeanPair:
         return float(np.count_nonzero(differences)) / differences.size
 
     @property
-    def _design_effect(self) -> float:
+    def _design_effect(self) -> float | None:
+        if self.cluster_count == 1 < self.n:
+            return None  # how alike the items of a cluster are is unknown
         effect = None if self.clusters is None else cluster_design_effect(self._differences, self.clusters)
         # Clusters that happen to cancel out promise no more power than independent items.
         return max(1.0, effect or 1.0)
@@ -202,6 +224,16 @@ class FunctionalPair:
             raise ValueError("the metric is undefined on these units: 0/0")
         return first, second
 
+    @property
+    def n(self) -> int:
+        """Units."""
+        return int(self.index.size)
+
+    @property
+    def cluster_count(self) -> int:
+        """Independent clusters."""
+        return int(self.index.max()) + 1
+
     def swapped(self) -> FunctionalPair:
         """Return the pair with the roles exchanged."""
         return FunctionalPair(self.candidate, self.baseline, self.index)
@@ -214,7 +246,7 @@ class FunctionalPair:
         found = self._at(how, level).difference((1,), (0,))
         if self._drawn.alone:
             found = replace(found, interval=None, standard_error=None, p_value=None)
-        if self._clusters >= MINIMUM_CLUSTERS and not self._drawn.alone:
+        if self.cluster_count >= MINIMUM_CLUSTERS and not self._drawn.alone:
             return PairedComparison(found, None, ())
         swaps = self._swap_test(how)
         return PairedComparison(self._by_swaps(found, swaps), None, ())
@@ -233,23 +265,23 @@ class FunctionalPair:
         sign = 1.0 if alternative == "greater" else -1.0
         p_value = 1.0
         if not self._drawn.alone and self._at(how).difference((1,), (0,)).p_value is not None:
-            p_value = even_sign_flip(sign * (second - first - bound), self._clusters, sides=1)
+            p_value = even_sign_flip(sign * (second - first - bound), self.cluster_count, sides=1)
         note = "no spread between resamples"
-        return TestResult(f"sign-flip-exact-{alternative}", p_value, None, None, self.index.size, self._clusters, note)
+        return TestResult(
+            f"sign-flip-exact-{alternative}", p_value, None, None, self.index.size, self.cluster_count, note
+        )
 
     def detectable(self, aim: Aim) -> float | None:
         """By the standard error of the difference."""
         error = self._standard_error
         return None if error is None else (aim.level_quantile + aim.power_quantile) * error
 
-    def needed(self, margin: float, aim: Aim) -> int:
+    def needed(self, margin: float, aim: Aim) -> int | None:
         """By the standard error of the difference, which falls with the root of the number of units."""
-        noise = Noise(between=(self._standard_error or 0.0) ** 2 * self.index.size)
+        if self.cluster_count == 1 < self.n:
+            return None
+        noise = Noise(between=(self._standard_error or 0.0) ** 2 * self.n)
         return mean_difference_sample_size(margin, noise, aim)
-
-    @property
-    def _clusters(self) -> int:
-        return int(self.index.max()) + 1
 
     @cached_property
     def _drawn(self) -> Drawn:
@@ -273,7 +305,7 @@ class FunctionalPair:
             return None
         if not first.same_denominators(second):
             return None
-        labels = None if self._clusters == self.index.size else self.index
+        labels = None if self.cluster_count == self.index.size else self.index
         return MeanPair(first.linear_values(), second.linear_values(), labels)
 
     @property
@@ -294,7 +326,7 @@ class FunctionalPair:
 
     def _swap_test(self, how: Resampling) -> TestResult:
         """Exchange the models' answers in random clusters (approximate randomisation); exact for few clusters."""
-        clusters = self._clusters
+        clusters = self.cluster_count
         both = self.baseline.joined(self.candidate)
         evaluate = both.over(np.concatenate([self.index, self.index + clusters]), 2 * clusters)
         exact = 2 ** (clusters - 1) <= SWAPS + 1

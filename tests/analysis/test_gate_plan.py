@@ -103,6 +103,7 @@ def test_clusters_cost_power(tmp_path: Path) -> None:
 def test_the_plan_agrees_with_simulated_gates(tmp_path: Path) -> None:
     """The planned chances of PASS and FAIL are those of the verdict function on drawn tables."""
     from mmeval.analysis.gate_verdicts import Demand, paired_evidence, verdict
+    from mmeval.stats.pairs import pair_of
 
     run = write_run(tmp_path / "b", quiz(*[1, 0] * 500))
     rule = {"id": "nr", "kind": "no_regression", "margin": 0.03, "min_effect": 0.02}
@@ -118,7 +119,7 @@ def test_the_plan_agrees_with_simulated_gates(tmp_path: Path) -> None:
         hits = 0
         for _ in range(300):
             outcome = generator.choice(4, size=1000, p=cells)
-            found = paired_evidence(demand, (outcome < 2) * 1.0, (outcome % 2 == 0) * 1.0, None, True)
+            found = paired_evidence(demand, pair_of((outcome < 2) * 1.0, (outcome % 2 == 0) * 1.0), True)
             hits += verdict(found, found.p, 0.05) == wanted
         assert chance is not None
         assert hits / 300 == pytest.approx(chance, abs=3 * (chance * (1 - chance) / 300) ** 0.5 + 0.02)

@@ -10,6 +10,7 @@ from scipy.stats import binom
 
 from mmeval.analysis.gate_policy import Kind
 from mmeval.analysis.gate_verdicts import Demand, Evidence, adjusted, paired_evidence, verdict
+from mmeval.stats.pairs import pair_of
 
 pytestmark = pytest.mark.slow
 IntArray: TypeAlias = np.ndarray[Any, np.dtype[np.int64]]
@@ -26,7 +27,7 @@ def judged(demand: Demand, n: int, losses: int, gains: int) -> Evidence:
     right = (n - losses - gains) // 2
     counts = [losses, gains, right, n - losses - gains - right]
     base, candidate = np.repeat([1.0, 0.0, 1.0, 0.0], counts), np.repeat([0.0, 1.0, 1.0, 0.0], counts)
-    return paired_evidence(demand, base, candidate, None, True)
+    return paired_evidence(demand, pair_of(base, candidate), True)
 
 
 def drawn(seed: int, n: int, discordance: float, drop: float, number: int) -> tuple[IntArray, IntArray]:
@@ -102,9 +103,9 @@ def test_clusters_do_not_make_noise_significant() -> None:
         lean = np.repeat(generator.choice([-1.0, 0.0, 1.0], size=40, p=[0.3, 0.4, 0.3]), size)
         base = generator.integers(0, 2, size=40 * size).astype(float)
         candidate = np.where(lean < 0, 0.0, np.where(lean > 0, 1.0, base))
-        wrong.append(failed([paired_evidence(demand, base, candidate, labels, True)]))
+        wrong.append(failed([paired_evidence(demand, pair_of(base, candidate, labels), True)]))
         if replication < 300:
-            naive.append(failed([paired_evidence(demand, base, candidate, None, True)]))
+            naive.append(failed([paired_evidence(demand, pair_of(base, candidate), True)]))
     assert np.mean(wrong) <= 0.05 + SLACK
     assert np.mean(naive) > 0.08
 
