@@ -12,7 +12,7 @@ import numpy as np
 from mmeval.core.errors import DataError
 from mmeval.metrics.collect import row_numbers
 from mmeval.metrics.definition import BUILT_IN_COLUMNS, OUTSIDE, Metric, Scores, Units
-from mmeval.metrics.units import column_labels, exploded, groups, sample_units
+from mmeval.metrics.units import column_labels, exploded, groups, outside, sample_units
 from mmeval.stats.functionals import RatioMean, sums_by
 from mmeval.stats.intervals import FloatArray
 from mmeval.stats.scores import IntArray
@@ -86,10 +86,10 @@ class Macro:
     def units(self, metric: Metric, scores: Scores) -> Units:
         """Return samples and the mean of the ratios by label."""
         labels = [column_labels(scores, name) for name in self.levels]
-        inside = np.ones(scores.values.size, dtype=bool)
+        out = np.zeros(scores.values.size, dtype=bool)
         for column in labels:
-            inside &= np.fromiter((bool(label) for label in column), dtype=bool, count=column.size)
-        taken = np.flatnonzero(inside)
+            out |= outside(scores, column)
+        taken = np.flatnonzero(~out)
         part = scores.take(taken)
         found = self.base.form.units(self.base, part) if self.base.form else sample_units(self.base, part)
         unit_of_row = np.full(scores.values.size, OUTSIDE, dtype=np.int64)

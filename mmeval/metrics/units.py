@@ -109,10 +109,16 @@ def groups(scores: Scores, column: str, complete: Sequence[BoolArray] = ()) -> G
     group, used = _factorize(group)
     turn, _ = _factorize(turn)
     group_of_turn = group[first_rows(turn, int(turn.max(initial=-1)) + 1)]
-    unit_of_row = np.where([bool(label) for label in labels], -1, OUTSIDE).astype(np.int64)
+    unit_of_row = np.where(outside(scores, labels), OUTSIDE, -1).astype(np.int64)
     unit_of_row[row[::-1]] = group[::-1]
     clusters = _group_clusters(scores.clusters[row], group, used.size)
     return Groups(ids[used.astype(np.int64)], clusters, row, group, turn, group_of_turn, unit_of_row)
+
+
+def outside(scores: Scores, labels: TextArray) -> BoolArray:
+    """Return which rows belong to no group; a row that failed before its label was known is not among them."""
+    unlabelled = np.fromiter((not label for label in labels), dtype=bool, count=labels.size)
+    return np.asarray(unlabelled & scores.counted, dtype=bool)
 
 
 def column_labels(scores: Scores, column: str) -> TextArray:

@@ -105,6 +105,7 @@ def task_record(
         metrics=list(task.card.metrics),
         chance=task.chance,
         subset_columns=list(task.card.subsets),
+        group_columns=list(task.card.groups),
         samples=opened.size or 0,
         available=opened.available,
         limit=limit,

@@ -12,8 +12,8 @@ from mmeval.runs.folder import Run
 from mmeval.runs.manifest import Manifest, read_manifest
 
 _TASK_FIELDS = (
-    "name", "protocol", "family", "title", "ask_digest", "score_digest", "metrics", "chance", "subset_columns", "limit",
-    "dataset", "published", "citation", "licence", "status",
+    "name", "protocol", "family", "title", "ask_digest", "score_digest", "metrics", "chance", "subset_columns",
+    "group_columns", "limit", "dataset", "published", "citation", "licence", "status",
 )  # fmt: skip
 _MODEL_FIELDS = ("name", "spec", "engine", "engine_version", "identity_digest", "shared_identity", "profile")
 _UNFINISHED = ("error", "unscored", "missing")

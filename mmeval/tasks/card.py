@@ -214,6 +214,8 @@ class Card(_Section):
     """Accuracy of the best blind guess, where it is known exactly and the generator does not say."""
     subsets: dict[str, str] = Field(default_factory=dict)
     """Name -> column or expression; a list becomes several labels of one row."""
+    groups: dict[str, str] = Field(default_factory=dict)
+    """The same for columns that metrics group rows by and nothing is broken down by; an empty label: in no group."""
     decoding: Decoding = Field(default_factory=Decoding)
     protocols: dict[str, dict[str, Any]] = Field(default_factory=dict)
     """Name -> keys of the card that it overrides."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mmeval.core.errors import MmevalError, UsageError, nearest, unknown
 from mmeval.core.templates import compile_template, undeclared
@@ -12,6 +12,9 @@ from mmeval.tasks.card import Card, merge, mistakes, validate
 from mmeval.tasks.prompts import TEMPLATE_NAMES, compile_expression
 from mmeval.tasks.registry import CardFile
 from mmeval.verifiers.abilities import Abilities, OptionRule, abilities_of
+
+if TYPE_CHECKING:
+    from mmeval.metrics import Metric
 
 
 def verifier_name(card: Card) -> str:
@@ -26,6 +29,7 @@ def columns(card: Card) -> Iterator[tuple[str, str]]:
             yield f"fields.{name}", column
     sections = (
         ("subsets", card.subsets),
+        ("groups", card.groups),
         ("judge_fields", card.judge_fields),
         ("answer.row_options", card.answer.of_row()),
     )
@@ -69,6 +73,7 @@ def problems(card: Card, prompt_override: str | None = None) -> list[str]:
         *_verifier(card),
         *_judges(card),
         *_metrics(card),
+        *_groups(card),
         *_templates(card, prompt_override),
         *_expressions(card),
         *_data(card),
@@ -156,6 +161,7 @@ def _metrics(card: Card) -> Iterator[str]:
         except MmevalError as error:
             yield _line("metrics", error)
             continue
+        yield from _grouping(card, metric, abilities)
         if abilities is None:
             continue
         lacks = ""
@@ -171,6 +177,37 @@ def _metrics(card: Card) -> Iterator[str]:
                 f"metrics: {name!r} cannot be computed: verifier {verifier_name(card)!r} gives no {lacks} "
                 f"({more}use {', '.join(usable)})"
             )
+
+
+def _grouping(card: Card, metric: Metric, abilities: Abilities | None) -> Iterator[str]:
+    """What a metric that is no mean needs of the card."""
+    known = {**card.subsets, **card.groups}
+    for column in metric.columns:
+        if column not in known:
+            close = nearest(column, known)
+            hint = f"did you mean {' or '.join(close)}?" if close else f"write groups: {{{column}: COLUMN}}"
+            yield f"metrics: {metric.name!r} groups by {column!r}, which is neither a subset nor a group of the card ({hint})"
+    weights = [name.partition(".")[2] for name in metric.reads if name.startswith("subsets.")]
+    for weight in weights:
+        if weight not in known and abilities is not None and weight not in abilities.scores:
+            yield (
+                f"metrics: {metric.name!r} weighs by {weight!r}, which is neither a score of the verifier nor a group of the"
+                f" card (write groups: {{{weight}: COLUMN}})"
+            )
+    if "extracted" in metric.reads and card.answer.kind not in ("yes-no", "mixed"):
+        yield f"metrics: {metric.name!r} is about answers of yes and no, and answer.kind is {card.answer.kind!r}"
+
+
+def _groups(card: Card) -> Iterator[str]:
+    from mmeval.metrics.definition import BUILT_IN_COLUMNS
+
+    for name in card.groups:
+        if name in card.subsets:
+            yield f"groups.{name}: it stands under subsets already (leave it there alone; metrics find it)"
+        if name in BUILT_IN_COLUMNS:
+            yield f"groups.{name}: metrics know {name!r} without it (give another name)"
+        if "/" in name or ":" in name:
+            yield f"groups.{name}: the name of a group has no '/' and no ':' (metrics could not name it)"
 
 
 def _templates(card: Card, prompt_override: str | None) -> Iterator[str]:

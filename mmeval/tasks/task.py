@@ -128,10 +128,16 @@ class Task:
         from mmeval.metrics import get_metric
 
         verifier = self.verifier
-        metrics = [[name, getattr(get_metric(name), "version", "1")] for name in self.card.metrics]
+        chosen = [get_metric(name) for name in self.card.metrics]
+        metrics = [[metric.name, metric.version] for metric in chosen]
+        columns = {**self.card.subsets, **self.card.groups}
+        grouped = {name: columns.get(name) for metric in chosen for name in metric.columns}
         answer = {**self.card.answer.model_dump(), "answer_type": self.card.fields.answer_type}
         judged = {"judge": dict(judge)} if judge is not None else {}
-        return digest({"answer": answer, "verifier": [verifier.name, verifier.version], "metrics": metrics, **judged})
+        more = {"groups": grouped} if grouped else {}
+        return digest(
+            {"answer": answer, "verifier": [verifier.name, verifier.version], "metrics": metrics, **more, **judged}
+        )
 
     def open(self, options: DataOptions) -> OpenTask:
         """Open the data set and, with a limit, draw the samples.
@@ -221,7 +227,9 @@ class Task:
             numbers=media_numbers([len(cell) for cell in found]),
             options=options,
             subsets={
-                name: subset_label(field_value(column, row, f"subsets.{name}")) for name, column in card.subsets.items()
+                name: subset_label(field_value(column, row, f"{section}.{name}"))
+                for section, named in (("subsets", card.subsets), ("groups", card.groups))
+                for name, column in named.items()
             },
             cluster=optional_text(fields.cluster, row, "fields.cluster"),
             extras=self._judge_extras(row),
@@ -263,7 +271,10 @@ class Task:
             target=item.answer,
             media=media,
             options=dict(self.card.answer.options),
-            subsets={name: str(item.subsets.get(column, "")) for name, column in self.card.subsets.items()},
+            subsets={
+                name: str(item.subsets.get(column, ""))
+                for name, column in {**self.card.subsets, **self.card.groups}.items()
+            },
             cluster=item.cluster,
             extras=extras,
             style=style,

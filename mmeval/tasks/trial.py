@@ -48,7 +48,7 @@ def try_rows(task: Task, source: Source) -> None:
 
 def _try_items(task: Task, source: Source) -> None:
     """Find a subset that no item has; some are only of some items, like the direction of what moves."""
-    missing = dict(task.card.subsets)
+    missing = {**task.card.subsets, **task.card.groups}
     known: set[str] = set()
     for row in islice(source.rows(), TRIED_ROWS):
         known |= row.values["item"].subsets.keys()
@@ -57,7 +57,11 @@ def _try_items(task: Task, source: Source) -> None:
             return
     if missing:
         name, column = next(iter(missing.items()))
-        raise missing_column(column, Row(0, dict.fromkeys(known), f"{task.name}, item 0"), f"subsets.{name}")
+        raise missing_column(
+            column,
+            Row(0, dict.fromkeys(known), f"{task.name}, item 0"),
+            f"{'subsets' if name in task.card.subsets else 'groups'}.{name}",
+        )
 
 
 def _no_golds(card: Card, row: Row, count: int) -> DataError:

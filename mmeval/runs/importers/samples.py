@@ -239,7 +239,8 @@ class Samples:
             return task_record(self._opened, self.task.sampling, "imported", None)
         opened = OpenTask(self.task, Source({"kind": "imported"}, lambda: iter(()), None), None, None)
         record = task_record(opened, self.task.sampling, "imported", None)
-        columns = sorted({column for prediction in self.found.values() for column in prediction.subsets})
+        groups = self.task.card.groups
+        columns = sorted({name for one in self.found.values() for name in one.subsets if name not in groups})
         if self._subsets is not None:
             columns = [*self._subsets, *(column for column in columns if column not in self._subsets)]
         elif not columns:
