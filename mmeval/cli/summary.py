@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 import click
@@ -43,10 +44,12 @@ def print_outcome(outcome: Outcome, *, report: bool, as_json: bool, more: Mappin
     elif rows:
         from rich.console import Console
 
-        from mmeval.reports.terminal import leaderboard_table
+        from mmeval.reports.terminal import guess_lines, leaderboard_table
 
         # A file or pipe has no width of its own; 80 columns would break every name.
         Console(width=None if sys.stdout.isatty() else PIPE_WIDTH).print(leaderboard_table(rows))
+        for line in guess_lines(rows):
+            click.echo(line)
     print_failures(outcome)
     click.echo(summary_line(outcome), err=True)
     if path is not None:
@@ -128,10 +131,13 @@ def row_json(row: LeaderboardRow) -> dict[str, Any]:
         "ci": [interval.low, interval.high] if interval is not None else None,
         "ci_method": interval.method if interval is not None else None,
         "n": estimate.n,
+        "unit": estimate.unit,
         "clusters": estimate.clusters,
         "coverage": estimate.coverage,
         "chance": row.chance,
         "outcomes": dict(row.outcomes),
         "truncated": row.truncated,
         "no_answer": row.no_answer,
+        "guessed": None if row.guesses is None else asdict(row.guesses),
+        "fallbacks": row.fallbacks,
     }

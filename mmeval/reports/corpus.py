@@ -75,8 +75,17 @@ def read_corpus(names: Sequence[RunNames]) -> Corpus:
     models = [label for entry in names for label in entry.models.values()]
     tasks = _unique(task_label(task.name, task.protocol) for entry in names for task in entry.run.manifest.tasks)
     conditions = _unique(condition for entry in names for condition in entry.run.manifest.conditions)
+    hidden = frozenset(
+        (task_label(task.name, task.protocol), column)
+        for entry in names
+        for task in entry.run.manifest.tasks
+        for column in task.group_columns
+    )
     builder = _Builder(
-        {name: i for i, name in enumerate(models)}, {name: i for i, name in enumerate(tasks)}, conditions
+        {name: i for i, name in enumerate(models)},
+        {name: i for i, name in enumerate(tasks)},
+        conditions,
+        hidden=hidden,
     )
     for entry in names:
         for row in entry.run.rows("samples", ITEM_COLUMNS):
@@ -169,6 +178,8 @@ class _Builder:
     spool: Spool = field(default_factory=Spool)
     _places: dict[tuple[_Item, str | None], int] = field(default_factory=dict)
     _hashes: dict[_Item, str] = field(default_factory=dict)
+    hidden: frozenset[tuple[str, str]] = frozenset()
+    """(task label, column) of columns that group rows and are no subsets."""
     _several: set[_Item] = field(default_factory=set)
     """Ids that stand for more than one item."""
 
@@ -267,7 +278,11 @@ class _Builder:
                 "task": item[0],
                 "id": row["sample_id"],
                 "cluster": row["cluster"] if row["cluster"] != row["sample_id"] else None,
-                "subsets": [list(pair) for pair in subset_pairs(row["subsets"])],
+                "subsets": [
+                    [column, label]
+                    for column, label in subset_pairs(row["subsets"])
+                    if (task_label(row["task"], row["protocol"]), column) not in self.hidden
+                ],
             }
             self.spool.add(place, {"head": head})
         return place

@@ -6,9 +6,12 @@ import json
 import re
 import unicodedata
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup, escape
+
+if TYPE_CHECKING:
+    from mmeval.runs.leaderboard import LeaderboardRow
 
 INVISIBLE = re.compile(
     "[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f\\xad\\u034f\\u061c\\u115f\\u1160\\u17b4\\u17b5\\u180e\\u200b-\\u200f\\u2028-\\u202e"
@@ -41,6 +44,21 @@ def interval_text(low: float | None, high: float | None, metric: str) -> str:
     if low is None or high is None:
         return "–"
     return f"{value_text(low, metric)} – {value_text(high, metric)}"
+
+
+def guess_text(row: LeaderboardRow) -> str:
+    """Say how many rows the official rule would decide without an answer, and which values its draws allow; '' for none."""
+    metric, parts = row.estimate.metric, []
+    if row.guesses is not None:
+        text = f"{plural(row.guesses.rows, 'row')} left to chance by the official rule"
+        if row.guesses.high is not None:
+            text += f": {interval_text(row.guesses.low, row.guesses.high, metric)}"
+        if row.guesses.expected is not None:
+            text += f", {value_text(row.guesses.expected, metric)} expected"
+        parts.append(text)
+    if row.fallbacks:
+        parts.append(f"{plural(row.fallbacks, 'row')} decided by the official rule without an answer")
+    return "; ".join(parts)
 
 
 def percent(share: float | None, decimals: int = 1) -> str:

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from mmeval.metrics import get_metric
 from mmeval.reports.charts import Dot
-from mmeval.reports.format import count, interval_text, is_share, percent, value_text
+from mmeval.reports.format import count, guess_text, interval_text, is_share, percent, value_text
 from mmeval.reports.names import RunNames, task_label
 from mmeval.runs.leaderboard import LeaderboardRow, leaderboard
 
@@ -18,6 +19,10 @@ METHODS = {
     "t": "Student’s t",
     "cr1-t": "cluster-robust t",
     "clopper-pearson": "Clopper–Pearson",
+    "bootstrap-bca-t": "bootstrap (BCa-t)",
+    "cluster-bootstrap-bca-t": "cluster bootstrap (BCa-t)",
+    "stratified-bootstrap-bca-t": "bootstrap within labels (BCa-t)",
+    "stratified-cluster-bootstrap-bca-t": "cluster bootstrap within labels (BCa-t)",
 }
 
 
@@ -52,6 +57,8 @@ class Cell:
     no_answer: str
     tokens: str
     seconds: str
+    guessed: str
+    """What random draws of the official rule allow; empty where it would draw for no row."""
     row: LeaderboardRow
     mark: Mark = ""
     """`clear`: highest, and no other interval reaches it; `close`: highest, but intervals overlap."""
@@ -193,7 +200,7 @@ def _cell(row: LeaderboardRow, column: Column) -> Cell:
     estimate = row.estimate
     interval, coverage, metric = estimate.interval, estimate.coverage, estimate.metric
     possible = ""
-    if coverage < 1 and estimate.value is not None and is_share(metric):
+    if coverage < 1 and estimate.value is not None and is_share(metric) and get_metric(metric).form is None:
         low = estimate.value * coverage
         possible = interval_text(low, low + 1 - coverage, metric)
     missing = [
@@ -213,12 +220,14 @@ def _cell(row: LeaderboardRow, column: Column) -> Cell:
         no_answer=percent(row.no_answer),
         tokens="–" if row.completion_tokens is None else f"{row.completion_tokens:.0f}",
         seconds="–" if row.latency_s is None else f"{row.latency_s:.2f}",
+        guessed=guess_text(row),
         row=row,
     )
 
 
 def _mark_best(task: TaskRow) -> None:
-    """Mark the highest value of each condition, and say whether its interval keeps clear of all others."""
+    """Mark the best value of each condition, and say whether its interval keeps clear of all others."""
+    sign = 1.0 if get_metric(task.metric).better == "higher" else -1.0
     for condition in {cell.row.condition for cell in task.present}:
         rivals = [
             (index, cell, cell.row.estimate.value)
@@ -230,12 +239,15 @@ def _mark_best(task: TaskRow) -> None:
         ]
         if len({value for _, _, value in rivals}) < 2:
             continue
-        top = max(value for _, _, value in rivals)
+        best = max(rivals, key=lambda rival: sign * rival[2])[2]
         for index, cell, value in rivals:
-            if value == top:
-                low = cell.row.estimate.interval.low if cell.row.estimate.interval else None
-                highs = [rival.row.estimate.interval for _, rival, _ in rivals if rival is not cell]
-                clear = low is not None and all(other is not None and other.high < low for other in highs)
+            if value == best:
+                own = cell.row.estimate.interval
+                others = [rival.row.estimate.interval for _, rival, _ in rivals if rival is not cell]
+                clear = own is not None and all(
+                    other is not None and (other.high < own.low if sign > 0 else other.low > own.high)
+                    for other in others
+                )
                 task.cells[index] = replace(cell, mark="clear" if clear else "close")
 
 
