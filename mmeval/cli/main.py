@@ -20,6 +20,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "import": ("mmeval.cli.import_:import_", "Turn predictions from elsewhere into a run folder."),
     "score": ("mmeval.cli.score:score", "Score the stored responses of a run again, without its model."),
     "compare": ("mmeval.cli.compare:compare", "Compare runs: is the candidate better, or is it noise?"),
+    "diagnose": (
+        "mmeval.cli.diagnose:diagnose",
+        "Do failures lack perception or reasoning, and which of the two changed?",
+    ),
     "gate": ("mmeval.cli.gate:gate", "Decide by a policy whether a candidate may replace the baseline."),
     "judge": ("mmeval.cli.judge:judge", "Judges: how far two agree, how often one errs against human labels."),
     "report": ("mmeval.cli.report:report", "Write the HTML report of one or more runs."),
