@@ -152,7 +152,7 @@ class JudgeDesk:
                 self.tally.repaired += finding.repaired
                 if finding.kind == "extraction":
                     extracted, extraction = True, finding.value
-                verdict = self._found(step, finding, unit, response, verdict, calls)
+                verdict = await self._found(step, finding, unit, response, verdict, calls)
         if asked:
             self.tally.rows += 1
         for call in calls:
@@ -275,7 +275,7 @@ class JudgeDesk:
             sample=replace(unit.sample, messages=messages),
         )
 
-    def _found(
+    async def _found(
         self, step: Step, finding: JudgeFinding, unit: Unit, response: Response, before: Verdict, calls: Sequence[Call]
     ) -> Verdict:
         sample = unit.sample
@@ -288,7 +288,10 @@ class JudgeDesk:
         if finding.kind == "extraction":
             assert step.verifier is not None
             read = Response("ok", text=finding.value or "", finish_reason="stop")
-            verdict = verify(step.verifier, read, sample.target, sample.context)
+            if getattr(step.verifier, "blocking", False):
+                verdict = await asyncio.to_thread(verify, step.verifier, read, sample.target, sample.context)
+            else:
+                verdict = verify(step.verifier, read, sample.target, sample.context)
             return replace(verdict, span=None, verifier=f"{identity}+{verdict.verifier}", **judged)
         base = Verdict("scored", extracted=before.extracted, span=before.span, verifier=identity, **judged)
         if finding.kind == "equivalence":

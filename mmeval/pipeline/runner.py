@@ -73,7 +73,7 @@ class ModelRun:
         self._window = asyncio.Semaphore(4 * self._asker.slots + 64)
         self._budget = ByteBudget(effort.media_budget_bytes)
         self._preparing = asyncio.Semaphore(effort.workers)
-        self._verifying = ThreadPoolExecutor(1, "mmeval-verify")
+        self._verifying = ThreadPoolExecutor(effort.workers, "mmeval-verify")
         self._chains: dict[int, Chain] = {}
 
     async def run(self, stop: asyncio.Event) -> None:
