@@ -94,7 +94,9 @@ def _advice(outcome: Outcome) -> str:
     broken = sum(counts.get(name, 0) for name in ("error", "unscored", "missing"))
     hopeless = f"{outcome.at_fault} rows cannot be scored as they stand"
     if outcome.at_fault >= broken:
-        return f"incomplete: {hopeless}; asking again does not help, mending the data or a judge may (or --allow-errors)"
+        return (
+            f"incomplete: {hopeless}; asking again does not help, mending the data or a judge may (or --allow-errors)"
+        )
     if all(record.engine == "imported" for record in outcome.manifest.models):
         return "incomplete: not every sample has an answer that can be scored, see above"
     again = "incomplete: run the same command again to ask what is missing"
