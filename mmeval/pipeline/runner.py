@@ -227,7 +227,8 @@ class ModelRun:
             calls = made + judged
         progress = self.progress
         progress.done += 1
-        progress.cached += cached
+        # In a second phase all answers come from the cache, where the first has just put them.
+        progress.cached += cached and self._judging != "only"
         progress.completion_tokens += response.completion_tokens or 0
         if verdict.outcome in {"scored", "no_answer"}:
             progress.answered += 1
