@@ -22,11 +22,13 @@ from mmeval.verifiers.mathvista import MathVistaOfficialVerifier, MathVistaRules
 from mmeval.verifiers.mixed import MixedVerifier
 from mmeval.verifiers.mmlu_pro import MMLUProVerifier
 from mmeval.verifiers.mmmu import MMMUProVerifier, MMMUVerifier
+from mmeval.verifiers.mmstar import MMStarVerifier
 from mmeval.verifiers.number import NumberVerifier
 from mmeval.verifiers.ocrbench import OCRBenchV2Verifier
 from mmeval.verifiers.point import PointVerifier
 from mmeval.verifiers.puzzlevqa import PuzzleVQAVerifier
 from mmeval.verifiers.rating import RatingVerifier
+from mmeval.verifiers.scienceqa import ScienceQAVerifier
 from mmeval.verifiers.text import TextVerifier
 from mmeval.verifiers.vlmevalkit import (
     VLMEvalKitChoiceVerifier,
@@ -62,11 +64,13 @@ _BUILT_IN: Mapping[str, Callable[[Mapping[str, Any] | None], Verifier]] = {
     "mmlu-pro": MMLUProVerifier,
     "mmmu": MMMUVerifier,
     "mmmu-pro": MMMUProVerifier,
+    "mmstar": MMStarVerifier,
     "number": NumberVerifier,
     "ocrbench-v2": OCRBenchV2Verifier,
     "point": PointVerifier,
     "puzzlevqa": PuzzleVQAVerifier,
     "rating": RatingVerifier,
+    "scienceqa": ScienceQAVerifier,
     "text": TextVerifier,
     "vlmevalkit-choice": VLMEvalKitChoiceVerifier,
     "vlmevalkit-logicvista": VLMEvalKitLogicVistaVerifier,

@@ -24,6 +24,9 @@ DATA = Path(__file__).parents[1] / "data"
         ("dynamath@official", 6),
         ("we-math@official", 7),
         ("puzzlevqa@official", 2),
+        ("mmstar@official", 3),
+        ("ai2d", 2),
+        ("scienceqa@official", 3),
         ("algopuzzlevqa@official", 2),
     ],
 )

@@ -294,7 +294,66 @@ def mmvet() -> None:
     write_json("mmvet/mm-vet.json", rows, [f"images/{row['imagename']}" for row in rows.values()])
 
 
+def mmstar() -> None:
+    """Own rows: options inside the question, categories of two levels."""
+    rows = [
+        {"index": number, "question": f"Which shape is shown?\nOptions: A: circle, B: square, C: triangle, D: star {number}", "image": picture(str(number)),
+         "answer": "ABCD"[number % 4], "category": category, "l2_category": axis, "meta_info": {"source": "own", "split": "val", "image_path": ""}}
+        for number, (category, axis) in enumerate((("coarse perception", "image emotion"), ("math", "geometry"), ("math", "geometry")))
+    ]  # fmt: skip
+    text = datasets.Value("string")
+    kinds = {"index": datasets.Value("int64"), "meta_info": {"source": text, "split": text, "image_path": text}}
+    write("mmstar/data/val-00000-of-00001.parquet", rows, ["image"], **kinds)
+
+
+def ai2d() -> None:
+    """Own rows: options in a list, and the index of the right one as text."""
+    rows = [
+        {
+            "question": "Which animal eats the grass?",
+            "options": ["fox", "hare", "owl", "hawk"],
+            "answer": "1",
+            "image": picture("1"),
+        },
+        {
+            "question": "What does the label A show?",
+            "options": ["leaf", "root", "stem", "seed"],
+            "answer": "3",
+            "image": picture("2"),
+        },
+    ]
+    write("ai2d/data/test-00000-of-00001.parquet", rows, ["image"], options=datasets.List(datasets.Value("string")))
+
+
+def scienceqa() -> None:
+    """Own rows: with picture, with text, with neither, and one of another split."""
+    texts = (
+        ("Which is a solid?", ["water", "stone"], 1, "", "image.png", "natural science", "grade3", "test"),
+        ("Which word is a verb?", ["run", "tree", "red"], 0, "", None, "language science", "grade8", "test"),
+        (
+            "Where is it colder?",
+            ["at A", "at B"],
+            0,
+            "Look at the map.",
+            "image.png",
+            "social science",
+            "grade5",
+            "test",
+        ),
+        ("Which is a gas?", ["air", "stone"], 0, "", None, "natural science", "grade3", "train"),
+    )
+    rows = {
+        str(number): {"question": question, "choices": choices, "answer": answer, "hint": hint, "image": image, "task": "closed choice", "grade": grade,
+                      "subject": subject, "topic": "own", "category": "own", "skill": "own", "lecture": "", "solution": "", "split": split}
+        for number, (question, choices, answer, hint, image, subject, grade, split) in enumerate(texts, 1)
+    }  # fmt: skip
+    write_json(
+        "scienceqa/problems.json", rows, [f"test/{name}/image.png" for name, row in rows.items() if row["image"]]
+    )
+
+
 FIXTURES: dict[str, Callable[[], None]] = {
+    "ai2d": ai2d,
     "algopuzzlevqa": algopuzzlevqa,
     "dynamath": dynamath,
     "logicvista": logicvista,
@@ -302,8 +361,10 @@ FIXTURES: dict[str, Callable[[], None]] = {
     "mathvista": mathvista,
     "mmmu": mmmu,
     "mmmu-pro": mmmu_pro,
+    "mmstar": mmstar,
     "mmvet": mmvet,
     "puzzlevqa": puzzlevqa,
+    "scienceqa": scienceqa,
     "we-math": we_math,
 }
 

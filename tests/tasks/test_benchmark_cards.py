@@ -51,13 +51,17 @@ def asked(sample: Sample) -> list[str]:
         ("algopuzzlevqa@official", ["No", "2"]),
         ("we-math@official", ["B", "C", "A", "B", "C", "A", "B"]),
         ("mmvet@official", ["3 <OR> x = 3", "cat<AND>dog", "A quiet street in the evening."]),
+        ("mmstar@official", ["A", "B", "C"]),
+        ("ai2d", ["B", "D"]),
+        ("scienceqa@official", ["B", "A", "A"]),
+        ("scienceqa@image", ["B", "A"]),
         ("mathvision", ["6", "A", "B", "(3,-4)"]),
         ("mathvision@official", ["6", "A", "B", "(3,-4)"]),
     ],
 )
 def test_fixtures_are_read(selector: str, targets: Sequence[object]) -> None:
     kind, samples = opened_samples(selector, DATA)
-    assert kind == ("hub" if selector.startswith("we-math") else "local")
+    assert kind == ("hub" if selector.startswith(("we-math", "mmstar", "ai2d")) else "local")
     assert [sample.target for sample in samples] == list(targets)
     for sample in samples:
         shown = {part.index for message in sample.messages for part in message.parts if isinstance(part, MediaPart)}
@@ -71,6 +75,8 @@ def test_fixtures_are_read(selector: str, targets: Sequence[object]) -> None:
         ("mmmu@official", "lmms-lab/MMMU", "mmmu", 6),
         ("mathvision@official", "MathLLMs/MathVision", "mathvision", 4),
         ("we-math@official", "We-Math/We-Math", "we-math", 7),
+        ("mmstar@official", "Lin-Chen/MMStar", "mmstar", 3),
+        ("ai2d", "lmms-lab/ai2d", "ai2d", 2),
         ("mathvision-mini@official", "MathLLMs/MathVision", "mathvision", 3),
     ],
 )
@@ -168,6 +174,20 @@ def test_mmvet_counts_a_question_for_each_of_its_capabilities() -> None:
     _, samples = opened_samples("mmvet", DATA)
     assert [sample.subsets["capability"] for sample in samples] == ["ocr | math", "rec", "rec | gen | know"]
     assert samples[2].subsets["integration"] == "gen+know+rec"
+
+
+def test_scienceqa_says_what_a_question_brings_along() -> None:
+    _, samples = opened_samples("scienceqa", DATA)
+    assert [sample.subsets["has"] for sample in samples] == ["image", "no context", "text | image"]
+    assert [sample.subsets["context"] for sample in samples] == ["image", "none", "text and image"]
+    assert [sample.subsets["grades"] for sample in samples] == ["grades 1-6", "grades 7-12", "grades 1-6"]
+    assert asked(samples[2])[1].startswith("Context: Look at the map.\nWhere is it colder?\nA. at A\nB. at B\n")
+
+
+def test_mmstar_reads_the_options_of_its_questions() -> None:
+    _, samples = opened_samples("mmstar", DATA)
+    assert len(samples[0].context.choices) == 4
+    assert samples[1].subsets == {"category": "math", "axis": "math (geometry)", "source": "own"}
 
 
 def test_options_within_a_list_are_three_options_or_officially_one(tmp_path: Path) -> None:

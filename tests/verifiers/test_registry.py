@@ -72,12 +72,14 @@ OPTIONS: list[tuple[str, dict[str, object], str, object]] = [
     ("mmlu-pro", {}, "the answer is (B)", "B"),
     ("mmmu", {"question_type": "open"}, "4", "4"),
     ("mmmu-pro", {}, "(B)", "B"),
+    ("mmstar", {}, "Option B", "B"),
     ("number", {}, "4", 4),
     ("number", {"mra": True}, "4", 4),
     ("ocrbench-v2", {"type": "text counting en", "eval": "regression", "question": "How many?"}, "4", ["4"]),
     ("point", {}, "[1,2]", {"box": [0, 0, 4, 4]}),
     ("puzzlevqa", {}, "(B)", "y"),
     ("rating", {}, "4", 4),
+    ("scienceqa", {}, "The answer is B.", "B"),
     ("text", {"match": "contains"}, "Rome", "rome"),
     ("text", {"match": "anls"}, "Rome", "rome"),
     ("text", {"match": "vqa"}, "Rome", ["rome"] * 10),
@@ -96,7 +98,7 @@ OPTIONS: list[tuple[str, dict[str, object], str, object]] = [
     ("yes-no", {}, "yes", "yes"),
     ("yes-no", {"words": "true-false"}, "True", "yes"),
 ]
-NEED_CHOICES = {"puzzlevqa", "mmlu-pro", "mmmu-pro", "vlmevalkit-choice", "vlmevalkit-mmmu-pro"}
+NEED_CHOICES = {"scienceqa", "puzzlevqa", "mmlu-pro", "mmmu-pro", "vlmevalkit-choice", "vlmevalkit-mmmu-pro"}
 
 
 @pytest.mark.parametrize(("name", "options", "text", "target"), OPTIONS)

@@ -37,6 +37,12 @@ def _mmmu() -> Reader:
     return read
 
 
+def _megabench() -> Reader:
+    from mmeval.runs.importers.megabench import read
+
+    return read
+
+
 def _vlmevalkit() -> Reader:
     from mmeval.runs.importers.vlmevalkit import read
 
@@ -76,6 +82,11 @@ FORMATS: dict[str, Format] = {
             "mathvision", "outputs/*.jsonl of MATH-Vision's scripts (id, response, model_answer, correct)", _mathvision
         ),
         Format("mmmu", "MMMU's <Subject>/output.json or total_val_output.json; MMMU-Pro's output/*.jsonl", _mmmu),
+        Format(
+            "megabench",
+            "task_results.json of MEGA-Bench's scripts, with all_task_meta.json as another PATH",
+            _megabench,
+        ),
         Format(
             "vlmevalkit",
             "prediction and result files of VLMEvalKit: xlsx, tsv, json",
