@@ -194,7 +194,7 @@ def _sample_json(task: Any, index: int, data_dir: Path | None) -> dict[str, Any]
 @tasks.command("check")
 @click.argument("cards", nargs=-1, required=True, type=click.Path(path_type=Path))
 def check(cards: tuple[Path, ...]) -> int:
-    """Explain every mistake in card files; exit code 2 when there is one.
+    """Explain every mistake in card files (and suites, in a folder of that name); exit code 2 when there is one.
 
     \b
     Example:
@@ -203,12 +203,16 @@ def check(cards: tuple[Path, ...]) -> int:
     from mmeval.core.yaml_files import read_yaml
     from mmeval.tasks.check import explain
     from mmeval.tasks.registry import CardFile
+    from mmeval.tasks.suite_check import explain_suite
 
     wrong = 0
     for path in cards:
+        problem: MmevalError | None
         try:
-            raw = read_yaml(path)
-            problem: MmevalError | None = explain(CardFile(path.stem, path, raw))
+            if path.parent.name == "suites":
+                problem = explain_suite(path)
+            else:
+                problem = explain(CardFile(path.stem, path, read_yaml(path)))
         except MmevalError as error:
             problem = error
         if problem is None:

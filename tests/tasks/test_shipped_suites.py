@@ -1,0 +1,92 @@
+"""The suites that ship: they name what there is, and ask in the way that they say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from mmeval.core.types import Response, Sample, TextPart
+from mmeval.tasks.options import AskStyle, DataOptions
+from mmeval.tasks.registry import Registry
+from mmeval.tasks.suite_check import explain_suite
+from mmeval.tasks.task import Task
+from mmeval.verifiers.base import verify
+
+ROOT = Path(__file__).parents[2]
+DATA = ROOT / "tests" / "data"
+SUITES = sorted(path.stem for path in (ROOT / "tasks" / "suites").glob("*.yaml"))
+REGISTRY = Registry([])
+LOCAL = {"mmmu-pro": "mmmu-pro", "mmmu-pro-4": "mmmu-pro", "mmmu-pro-vision": "mmmu-pro"}
+"""Fixtures that are not called as their task."""
+
+
+def tasks(suite: str) -> list[Task]:
+    return [Task.load(card, protocol) for card, protocol in REGISTRY.resolve([suite])]
+
+
+def first(task: Task) -> Sample:
+    return next(iter(task.open(DataOptions(DATA)).samples(AskStyle())))[1]()
+
+
+def asked(sample: Sample) -> str:
+    parts = [part for message in sample.messages for part in message.parts]
+    return "".join(part.text if isinstance(part, TextPart) else f"[{part.index}]" for part in parts)
+
+
+@pytest.mark.parametrize("suite", SUITES)
+def test_a_shipped_suite_has_no_mistakes(suite: str) -> None:
+    assert explain_suite(ROOT / "tasks" / "suites" / f"{suite}.yaml") is None
+
+
+@pytest.mark.parametrize("suite", [name for name in SUITES if name not in ("demo", "synthetic")])
+def test_every_task_of_a_suite_builds_its_samples(suite: str) -> None:
+    for task in tasks(suite):
+        if not (DATA / LOCAL.get(task.name, task.name)).is_dir():
+            continue
+        sample = first(task)
+        assert asked(sample).strip()
+        assert sample.target is not None
+
+
+@pytest.mark.parametrize("suite", ["papo", "vppo"])
+def test_eight_samples_at_temperature_one_and_no_judge(suite: str) -> None:
+    for task in tasks(suite):
+        decoding = task.card.decoding
+        assert (decoding.temperature, decoding.repeats, decoding.max_tokens) == (1.0, 8, 2048)
+        assert not task.card.judges
+        assert task.card.metrics == ["accuracy"]
+        assert asked(first(task)).endswith("in \\boxed{}.")
+
+
+def test_papo_leaves_free_form_questions_out() -> None:
+    found = {task.name: task for task in tasks("papo")}
+    kinds = {
+        name: {build().subsets["question_type"] for _, build in found[name].open(DataOptions(DATA)).samples(AskStyle())}
+        for name in ("mathvista", "mathverse")
+    }
+    assert kinds == {"mathvista": {"multi_choice"}, "mathverse": {"multi-choice"}}
+
+
+def test_answers_in_the_suites_own_form_are_read() -> None:
+    task = next(task for task in tasks("vl-prm") if task.name == "puzzlevqa")
+    sample = first(task)
+    text = (
+        f"[Visual Elements]\n<step_1>A is red</step_1>\n<correct_answer>$\\boxed{{{sample.target}}}$</correct_answer>"
+    )
+    assert verify(task.verifier, Response("ok", text=text), sample.target, sample.context).correct is True
+
+
+def test_mistakes_of_a_suite_are_explained(tmp_path: Path) -> None:
+    folder = tmp_path / "suites"
+    folder.mkdir()
+    suite = {
+        "tasks": ["ai2d", {"scienceqa": {"metrics": ["iou@0.5"]}}],
+        "aggregates": [{"name": "Mean", "mean": ["ai2d", "scienceqa"]}],
+    }
+    (folder / "mine.yaml").write_text(yaml.safe_dump(suite))
+    found = explain_suite(folder / "mine.yaml")
+    assert found is not None
+    assert "scienceqa@mine" in found.message
+    assert "'scienceqa' is none of the suite's tasks (did you mean scienceqa@mine" in found.message
