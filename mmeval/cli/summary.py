@@ -13,6 +13,7 @@ import orjson
 from mmeval.runs.execute import Outcome
 from mmeval.runs.folder import open_run
 from mmeval.runs.leaderboard import LeaderboardRow, leaderboard
+from mmeval.runs.suite_means import SuiteMean, suite_means
 
 SHOWN_FAILURES = 5
 PIPE_WIDTH = 120
@@ -40,6 +41,7 @@ def print_outcome(outcome: Outcome, *, report: bool, as_json: bool, more: Mappin
     if as_json:
         cells = leaderboard(run, by_subset=True, all_metrics=True) if rows else []
         record = {**summary_json(outcome, cells, str(path) if path else None), **(more or {})}
+        record["suites"] = [mean_json(mean) for mean in suite_means(run, rows)]
         click.echo(orjson.dumps(record, option=orjson.OPT_INDENT_2).decode())
     elif rows:
         from rich.console import Console
@@ -48,6 +50,8 @@ def print_outcome(outcome: Outcome, *, report: bool, as_json: bool, more: Mappin
 
         # A file or pipe has no width of its own; 80 columns would break every name.
         Console(width=None if sys.stdout.isatty() else PIPE_WIDTH).print(leaderboard_table(rows))
+        for mean in suite_means(run, rows):
+            click.echo(mean_line(mean))
         for line in guess_lines(rows):
             click.echo(line)
     print_failures(outcome)
@@ -115,6 +119,35 @@ def summary_json(outcome: Outcome, rows: list[LeaderboardRow], report: str | Non
         "report": report,
         "leaderboard": [row_json(row) for row in rows if row.subset is None],
         "subsets": [row_json(row) for row in rows if row.subset is not None],
+    }
+
+
+def mean_line(mean: SuiteMean) -> str:
+    """One line: suite, name, model, value and interval of a suite's mean, and of how many tasks it is."""
+    from mmeval.reports.format import mean_text, visible_text
+
+    where = f" ({visible_text(mean.condition)})" if mean.condition != "standard" else ""
+    incomplete = f", coverage {mean.coverage:.1%} !" if mean.coverage < 1 else ""
+    value, interval = mean_text(mean)
+    return (
+        f"suite {mean.suite}, {mean.name}: {visible_text(mean.model)}{where} {value} ({interval}), "
+        f"unweighted mean of {len(mean.tasks)} tasks{incomplete}"
+    )
+
+
+def mean_json(mean: SuiteMean) -> dict[str, Any]:
+    """One mean of a suite as JSON."""
+    interval = mean.interval
+    return {
+        "suite": mean.suite,
+        "name": mean.name,
+        "model": mean.model,
+        "condition": mean.condition,
+        "value": mean.value,
+        "ci": [interval.low, interval.high] if interval is not None else None,
+        "ci_method": interval.method if interval is not None else None,
+        "tasks": list(mean.tasks),
+        "coverage": mean.coverage,
     }
 
 

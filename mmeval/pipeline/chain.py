@@ -33,6 +33,11 @@ class Step:
     """Reads what an extraction card gives."""
     last_words: int | None
 
+    @property
+    def compares_extractions(self) -> bool:
+        """Whether the judge needs what an earlier one extracted."""
+        return "extraction" in self.card.reads and "extraction" not in self.card.optional_fields
+
     def applies(self, verdict: Verdict) -> bool:
         """Whether a row with this verdict so far goes to the judge."""
         if self.when == "always":

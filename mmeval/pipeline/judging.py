@@ -140,7 +140,7 @@ class JudgeDesk:
         agreement: float | None = None
         if chain.open(response, verdict, unit.sample):
             for step in chain.steps:
-                if not step.applies(verdict) or (extracted and extraction is None and "extraction" in step.card.reads):
+                if not step.applies(verdict) or (extracted and extraction is None and step.compares_extractions):
                     continue  # a response without an answer has nothing to compare
                 asked = True
                 finding, share = await self._ask(step, self._input(step, unit, response, extraction), unit, calls)

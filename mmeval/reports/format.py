@@ -12,6 +12,7 @@ from markupsafe import Markup, escape
 
 if TYPE_CHECKING:
     from mmeval.runs.leaderboard import LeaderboardRow
+    from mmeval.runs.suite_means import SuiteMean
 
 INVISIBLE = re.compile(
     "[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f\\xad\\u034f\\u061c\\u115f\\u1160\\u17b4\\u17b5\\u180e\\u200b-\\u200f\\u2028-\\u202e"
@@ -44,6 +45,13 @@ def interval_text(low: float | None, high: float | None, metric: str) -> str:
     if low is None or high is None:
         return "–"
     return f"{value_text(low, metric)} – {value_text(high, metric)}"
+
+
+def mean_text(mean: SuiteMean) -> tuple[str, str]:
+    """Format a suite's mean and its interval: percent where every task's metric is a share."""
+    unit = "accuracy" if mean.share else "mean"
+    interval = mean.interval
+    return value_text(mean.value, unit), interval_text(interval.low, interval.high, unit) if interval else "–"
 
 
 def guess_text(row: LeaderboardRow) -> str:

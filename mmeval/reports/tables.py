@@ -8,9 +8,10 @@ from typing import Literal
 
 from mmeval.metrics import get_metric
 from mmeval.reports.charts import Dot
-from mmeval.reports.format import count, guess_text, interval_text, is_share, percent, value_text
+from mmeval.reports.format import count, guess_text, interval_text, is_share, mean_text, percent, value_text
 from mmeval.reports.names import RunNames, task_label
 from mmeval.runs.leaderboard import LeaderboardRow, leaderboard
+from mmeval.runs.suite_means import suite_means
 
 Mark = Literal["", "clear", "close"]
 METHODS = {
@@ -108,11 +109,23 @@ class SubsetTable:
 
 
 @dataclass(frozen=True, slots=True)
+class SuiteRow:
+    """One mean of a suite for every column."""
+
+    label: str
+    tasks: tuple[str, ...]
+    cells: list[tuple[str, str] | None]
+    """Value and interval; None where a task is missing."""
+
+
+@dataclass(frozen=True, slots=True)
 class Tables:
     """Everything numeric that the report prints."""
 
     columns: list[Column]
     families: list[Group]
+    suites: list[SuiteRow]
+    """Means over tasks that suites define."""
     subsets: list[SubsetTable]
     methods: list[str]
     """Interval methods and levels in use."""
@@ -132,8 +145,15 @@ def build_tables(names: Sequence[RunNames]) -> Tables:
     wholes: dict[str, TaskRow] = {}
     tables: dict[str, SubsetTable] = {}
     parts: dict[tuple[str, tuple[str, str]], TaskRow] = {}
+    suites: dict[str, SuiteRow] = {}
     for entry in names:
-        for row in leaderboard(entry.run, by_subset=True):
+        found = leaderboard(entry.run, by_subset=True)
+        for mean in suite_means(entry.run, found):
+            name = f"{mean.suite}: {mean.name}"
+            suites.setdefault(name, SuiteRow(name, mean.tasks, [None] * len(columns)))
+            place = position[entry.models[mean.model], mean.condition if several else ""]
+            suites[name].cells[place] = mean_text(mean)
+        for row in found:
             label = task_label(row.task, row.protocol)
             column = position[entry.models[row.model], row.condition if several else ""]
             if label not in wholes:
@@ -161,6 +181,7 @@ def build_tables(names: Sequence[RunNames]) -> Tables:
     return Tables(
         columns,
         list(families.values()),
+        list(suites.values()),
         list(tables.values()),
         methods,
         _warnings(names),

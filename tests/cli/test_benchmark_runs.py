@@ -59,3 +59,24 @@ def test_the_embedded_model_answers_and_judges_some_of_them(mmeval: Callable, tm
     assert rows["task"].nunique() == 6
     assert rows["response"].notna().all()
     assert not (rows["outcome"] == "error").any()
+
+
+def test_the_mean_of_a_suite_is_shown_where_all_its_tasks_are(mmeval: Callable, tmp_path: Path) -> None:
+    folder = tmp_path / "own" / "suites"
+    folder.mkdir(parents=True)
+    (folder / "mine.yaml").write_text(
+        "tasks: [ai2d, scienceqa]\naggregates: [{name: Mean of both, mean: [ai2d, scienceqa]}]\n"
+    )
+    common = ("run", "-m", "chance", "--data-dir", DATA, "--task-path", "own", "-o", "runs/r")
+    done = mmeval(*common, "-t", "mine", "--json")
+    assert done.code == 0, done.err
+    (mean,) = done.json["suites"]
+    values = [cell["value"] for cell in done.json["leaderboard"] if cell["metric"] == "accuracy"]
+    assert mean["tasks"] == ["ai2d", "scienceqa"]
+    assert mean["value"] == pytest.approx(sum(values) / 2)
+    assert mean["ci"][0] < mean["value"] < mean["ci"][1]
+    assert "mine: Mean of both" in (tmp_path / "runs/r/report.html").read_text()
+    table = mmeval(*common, "-t", "mine")
+    assert "suite mine, Mean of both: chance 41.7 (" in table.out
+    alone = mmeval(*common[:-1], "runs/s", "-t", "ai2d", "--json", "--no-report")
+    assert alone.json["suites"] == []
