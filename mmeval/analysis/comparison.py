@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations
 from typing import Any, Literal
 
 import numpy as np
 
-from mmeval.analysis.pairing import PairedScores, PairingOptions, Side, pair_runs
+from mmeval.analysis.pairing import PairedScores, PairingOptions, RowTables, Side, pair_runs
 from mmeval.core.errors import ComparisonError, unknown
 from mmeval.metrics import Units
 from mmeval.stats.intervals import Interval
@@ -127,7 +127,8 @@ def compare_runs(sides: Sequence[Side], options: ComparisonOptions) -> Compariso
         UsageError: an unknown subset column.
     """
     base, *candidates = sides
-    paired = {other.label: pair_runs(base, other, options.pairing) for other in candidates}
+    tables = RowTables()
+    paired = {other.label: pair_runs(base, other, options.pairing, tables) for other in candidates}
     _check_columns(options.by, [data for found in paired.values() for data in found])
     whole = [_compare(base.label, label, data, None, options) for label, found in paired.items() for data in found]
     parts = [
@@ -137,7 +138,7 @@ def compare_runs(sides: Sequence[Side], options: ComparisonOptions) -> Compariso
         for subset, part in _subsets(data, options.by)
     ]
     comparisons = [*_adjusted(whole, "holm"), *_adjusted(parts, "benjamini-hochberg")]
-    rankings = _rankings(sides, options) if len(sides) > 2 else ()
+    rankings = _rankings(sides, options, paired, tables) if len(sides) > 2 else ()
     return ComparisonReport(base.label, tuple(other.label for other in candidates), tuple(comparisons), tuple(rankings))
 
 
@@ -211,20 +212,28 @@ def _adjusted(found: Sequence[Comparison], method: Literal["holm", "benjamini-ho
     return [replace(one, p_adjusted=float(p), adjust=method) for one, p in zip(found, values, strict=True)]
 
 
-def _rankings(models: Sequence[Side], options: ComparisonOptions) -> Iterator[Ranking]:
+def _rankings(
+    models: Sequence[Side], options: ComparisonOptions, leading: Mapping[str, list[PairedScores]], tables: RowTables
+) -> Iterator[Ranking]:
+    """Rank all models on each task and condition; `leading` are the pairs of the first model with each other one."""
     from mmeval.stats.categorical import cochran_q
 
-    pairs: dict[tuple[str, str], dict[tuple[str, str], PairedScores]] = {}
+    # Only the pairs with the first model are needed as data; of the others the comparison is kept.
+    leads: dict[tuple[str, str], dict[str, PairedScores]] = {}
+    pairs: dict[tuple[str, str], list[Comparison]] = {}
     for first, second in combinations(models, 2):
-        for data in pair_runs(first, second, options.pairing):
-            pairs.setdefault((data.task, data.condition), {})[first.label, second.label] = data
-    for members in pairs.values():
-        if len(members) < len(models) * (len(models) - 1) // 2:
+        lead = first is models[0]
+        for data in leading[second.label] if lead else pair_runs(first, second, options.pairing, tables):
+            place = (data.task, data.condition)
+            if lead:
+                leads.setdefault(place, {})[second.label] = data
+            pairs.setdefault(place, []).append(_compare(first.label, second.label, data, None, options))
+    for place, members in leads.items():
+        if len(pairs[place]) < len(models) * (len(models) - 1) // 2:
             continue  # not every model was asked this
-        found = _adjusted([_compare(*key, data, None, options) for key, data in members.items()], "holm")
+        found = _adjusted(pairs[place], "holm")
         names = [side.label for side in models]
-        lead = names[0]
-        common = set.intersection(*(set(data.items) for (base, _), data in members.items() if base == lead))
+        common = set.intersection(*(set(data.items) for data in members.values()))
         sides = _common_units(members, names, common)
         values = [side.value for side in sides]
         if any(value is None for value in values):
@@ -236,7 +245,7 @@ def _rankings(models: Sequence[Side], options: ComparisonOptions) -> Iterator[Ra
         means = np.array(values, dtype=np.float64)
         groups = ranking_groups(means, matrix)
         order = [model for group in groups for model in group]
-        binary = all(data.binary for data in members.values())
+        binary = all(one.table is not None for one in found)
         scores = np.array([side.values for side in sides])
         clustered = not options.independent and any(one.clusters < one.n for one in found)
         yield Ranking(
@@ -253,13 +262,11 @@ def _rankings(models: Sequence[Side], options: ComparisonOptions) -> Iterator[Ra
         )
 
 
-def _common_units(members: dict[tuple[str, str], PairedScores], names: Sequence[str], common: set[str]) -> list[Units]:
-    """The units that all models have, of each model, in one order."""
-    first = names[0]
-    anchor = members[first, names[1]]
+def _common_units(members: Mapping[str, PairedScores], names: Sequence[str], common: set[str]) -> list[Units]:
+    """The units that all models have, of each model, in one order; `members` are the pairs with the first model."""
+    anchor = members[names[1]]
     order = [item for item in anchor.items if item in common]
-    found = [_in_order(anchor, 0, order)]
-    return found + [_in_order(members[first, name], 1, order) for name in names[1:]]
+    return [_in_order(anchor, 0, order), *(_in_order(members[name], 1, order) for name in names[1:])]
 
 
 def _in_order(data: PairedScores, side: int, order: Sequence[str]) -> Units:

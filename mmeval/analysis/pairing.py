@@ -24,8 +24,10 @@ if TYPE_CHECKING:
 
 _COLUMNS = (
     "model", "task", "protocol", "condition", "sample_id", "repeat", "cluster", "item_hash", "outcome", "score",
-    "correct", "scores", "extracted", "target", "finish_reason", "subsets", "response", "status", "error",
+    "correct", "scores", "extracted", "target", "finish_reason", "subsets",
 )  # fmt: skip
+_ANSWER_COLUMNS = ("response", "status", "error")
+"""What scoring again needs besides; answers may be long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,18 +194,47 @@ def open_sides(addresses: Sequence[str]) -> list[Side]:
     return [Side(run, model, model if names.count(model) == 1 else address) for (run, model, address) in sides]
 
 
-def pair_runs(base: Side, candidate: Side, options: PairingOptions) -> list[PairedScores]:
+class RowTables:
+    """The rows of sides, each read once for all the pairs that it is in."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, bool], pd.DataFrame] = {}
+
+    def of(self, side: Side, answers: bool) -> pd.DataFrame:
+        """Return the rows of a side, with the texts of the answers or without.
+
+        Raises:
+            DataError: when the table is missing or damaged.
+        """
+        key = (side.label, answers)
+        if key not in self._known:
+            frame = side.run.results([*_COLUMNS, *(_ANSWER_COLUMNS if answers else ())])
+            self._known[key] = frame[frame["model"] == side.model]
+        return self._known[key]
+
+
+def pair_runs(
+    base: Side, candidate: Side, options: PairingOptions, tables: RowTables | None = None
+) -> list[PairedScores]:
     """Align everything that two sides have in common.
+
+    Args:
+        base, candidate: the two sides.
+        options: what is allowed.
+        tables: rows read for other pairs of the same sides.
 
     Raises:
         ComparisonError: other items, another way of asking, rows without a score, nothing in common; each unless allowed.
         UsageError: a task or metric that neither side has.
     """
-    tables = [_table(side) for side in (base, candidate)]
+    common = _common_tasks(base, candidate, options)
+    answers = any(record.score_digest != other.score_digest for record, other in common)
+    known = tables or RowTables()
+    rows = [known.of(side, answers) for side in (base, candidate)]
     found: list[PairedScores] = []
-    for record, other in _common_tasks(base, candidate, options):
+    for record, other in common:
         for condition in base.run.manifest.conditions:
-            frames = [_select(table, one, condition) for table, one in zip(tables, (record, other), strict=True)]
+            frames = [_select(table, one, condition) for table, one in zip(rows, (record, other), strict=True)]
             if all(frame.empty for frame in frames):
                 continue
             if any(frame.empty for frame in frames):
@@ -221,11 +252,6 @@ def pair_runs(base: Side, candidate: Side, options: PairingOptions) -> list[Pair
             remedy="give two runs of the same tasks",
         )
     return found
-
-
-def _table(side: Side) -> pd.DataFrame:
-    frame = side.run.results(list(_COLUMNS))
-    return frame[frame["model"] == side.model]
 
 
 def _select(table: pd.DataFrame, record: TaskRecord, condition: str) -> pd.DataFrame:
