@@ -22,7 +22,8 @@ import numpy.typing as npt
 
 from mmeval.stats.comparison import compare_paired
 from mmeval.stats.multiplicity import adjust
-from mmeval.stats.resampling import Bootstrap, BootstrapPlan, Design, bootstrap_means
+from mmeval.stats.resampled_means import bootstrap_means
+from mmeval.stats.resampling import Bootstrap, BootstrapPlan, Design
 
 Scores = npt.NDArray[np.float64]
 

@@ -18,6 +18,9 @@ from mmeval.stats.scores import IntArray
 _OPTIONAL = ("cluster", "repeat")
 _MAPS = ("scores", "subsets")
 
+LARGEST = 1e100
+"""Scores beyond this are mistakes, and their squares would overflow."""
+
 
 def collect(metric: Metric, rows: Rows) -> Scores:
     """Read the rows as one metric sees them.
@@ -185,6 +188,12 @@ def _values(metric: Metric, columns: Mapping[str, Any], samples: TextArray, scor
         raise DataError(
             f"sample {samples[bad[0]]!r} is scored but has no {what}, which metric {metric.name!r} needs",
             remedy="choose a metric that the card's verifier gives values for",
+        )
+    far = where[np.abs(found) > LARGEST]
+    if far.size:
+        raise DataError(
+            f"sample {samples[far[0]]!r}: {what} is {found[np.abs(found) > LARGEST][0]:g}, beyond {LARGEST:g}",
+            remedy="correct the score",
         )
     if metric.threshold is not None:
         return (found >= metric.threshold).astype(np.float64)

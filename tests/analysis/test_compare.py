@@ -172,6 +172,11 @@ class TestRefusals:
             compared(*runs)
         assert only(*runs, pairing=PairingOptions(allow_missing=True))["n"] == 2
 
+    def test_scores_beyond_measure(self, make_run: Callable[..., str]) -> None:
+        rows = [{"id": f"q{n}", "score": 1e300 * n} for n in range(3)]
+        with pytest.raises(DataError, match=r"sample 'q1': score is 1e\+300, beyond 1e\+100"):
+            compared(make_run("a", rows, metrics=["mean"]), make_run("b", rows, metrics=["mean"]))
+
     def test_one_item_twice(self, make_run: Callable[..., str]) -> None:
         twice = quiz(1, 0)
         twice[1]["item_hash"] = twice[0].get("item_hash", "a" * 64)

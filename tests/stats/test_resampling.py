@@ -7,12 +7,12 @@ import numpy.typing as npt
 import pytest
 
 from mmeval.stats.intervals import cluster_mean
+from mmeval.stats.resampled_means import bootstrap_means
 from mmeval.stats.resampling import (
     Bootstrap,
     BootstrapPlan,
     Design,
     bootstrap_indices,
-    bootstrap_means,
     bootstrap_weights,
 )
 
@@ -73,7 +73,7 @@ def test_the_three_ways_agree_on_a_mean(plan: BootstrapPlan) -> None:
 @pytest.mark.parametrize("cells", [1, 1000, 8_000_000])
 def test_narrow_and_wide_subsets_get_the_same_means(cells: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Some subsets share a matrix product, in one block or several; narrow ones have their own."""
-    monkeypatch.setattr("mmeval.stats.resampling._TABLE_CELLS", cells)
+    monkeypatch.setattr("mmeval.stats.resampled_means._TABLE_CELLS", cells)
     scores, generator = models(200), np.random.default_rng(4)
     labels = np.arange(200) // 4
     subsets = [generator.random(200) < share for share in (0.9, 0.5, 0.2)]

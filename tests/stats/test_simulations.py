@@ -15,7 +15,8 @@ from mmeval.stats.equivalence import one_sided_test, score_test
 from mmeval.stats.intervals import Interval
 from mmeval.stats.paired import PairedTable, mcnemar_mid_p, tango_interval
 from mmeval.stats.permutation import sign_flip
-from mmeval.stats.resampling import BootstrapPlan, Design, bootstrap_means
+from mmeval.stats.resampled_means import bootstrap_means
+from mmeval.stats.resampling import BootstrapPlan, Design
 
 pytestmark = pytest.mark.slow
 
