@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from mmeval.metrics import estimate
 from tests.conformance.support import expectations
 
 VARIANTS = range(1, 11)
@@ -55,6 +56,18 @@ def test_every_file_gets_its_average_and_worst_case(published: Callable[[str], P
             )
         assert sum(int(row["# of correct per question"]) for row in rows) == entry["official"]["sum"]
         assert shares(rows) == entry["recomputed"], name
+        table = [
+            {
+                "sample_id": prediction["id"], "repeat": 0, "cluster": prediction["id"].split("_")[0], "outcome": "scored",
+                "score": float(prediction["correct"]), "correct": prediction["correct"], "scores": {},
+                "subsets": {"question": prediction["id"].split("_")[0]},
+            }
+            for prediction in predictions(rows)
+        ]  # fmt: skip
+        for metric, case in (("accuracy", "average_case"), ("all:question", "worst_case")):
+            value = estimate(metric, table).value
+            assert value is not None
+            assert round(100 * value, 2) == entry["recomputed"][case], (name, metric)
 
 
 @pytest.mark.realdata
@@ -71,9 +84,12 @@ def test_through_the_command_line(
     )  # fmt: skip
     assert found["returned"] == 0, found["stderr"]
     cells = {cell["metric"]: cell for cell in found["leaderboard"]}
-    cell = cells["accuracy"]
-    assert (cell["n"], cell["clusters"]) == (5010, 501)
-    assert round(100 * cell["value"], 2) == expectations(folder)["GPT4o-result.csv"]["recomputed"]["average_case"]
+    expected = expectations(folder)["GPT4o-result.csv"]["recomputed"]
+    assert (cells["accuracy"]["n"], cells["accuracy"]["clusters"]) == (5010, 501)
+    assert round(100 * cells["accuracy"]["value"], 2) == expected["average_case"]
+    worst, ratio = cells["all:question"], cells["robustness:question"]
+    assert (worst["n"], round(100 * worst["value"], 2)) == (501, expected["worst_case"])
+    assert ratio["value"] == pytest.approx(worst["value"] / cells["accuracy"]["value"])
     levels = {
         row["subset"][1]: round(row["value"] * row["n"])
         for row in found["subsets"]

@@ -131,7 +131,7 @@ def test_dynamath_names_question_and_variant() -> None:
     assert [sample.id for sample in samples] == ["Q1_v1", "Q2_v1", "Q15_v1", "Q1_v2", "Q2_v2", "Q15_v2"]
     assert [sample.cluster for sample in samples] == ["Q1", "Q2", "Q15"] * 2
     assert samples[2].subsets == {
-        "subject": "analytic geometry", "level": "high school", "kind": "multiple choice", "variant": "variant 1",
+        "subject": "analytic geometry", "level": "high school", "kind": "multiple choice", "variant": "variant 1", "question": "Q15",
     }  # fmt: skip
     assert asked(samples[0])[1].startswith("## Question\nWhat is the period of this function")
     assert (
