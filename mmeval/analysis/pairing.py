@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mmeval.conditions.base import metrics_of
 from mmeval.core.errors import ComparisonError, UsageError, unknown
 from mmeval.metrics import Metric, Scores, Units, get_metric, units_of
 from mmeval.metrics.collect import collect
@@ -318,7 +319,7 @@ def _pair(
             for side, one, frame in zip(sides, records, frames, strict=True)
         ]
         again = sum(len(frame) for frame in frames)
-    metric = _metric(record, options)
+    metric = _metric(record, condition, options)
     hashes = [_by_hash(side, record, frame) for side, frame in zip(sides, frames, strict=True)]
     both = [item for item in hashes[0] if item in hashes[1]]
     union = len(hashes[0].keys() | hashes[1].keys())
@@ -374,10 +375,11 @@ def _is_subset(record: TaskRecord, column: str) -> bool:
     return column not in record.group_columns
 
 
-def _metric(record: TaskRecord, options: PairingOptions) -> Metric:
-    if options.metric is None:
-        return get_metric(record.metrics[0])
-    return get_metric(options.metric)
+def _metric(record: TaskRecord, condition: str, options: PairingOptions) -> Metric:
+    own = metrics_of(condition)
+    if own:
+        return get_metric(options.metric if options.metric in own else own[0])
+    return get_metric(options.metric or record.metrics[0])
 
 
 def _by_hash(side: Side, record: TaskRecord, frame: pd.DataFrame) -> dict[str, str]:

@@ -109,13 +109,13 @@ def _show(
     elif runs:
         from rich.console import Console
 
-        from mmeval.reports.terminal import guess_lines, leaderboard_table
+        from mmeval.reports.terminal import decision_lines, leaderboard_table
 
         rows = [row for run in runs for row in leaderboard(run)]
         order = {name: place for place, name in enumerate(dict.fromkeys(row.task for row in rows))}
         rows.sort(key=lambda row: order[row.task])  # stable: within a task the steps stay in their order
         Console(width=None if sys.stdout.isatty() else PIPE_WIDTH).print(leaderboard_table(rows))
-        for line in guess_lines(rows):
+        for line in decision_lines(rows):
             click.echo(line)
     if path is not None:
         click.echo(f"report of the series: {path}", err=True)

@@ -46,13 +46,13 @@ def print_outcome(outcome: Outcome, *, report: bool, as_json: bool, more: Mappin
     elif rows:
         from rich.console import Console
 
-        from mmeval.reports.terminal import guess_lines, leaderboard_table
+        from mmeval.reports.terminal import decision_lines, leaderboard_table
 
         # A file or pipe has no width of its own; 80 columns would break every name.
         Console(width=None if sys.stdout.isatty() else PIPE_WIDTH).print(leaderboard_table(rows))
         for mean in suite_means(run, rows):
             click.echo(mean_line(mean))
-        for line in guess_lines(rows):
+        for line in decision_lines(rows):
             click.echo(line)
     print_failures(outcome)
     click.echo(summary_line(outcome), err=True)
@@ -173,6 +173,8 @@ def row_json(row: LeaderboardRow) -> dict[str, Any]:
         "outcomes": dict(row.outcomes),
         "truncated": row.truncated,
         "no_answer": row.no_answer,
+        "judged": row.judged,
+        "rules": row.rules,
         "guessed": None if row.guesses is None else asdict(row.guesses),
         "fallbacks": row.fallbacks,
     }

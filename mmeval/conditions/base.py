@@ -29,6 +29,7 @@ class Condition:
         image: changes the pixels of one decoded RGB image (same size), or None; given the image and a seed.
         strategy: asks in more than one call, or None; its last answer is the row's.
         verifier: name of the verifier that reads its rows, where that is not the card's own; no judge is asked then.
+        metrics: what is computed of its rows, where that is not the card's own.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Condition:
     image: Callable[[Image, int], Image] | None = None
     strategy: Strategy | None = None
     verifier: str | None = None
+    metrics: tuple[str, ...] = ()
 
     @property
     def identity(self) -> list[str]:
@@ -82,7 +84,9 @@ CONDITIONS: dict[str, Condition] = {
     "blind": Condition("blind", sample=without_media),
     "blind-told": Condition("blind-told", sample=told_blind),
     "two-hop": Condition("two-hop", strategy=TwoHop()),
-    "checklist": Condition("checklist", sample=with_facts, strategy=Checklist(), verifier="checklist"),
+    "checklist": Condition(
+        "checklist", sample=with_facts, strategy=Checklist(), verifier="checklist", metrics=("accuracy", "mean")
+    ),
 }
 """Conditions that are no image ablations; those are `ABLATIONS`."""
 SETS: dict[str, tuple[str, ...]] = {
@@ -140,3 +144,9 @@ def verifier_of(condition: str) -> Verifier | None:
     """The verifier of a condition's rows, where that is not the card's own; None for it, and for a name that is not known here."""
     found = CONDITIONS.get(condition)
     return None if found is None or found.verifier is None else get_verifier(found.verifier)
+
+
+def metrics_of(condition: str) -> list[str]:
+    """The metrics of a condition's rows; empty where they are the card's own."""
+    found = CONDITIONS.get(condition)
+    return list(found.metrics) if found is not None else []

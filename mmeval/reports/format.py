@@ -54,8 +54,12 @@ def mean_text(mean: SuiteMean) -> tuple[str, str]:
     return value_text(mean.value, unit), interval_text(interval.low, interval.high, unit) if interval else "–"
 
 
-def guess_text(row: LeaderboardRow) -> str:
-    """Say how many rows the official rule would decide without an answer, and which values its draws allow; '' for none."""
+def decision_text(row: LeaderboardRow) -> str:
+    """Say who decided rows beside the card's rules; '' where they decided all.
+
+    How many rows the official rule would decide without an answer and which values its draws allow; how many a judge
+    decided, and what the rules alone give.
+    """
     metric, parts = row.estimate.metric, []
     if row.guesses is not None:
         text = f"{plural(row.guesses.rows, 'row')} left to chance by the official rule"
@@ -66,6 +70,11 @@ def guess_text(row: LeaderboardRow) -> str:
         parts.append(text)
     if row.fallbacks:
         parts.append(f"{plural(row.fallbacks, 'row')} decided by the official rule without an answer")
+    if row.judged:
+        text = f"a judge decided {percent(row.judged)} of the rows"
+        if row.rules is not None:
+            text += f", rules alone give {value_text(row.rules, 'accuracy')}"
+        parts.append(text)
     return "; ".join(parts)
 
 

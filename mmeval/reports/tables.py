@@ -8,7 +8,7 @@ from typing import Literal
 
 from mmeval.metrics import get_metric
 from mmeval.reports.charts import Dot
-from mmeval.reports.format import count, guess_text, interval_text, is_share, mean_text, percent, value_text
+from mmeval.reports.format import count, decision_text, interval_text, is_share, mean_text, percent, value_text
 from mmeval.reports.names import RunNames, task_label
 from mmeval.runs.leaderboard import LeaderboardRow, leaderboard
 from mmeval.runs.suite_means import suite_means
@@ -241,7 +241,7 @@ def _cell(row: LeaderboardRow, column: Column) -> Cell:
         no_answer=percent(row.no_answer),
         tokens="–" if row.completion_tokens is None else f"{row.completion_tokens:.0f}",
         seconds="–" if row.latency_s is None else f"{row.latency_s:.2f}",
-        guessed=guess_text(row),
+        guessed=decision_text(row),
         row=row,
     )
 

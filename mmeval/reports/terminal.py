@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from mmeval.reports.format import count, guess_text, interval_text, is_share, percent, value_text, visible_text
+from mmeval.reports.format import count, decision_text, interval_text, is_share, percent, value_text, visible_text
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -59,11 +59,11 @@ def leaderboard_table(rows: Sequence[LeaderboardRow]) -> Table:
     return table
 
 
-def guess_lines(rows: Sequence[LeaderboardRow]) -> list[str]:
-    """Say for each row of the leaderboard what the official rule decides without an answer."""
+def decision_lines(rows: Sequence[LeaderboardRow]) -> list[str]:
+    """Say for each row of the leaderboard who decided rows beside the card's rules."""
     lines = []
     for row in rows:
-        if text := guess_text(row):
+        if text := decision_text(row):
             name = row.task if row.protocol == "default" else f"{row.task}@{row.protocol}"
             lines.append(visible_text(f"{name}, {row.model}: {text}"))
     return lines

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from mmeval.conditions.base import metrics_of
+from mmeval.pipeline.chain import JUDGED, RULE_CORRECT
 from mmeval.runs.folder import Run
 from mmeval.runs.guesses import FALLBACK, GUESS_COLUMNS, Guesses, guesses
+
+JUDGED_COLUMN, RULES_COLUMN = f"scores.{JUDGED}", f"scores.{RULE_CORRECT}"
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,6 +49,10 @@ class LeaderboardRow:
     """What random draws of the official rule could add; None where it would draw for no row."""
     fallbacks: int = 0
     """Rows that the official rule decided without an answer (its nearest option)."""
+    judged: float | None = None
+    """Share of rows with a verdict that a judge decided; None where no judge takes part."""
+    rules: float | None = None
+    """Share of those rows that the rules alone take as right."""
 
 
 def leaderboard(
@@ -61,7 +69,8 @@ def leaderboard(
     from mmeval.metrics import get_metric
 
     tasks = run.manifest.tasks
-    chosen = {name for task in tasks for name in (task.metrics if all_metrics else task.metrics[:1])}
+    lists = [task.metrics for task in tasks] + [metrics_of(name) or [] for name in run.manifest.conditions]
+    chosen = {name for names in lists for name in (names if all_metrics else names[:1])}
     subsets = {name for task in tasks for name in task.subset_columns} if by_subset else set()
     frame = run.results(results_columns([get_metric(name) for name in sorted(chosen)], sorted(subsets)))
     found: list[LeaderboardRow] = []
@@ -72,9 +81,12 @@ def leaderboard(
                 rows = in_task[(in_task["model"] == model) & (in_task["condition"] == condition)]
                 if rows.empty:
                     continue
-                for name in task.metrics if all_metrics else task.metrics[:1]:
+                metrics = metrics_of(condition) or task.metrics
+                for name in metrics if all_metrics else metrics[:1]:
                     cells = _Cells(rows.reset_index(drop=True), get_metric(name), task, model, condition, level)
-                    found.append(cells.whole(task.chance if name == task.metrics[0] else None))
+                    found.append(
+                        cells.whole(task.chance if name == task.metrics[0] and metrics is task.metrics else None)
+                    )
                     if by_subset:
                         found.extend(cells.subsets())
     return found
@@ -89,7 +101,7 @@ def results_columns(metrics: Sequence[Metric], subsets: Sequence[str] = ()) -> l
     """
     columns = [
         "model", "task", "protocol", "family", "condition", "sample_id", "repeat", "cluster", "outcome", "finish_reason",
-        "completion_tokens", "latency_s", *GUESS_COLUMNS,
+        "completion_tokens", "latency_s", *GUESS_COLUMNS, JUDGED_COLUMN, RULES_COLUMN,
     ]  # fmt: skip
     for metric in metrics:
         columns.append(f"scores.{metric.key}" if metric.source == "scores" else metric.source)
@@ -155,4 +167,11 @@ class _Cells:
             latency_s=float(latency.mean()) if len(latency) else None,
             guesses=guesses(self.metric, scores, rows, estimate.value),
             fallbacks=int((rows[FALLBACK] == 1).sum()),
+            judged=_mean(answered[JUDGED_COLUMN]),
+            rules=_mean(answered[RULES_COLUMN]),
         )
+
+
+def _mean(column: pd.Series[Any]) -> float | None:
+    known = column.dropna()
+    return float(known.mean()) if len(known) else None

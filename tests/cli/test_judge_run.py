@@ -69,6 +69,9 @@ def test_a_judge_reads_what_rules_leave_open_and_resumes(mmeval: Callable, tmp_p
     assert rows.loc["2", "correct"]
     assert set(rows["judge_model"]) == {"echo"}
     assert all(dict(scores)["judged"] == 1.0 for scores in rows["scores"])
+    assert "a judge decided" in mmeval(*[part for part in command if part != "--json"]).out
+    cell = first.json["leaderboard"][0]
+    assert (cell["judged"], cell["rules"]) == (1.0, 0.0)
     calls = pd.read_parquet(tmp_path / "runs/r/calls.parquet")
     assert list(calls[calls["sample_id"] == "2"]["role"]) == ["model", "judge"]
     assert "RESPONSE" in calls[calls["turn"] == 1]["messages"].iloc[0]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from mmeval.cli.summary import row_json
-from mmeval.reports.terminal import guess_lines
+from mmeval.reports.terminal import decision_lines
 from mmeval.runs.folder import open_run
 from mmeval.runs.leaderboard import LeaderboardRow, leaderboard
 from tests.analysis.conftest import make_run
@@ -48,7 +48,7 @@ def test_range_and_expectation(make_run: Callable[..., str]) -> None:
 
 def test_what_people_read(make_run: Callable[..., str]) -> None:
     run = make_run("m", rows(), protocol="official")
-    assert guess_lines(leaderboard(open_run(run))) == [
+    assert decision_lines(leaderboard(open_run(run))) == [
         "quiz@official, m: 2 rows left to chance by the official rule: 60.0 – 80.0, 67.5 expected"
     ]
 
@@ -72,10 +72,10 @@ def test_forced_choices_are_counted(make_run: Callable[..., str]) -> None:
     made = [{"id": f"q{i}", "right": i < 3, "scores": {"fallback": float(i == 0)}} for i in range(4)]
     row = cells(make_run("m", made))["accuracy"]
     assert (row.guesses, row.fallbacks) == (None, 1)
-    assert guess_lines([row]) == ["quiz, m: 1 row decided by the official rule without an answer"]
+    assert decision_lines([row]) == ["quiz, m: 1 row decided by the official rule without an answer"]
 
 
 def test_nothing_to_tell(make_run: Callable[..., str]) -> None:
     row = cells(make_run("m", [{"id": "q", "right": True}]))["accuracy"]
-    assert (row.guesses, row.fallbacks, guess_lines([row])) == (None, 0, [])
+    assert (row.guesses, row.fallbacks, decision_lines([row])) == (None, 0, [])
     assert row_json(row)["guessed"] is None
