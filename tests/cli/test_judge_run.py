@@ -65,11 +65,11 @@ def test_a_judge_reads_what_rules_leave_open_and_resumes(mmeval: Callable, tmp_p
         again = mmeval(*command)
         assert again.code == 0, again.err
         assert len(endpoint.bodies) == asked, "verdicts come from the cache"
+        assert "a judge decided 100" in mmeval(*[part for part in command if part != "--json"]).out
     rows = pd.read_parquet(tmp_path / "runs/r/results.parquet").set_index("sample_id")
     assert rows.loc["2", "correct"]
     assert set(rows["judge_model"]) == {"echo"}
     assert all(dict(scores)["judged"] == 1.0 for scores in rows["scores"])
-    assert "a judge decided" in mmeval(*[part for part in command if part != "--json"]).out
     cell = first.json["leaderboard"][0]
     assert (cell["judged"], cell["rules"]) == (1.0, 0.0)
     calls = pd.read_parquet(tmp_path / "runs/r/calls.parquet")
