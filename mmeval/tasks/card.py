@@ -66,7 +66,7 @@ class Dataset(_Section):
     each: dict[str, list[Any]] = Field(default_factory=dict, max_length=1)
     """Column -> values: every row becomes a row per value, with that column (data sets that hold several questions in a row)."""
     where: dict[str, list[Any]] = Field(default_factory=dict)
-    """Column -> values to keep."""
+    """Column or expression -> values to keep."""
 
     @model_validator(mode="after")
     def _one_source(self) -> Dataset:

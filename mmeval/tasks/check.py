@@ -231,7 +231,7 @@ def _templates(card: Card, prompt_override: str | None) -> Iterator[str]:
 
 
 def _expressions(card: Card) -> Iterator[str]:
-    for key, column in columns(card):
+    for key, column in (*columns(card), *(("dataset.where", column) for column in card.dataset.where)):
         if column.startswith("="):
             try:
                 compile_expression(column[1:].strip())

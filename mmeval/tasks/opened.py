@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from mmeval.core.errors import DataError
 from mmeval.core.types import Sample
 from mmeval.tasks.data import Row, Source
-from mmeval.tasks.gold import required_text
+from mmeval.tasks.gold import field_value, required_text
 from mmeval.tasks.options import AskStyle
 
 if TYPE_CHECKING:
@@ -77,12 +77,12 @@ class OpenTask:
 
 
 def identifier_of(column: str | None, row: Row) -> str:
-    """Return the row's id: its column, or its 0-based position where the card names none.
+    """Return the row's id: its column, or its 0-based position where the card names none, or an expression gives none.
 
     Raises:
         DataError: when the cell is missing, null or empty.
     """
-    if column is None:
+    if column is None or (column.startswith("=") and field_value(column, row, "fields.id") is None):
         return str(row.position)
     found = required_text(column, row, "fields.id")
     if not found.strip():

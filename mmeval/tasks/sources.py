@@ -10,7 +10,8 @@ from typing import Any
 
 from mmeval.core.errors import DataError, MmevalError
 from mmeval.tasks.card import Dataset, HubSource
-from mmeval.tasks.data import Row, Source, missing_column
+from mmeval.tasks.data import Row, Source
+from mmeval.tasks.gold import field_value
 from mmeval.tasks.local_files import find_local_files, local_source
 
 _SPLIT_WORDS: Mapping[str, tuple[str, ...]] = {
@@ -194,9 +195,7 @@ def _filtered(source: Source, dataset: Dataset) -> Source:
     def rows() -> Iterator[Row]:
         for row in source.rows():
             for column, values in dataset.where.items():
-                if column not in row.values:
-                    raise missing_column(column, row, "dataset.where")
-                if row.values[column] not in values:
+                if field_value(column, row, "dataset.where") not in values:
                     break
             else:
                 yield row

@@ -52,25 +52,6 @@ def scienceqa() -> None:
     configs("scienceqa", {name: ("test", f"{name}/test-*") for name in ("ScienceQA-FULL", "ScienceQA-IMG")})
 
 
-def ai2d() -> None:
-    """Two diagrams; the gold is an index as text."""
-    rows = [
-        {
-            "question": "Which letter marks the root?",
-            "options": ["A", "B", "C", "D"],
-            "answer": "2",
-            "image": picture("plant"),
-        },
-        {
-            "question": "What eats grass here?",
-            "options": ["hare", "fox", "owl", "none"],
-            "answer": "0",
-            "image": picture("web"),
-        },
-    ]
-    write(f"ai2d/{TEST}", rows, ["image"], options=TEXTS)
-
-
 def realworldqa() -> None:
     """Multiple choice, a number, yes, a word."""
     direct = "Please answer directly with only the letter of the correct option and nothing else."
@@ -250,7 +231,6 @@ def ocrbench_v2() -> None:
 FIXTURES: dict[str, Callable[[], None]] = {
     "mmlu-pro": mmlu_pro,
     "scienceqa": scienceqa,
-    "ai2d": ai2d,
     "realworldqa": realworldqa,
     "docvqa": docvqa,
     "infovqa": infovqa,

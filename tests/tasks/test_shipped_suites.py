@@ -60,6 +60,32 @@ def test_eight_samples_at_temperature_one_and_no_judge(suite: str) -> None:
         assert asked(first(task)).endswith("in \\boxed{}.")
 
 
+def test_perception_r1_has_every_response_judged_and_asks_for_its_tags() -> None:
+    for task in tasks("perception-r1"):
+        decoding = task.card.decoding
+        assert (decoding.temperature, decoding.top_k, decoding.max_tokens, decoding.repeats) == (0.0, 1, 4096, 1)
+        assert [(step.card, step.when) for step in task.card.judges] == [("equivalence", "always")]
+        if (DATA / LOCAL.get(task.name, task.name)).is_dir():
+            assert "<think>" in asked(first(task))
+            assert asked(first(task)).rstrip().endswith("\\boxed{} there.")
+
+
+def test_vision_sr1_asks_a_judge_about_free_form_answers_only() -> None:
+    found = {task.name: [step.when for step in task.card.judges] for task in tasks("vision-sr1")}
+    assert {name for name, steps in found.items() if not steps} == {"mmmu-pro", "mmmu-pro-vision", "mmmu-pro-4", "realworldqa", "mmlu-pro"}  # fmt: skip
+    assert {name: steps for name, steps in found.items() if steps} == {
+        "mmmu": ["not_right"], "mathverse": ["not_right"], "mathvista": ["not_right"], "mathvision": ["not_right"], "mmvet": ["always"],
+    }  # fmt: skip
+
+
+def test_the_reasoning_leaderboard_takes_worst_case_strict_and_vision_only() -> None:
+    found = {task.name: task for task in tasks("open-lmm-reasoning")}
+    assert found["dynamath"].card.metrics[0] == "all:cluster"
+    assert found["we-math"].card.metrics[0] == "wemath:strict"
+    assert found["mathverse"].card.dataset.where == {"problem_version": ["Vision Only"]}
+    assert len(found) == 6
+
+
 def test_papo_leaves_free_form_questions_out() -> None:
     found = {task.name: task for task in tasks("papo")}
     kinds = {
