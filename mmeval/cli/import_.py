@@ -15,7 +15,19 @@ from mmeval.core.errors import UsageError
 if TYPE_CHECKING:
     from mmeval.tasks.registry import CardFile, Registry
 
-FORMATS = ("jsonl", "mathvista", "mathvision", "mmmu", "megabench", "vlmevalkit", "lmms-eval", "inspect", "coco")
+FORMATS = (
+    "jsonl",
+    "mathvista",
+    "mathvision",
+    "mmmu",
+    "megabench",
+    "mmvet",
+    "dynamath",
+    "vlmevalkit",
+    "lmms-eval",
+    "inspect",
+    "coco",
+)
 _MARK = "predictions."
 """Before a role of `--column`: the file of predictions is meant, where -t names a data file with columns of its own."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -71,16 +70,18 @@ def test_every_file_gets_its_average_and_worst_case(published: Callable[[str], P
 
 
 @pytest.mark.realdata
+@pytest.mark.parametrize("more", [lambda folder: (), lambda folder: ("--data-dir", str(folder))], ids=["alone", "data"])
 def test_through_the_command_line(
-    published: Callable[[str], Path], command: Callable[..., Any], tmp_path: Path
+    more: Callable[[Path], tuple[str, ...]],
+    published: Callable[[str], Path],
+    command: Callable[..., Any],
+    tmp_path: Path,
 ) -> None:
     folder = published("dynamath")
     rows = verdicts(folder / "results" / "GPT4o-result.csv")
-    path = tmp_path / "gpt4o.jsonl"
-    path.write_text("\n".join(map(json.dumps, predictions(rows))), encoding="utf-8")
     found = command(
-        "import", "jsonl", str(path), "-t", "dynamath@official", "--model", "gpt-4o",
-        "--data-dir", str(folder), "-o", str(tmp_path / "run"), "--no-report",
+        "import", "dynamath", str(folder / "results" / "GPT4o-result.csv"), "-t", "dynamath@official", "--model", "gpt-4o",
+        "-o", str(tmp_path / "run"), "--no-report", *more(folder),
     )  # fmt: skip
     assert found["returned"] == 0, found["stderr"]
     cells = {cell["metric"]: cell for cell in found["leaderboard"]}

@@ -48,10 +48,9 @@ def test_grades_give_the_official_scores(
     folder = published("mmvet")
     rows = grades(folder, runs)
     official = expectations(folder)[f"llava-v1.5-7b_{runs}runs"]["official"]
-    path = tmp_path / "grades.jsonl"
-    path.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    files = [str(folder / "llava-v1.5" / f"llava-v1.5-7b{part}.json") for part in (f"_gpt-4-grade-{runs}runs", "")]
     found = command(
-        "import", "jsonl", str(path), "-t", "mmvet@official", "--model", "llava", "--data-dir", str(folder),
+        "import", "mmvet", *files, "-t", "mmvet@official", "--model", "llava", "--data-dir", str(folder),
         "-o", str(tmp_path / "run"), "--no-report",
     )  # fmt: skip
     assert found["returned"] == 0, found["stderr"]

@@ -43,6 +43,18 @@ def _megabench() -> Reader:
     return read
 
 
+def _mmvet() -> Reader:
+    from mmeval.runs.importers.mmvet import read
+
+    return read
+
+
+def _dynamath() -> Reader:
+    from mmeval.runs.importers.dynamath import read
+
+    return read
+
+
 def _vlmevalkit() -> Reader:
     from mmeval.runs.importers.vlmevalkit import read
 
@@ -87,6 +99,8 @@ FORMATS: dict[str, Format] = {
             "task_results.json of MEGA-Bench's scripts, with all_task_meta.json as another PATH",
             _megabench,
         ),
+        Format("mmvet", "*-grade-*runs.json of MM-Vet's evaluator, with the answers as another PATH", _mmvet),
+        Format("dynamath", "*-result.csv of DynaMath: a verdict per question and variant", _dynamath),
         Format(
             "vlmevalkit",
             "prediction and result files of VLMEvalKit: xlsx, tsv, json",
