@@ -80,7 +80,7 @@ def test_vision_sr1_asks_a_judge_about_free_form_answers_only() -> None:
 
 def test_the_reasoning_leaderboard_takes_worst_case_strict_and_vision_only() -> None:
     found = {task.name: task for task in tasks("open-lmm-reasoning")}
-    assert found["dynamath"].card.metrics[0] == "all:cluster"
+    assert found["dynamath"].card.metrics[0] == "all:question"
     assert found["we-math"].card.metrics[0] == "wemath:strict"
     assert found["mathverse"].card.dataset.where == {"problem_version": ["Vision Only"]}
     assert len(found) == 6
