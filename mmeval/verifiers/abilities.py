@@ -151,6 +151,7 @@ def _vlmevalkit_mathvista(options: Mapping[str, Any]) -> Abilities:
 
 
 _BUILT_IN: Mapping[str, Callable[[Mapping[str, Any]], Abilities]] = {
+    "blink": lambda options: Abilities({}),
     "box": _box,
     "boxes": _boxes,
     "checklist": lambda options: Abilities(_COMMON, frozenset({"facts", "yes", "no"})),
@@ -162,6 +163,7 @@ _BUILT_IN: Mapping[str, Callable[[Mapping[str, Any]], Abilities]] = {
     "emma": lambda options: Abilities({"number_words": _FLAG}),
     "expression": lambda options: Abilities({**_COMMON, **_EXPRESSION}, frozenset({"exact"})),
     "list": _list,
+    "leading-letter": lambda options: Abilities({}),
     "logicvista": lambda options: Abilities({}),
     "logicvista-rules": lambda options: Abilities(_COMMON),
     "mathvision": lambda options: Abilities({}),
@@ -176,6 +178,7 @@ _BUILT_IN: Mapping[str, Callable[[Mapping[str, Any]], Abilities]] = {
     "ocrbench-v2": _ocrbench,
     "point": lambda options: Abilities({**_COMMON, "accept_box": _FLAG}),
     "puzzlevqa": lambda options: Abilities({}),
+    "pope": lambda options: Abilities({"rule": _one_of("official", "lmms-eval")}),
     "rating": lambda options: Abilities({**_COMMON, "low": _BOUND, "high": _BOUND}, frozenset({"exact"})),
     "scienceqa": lambda options: Abilities({}),
     "text": _text,

@@ -8,6 +8,7 @@ from typing import Any
 
 from mmeval.core.errors import UsageError, unknown
 from mmeval.verifiers.base import Verifier
+from mmeval.verifiers.blink import BlinkVerifier, LeadingLetterVerifier
 from mmeval.verifiers.box import BoxVerifier
 from mmeval.verifiers.boxes import BoxesVerifier
 from mmeval.verifiers.checklist import ChecklistVerifier
@@ -26,6 +27,7 @@ from mmeval.verifiers.mmstar import MMStarVerifier
 from mmeval.verifiers.number import NumberVerifier
 from mmeval.verifiers.ocrbench import OCRBenchV2Verifier
 from mmeval.verifiers.point import PointVerifier
+from mmeval.verifiers.pope import PopeVerifier
 from mmeval.verifiers.puzzlevqa import PuzzleVQAVerifier
 from mmeval.verifiers.rating import RatingVerifier
 from mmeval.verifiers.scienceqa import ScienceQAVerifier
@@ -47,6 +49,7 @@ from mmeval.verifiers.wemath import WeMathVerifier
 from mmeval.verifiers.yes_no import YesNoVerifier
 
 _BUILT_IN: Mapping[str, Callable[[Mapping[str, Any] | None], Verifier]] = {
+    "blink": BlinkVerifier,
     "box": BoxVerifier,
     "boxes": BoxesVerifier,
     "checklist": ChecklistVerifier,
@@ -55,6 +58,7 @@ _BUILT_IN: Mapping[str, Callable[[Mapping[str, Any] | None], Verifier]] = {
     "emma": EMMAVerifier,
     "expression": ExpressionVerifier,
     "list": ListVerifier,
+    "leading-letter": LeadingLetterVerifier,
     "logicvista": LogicVistaVerifier,
     "logicvista-rules": LogicVistaRulesVerifier,
     "mathvision": MathVisionVerifier,
@@ -69,6 +73,7 @@ _BUILT_IN: Mapping[str, Callable[[Mapping[str, Any] | None], Verifier]] = {
     "ocrbench-v2": OCRBenchV2Verifier,
     "point": PointVerifier,
     "puzzlevqa": PuzzleVQAVerifier,
+    "pope": PopeVerifier,
     "rating": RatingVerifier,
     "scienceqa": ScienceQAVerifier,
     "text": TextVerifier,

@@ -53,6 +53,7 @@ def test_verdicts(name: str, text: str, target: object, options: dict[str, objec
 
 
 OPTIONS: list[tuple[str, dict[str, object], str, object]] = [
+    ("blink", {}, "(B)", "(B)"),
     ("box", {}, "[1,2,3,4]", [1, 2, 3, 4]),
     ("box", {"threshold": 0.5}, "[1,2,3,4]", [1, 2, 3, 4]),
     ("boxes", {}, "[[1,2,3,4]]", [[1, 2, 3, 4]]),
@@ -62,6 +63,7 @@ OPTIONS: list[tuple[str, dict[str, object], str, object]] = [
     ("expression", {"precision": 2}, r"\frac12", "0.5"),
     ("list", {"element": "number", "order": False}, "[1, 2]", [2, 1]),
     ("list", {"form": "interval"}, "[1, 2)", "[1, 2)"),
+    ("leading-letter", {}, "(B) x", "(B)"),
     ("logicvista", {}, "B, D", "B, D"),
     ("logicvista-rules", {}, "B and D", "B, D"),
     ("mathvision", {}, "4", "4.00"),
@@ -78,6 +80,7 @@ OPTIONS: list[tuple[str, dict[str, object], str, object]] = [
     ("ocrbench-v2", {"type": "text counting en", "eval": "regression", "question": "How many?"}, "4", ["4"]),
     ("point", {}, "[1,2]", {"box": [0, 0, 4, 4]}),
     ("puzzlevqa", {}, "(B)", "y"),
+    ("pope", {"rule": "lmms-eval"}, "Yes", "yes"),
     ("rating", {}, "4", 4),
     ("scienceqa", {}, "The answer is B.", "B"),
     ("text", {"match": "contains"}, "Rome", "rome"),

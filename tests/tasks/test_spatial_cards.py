@@ -1,0 +1,129 @@
+"""Every card of the families spatial, hallucination and perception that has a fixture, under every protocol."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mmeval.core.errors import DataError
+from mmeval.core.types import MediaPart, Response, Sample
+from mmeval.metrics import estimate
+from mmeval.tasks.options import AskStyle, DataOptions
+from mmeval.tasks.registry import Registry
+from mmeval.tasks.task import Task
+from mmeval.verifiers.base import verify
+
+DATA = Path(__file__).parents[1] / "data"
+REGISTRY = Registry([])
+CARDS = {"hallusionbench": 14, "pope": 12, "cv-bench": 5, "blink": 2}
+"""Task -> rows of its fixture in the default protocol."""
+OTHER_DATA = {("hallusionbench", "official"): 15, ("pope", "vlmevalkit"): 2}
+"""Protocols that read other files than the default."""
+
+
+def _protocols() -> Iterator[tuple[str, str]]:
+    for name in CARDS:
+        yield name, "default"
+        yield from ((name, protocol) for protocol in REGISTRY.cards[name].raw.get("protocols", {}))
+
+
+PROTOCOLS = list(_protocols())
+
+
+@cache
+def built(name: str, protocol: str) -> tuple[Task, tuple[Sample, ...]]:
+    task = Task.load(REGISTRY.cards[name], protocol)
+    return task, tuple(build() for _, build in task.open(DataOptions(data_dir=DATA)).samples(AskStyle()))
+
+
+def said(sample: Sample, task: Task) -> str:
+    """The gold given back as an answer."""
+    target: Any = sample.target
+    if isinstance(target, (list, tuple)):
+        target = target[0]
+    return f"({target})" if task.verifier.name == "blink" else str(target)
+
+
+def table(task: Task, samples: tuple[Sample, ...], answers: list[str]) -> list[dict[str, Any]]:
+    """Rows of the results table."""
+    rows = []
+    for sample, answer in zip(samples, answers, strict=True):
+        verdict = verify(task.verifier, Response("ok", text=answer), sample.target, sample.context)
+        rows.append(
+            {
+                "sample_id": sample.id, "repeat": 0, "cluster": sample.cluster, "outcome": verdict.outcome, "score": verdict.score,
+                "correct": verdict.correct, "scores": dict(verdict.scores), "subsets": dict(sample.subsets),
+                "extracted": verdict.extracted, "target": sample.target,
+            }
+        )  # fmt: skip
+    return rows
+
+
+@pytest.mark.parametrize(("name", "protocol"), PROTOCOLS)
+def test_the_gold_given_back_is_right_under_every_metric(name: str, protocol: str) -> None:
+    task, samples = built(name, protocol)
+    assert len(samples) == OTHER_DATA.get((name, protocol), CARDS[name])
+    assert len({sample.id for sample in samples}) == len(samples)
+    for sample in samples:
+        shown = {part.index for message in sample.messages for part in message.parts if isinstance(part, MediaPart)}
+        assert shown == set(range(len(sample.media)))
+        assert all(media.read() for media in sample.media if media.kind == "image")
+    rows = table(task, samples, [said(sample, task) for sample in samples])
+    assert [
+        (row["sample_id"], row["outcome"]) for row in rows if row["outcome"] != "scored" or row["score"] != 1.0
+    ] == []
+    for metric in task.card.metrics:
+        if metric != "yes_rate":
+            assert estimate(metric, rows).value == 1.0, metric
+
+
+@pytest.mark.parametrize(("name", "protocol"), PROTOCOLS)
+def test_a_wrong_answer_and_an_empty_one_are_not(name: str, protocol: str) -> None:
+    task, samples = built(name, protocol)
+    for answer in ("zebra zebra", ""):
+        rows = table(task, samples, [answer] * len(samples))
+        assert {row["outcome"] for row in rows} <= {"scored", "no_answer"}
+        assert all(row["score"] == 0.0 for row in rows if row["outcome"] == "no_answer")
+
+
+@pytest.mark.parametrize(("name", "protocol"), PROTOCOLS)
+def test_what_is_read_does_not_depend_on_the_gold(name: str, protocol: str) -> None:
+    task, samples = built(name, protocol)
+    shifted = [*samples[1:], samples[0]]
+    for answer in ("B", "The answer is 3.", "Yes, it is.", "no"):
+        for sample, other in zip(samples, shifted, strict=True):
+            own = verify(task.verifier, Response("ok", text=answer), sample.target, sample.context)
+            try:
+                verdict = verify(task.verifier, Response("ok", text=answer), other.target, sample.context)
+            except DataError:
+                continue
+            if verdict.outcome != "unscored":
+                assert verdict.extracted == own.extracted
+
+
+@pytest.mark.parametrize("name", [name for name in CARDS if REGISTRY.cards[name].raw["dataset"].get("hub")])
+def test_a_copy_of_the_hub_data_set_is_read(name: str, tmp_path: Path) -> None:
+    task = Task.load(REGISTRY.cards[name], "default")
+    assert task.card.dataset.hub is not None
+    if not list((DATA / name).glob("**/*.parquet")):
+        pytest.skip("the fixture is in the authors' own layout")
+    shutil.copytree(DATA / name, tmp_path / task.card.dataset.hub.id)
+    opened = task.open(DataOptions(data_dir=tmp_path))
+    assert sum(1 for _ in opened.samples(AskStyle())) == CARDS[name]
+
+
+def test_groups_of_hallusionbench() -> None:
+    task, samples = built("hallusionbench", "official")
+    rows = table(task, samples, [said(sample, task) for sample in samples])
+    assert [estimate(metric, rows).n for metric in task.card.metrics] == [15, 4, 7]
+    rows[0] = rows[0] | {"score": 0.0, "correct": False}  # the row without an image is of a question, and of no figure
+    assert [round(15 * (estimate(metric, rows).value or 0), 9) for metric in task.card.metrics] == [
+        14.0,
+        15.0,
+        round(15 * 6 / 7, 9),
+    ]
