@@ -55,6 +55,13 @@ _MARK = "predictions."
 @click.option(
     "--task-path", "task_paths", multiple=True, type=click.Path(path_type=Path), help="Folder with further task cards."
 )
+@click.option(
+    "--coordinates",
+    type=click.Choice(["pixels", "unit", "thousand"]),
+    default="pixels",
+    show_default=True,
+    help="Space of the boxes and points in the answers: pixels of the original image, 0-1, or 0-1000.",
+)
 @click.option("--stored-scores", is_flag=True, help="Take the files' own scores instead of verifying the answers.")
 @click.option("--allow-unknown", is_flag=True, help="Leave out rows whose id the data set does not have.")
 @click.option("--report/--no-report", default=True, help="Write report.html into the run folder.")
@@ -100,6 +107,7 @@ def import_(
     from mmeval.runs.importers.samples import Wanted
     from mmeval.runs.manifest import read_manifest
     from mmeval.tasks.file_task import is_file_selector
+    from mmeval.tasks.options import AskStyle
     from mmeval.tasks.registry import Registry
     from mmeval.tasks.task import Task
 
@@ -134,7 +142,8 @@ def import_(
         kind=loaded.card.answer.kind if loaded is not None else None,
         warn=partial(click.echo, err=True),
     )
-    wanted = Wanted(loaded, name, options["data_dir"], options["allow_unknown"])
+    style = AskStyle(coordinates=options["coordinates"])
+    wanted = Wanted(loaded, name, options["data_dir"], options["allow_unknown"], style)
     what = Import(wanted, model, folder, paths, command_line(sys.argv), format_, options["stored_scores"])
     imported = import_predictions(format_found.load()(paths, reading), reading, what)
     for note in imported.manifest.notes:

@@ -134,8 +134,8 @@ class Answer(_Section):
     options: dict[str, Any] = Field(default_factory=dict)
     row_options: list[str] | dict[str, str] = Field(default_factory=list)
     """What the rule needs of the row beside the choices (precision, unit …): columns, or option -> column or expression."""
-    coordinates: Literal["pixels", "unit", "thousand"] = "pixels"
-    """Space of the gold boxes and points, relative to the original image."""
+    coordinates: Literal["pixels", "unit", "thousand"] | Annotated[str, Field(pattern=r"^=")] = "pixels"
+    """Space of the gold boxes and points, relative to the original image; an '=' expression where copies of a data set differ."""
 
     def of_row(self) -> dict[str, str]:
         """Return option -> column or expression, of what each row brings."""

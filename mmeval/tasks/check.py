@@ -27,6 +27,8 @@ def columns(card: Card) -> Iterator[tuple[str, str]]:
     for name, value in card.fields.model_dump(exclude_none=True).items():
         for column in value if isinstance(value, list) else [value]:
             yield f"fields.{name}", column
+    if card.answer.coordinates.startswith("="):
+        yield "answer.coordinates", card.answer.coordinates
     sections = (
         ("subsets", card.subsets),
         ("groups", card.groups),

@@ -30,7 +30,15 @@ from mmeval.tasks.images import media_from_cell
 from mmeval.tasks.limit import Entry, draw
 from mmeval.tasks.opened import OpenTask, identifier_of, no_rows
 from mmeval.tasks.options import AskStyle, DataOptions
-from mmeval.tasks.prompts import DEFAULT_TEMPLATE, build_messages, instruction_for, media_numbers, place_media, render
+from mmeval.tasks.prompts import (
+    DEFAULT_TEMPLATE,
+    build_messages,
+    evaluate,
+    instruction_for,
+    media_numbers,
+    place_media,
+    render,
+)
 from mmeval.tasks.registry import CardFile
 from mmeval.tasks.sources import open_dataset
 from mmeval.tasks.trial import try_rows
@@ -40,6 +48,8 @@ from mmeval.verifiers.registry import get_verifier
 
 __all__ = ["OpenTask", "Task", "item_hash"]
 
+GOLD_SPACE = "gold_coordinates"
+"""Key of an item: the space of its gold, where the card takes it from the row."""
 MIXED_KINDS = ("choice", "expression", "list", "number", "text", "yes-no")
 """What the rows of `kind: mixed` may be, unless the card brings its own prompt and verifier."""
 
@@ -342,9 +352,27 @@ class Task:
             context=context,
             subsets=subsets,
             cluster=cluster,
-            item={"id": identifier, "question": question, "choices": list(choices), "target": target},
+            item={
+                "id": identifier,
+                "question": question,
+                "choices": list(choices),
+                "target": target,
+                **self._space(row),
+            },
             extras=extras,
         )
+
+    def _space(self, row: Mapping[str, Any]) -> dict[str, str]:
+        """The space of the row's gold, where the card reads it from the row."""
+        declared = self.card.answer.coordinates
+        if not declared.startswith("="):
+            return {}
+        found = evaluate(declared[1:].strip(), row)
+        if found not in ("pixels", "unit", "thousand"):
+            raise DataError(
+                f"answer.coordinates gives {found!r}", remedy="it must give pixels, unit or thousand for every row"
+            )
+        return {GOLD_SPACE: found}
 
     def settle(
         self, sample: Sample, media: Sequence[PreparedMedia], sent: Sequence[PreparedMedia] | None = None
@@ -364,8 +392,9 @@ class Task:
         shown = next((image for prepared in sent or () for image in prepared.images), first)
         context = replace(sample.context, image_size=size, sent_size=(shown.width, shown.height))
         target = sample.target
-        if self.card.answer.coordinates != "pixels":
-            target = to_pixels(target, size, 1.0 if self.card.answer.coordinates == "unit" else 1000.0)
+        space = sample.item.get(GOLD_SPACE, self.card.answer.coordinates)
+        if space != "pixels":
+            target = to_pixels(target, size, 1.0 if space == "unit" else 1000.0)
         cluster = sample.cluster or f"image-{first.source_sha256[:16]}"
         return replace(sample, context=context, target=target, cluster=cluster)
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mmeval.verifiers.lists import ELEMENTS, FORMS
+from mmeval.verifiers.screenspot import FORMS as CLICKS
 from mmeval.verifiers.text import SCORES
 
 
@@ -181,6 +182,7 @@ _BUILT_IN: Mapping[str, Callable[[Mapping[str, Any]], Abilities]] = {
     "pope": lambda options: Abilities({"rule": _one_of("official", "lmms-eval")}),
     "rating": lambda options: Abilities({**_COMMON, "low": _BOUND, "high": _BOUND}, frozenset({"exact"})),
     "scienceqa": lambda options: Abilities({}),
+    "screenspot": lambda options: Abilities({"form": _one_of(*CLICKS)}, needs=frozenset({"form"})),
     "text": _text,
     "vlmevalkit-choice": lambda options: Abilities(_VLMEVALKIT),
     "vlmevalkit-logicvista": lambda options: Abilities({}),

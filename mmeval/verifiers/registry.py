@@ -31,6 +31,7 @@ from mmeval.verifiers.pope import PopeVerifier
 from mmeval.verifiers.puzzlevqa import PuzzleVQAVerifier
 from mmeval.verifiers.rating import RatingVerifier
 from mmeval.verifiers.scienceqa import ScienceQAVerifier
+from mmeval.verifiers.screenspot import ScreenSpotVerifier
 from mmeval.verifiers.text import TextVerifier
 from mmeval.verifiers.vlmevalkit import (
     VLMEvalKitChoiceVerifier,
@@ -76,6 +77,7 @@ _BUILT_IN: Mapping[str, Callable[[Mapping[str, Any] | None], Verifier]] = {
     "pope": PopeVerifier,
     "rating": RatingVerifier,
     "scienceqa": ScienceQAVerifier,
+    "screenspot": ScreenSpotVerifier,
     "text": TextVerifier,
     "vlmevalkit-choice": VLMEvalKitChoiceVerifier,
     "vlmevalkit-logicvista": VLMEvalKitLogicVistaVerifier,

@@ -174,7 +174,7 @@ def cardless_task(name: str, predictions: Sequence[Prediction]) -> Task:
     return Task(card, "default")
 
 
-def own_sample(task: Task, prediction: Prediction, number: int) -> Sample:
+def own_sample(task: Task, prediction: Prediction, number: int, style: AskStyle) -> Sample:
     """Build the sample of an item by a task of `own_task` or `cardless_task`.
 
     Raises:
@@ -184,7 +184,7 @@ def own_sample(task: Task, prediction: Prediction, number: int) -> Sample:
     assert own is not None
     if own.problem:
         raise DataError(f"{prediction.place}: {own.problem}", remedy="add --data-dir with the card's data set")
-    return task.sample(own_row(prediction, number), AskStyle())
+    return task.sample(own_row(prediction, number), style)
 
 
 def same_item(sample: Sample, own: OwnItem) -> bool:

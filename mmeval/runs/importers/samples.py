@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +38,8 @@ class Wanted:
     data_dir: Path | None = None
     allow_unknown: bool = False
     """Leave out predictions whose sample the data set does not have."""
+    style: AskStyle = field(default_factory=AskStyle)
+    """How the model was asked: in which coordinates it answers."""
 
 
 class Samples:
@@ -83,7 +85,7 @@ class Samples:
                 remedy="give ready scores, or name a task that has a card (`mmeval tasks list`)",
             )
         if not self._at_hand(task):
-            style = AskStyle()
+            style = self._wanted.style
             rows = [prediction.row for prediction in first]
             if all(row is not None for row in rows):
                 return task, [task.sample(row, style) for row in rows if row is not None]
@@ -113,7 +115,7 @@ class Samples:
         found = []
         for number, prediction in enumerate(first):
             try:
-                sample = task.sample(card_row(task, prediction, number), AskStyle())
+                sample = task.sample(card_row(task, prediction, number), self._wanted.style)
                 found.append(replace(sample, id=prediction.id, item={**sample.item, "id": prediction.id}))
             except DataError as error:
                 found.append(self._unreadable(prediction, task.name, error))
@@ -123,7 +125,7 @@ class Samples:
         found = []
         for number, prediction in enumerate(first):
             try:
-                found.append(own_sample(task, prediction, number))
+                found.append(own_sample(task, prediction, number, self._wanted.style))
             except DataError as error:
                 found.append(self._unreadable(prediction, task.name, error))
         return found
@@ -204,7 +206,7 @@ class Samples:
         """The samples of a data set with their positions; a note says which rows cannot be read."""
         found: list[tuple[int, Sample]] = []
         broken: list[RowError] = []
-        for position, build in opened.samples(AskStyle()):
+        for position, build in opened.samples(self._wanted.style):
             try:
                 found.append((position, build()))
             except RowError as error:
