@@ -72,28 +72,33 @@ def run_series(
 
 def _finish(outcome: Outcome, member: Member, report: bool) -> dict[str, Any]:
     """Write one member's own report and say how it ended."""
-    from mmeval.cli.summary import print_failures, summary_json, summary_line
+    from mmeval.cli.summary import mean_json, print_failures, summary_json, summary_line
+    from mmeval.runs.aggregates import suite_means
     from mmeval.runs.folder import open_run
     from mmeval.runs.leaderboard import leaderboard
 
     rows = []
+    means: list[dict[str, Any]] = []
     path = None
     if (outcome.folder / "results.parquet").exists():
         run = open_run(outcome.folder)
         rows = leaderboard(run, by_subset=True, all_metrics=True)
+        means = [mean_json(mean) for mean in suite_means(run)]
         if report and rows:
             from mmeval.reports.build import build_report
 
             path = build_report([run], outcome.folder / "report.html").path
     print_failures(outcome)
     click.echo(summary_line(outcome), err=True)
-    return {"model": member.model, **summary_json(outcome, rows, str(path) if path else None)}
+    summary = summary_json(outcome, rows, str(path) if path else None)
+    return {"model": member.model, **summary, "suites": means}
 
 
 def _show(
     base: Path, folders: Sequence[Path], records: list[dict[str, Any]], report: bool, as_json: bool, code: int
 ) -> None:
-    from mmeval.cli.summary import PIPE_WIDTH
+    from mmeval.cli.summary import PIPE_WIDTH, mean_line
+    from mmeval.runs.aggregates import suite_means
     from mmeval.runs.folder import open_run
     from mmeval.runs.leaderboard import leaderboard
 
@@ -115,6 +120,8 @@ def _show(
         order = {name: place for place, name in enumerate(dict.fromkeys(row.task for row in rows))}
         rows.sort(key=lambda row: order[row.task])  # stable: within a task the steps stay in their order
         Console(width=None if sys.stdout.isatty() else PIPE_WIDTH).print(leaderboard_table(rows))
+        for mean in (mean for run in runs for mean in suite_means(run)):
+            click.echo(mean_line(mean))
         for line in decision_lines(rows):
             click.echo(line)
     if path is not None:

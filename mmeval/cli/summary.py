@@ -10,10 +10,10 @@ from typing import Any
 import click
 import orjson
 
+from mmeval.runs.aggregates import SuiteMean, suite_means
 from mmeval.runs.execute import Outcome
 from mmeval.runs.folder import open_run
 from mmeval.runs.leaderboard import LeaderboardRow, leaderboard
-from mmeval.runs.suite_means import SuiteMean, suite_means
 
 SHOWN_FAILURES = 5
 PIPE_WIDTH = 120
@@ -41,7 +41,7 @@ def print_outcome(outcome: Outcome, *, report: bool, as_json: bool, more: Mappin
     if as_json:
         cells = leaderboard(run, by_subset=True, all_metrics=True) if rows else []
         record = {**summary_json(outcome, cells, str(path) if path else None), **(more or {})}
-        record["suites"] = [mean_json(mean) for mean in suite_means(run, rows)]
+        record["suites"] = [mean_json(mean) for mean in suite_means(run)] if rows else []
         click.echo(orjson.dumps(record, option=orjson.OPT_INDENT_2).decode())
     elif rows:
         from rich.console import Console
@@ -50,7 +50,7 @@ def print_outcome(outcome: Outcome, *, report: bool, as_json: bool, more: Mappin
 
         # A file or pipe has no width of its own; 80 columns would break every name.
         Console(width=None if sys.stdout.isatty() else PIPE_WIDTH).print(leaderboard_table(rows))
-        for mean in suite_means(run, rows):
+        for mean in suite_means(run):
             click.echo(mean_line(mean))
         for line in decision_lines(rows):
             click.echo(line)
@@ -127,12 +127,12 @@ def mean_line(mean: SuiteMean) -> str:
     from mmeval.reports.format import mean_text, visible_text
 
     where = f" ({visible_text(mean.condition)})" if mean.condition != "standard" else ""
+    start = f"suite {mean.suite}, {mean.name}: {visible_text(mean.model)}{where}"
+    if mean.value is None:
+        return f"{start} {visible_text(mean.note)}"
     incomplete = f", coverage {mean.coverage:.1%} !" if mean.coverage < 1 else ""
     value, interval = mean_text(mean)
-    return (
-        f"suite {mean.suite}, {mean.name}: {visible_text(mean.model)}{where} {value} ({interval}), "
-        f"unweighted mean of {len(mean.tasks)} tasks{incomplete}"
-    )
+    return f"{start} {value} ({interval}), unweighted mean of {len(mean.tasks)} tasks{incomplete}"
 
 
 def mean_json(mean: SuiteMean) -> dict[str, Any]:
@@ -146,8 +146,13 @@ def mean_json(mean: SuiteMean) -> dict[str, Any]:
         "value": mean.value,
         "ci": [interval.low, interval.high] if interval is not None else None,
         "ci_method": interval.method if interval is not None else None,
+        "n": mean.n,
+        "clusters": mean.clusters,
         "tasks": list(mean.tasks),
+        "metrics": list(mean.metrics),
+        "values": list(mean.values),
         "coverage": mean.coverage,
+        "note": mean.note or None,
     }
 
 

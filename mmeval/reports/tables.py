@@ -10,8 +10,8 @@ from mmeval.metrics import get_metric
 from mmeval.reports.charts import Dot
 from mmeval.reports.format import count, decision_text, interval_text, is_share, mean_text, percent, value_text
 from mmeval.reports.names import RunNames, task_label
+from mmeval.runs.aggregates import suite_means
 from mmeval.runs.leaderboard import LeaderboardRow, leaderboard
-from mmeval.runs.suite_means import suite_means
 
 Mark = Literal["", "clear", "close"]
 METHODS = {
@@ -114,8 +114,8 @@ class SuiteRow:
 
     label: str
     tasks: tuple[str, ...]
-    cells: list[tuple[str, str] | None]
-    """Value and interval; None where a task is missing."""
+    cells: list[tuple[str, str, str] | None]
+    """Value, interval and why there is no value; None where a task is missing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,11 +148,11 @@ def build_tables(names: Sequence[RunNames]) -> Tables:
     suites: dict[str, SuiteRow] = {}
     for entry in names:
         found = leaderboard(entry.run, by_subset=True)
-        for mean in suite_means(entry.run, found):
+        for mean in suite_means(entry.run):
             name = f"{mean.suite}: {mean.name}"
             suites.setdefault(name, SuiteRow(name, mean.tasks, [None] * len(columns)))
             place = position[entry.models[mean.model], mean.condition if several else ""]
-            suites[name].cells[place] = mean_text(mean)
+            suites[name].cells[place] = (*mean_text(mean), mean.note)
         for row in found:
             label = task_label(row.task, row.protocol)
             column = position[entry.models[row.model], row.condition if several else ""]

@@ -33,6 +33,8 @@ from mmeval.runs.rows import call_rows, result_row, sample_row
 from mmeval.runs.tally import Tally
 from mmeval.runs.unchanged import already_there
 from mmeval.runs.writer import RunWriter
+from mmeval.tasks.aggregates import PlannedAggregate, plan_aggregates
+from mmeval.tasks.file_task import split_selectors
 from mmeval.tasks.opened import RowError
 from mmeval.tasks.options import AskStyle, DataOptions
 from mmeval.tasks.registry import Registry
@@ -53,6 +55,8 @@ class Prepared:
     """Model names in the results table."""
     notes: Sequence[str] = ()
     judge: Judge | None = None
+    aggregates: Sequence[PlannedAggregate] = ()
+    """Numbers over several tasks that suites declare."""
 
     @property
     def everyone(self) -> list[Engine]:
@@ -77,13 +81,21 @@ class Outcome:
     """The run was already there, complete; nothing was written."""
 
 
-def load_tasks(config: RunConfig) -> list[Task]:
+def registry_of(config: RunConfig) -> Registry:
+    """The cards and suites that a configuration can name.
+
+    Raises:
+        UsageError: for a folder that is not there.
+    """
+    return Registry([Path(path) for path in config.task_paths], configured_cards(config))
+
+
+def load_tasks(config: RunConfig, registry: Registry) -> list[Task]:
     """Resolve and validate the tasks of a configuration.
 
     Raises:
         UsageError: for unknown tasks or protocols, or broken cards.
     """
-    registry = Registry([Path(path) for path in config.task_paths], configured_cards(config))
     found = registry.resolve(config.tasks)
     if not found:
         raise UsageError("no task given", remedy="add -t TASK, e.g. -t demo (`mmeval tasks list` lists all)")
@@ -108,7 +120,11 @@ async def prepare_run(config: RunConfig, api_key: str | None = None, judge_key: 
     """
     if not config.models:
         raise UsageError("no model given", remedy="add -m MODEL, e.g. -m tiny")
-    tasks = load_tasks(config)
+    registry = registry_of(config)
+    tasks = load_tasks(config, registry)
+    aggregates, missed = plan_aggregates(
+        registry.suites, split_selectors(config.tasks), {(task.name, task.protocol) for task in tasks}
+    )
     judge_notes = check_judge(tasks, config.judge)
     conditions = expand_conditions(config.conditions)
     specs = [
@@ -148,7 +164,7 @@ async def prepare_run(config: RunConfig, api_key: str | None = None, judge_key: 
         raise
     names = _model_names(config.models)
     notes += [note for name, info in zip(names, infos, strict=True) if (note := _profile_note(name, info.profile))]
-    return Prepared(config, plan, engines, infos, names, notes + judge_notes, judge)
+    return Prepared(config, plan, engines, infos, names, notes + judge_notes + missed, judge, aggregates)
 
 
 def _profile_note(name: str, profile: Mapping[str, Any]) -> str | None:

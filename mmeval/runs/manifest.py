@@ -86,6 +86,24 @@ class TaskRecord(_Record):
     """The card, where it was made from a data file (`-t file:PATH`)."""
 
 
+class MemberRecord(_Record):
+    """One task in a number over several."""
+
+    task: str
+    protocol: str
+    metric: str
+
+
+class AggregateRecord(_Record):
+    """A number over several tasks that a suite declares: the unweighted mean of its members."""
+
+    name: str
+    suite: str
+    members: list[MemberRecord]
+    shared: bool = False
+    """Whether clusters of the same name in different tasks are the same."""
+
+
 class Manifest(_Record):
     """The manifest of one run folder."""
 
@@ -110,6 +128,8 @@ class Manifest(_Record):
     models: list[ModelRecord]
     judge: JudgeRecord | None = None
     tasks: list[TaskRecord]
+    aggregates: list[AggregateRecord] = Field(default_factory=list)
+    """Numbers over several tasks whose members are all in the run."""
     conditions: list[str]
     repeats: int = 1
     counts: dict[str, int] = Field(default_factory=dict)

@@ -56,5 +56,6 @@ def _facts(manifest: Manifest) -> dict[str, Any]:
     )
     known["models"] = [{name: getattr(model, name) for name in _MODEL_FIELDS} for model in manifest.models]
     known["tasks"] = [task.model_dump(mode="json", include=set(_TASK_FIELDS)) for task in manifest.tasks]
+    known["aggregates"] = [one.model_dump(mode="json") for one in manifest.aggregates]
     known["media"] = manifest.config.get("media")
     return known

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from mmeval.core.errors import MmevalError, UsageError, nearest
+from mmeval.metrics import get_metric
+from mmeval.tasks.aggregates import members_of
 from mmeval.tasks.card import mistakes
 from mmeval.tasks.registry import Registry
 from mmeval.tasks.task import Task
@@ -27,9 +29,13 @@ def explain_suite(path: Path) -> UsageError | None:
         except MmevalError as error:
             lines.append(f"tasks: {card.name}@{protocol}: {' '.join(error.message.split())}")
     for aggregate in suite.file.aggregates:
-        for member in aggregate.mean:
-            if member not in there:
-                close = nearest(member, there)
+        for member in members_of(aggregate):
+            if member.key not in there:
+                close = nearest(member.key, there)
                 hint = f"did you mean {' or '.join(close)}?" if close else f"it has {', '.join(sorted(there))}"
-                lines.append(f"aggregates.{aggregate.name}: {member!r} is none of the suite's tasks ({hint})")
+                lines.append(f"aggregates.{aggregate.name}: {member.key!r} is none of the suite's tasks ({hint})")
+            try:
+                get_metric(member.metric or "accuracy")
+            except MmevalError as error:
+                lines.append(f"aggregates.{aggregate.name}: {error.message}")
     return mistakes(path, lines) if lines else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -21,7 +21,9 @@ class Aggregate(BaseModel):
 
     name: str
     mean: list[str] = Field(min_length=2)
-    """`TASK` or `TASK@PROTOCOL`; the unweighted mean of their primary metrics."""
+    """`TASK[@PROTOCOL][:METRIC]`; the unweighted mean of their metrics, by default of the primary ones."""
+    clusters: Literal["independent", "shared"] = "independent"
+    """`shared`: clusters of one name are the same in all tasks (the same questions in another form)."""
 
 
 class SuiteFile(BaseModel):

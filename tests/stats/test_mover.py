@@ -1,4 +1,4 @@
-"""Means over the tasks of a suite, and their intervals."""
+"""The interval of a mean of independent estimates."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import math
 import numpy as np
 import pytest
 
-from mmeval.runs.suite_means import mean_interval
 from mmeval.stats.intervals import Interval, wilson
+from mmeval.stats.mover import mover_mean
 
 
 def test_symmetric_intervals_add_as_variances() -> None:
-    found = mean_interval([0.5, 0.7], [Interval(0.4, 0.6, 0.95, "t"), Interval(0.5, 0.9, 0.95, "t")])
+    found = mover_mean([0.5, 0.7], [Interval(0.4, 0.6, 0.95, "t"), Interval(0.5, 0.9, 0.95, "t")])
     assert found is not None
     half = math.sqrt(0.1**2 + 0.2**2) / 2
     assert (found.low, found.high) == (pytest.approx(0.6 - half), pytest.approx(0.6 + half))
@@ -20,13 +20,13 @@ def test_symmetric_intervals_add_as_variances() -> None:
 
 
 def test_one_value_keeps_its_interval() -> None:
-    found = mean_interval([0.98], [Interval(0.9, 0.99, 0.95, "wilson")])
+    found = mover_mean([0.98], [Interval(0.9, 0.99, 0.95, "wilson")])
     assert found is not None
     assert (found.low, found.high) == (pytest.approx(0.9), pytest.approx(0.99))
 
 
 def test_intervals_of_different_levels_give_none() -> None:
-    assert mean_interval([0.5, 0.5], [Interval(0.4, 0.6, 0.95, "t"), Interval(0.4, 0.6, 0.9, "t")]) is None
+    assert mover_mean([0.5, 0.5], [Interval(0.4, 0.6, 0.95, "t"), Interval(0.4, 0.6, 0.9, "t")]) is None
 
 
 def test_it_covers_the_mean_of_true_accuracies() -> None:
@@ -36,7 +36,7 @@ def test_it_covers_the_mean_of_true_accuracies() -> None:
     for _ in range(2000):
         right = generator.binomial(sizes, truth)
         intervals = [wilson(int(k), int(n)) for k, n in zip(right, sizes, strict=True)]
-        found = mean_interval(list(right / sizes), intervals)
+        found = mover_mean(list(right / sizes), intervals)
         assert found is not None
         covered += found.low <= truth.mean() <= found.high
     assert 0.935 <= covered / 2000 <= 0.97
