@@ -88,6 +88,7 @@ _MATHVISTA = {
     "precision": _TOLERANCE,
 }
 _MATCHING = {"verbose_guard": _FLAG, "answer_phrase": _FLAG}
+_REASONMAP = {"question_type": _one_of("Counting1", "Counting2", "Counting3", "TorF1", "TorF2")}
 _VLMEVALKIT = {**_MATCHING, "fallback": _one_of("guess", "wrong")}
 
 
@@ -151,6 +152,12 @@ def _vlmevalkit_mathvista(options: Mapping[str, Any]) -> Abilities:
     return Abilities({**_MATCHING, **kinds}, needs=frozenset({"answer_type"}))
 
 
+def _vicrit(options: Mapping[str, Any]) -> Abilities:
+    rules = {**_COMMON, "match": _one_of("strict", "contains", "token-f1", "compat"), "control": _FLAG}
+    names = frozenset() if options.get("control") else frozenset({"strict", "contains", "token_f1", "compat"})
+    return Abilities(rules, names)
+
+
 _BUILT_IN: Mapping[str, Callable[[Mapping[str, Any]], Abilities]] = {
     "blink": lambda options: Abilities({}),
     "box": _box,
@@ -164,6 +171,7 @@ _BUILT_IN: Mapping[str, Callable[[Mapping[str, Any]], Abilities]] = {
     "emma": lambda options: Abilities({"number_words": _FLAG}),
     "expression": lambda options: Abilities({**_COMMON, **_EXPRESSION}, frozenset({"exact"})),
     "list": _list,
+    "first-integer": lambda options: Abilities({}),
     "leading-letter": lambda options: Abilities({}),
     "logicvista": lambda options: Abilities({}),
     "logicvista-rules": lambda options: Abilities(_COMMON),
@@ -183,7 +191,14 @@ _BUILT_IN: Mapping[str, Callable[[Mapping[str, Any]], Abilities]] = {
     "rating": lambda options: Abilities({**_COMMON, "low": _BOUND, "high": _BOUND}, frozenset({"exact"})),
     "scienceqa": lambda options: Abilities({}),
     "screenspot": lambda options: Abilities({"form": _one_of(*CLICKS)}, needs=frozenset({"form"})),
+    "reasonmap-plus": lambda options: Abilities(_REASONMAP, needs=frozenset({"question_type"})),
+    "reasonmap-plus-rules": lambda options: Abilities({**_COMMON, **_REASONMAP}, needs=frozenset({"question_type"})),
+    "spar-bench": lambda options: Abilities(
+        {**_COMMON, "answer_type": _one_of("choice", "number", "view-change"), "rule": _one_of("mmeval", "vlmevalkit")},
+        needs=frozenset({"answer_type"}),
+    ),
     "text": _text,
+    "vicrit": _vicrit,
     "vlmevalkit-choice": lambda options: Abilities(_VLMEVALKIT),
     "vlmevalkit-logicvista": lambda options: Abilities({}),
     "vlmevalkit-mathverse": lambda options: Abilities({}),
@@ -191,8 +206,10 @@ _BUILT_IN: Mapping[str, Callable[[Mapping[str, Any]], Abilities]] = {
     "vlmevalkit-mathvista": _vlmevalkit_mathvista,
     "vlmevalkit-mmmu": lambda options: Abilities(_VLMEVALKIT),
     "vlmevalkit-mmmu-pro": lambda options: Abilities(_VLMEVALKIT),
+    "vlmevalkit-spatial": lambda options: Abilities({"answer_type": _one_of("choice", "number")}),
     "vlmevalkit-wemath": lambda options: Abilities({}),
     "vlmevalkit-yes-no": lambda options: Abilities({}),
     "wemath": lambda options: Abilities({}),
+    "vsi-bench": lambda options: Abilities({"answer_type": _one_of("choice", "number")}),
     "yes-no": lambda options: Abilities({**_COMMON, **_YES_NO}),
 }

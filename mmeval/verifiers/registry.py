@@ -13,6 +13,7 @@ from mmeval.verifiers.box import BoxVerifier
 from mmeval.verifiers.boxes import BoxesVerifier
 from mmeval.verifiers.checklist import ChecklistVerifier
 from mmeval.verifiers.choice import ChoiceVerifier
+from mmeval.verifiers.counting import FirstIntegerVerifier, ReasonMapPlusRulesVerifier, ReasonMapPlusVerifier
 from mmeval.verifiers.dynamath import DynaMathVerifier
 from mmeval.verifiers.emma import EMMAVerifier
 from mmeval.verifiers.expression import ExpressionVerifier
@@ -32,7 +33,9 @@ from mmeval.verifiers.puzzlevqa import PuzzleVQAVerifier
 from mmeval.verifiers.rating import RatingVerifier
 from mmeval.verifiers.scienceqa import ScienceQAVerifier
 from mmeval.verifiers.screenspot import ScreenSpotVerifier
+from mmeval.verifiers.sparbench import SPARBenchVerifier
 from mmeval.verifiers.text import TextVerifier
+from mmeval.verifiers.vicrit import ViCritVerifier
 from mmeval.verifiers.vlmevalkit import (
     VLMEvalKitChoiceVerifier,
     VLMEvalKitLogicVistaVerifier,
@@ -46,6 +49,8 @@ from mmeval.verifiers.vlmevalkit_math import (
     VLMEvalKitMathVisionVerifier,
     VLMEvalKitMathVistaVerifier,
 )
+from mmeval.verifiers.vlmevalkit_spatial import VLMEvalKitSpatialVerifier
+from mmeval.verifiers.vsibench import VSIBenchVerifier
 from mmeval.verifiers.wemath import WeMathVerifier
 from mmeval.verifiers.yes_no import YesNoVerifier
 
@@ -59,6 +64,7 @@ _BUILT_IN: Mapping[str, Callable[[Mapping[str, Any] | None], Verifier]] = {
     "emma": EMMAVerifier,
     "expression": ExpressionVerifier,
     "list": ListVerifier,
+    "first-integer": FirstIntegerVerifier,
     "leading-letter": LeadingLetterVerifier,
     "logicvista": LogicVistaVerifier,
     "logicvista-rules": LogicVistaRulesVerifier,
@@ -78,7 +84,11 @@ _BUILT_IN: Mapping[str, Callable[[Mapping[str, Any] | None], Verifier]] = {
     "rating": RatingVerifier,
     "scienceqa": ScienceQAVerifier,
     "screenspot": ScreenSpotVerifier,
+    "reasonmap-plus": ReasonMapPlusVerifier,
+    "reasonmap-plus-rules": ReasonMapPlusRulesVerifier,
+    "spar-bench": SPARBenchVerifier,
     "text": TextVerifier,
+    "vicrit": ViCritVerifier,
     "vlmevalkit-choice": VLMEvalKitChoiceVerifier,
     "vlmevalkit-logicvista": VLMEvalKitLogicVistaVerifier,
     "vlmevalkit-mathverse": VLMEvalKitMathVerseVerifier,
@@ -86,9 +96,11 @@ _BUILT_IN: Mapping[str, Callable[[Mapping[str, Any] | None], Verifier]] = {
     "vlmevalkit-mathvista": VLMEvalKitMathVistaVerifier,
     "vlmevalkit-mmmu": VLMEvalKitMMMUVerifier,
     "vlmevalkit-mmmu-pro": VLMEvalKitMMMUProVerifier,
+    "vlmevalkit-spatial": VLMEvalKitSpatialVerifier,
     "vlmevalkit-wemath": VLMEvalKitWeMathVerifier,
     "vlmevalkit-yes-no": VLMEvalKitYesNoVerifier,
     "wemath": WeMathVerifier,
+    "vsi-bench": VSIBenchVerifier,
     "yes-no": YesNoVerifier,
 }
 ENTRY_POINT_GROUP = "mmeval.verifiers"

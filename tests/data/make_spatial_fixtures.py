@@ -134,6 +134,267 @@ def blink() -> None:
     source("blink", "BLINK", OWN)
 
 
+def vsi_bench() -> None:
+    """A question of each type, about two tiny videos."""
+    options = ["A. chair", "B. table", "C. lamp", "D. door"]
+    kinds = [
+        ("object_counting", None, "4"), ("object_abs_distance", None, "1.5"), ("object_size_estimation", None, "80"),
+        ("room_size_estimation", None, "21.4"), ("object_rel_distance", options, "C"), ("object_rel_direction_easy", options[:2], "A"),
+        ("object_rel_direction_medium", options[:3], "B"), ("object_rel_direction_hard", options, "D"), ("route_planning", options[:3], "C"),
+        ("obj_appearance_order", options, "A"),
+    ]  # fmt: skip
+    rows = [
+        {"id": number, "dataset": where, "scene_name": scene, "question_type": kind, "question": f"Own question about {kind}?",
+         "ground_truth": gold, "options": choices, "pruned": False}
+        for number, (kind, choices, gold) in enumerate(kinds)
+        for where, scene in [(("arkitscenes", "41069025"), ("scannet", "scene0011_00"))[number % 2]]
+    ]  # fmt: skip
+    for name, chosen in (("test", rows), ("test_debiased", rows[:3])):
+        _lines(f"vsi-bench/{name}.jsonl", chosen)
+    for folder, scene in (("arkitscenes", "41069025"), ("scannet", "scene0011_00")):
+        _film(f"vsi-bench/{folder}/{scene}.mp4")
+    source("vsi-bench", "VSI-Bench", OWN)
+
+
+def spbench() -> None:
+    """A number and a choice; one image, and several."""
+    for part, count in (("SI", 1), ("MV", 3)):
+        folder = f"spbench-{part.lower()}"
+        names = [f"frames/{number}.png" for number in range(count)]
+        rows = [
+            {"id": number, "scene_name": "scene0011_00", "images": names, "question_type": kind, "question": f"Own question about {kind}?",
+             "options": options, "ground_truth": gold}
+            for number, (kind, options, gold) in enumerate(
+                (("object_abs_distance", None, "2.1"), ("object_rel_direction", ["A. left", "B. right"], "B"))
+            )
+        ]  # fmt: skip
+        _table(f"{folder}/SPBench-{part}.parquet", rows)
+        for name in names:
+            _picture(f"{folder}/{name}")
+        source(folder, f"SPBench-{part}", OWN)
+
+
+def spar_bench() -> None:
+    """A number, a choice and a change of view."""
+    rows = [
+        {"id": str(number), "image": [picture(str(number))], "question": question, "answer": answer, "task": task, "img_type": kind, "format_type": form}
+        for number, (question, answer, task, kind, form) in enumerate(
+            (
+                ("How far is the chair, in metres?", "2.4", "depth_prediction_oc", "single-view", "fill"),
+                ("Where is the lamp? A. left B. right C. behind D. above", "C", "obj_spatial_relation_oo", "single-view", "select"),
+                ("How did the camera move?", "A", "camera_motion_infer", "multi-view", "select"),
+                ("How does the view change?", "move_right:0.3,move_down:0.2,rotate_left:15", "view_change_infer", "multi-view", "fill"),
+            )
+        )
+    ]  # fmt: skip
+    _table(f"spar-bench/{TEST}", rows)
+    _table("spar-bench/tiny/test-00000-of-00001.parquet", rows[:1])
+    source("spar-bench", "SPAR-Bench", OWN)
+
+
+def several() -> None:
+    """Benchmarks of multiple choice and of counting, two rows each."""
+    cell, text = picture("room"), b64encode(picture("room")["bytes"]).decode()
+    view = [
+        {"question_type": f"{who} perspective - Relative Direction", "image_path": ["images/a.png"], "question": "Where is the door?",
+         "answer": answer, "choices": "A. left\nB. right\nC. front"}
+        for who, answer in (("Camera", "B. right"), ("Person", "A. left"))
+    ]  # fmt: skip
+    _json("viewspatial/ViewSpatial-Bench.json", view)
+    _picture("viewspatial/images/a.png")
+    asked = "Which way? Options: A: north, B: south, C: east, D: west"
+    _table(
+        f"mmsi-bench/{TEST}",
+        [
+            {"id": n, "images": [cell["bytes"]] * 2, "question_type": kind, "question": asked, "answer": "CB"[n]}
+            for n, kind in enumerate(("Motion (Cam.)", "MSR"))
+        ],
+    )
+    cube = [
+        {"id": f"{kind}_group001_q{n}", "category": ["own"], "type": "own", "meta_info": [], "images": ["other_all_image/a.png", "other_all_image/b.png"],
+         "question": "What is behind you? A. Door B. Lamp C. Bed", "gt_answer": "BC"[n]}
+        for n, kind in enumerate(("rotation", "among"))
+    ]  # fmt: skip
+    _lines("mindcube/raw/MindCube_tinybench.jsonl", cube)
+    for name in "ab":
+        _picture(f"mindcube/other_all_image/{name}.png")
+    _table(
+        f"omnispatial/{TEST}",
+        [
+            {
+                "id": f"{n}_0",
+                "image": cell,
+                "question": "Which?",
+                "options": ["x", "y", "z"],
+                "answer": n + 1,
+                "task_type": kind,
+                "sub_task_type": "Own",
+            }
+            for n, kind in enumerate(("Perspective_Taking", "Complex_Logic"))
+        ],
+    )
+    _table(
+        f"embspatial/{TEST}",
+        [
+            {
+                "question_id": f"q{n}",
+                "image": cell,
+                "question": "Which is it?",
+                "relation": kind,
+                "answer_options": ["above", "under", "left", "right"],
+                "answer": 3 - n,
+                "data_source": "own",
+            }
+            for n, kind in enumerate(("left", "under"))
+        ],
+    )
+    head = "index\timage\tquestion\tanswer\ttype\tdifficulty_city\tcountry\tcity\n"
+    plus = [
+        (n, text if n == 0 else "0", "How many lines?", answer, kind, level, "x", "y")
+        for n, (answer, kind, level) in enumerate(
+            (
+                (2, "Counting1", "easy"),
+                (14, "Counting2", "middle"),
+                (7, "Counting3", "hard"),
+                (1, "TorF1", "easy"),
+                (0, "TorF2", "hard"),
+            )
+        )
+    ]
+    (HERE / "reasonmap-plus").mkdir(exist_ok=True)
+    (HERE / "reasonmap-plus/ReasonMap-Plus.tsv").write_text(
+        head + "".join("\t".join(map(str, row)) + "\n" for row in plus), encoding="utf-8"
+    )
+    _table(
+        f"v-star/{TEST}",
+        [
+            {
+                "image": cell,
+                "text": "What colour is the flag?\n(A) red\n(B) blue\n(C) green\nAnswer with the option's letter from the given choices directly.",
+                "category": kind,
+                "label": "CA"[n],
+                "question_id": str(n),
+            }
+            for n, kind in enumerate(("direct_attributes", "relative_position"))
+        ],
+    )
+    high = [
+        {
+            "index": n,
+            "image": text,
+            "question": "What is on the sign?",
+            "answer": "AD"[n],
+            "category": "single",
+            "A": "one",
+            "B": "two",
+            "C": "three",
+            "D": "four",
+            "cycle_category": n,
+        }
+        for n in range(2)
+    ]
+    for size in "48":
+        _table(f"hr-bench/hr_bench_{size}k.parquet", high)
+    _table(
+        f"visnumbench/{TEST}",
+        [
+            {
+                "id": n,
+                "question": "How wide is the angle?",
+                "option": "A. 30°\nB. 60°\nC. 90°",
+                "answer": "BC"[n],
+                "image": cell,
+                "class": "range estimation",
+                "attribute": "angle",
+            }
+            for n in range(2)
+        ],
+    )
+    _table(
+        f"countbenchqa/{TEST}",
+        [
+            {"image": cell, "text": "", "question": "How many cups are there in the image?", "number": n + 4}
+            for n in range(2)
+        ],
+    )
+    _table(
+        f"pixmo-count/{TEST}",
+        [{"image": cell, "question": "How many cups are there?", "answer": str(n + 4)} for n in range(2)],
+    )
+    _lines(
+        "clevr-count/superclevr_test200_counting_problems.jsonl",
+        [
+            {
+                "image_path": "./images/a.png",
+                "question": "How many different items are there in the image?",
+                "ground_truth": n + 4,
+            }
+            for n in range(2)
+        ],
+    )
+    _picture("clevr-count/images/a.png")
+    _table(
+        f"vicrit-bench/{TEST.replace('test', 'train')}",
+        [
+            {
+                "image": cell["bytes"],
+                "changed_caption": f"A room with {changed} and a door.",
+                "original_noun_phrases": original,
+                "changed_noun_phrases": changed,
+            }
+            for changed, original in (("two red chairs", "three red chairs"), ("a lamp", "a plant"))
+        ],
+    )
+    for folder in (
+        "viewspatial",
+        "mmsi-bench",
+        "mindcube",
+        "omnispatial",
+        "embspatial",
+        "reasonmap-plus",
+        "v-star",
+        "hr-bench",
+        "visnumbench",
+        "countbenchqa",
+        "pixmo-count",
+        "clevr-count",
+        "vicrit-bench",
+    ):
+        source(folder, folder, OWN)
+
+
+def _table(path: str, rows: Sequence[dict[str, Any]]) -> None:
+    import pandas as pd
+
+    target = HERE / path
+    target.parent.mkdir(parents=True, exist_ok=True)
+    pd.DataFrame(rows).to_parquet(target, index=False)
+
+
+def _lines(path: str, rows: Sequence[dict[str, Any]]) -> None:
+    target = HERE / path
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+
+
+def _film(path: str) -> None:
+    """Write a clip of twelve grey frames."""
+    import av
+    import numpy as np
+
+    target = HERE / path
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with av.open(str(target), "w") as container:
+        stream = container.add_stream("mpeg4", rate=4)
+        stream.width, stream.height, stream.pix_fmt = 32, 32, "yuv420p"
+        for number in range(12):
+            frame = av.VideoFrame.from_ndarray(np.full((32, 32, 3), 20 * number, dtype=np.uint8), format="rgb24")
+            for packet in stream.encode(frame):
+                container.mux(packet)
+        for packet in stream.encode():
+            container.mux(packet)
+
+
 def _json(path: str, rows: Sequence[dict[str, Any]]) -> None:
     target = HERE / path
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -147,7 +408,8 @@ def _picture(path: str) -> None:
 
 
 FIXTURES: dict[str, Callable[[], None]] = {
-    "hallusionbench": hallusionbench, "pope": pope, "cv-bench": cv_bench, "blink": blink,
+    "hallusionbench": hallusionbench, "pope": pope, "cv-bench": cv_bench, "blink": blink, "vsi-bench": vsi_bench, "spbench": spbench,
+    "spar-bench": spar_bench, "several": several,
 }  # fmt: skip
 
 if __name__ == "__main__":

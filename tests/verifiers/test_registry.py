@@ -63,6 +63,7 @@ OPTIONS: list[tuple[str, dict[str, object], str, object]] = [
     ("expression", {"precision": 2}, r"\frac12", "0.5"),
     ("list", {"element": "number", "order": False}, "[1, 2]", [2, 1]),
     ("list", {"form": "interval"}, "[1, 2)", "[1, 2)"),
+    ("first-integer", {}, "4 dogs", 4),
     ("leading-letter", {}, "(B) x", "(B)"),
     ("logicvista", {}, "B, D", "B, D"),
     ("logicvista-rules", {}, "B and D", "B, D"),
@@ -88,6 +89,13 @@ OPTIONS: list[tuple[str, dict[str, object], str, object]] = [
     ("text", {"match": "vqa"}, "Rome", ["rome"] * 10),
     ("text", {"match": "relaxed", "whole": True}, "Rome", "rome"),
     ("text", {"match": "includes-any", "spaces": False}, "Rome", ["Rome"]),
+    ("reasonmap-plus", {"question_type": "TorF1"}, "yes", 1),
+    ("reasonmap-plus-rules", {"question_type": "Counting1"}, "B", 1),
+    ("spar-bench", {"answer_type": "choice", "rule": "vlmevalkit"}, "B", "B"),
+    ("vicrit", {"match": "compat"}, '["a red car"]', {"changed": "a red car", "original": "a blue car"}),
+    ("vicrit", {"control": True}, "[]", {"changed": "a red car", "original": "a blue car"}),
+    ("vlmevalkit-spatial", {"answer_type": "choice"}, "B", "B"),
+    ("vsi-bench", {}, "B", "B"),
     ("vlmevalkit-choice", {"verbose_guard": True, "answer_phrase": False, "fallback": "wrong"}, "B", "B"),
     ("vlmevalkit-logicvista", {}, "AC", "C, A"),
     ("vlmevalkit-mathverse", {}, "x", "x"),
@@ -102,7 +110,15 @@ OPTIONS: list[tuple[str, dict[str, object], str, object]] = [
     ("yes-no", {}, "yes", "yes"),
     ("yes-no", {"words": "true-false"}, "True", "yes"),
 ]
-NEED_CHOICES = {"scienceqa", "puzzlevqa", "mmlu-pro", "mmmu-pro", "vlmevalkit-choice", "vlmevalkit-mmmu-pro"}
+NEED_CHOICES = {
+    "vsi-bench",
+    "scienceqa",
+    "puzzlevqa",
+    "mmlu-pro",
+    "mmmu-pro",
+    "vlmevalkit-choice",
+    "vlmevalkit-mmmu-pro",
+}
 
 
 @pytest.mark.parametrize(("name", "options", "text", "target"), OPTIONS)

@@ -1,0 +1,141 @@
+"""ViCrit-Bench: the phrase in a caption that the image does not bear out.
+
+Source of the released rule: si0wang/ViCrit @727f1ee, score.py.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mmeval.core.errors import DataError
+from mmeval.core.literals import read_literal
+from mmeval.core.types import AnswerContext, Extraction, Match
+from mmeval.verifiers.answer import answer_section, merged_options
+
+MATCHES = ("strict", "contains", "token-f1", "compat")
+_WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
+_ARTICLES = frozenset({"a", "an", "the"})
+_QUOTED = re.compile(r"\"([^\"\n]{1,400})\"|“([^”\n]{1,400})”|'([^'\n]{1,400})'(?!\w)|`([^`\n]{1,400})`")
+_NOTHING = re.compile(
+    r"\[\s*\]|(?:none|nothing|no)\W*|(?:there (?:is|are) )?no (?:hallucinations?|errors?|mistakes?)\b.{0,80}",
+    re.IGNORECASE | re.DOTALL,
+)
+_LEAD = re.compile(r"^[^:\n]{0,80}(?:hallucinat|phrase|answer|error)[^:\n]{0,80}:\s*", re.IGNORECASE)
+_EDGE = " \t\r\n.,:;!?*`\"'“”[](){}"
+
+
+class ViCritVerifier:
+    """The phrase that an answer names against the changed one; the value is the list of phrases named, [] for "none".
+
+    The target is {"changed": phrase, "original": phrase}; the changed span is what is left of the changed phrase without the words
+    that both begin or end with. Option `match` says which is the score; all four are in `scores`, underscores for hyphens:
+
+    - `strict` (default): one phrase, equal to the changed phrase or its span, apart from case, articles and punctuation;
+    - `contains`: one phrase, in which the words of the span stand side by side;
+    - `token-f1`: one phrase, F1 of its words and those of the changed phrase or span, whichever fits better;
+    - `compat`: the released script, for which the first word of the span need only occur somewhere in the answer.
+
+    Option `control`: the caption is clean, and right is an answer that names nothing.
+    """
+
+    name = "vicrit"
+    version = "1"
+
+    def __init__(self, options: Mapping[str, Any] | None = None) -> None:
+        self._options = dict(options or {})
+
+    def parse(self, text: str, context: AnswerContext) -> Extraction:
+        """Return the phrases: of a list, in quotation marks, or the last line."""
+        section = answer_section(text, merged_options(self._options, context.options))
+        if isinstance(section, Extraction):
+            return section
+        answer = section.text.strip()
+        if not answer:
+            return Extraction(reason="empty")
+        phrases = named_phrases(answer)
+        return Extraction(reason="not found") if phrases is None else Extraction(phrases)
+
+    def match(self, value: Any, target: Any, context: AnswerContext) -> Match:
+        """Compare with the changed phrase.
+
+        Raises:
+            DataError: when the target does not name both phrases, or an option is unknown.
+        """
+        options = merged_options(self._options, context.options)
+        chosen = str(options.get("match", "strict"))
+        if chosen not in MATCHES:
+            raise DataError(f"answer option match: {chosen!r} is unknown", remedy=f"use one of {', '.join(MATCHES)}")
+        changed, original = _phrases(target)
+        if options.get("control"):
+            right = not value
+            return Match(float(right), right)
+        scores = _scores(list(value), words(changed), span(words(changed), words(original)))
+        score = scores[chosen.replace("-", "_")]
+        return Match(score, score == 1.0, scores)
+
+
+def named_phrases(answer: str) -> list[str] | None:
+    """Return the phrases that an answer names; [] where it says that there is none, None where it names nothing."""
+    if _NOTHING.fullmatch(answer):
+        return []
+    start, end = answer.find("["), answer.rfind("]")
+    if 0 <= start < end:
+        try:
+            found = read_literal(answer[start : end + 1])
+        except DataError:
+            found = [answer[start + 1 : end]]
+        if isinstance(found, list) and all(isinstance(phrase, str) for phrase in found):
+            return [phrase for phrase in found if words(phrase)]
+    quoted = [next(filter(None, one)) for one in _QUOTED.findall(answer)]
+    if quoted:
+        return list(dict.fromkeys(quoted))
+    line = _LEAD.sub("", answer.splitlines()[-1]).strip(_EDGE)
+    return [line] if words(line) else None
+
+
+def words(text: str) -> list[str]:
+    """Return the words of a phrase in lower case, without articles."""
+    found = [word.lower() for word in _WORD.findall(text)]
+    return [word for word in found if word not in _ARTICLES]
+
+
+def span(changed: Sequence[str], original: Sequence[str]) -> list[str]:
+    """Return the words of `changed` without those with which both begin or end; all of them where nothing would be left."""
+    shortest = min(len(changed), len(original))
+    start = 0
+    while start < shortest and changed[start] == original[start]:
+        start += 1
+    end = 0
+    while end < shortest - start and changed[-1 - end] == original[-1 - end]:
+        end += 1
+    return list(changed[start : len(changed) - end]) or list(changed)
+
+
+def _scores(phrases: Sequence[str], changed: Sequence[str], part: Sequence[str]) -> dict[str, float]:
+    said = words(phrases[0]) if len(phrases) == 1 else []
+    runs = (said[index : index + len(part)] for index in range(len(said) - len(part) + 1))
+    return {
+        "strict": float(bool(said) and said in (list(changed), list(part))),
+        "contains": float(any(run == list(part) for run in runs)),
+        "token_f1": max(_f1(said, changed), _f1(said, part)),
+        "compat": float(part[0] in " ".join(phrases).lower()),
+    }
+
+
+def _f1(said: Sequence[str], gold: Sequence[str]) -> float:
+    shared = (Counter(said) & Counter(gold)).total()
+    return 2 * shared / (len(said) + len(gold)) if shared else 0.0
+
+
+def _phrases(target: Any) -> tuple[str, str]:
+    found = [target.get(key) for key in ("changed", "original")] if isinstance(target, Mapping) else []
+    found = [one[0] if isinstance(one, (list, tuple)) and len(one) == 1 else one for one in found]
+    if len(found) != 2 or not all(isinstance(one, str) for one in found) or not words(str(found[0])):
+        raise DataError(
+            f"target {target!r} does not name the changed and the original phrase",
+            remedy='give it as {"changed": "a red car", "original": "a blue car"}',
+        )
+    return str(found[0]), str(found[1])
