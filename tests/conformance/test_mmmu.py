@@ -174,32 +174,3 @@ def test_the_official_output_files_of_mmmu_pro_are_read_as_they_are(
         if found["agreement"] is not None:
             drawn = entry["recomputed"]["random_fallback_rows"]
             assert found["agreement"]["equal"] >= found["agreement"]["verdicts"] - drawn, name
-
-
-PRO_FILES = {
-    "output_head/gpt-4o_standard(10 options)_cot.jsonl": ("mmmu-pro", 952),
-    "output_head/gpt-4o_standard(10 options)_direct.jsonl": ("mmmu-pro", 694),
-    "temp_output_e3be682/InternVL2-8B_direct_Standard(4opts).jsonl": ("mmmu-pro-4", 747),
-    "temp_output_e3be682/llava-onevision-qwen2-7b-vo-hf_cot_Standard(10opts).jsonl": ("mmmu-pro", 509),
-    "temp_output_e3be682/InternVL2-8B_direct_Vision.jsonl": ("mmmu-pro-vision", 336),
-}
-
-
-@pytest.mark.realdata
-def test_published_files_are_imported_without_the_data_set(
-    published: Callable[[str], Path], command: Callable[..., Any], tmp_path: Path
-) -> None:
-    for name, (task, count) in PRO_FILES.items():
-        found = command(
-            "import", "mmmu", str(published("mmmu_pro") / name), "-t", f"{task}@official", "--model", "m",
-            "-o", str(tmp_path / "run"), "--overwrite", "--no-report",
-        )  # fmt: skip
-        assert found["returned"] == 0, found["stderr"]
-        cell = found["leaderboard"][0]
-        assert (cell["n"], round(cell["value"] * 1730)) == (1730, count), name
-        assert found["agreement"] in (None, {"equal": 1730, "verdicts": 1730})
-    folder = published("mmmu") / "example_outputs" / "llava1.5_13b"
-    found = command(
-        "import", "mmmu", str(folder), "-t", "mmmu@official", "--model", "m", "-o", str(tmp_path / "val"), "--no-report"
-    )
-    assert round(found["leaderboard"][0]["value"] * 900) == 329
