@@ -16,7 +16,7 @@ from mmeval.metrics.registry import row_metric
 from mmeval.runs.folder import Run, subset_pairs
 from mmeval.runs.manifest import TaskRecord
 from mmeval.runs.rescore import rescored
-from mmeval.stats.functionals import RatioMean
+from mmeval.stats.functionals import Functional
 from mmeval.stats.intervals import FloatArray
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ class Values:
     clusters: tuple[str, ...]
     items: tuple[str, ...]
     notes: tuple[str, ...] = ()
-    functional: RatioMean | None = None
+    functional: Functional | None = None
     """The metric, where it is no mean of the values."""
 
 

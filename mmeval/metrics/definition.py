@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mmeval.core.types import OUTCOMES, Outcome
-from mmeval.stats.functionals import RatioMean
+from mmeval.stats.functionals import Functional
 from mmeval.stats.intervals import FloatArray, Interval
 from mmeval.stats.scores import IntArray
 
@@ -172,7 +172,7 @@ class Units:
     it because they belong to no group."""
     binary: bool
     """Whether every unit has one answer and a value of 0 or 1 by definition."""
-    functional: RatioMean | None = None
+    functional: Functional | None = None
     """The number as a function of all units; None: the mean of the values."""
     kind: str = "sample"
     """What a unit is."""

@@ -95,7 +95,9 @@ class Macro:
         unit_of_row = np.full(scores.values.size, OUTSIDE, dtype=np.int64)
         unit_of_row[taken] = found.unit_of_row
         size = found.values.size
-        whole = found.functional or RatioMean.of(found.values, np.ones(size))
+        whole = (
+            found.functional if isinstance(found.functional, RatioMean) else RatioMean.of(found.values, np.ones(size))
+        )
         unit, paths, codes = self._paths(labels, unit_of_row, size)
         functional = None
         if found.functional is not None or len(paths) > 1:

@@ -5,14 +5,43 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import lru_cache
+from functools import lru_cache, partial
 
 from mmeval.core.errors import UsageError, unknown
 from mmeval.metrics.collect import collect
+from mmeval.metrics.correlations import ErrorRate, RatingAssociation, Vote
 from mmeval.metrics.definition import Estimate, Form, Metric, Rows
 from mmeval.metrics.forms import AllRight, Macro, Robustness, Weighted, YesNo
 from mmeval.metrics.summary import summarise
 from mmeval.metrics.wemath import PARTS, WeMath
+from mmeval.stats.correlation_functionals import Measure
+from mmeval.stats.logistic_mapping import Parameters
+
+_MEASURES: tuple[tuple[str, Measure, Parameters | None], ...] = (
+    ("plcc", "plcc", None),
+    ("srcc", "srcc", None),
+    ("krcc", "krcc", None),
+    ("rmse", "rmse", None),
+    ("plcc-logistic4", "plcc", 4),
+    ("plcc-logistic5", "plcc", 5),
+)
+_ASSOCIATIONS: dict[str, RatingAssociation] = {
+    f"{name}{suffix}": RatingAssociation(measure, mapping, answered)
+    for name, measure, mapping in _MEASURES
+    for suffix, answered in (("", False), (":answered", True))
+}
+
+
+def _association(name: str) -> Metric:
+    form = _ASSOCIATIONS[name]
+    if form.measure == "rmse":
+        return Metric(name, "score", bounds=None, form=form, better="lower")
+    return Metric(name, "score", bounds=(-1.0, 1.0), form=form)
+
+
+def _error_rate(name: str, form: ErrorRate) -> Metric:
+    return Metric(name, "score", bounds=None, form=form, better="lower")
+
 
 _NAMED: dict[str, Callable[[], Metric]] = {
     "accuracy": lambda: Metric("accuracy", "correct"),
@@ -23,6 +52,15 @@ _NAMED: dict[str, Callable[[], Metric]] = {
     "precision": lambda: Metric("precision", "correct", form=YesNo("precision")),
     "recall": lambda: Metric("recall", "correct", form=YesNo("recall")),
     "yes_rate": lambda: Metric("yes_rate", "correct", form=YesNo("yes_rate")),
+    **{name: partial(_association, name) for name in _ASSOCIATIONS},
+    "wer": lambda: _error_rate("wer", ErrorRate("word_errors", "words")),
+    "cer": lambda: _error_rate("cer", ErrorRate("character_errors", "characters")),
+    "viseme-error-rate": lambda: _error_rate("viseme-error-rate", ErrorRate("viseme_errors", "visemes")),
+    "word-accuracy": lambda: Metric(
+        "word-accuracy", "score", bounds=None, form=ErrorRate("word_errors", "words", complement=True)
+    ),
+    "vote": lambda: Metric("vote", "correct", form=Vote()),
+    "vote:answered": lambda: Metric("vote:answered", "correct", form=Vote(answered=True)),
 }
 _FORMS: dict[str, str] = {
     "iou@T": "share with IoU >= T",
@@ -46,7 +84,8 @@ def get_metric(name: str) -> Metric:
 
     `accuracy` (share of right answers), `mean` (mean primary score), `mean:SCORE` (mean of a named score), `mra`
     (Mean Relative Accuracy), `iou` (mean IoU), `iou@T` (share with IoU >= T), `pass@K` (unbiased, from repeats), `f1`,
-    `precision`, `recall` and `yes_rate` of the answer yes, and the forms `macro:`, `all:`, `robustness:`, `weighted:` and
+    `precision`, `recall` and `yes_rate` of the answer yes, `plcc`, `srcc`, `krcc`, `rmse`, `plcc-logistic4`, `plcc-logistic5` of
+    ratings, `wer`, `cer`, `viseme-error-rate`, `word-accuracy` of transcripts, `vote` over repeats, and the forms `macro:`, `all:`, `robustness:`, `weighted:` and
     `wemath:` (docs/tasks.md).
 
     Raises:
@@ -90,7 +129,7 @@ def _macro(name: str, rest: str) -> Metric | UsageError | None:
     base: Metric | UsageError | None = Metric(name, "score") if not inner else _parsed(inner)
     if base is None or isinstance(base, UsageError):
         return base
-    if base.form is not None and not isinstance(base.form, (Weighted, YesNo)):
+    if base.form is not None and not isinstance(base.form, (Weighted, YesNo, ErrorRate, Vote)):
         return UsageError(
             f"metric {name!r}: {inner!r} is made of groups, which have no labels of {columns!r} of their own",
             remedy="take a metric of samples: accuracy, mean, mean:SCORE, mra, iou, iou@T, pass@K, f1, weighted:SCORE:WEIGHT",

@@ -129,8 +129,12 @@ def _filled(empty: SuiteMean, record: AggregateRecord, rows: pd.DataFrame, level
         own = [interval for interval in intervals if interval is not None]
         interval = mover_mean(known, own) if len(own) == len(known) else None
         return replace(found, value=mean, interval=interval, clusters=count)
+    joint = _mean([part.units for part in parts])
+    if joint is None:
+        note = "no interval: members share clusters, and a correlation among them cannot be drawn jointly"
+        return replace(found, value=mean, clusters=count, note=note)
     plan = replace(FUNCTIONAL_PLAN, level=level)
-    whole = estimate_functional(_mean([part.units for part in parts]), index, (0.0, 1.0) if found.share else None, plan)
+    whole = estimate_functional(joint, index, (0.0, 1.0) if found.share else None, plan)
     return replace(found, value=mean, interval=whole.interval, clusters=count)
 
 
@@ -158,9 +162,14 @@ def _independent(parts: Sequence[_Part], index: IntArray) -> bool:
     return sum(counts) == len(set(index.tolist()))
 
 
-def _mean(parts: Sequence[Units]) -> RatioMean:
-    """Return the unweighted mean of several numbers as a functional of all their units."""
-    functionals = [units.functional or RatioMean.of(units.values, np.ones(units.values.size)) for units in parts]
+def _mean(parts: Sequence[Units]) -> RatioMean | None:
+    """Return the unweighted mean of several numbers as a functional of all their units; None where one is no mean of ratios."""
+    functionals: list[RatioMean] = []
+    for units in parts:
+        one = units.functional or RatioMean.of(units.values, np.ones(units.values.size))
+        if not isinstance(one, RatioMean):
+            return None
+        functionals.append(one)
     sizes = [one.units for one in functionals]
     terms = [len(one.paths) for one in functionals]
     first_unit, first_term = np.cumsum([0, *sizes]), np.cumsum([0, *terms])

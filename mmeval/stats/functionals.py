@@ -51,6 +51,10 @@ class Functional(Protocol):
         """Return as how many equally important clusters the clusters count (Kish)."""
         ...
 
+    def select(self, units: IntArray) -> Functional:
+        """Return the number over some of the units, in that order."""
+        ...
+
     def joined(self, other: Any) -> Functional:
         """Return the number over the units of both, those of `other` behind, for another functional of the same kind."""
         ...

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -87,6 +88,18 @@ def mapped_plcc(
     coefficients = _in_data_units(place, linear, centers, scales)
     rmse = math.sqrt(float(np.mean((mapped - y) ** 2)))
     return MappedCorrelation(found.estimate, found.interval, rmse, coefficients, True, x.size, "; ".join(notes))
+
+
+def logistic_curve(coefficients: Sequence[float], x: npt.ArrayLike) -> FloatArray:
+    """Return the fitted curve of 4 or 5 coefficients (`MappedCorrelation.coefficients`) at `x`."""
+    from scipy.special import expit
+
+    data = np.asarray(x, dtype=np.float64)
+    if len(coefficients) == 4:
+        high, low, center, width = coefficients
+        return np.asarray((high - low) * expit((data - center) / width) + low, dtype=np.float64)
+    height, steepness, center, slope, offset = coefficients
+    return np.asarray(height * (expit(steepness * (data - center)) - 0.5) + slope * data + offset, dtype=np.float64)
 
 
 def _basis(place: FloatArray, x: FloatArray, parameters: Parameters) -> FloatArray:

@@ -196,6 +196,12 @@ def _grouping(card: Card, metric: Metric, abilities: Abilities | None) -> Iterat
                 f"metrics: {metric.name!r} weighs by {weight!r}, which is neither a score of the verifier nor a group of the"
                 f" card (write groups: {{{weight}: COLUMN}})"
             )
+    if abilities is not None and not weights:
+        for name in metric.reads:
+            section, _, score = name.partition(".")
+            if section == "scores" and score not in abilities.scores:
+                more = f" ({abilities.more})" if abilities.more else ""
+                yield f"metrics: {metric.name!r} needs the score {score!r}, which verifier {verifier_name(card)!r} does not give{more}"
     if "extracted" in metric.reads and card.answer.kind not in ("yes-no", "mixed"):
         yield f"metrics: {metric.name!r} is about answers of yes and no, and answer.kind is {card.answer.kind!r}"
 

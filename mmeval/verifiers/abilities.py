@@ -10,6 +10,9 @@ from typing import Any
 from mmeval.verifiers.lists import ELEMENTS, FORMS
 from mmeval.verifiers.screenspot import FORMS as CLICKS
 from mmeval.verifiers.text import SCORES
+from mmeval.verifiers.transcript import CASES, NUMBERS, PUNCTUATION, UNITS
+from mmeval.verifiers.verdict import STYLES
+from mmeval.verifiers.visemes import VISEME_MAPS
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +85,15 @@ _TEXT = {"match": _one_of(*SCORES), "whole": _FLAG, "spaces": _FLAG}
 _YES_NO = {"words": _one_of("any", "yes-no", "true-false")}
 _EXPRESSION = dict.fromkeys(("tolerance_abs", "tolerance_rel", "precision"), _TOLERANCE)
 _LIST = {**_EXPRESSION, "form": _one_of(*FORMS), "element": _one_of(*ELEMENTS), "order": _FLAG}
+_RATING = {
+    "low": _BOUND,
+    "high": _BOUND,
+    "target_range": OptionRule(
+        "[lowest, highest], two different numbers",
+        lambda value: _is_range(value) and len(value) == 2 and value[0] < value[1],
+    ),
+    "target_better": _one_of("higher", "lower"),
+}
 _MATHVISTA = {
     "answer_type": _one_of("text", "integer", "float", "list"),
     "question_type": _one_of("multi_choice", "free_form"),
@@ -158,6 +170,22 @@ def _vicrit(options: Mapping[str, Any]) -> Abilities:
     return Abilities(rules, names)
 
 
+def _transcript(options: Mapping[str, Any]) -> Abilities:
+    rules = {
+        **_COMMON,
+        "case": _one_of(*CASES),
+        "punctuation": _one_of(*PUNCTUATION),
+        "numbers": _one_of(*NUMBERS),
+        "units": _one_of(*UNITS),
+        "spaces": _FLAG,
+        "visemes": _one_of(*VISEME_MAPS),
+    }
+    names = frozenset({"words", "word_errors", "characters", "character_errors"})
+    if options.get("visemes") is not None:
+        return Abilities(rules, names | {"visemes", "viseme_errors"})
+    return Abilities(rules, names, more="set answer.options.visemes for viseme errors")
+
+
 _BUILT_IN: Mapping[str, Callable[[Mapping[str, Any]], Abilities]] = {
     "blink": lambda options: Abilities({}),
     "box": _box,
@@ -188,7 +216,6 @@ _BUILT_IN: Mapping[str, Callable[[Mapping[str, Any]], Abilities]] = {
     "point": lambda options: Abilities({**_COMMON, "accept_box": _FLAG}),
     "puzzlevqa": lambda options: Abilities({}),
     "pope": lambda options: Abilities({"rule": _one_of("official", "lmms-eval")}),
-    "rating": lambda options: Abilities({**_COMMON, "low": _BOUND, "high": _BOUND}, frozenset({"exact"})),
     "scienceqa": lambda options: Abilities({}),
     "screenspot": lambda options: Abilities({"form": _one_of(*CLICKS)}, needs=frozenset({"form"})),
     "reasonmap-plus": lambda options: Abilities(_REASONMAP, needs=frozenset({"question_type"})),
@@ -199,6 +226,10 @@ _BUILT_IN: Mapping[str, Callable[[Mapping[str, Any]], Abilities]] = {
     ),
     "text": _text,
     "vicrit": _vicrit,
+    "rating": lambda options: Abilities({**_COMMON, **_RATING}, frozenset({"exact", "rating", "opinion"})),
+    "pair-verdict": lambda options: Abilities({**_COMMON, "style": _one_of(*STYLES)}),
+    "degradation": lambda options: Abilities(_COMMON, frozenset({"class", "severity"})),
+    "transcript": _transcript,
     "vlmevalkit-choice": lambda options: Abilities(_VLMEVALKIT),
     "vlmevalkit-logicvista": lambda options: Abilities({}),
     "vlmevalkit-mathverse": lambda options: Abilities({}),

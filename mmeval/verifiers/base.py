@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Protocol
+from collections.abc import Mapping
+from typing import Any, Protocol, runtime_checkable
 
 from mmeval.core.errors import DataError, UndecidedError
 from mmeval.core.types import AnswerContext, Extraction, Match, Response, Verdict
@@ -56,6 +57,19 @@ class Verifier(Protocol):
         ...
 
 
+@runtime_checkable
+class CountsUnanswered(Protocol):
+    """A verifier whose rows without an answer still have scores, because a metric of the corpus counts them."""
+
+    def unanswered(self, target: Any, context: AnswerContext) -> Mapping[str, float]:
+        """Return the scores of a row without an answer: what the target alone says (words of a transcript, say).
+
+        Raises:
+            DataError: when the target is not of the form that the verifier documents.
+        """
+        ...
+
+
 def looks_like_refusal(text: str) -> bool:
     """Whether the text declines to answer. Only asked when nothing could be parsed."""
     return _REFUSAL.search(text) is not None
@@ -71,14 +85,21 @@ def verify(verifier: Verifier, response: Response, target: Any, context: AnswerC
     identity = f"{verifier.name}/{verifier.version}"
     if response.status in {"too_long", "unsupported"}:
         return Verdict("unsupported", reason=response.error or response.status, verifier=identity)
-    if response.status == "refused":
-        return Verdict("no_answer", score=0.0, correct=False, reason="refusal", verifier=identity)
-    if response.status != "ok" or response.text is None:
+    if response.status != "refused" and (response.status != "ok" or response.text is None):
         return Verdict("error", reason=response.error or response.status, verifier=identity)
     try:
+        if response.status == "refused" or response.text is None:
+            scores = _unanswered(verifier, target, context)
+            return Verdict("no_answer", score=0.0, correct=False, scores=scores, reason="refusal", verifier=identity)
         return _verdict(verifier, response, response.text, target, context, identity)
     except DataError as error:
         return Verdict("unscored", reason=error.message, verifier=identity)
+
+
+def _unanswered(verifier: Verifier, target: Any, context: AnswerContext) -> dict[str, float]:
+    if target is None or not isinstance(verifier, CountsUnanswered):
+        return {}
+    return dict(verifier.unanswered(target, context))
 
 
 def _verdict(
@@ -96,7 +117,7 @@ def _verdict(
             reason = "empty"
         elif looks_like_refusal(text):
             reason = "refusal"
-        scores = dict(extraction.scores)
+        scores = {**extraction.scores, **_unanswered(verifier, target, context)}
         return Verdict("no_answer", score=0.0, correct=False, scores=scores, reason=reason, verifier=identity)
     try:
         found = verifier.match(extraction.value, target, context)

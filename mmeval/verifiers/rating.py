@@ -17,15 +17,25 @@ _OF_HIGH = re.compile(r"(/|\b(?:out\s+)?of\b|满分)[ \t]*([0-9]+(?:\.[0-9]+)?)(
 _LAST_NUMBER = re.compile(r"(?<![0-9.])([0-9]+(?:\.[0-9]+)?)\s*$")
 _LABEL = re.compile(r"\b(?:rating|score|quality|grade)\b\s*(?:is|of|:|=)+\s*", re.IGNORECASE)
 
+_JSON_RATING = re.compile(
+    r"""["'](?:rating|score)["']\s*:\s*("[^"\n]{0,80}"|'[^'\n]{0,80}'|[^,}\n]{1,80})""", re.IGNORECASE
+)
+_PLAIN_NUMBER = re.compile(r"[+-]?[0-9]{1,9}(?:\.[0-9]{1,20})?")
+
 
 class RatingVerifier:
     """The answer is a number within [low, high] (options, by default 1 to 5); "4/5" and "4 out of 5" are 4.
 
-    Primary score: 1 - |value - target| / (high - low). `correct` and `scores["exact"]`: equality.
+    The answer may be a JSON object with the key `rating` ({"rating": 3.42}). Option `target_range: [lowest, highest]` says
+    on which scale the subjective scores are, where it is another one; `target_better: lower` that they fall as quality rises
+    (DMOS). Both are facts of the data set, not of the rows: scores are brought to the scale of the ratings by them.
+
+    Primary score: 1 - |rating - opinion| / (high - low). `correct` and `scores["exact"]`: equality. `scores["rating"]`
+    and `scores["opinion"]`: the rating, and the subjective score on its scale.
     """
 
     name = "rating"
-    version = "1"
+    version = "2"
 
     def __init__(self, options: Mapping[str, Any] | None = None) -> None:
         self._options = dict(options or {})
@@ -41,6 +51,9 @@ class RatingVerifier:
         section = answer_section(text, options)
         if isinstance(section, Extraction):
             return section
+        named = _named_ratings(section.text)
+        if named:
+            return _of_json(section, named, scale)
         plain, other, stated = _without_high(mask(section.text), scale[1])
         if len({item.value for item in stated}) == 1:
             found: Numeral | str = stated[0]
@@ -58,11 +71,59 @@ class RatingVerifier:
         Raises:
             DataError: when the target is no number, or the declared scale is none.
         """
-        scale = _scale(merged_options(self._options, context.options))
-        gold = read_target(target)
-        exact = math.isclose(float(value), gold, rel_tol=1e-9, abs_tol=1e-12)
-        score = max(0.0, 1 - abs(float(value) - gold) / (scale[1] - scale[0]))
-        return Match(score, exact, {"exact": float(exact)})
+        options = merged_options(self._options, context.options)
+        scale = _scale(options)
+        opinion = _opinion(target, options, scale)
+        exact = math.isclose(float(value), opinion, rel_tol=1e-9, abs_tol=1e-12)
+        score = min(1.0, max(0.0, 1 - abs(float(value) - opinion) / (scale[1] - scale[0])))
+        return Match(score, exact, {"exact": float(exact), "rating": float(value), "opinion": opinion})
+
+    def unanswered(self, target: Any, context: AnswerContext) -> Mapping[str, float]:
+        """Return the subjective score alone.
+
+        Raises:
+            DataError: as `match`.
+        """
+        options = merged_options(self._options, context.options)
+        return {"opinion": _opinion(target, options, _scale(options))}
+
+
+def _opinion(target: Any, options: Mapping[str, Any], scale: tuple[float, float]) -> float:
+    """Return the subjective score on the scale of the ratings, larger for better; one beyond its range is not cut."""
+    score = read_target(target)
+    given = options.get("target_range")
+    if given is None:
+        first, last = scale
+    else:
+        first, last = float(given[0]), float(given[1])
+    if options.get("target_better", "higher") == "lower":
+        first, last = last, first
+    if (first, last) == scale:
+        return score
+    return scale[0] + (score - first) / (last - first) * (scale[1] - scale[0])
+
+
+def _named_ratings(text: str) -> list[tuple[str, int, int]]:
+    """Return the values of the key `rating` in a text that looks like JSON, with their places."""
+    return [(found.group(1), *found.span(1)) for found in _JSON_RATING.finditer(text)]
+
+
+def _of_json(section: Section, named: list[tuple[str, int, int]], scale: tuple[float, float]) -> Extraction:
+    numbers = [_plain_number(value) for value, _, _ in named]
+    if any(number is None for number in numbers):
+        return Extraction(reason="the rating is no number")
+    if len(set(numbers)) > 1:
+        return Extraction(reason="several ratings")
+    number = numbers[-1]
+    assert number is not None
+    if not scale[0] <= number <= scale[1]:
+        return Extraction(reason="out of range")
+    return Extraction(number, section.span(*named[-1][1:]))
+
+
+def _plain_number(text: str) -> float | None:
+    found = _PLAIN_NUMBER.fullmatch(text.strip().strip("\"'").strip())
+    return float(found.group()) if found else None
 
 
 def _scale(options: Mapping[str, Any]) -> tuple[float, float]:

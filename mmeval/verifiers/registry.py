@@ -14,6 +14,7 @@ from mmeval.verifiers.boxes import BoxesVerifier
 from mmeval.verifiers.checklist import ChecklistVerifier
 from mmeval.verifiers.choice import ChoiceVerifier
 from mmeval.verifiers.counting import FirstIntegerVerifier, ReasonMapPlusRulesVerifier, ReasonMapPlusVerifier
+from mmeval.verifiers.degradation import DegradationVerifier
 from mmeval.verifiers.dynamath import DynaMathVerifier
 from mmeval.verifiers.emma import EMMAVerifier
 from mmeval.verifiers.expression import ExpressionVerifier
@@ -35,6 +36,8 @@ from mmeval.verifiers.scienceqa import ScienceQAVerifier
 from mmeval.verifiers.screenspot import ScreenSpotVerifier
 from mmeval.verifiers.sparbench import SPARBenchVerifier
 from mmeval.verifiers.text import TextVerifier
+from mmeval.verifiers.transcript import TranscriptVerifier
+from mmeval.verifiers.verdict import PairVerdictVerifier
 from mmeval.verifiers.vicrit import ViCritVerifier
 from mmeval.verifiers.vlmevalkit import (
     VLMEvalKitChoiceVerifier,
@@ -89,6 +92,9 @@ _BUILT_IN: Mapping[str, Callable[[Mapping[str, Any] | None], Verifier]] = {
     "spar-bench": SPARBenchVerifier,
     "text": TextVerifier,
     "vicrit": ViCritVerifier,
+    "pair-verdict": PairVerdictVerifier,
+    "transcript": TranscriptVerifier,
+    "degradation": DegradationVerifier,
     "vlmevalkit-choice": VLMEvalKitChoiceVerifier,
     "vlmevalkit-logicvista": VLMEvalKitLogicVistaVerifier,
     "vlmevalkit-mathverse": VLMEvalKitMathVerseVerifier,
