@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mmeval.verifiers.lists import ELEMENTS, FORMS
+from mmeval.verifiers.refcoco import RULES as BOX_RULES
 from mmeval.verifiers.screenspot import FORMS as CLICKS
 from mmeval.verifiers.text import SCORES
 from mmeval.verifiers.transcript import CASES, NUMBERS, PUNCTUATION, UNITS
@@ -216,6 +217,7 @@ _BUILT_IN: Mapping[str, Callable[[Mapping[str, Any]], Abilities]] = {
     "point": lambda options: Abilities({**_COMMON, "accept_box": _FLAG}),
     "puzzlevqa": lambda options: Abilities({}),
     "pope": lambda options: Abilities({"rule": _one_of("official", "lmms-eval")}),
+    "refcoco": lambda options: Abilities({"rule": _one_of(*BOX_RULES)}, frozenset({"iou"}), needs=frozenset({"rule"})),
     "scienceqa": lambda options: Abilities({}),
     "screenspot": lambda options: Abilities({"form": _one_of(*CLICKS)}, needs=frozenset({"form"})),
     "reasonmap-plus": lambda options: Abilities(_REASONMAP, needs=frozenset({"question_type"})),

@@ -32,6 +32,7 @@ from mmeval.verifiers.point import PointVerifier
 from mmeval.verifiers.pope import PopeVerifier
 from mmeval.verifiers.puzzlevqa import PuzzleVQAVerifier
 from mmeval.verifiers.rating import RatingVerifier
+from mmeval.verifiers.refcoco import RefCOCOVerifier
 from mmeval.verifiers.scienceqa import ScienceQAVerifier
 from mmeval.verifiers.screenspot import ScreenSpotVerifier
 from mmeval.verifiers.sparbench import SPARBenchVerifier
@@ -85,6 +86,7 @@ _BUILT_IN: Mapping[str, Callable[[Mapping[str, Any] | None], Verifier]] = {
     "puzzlevqa": PuzzleVQAVerifier,
     "pope": PopeVerifier,
     "rating": RatingVerifier,
+    "refcoco": RefCOCOVerifier,
     "scienceqa": ScienceQAVerifier,
     "screenspot": ScreenSpotVerifier,
     "reasonmap-plus": ReasonMapPlusVerifier,

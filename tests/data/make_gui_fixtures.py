@@ -83,7 +83,21 @@ def screenspot_pro() -> None:
     _source("screenspot-pro", "screenspot-pro")
 
 
+def refcoco() -> None:
+    """Two expressions for one picture, one for another."""
+    for name, stem in (("refcoco", "refcoco"), ("refcoco-plus", "refcoco+"), ("refcocog", "refcocog")):
+        rows = [
+            {"image": f"train2014/COCO_{number}.png", "sent": sent, "bbox": box, "width": SIZE[0], "height": SIZE[1]}
+            for number, sent, box in (
+                (1, "left cup", [4.0, 8.0, 24.5, 18.0]), (1, "the cup by the lamp", [4.0, 8.0, 24.5, 18.0]), (2, "door", [30.0, 2.0, 60.0, 46.0]),
+            )
+        ]  # fmt: skip
+        write_json(f"{name}/{stem}_val.jsonl", rows, [row["image"] for row in rows], lines=True)
+        _source(name, stem)
+
+
 FIXTURES: dict[str, Callable[[], None]] = {
+    "refcoco": refcoco,
     "screenspot": screenspot,
     "screenspot-v2": screenspot_v2,
     "screenspot-pro": screenspot_pro,

@@ -113,6 +113,7 @@ OPTIONS: list[tuple[str, dict[str, object], str, object]] = [
     ("vlmevalkit-mathvista", {"answer_type": "integer", "question_type": "free_form"}, "4", "4"),
     ("vlmevalkit-mmmu", {"fallback": "guess"}, "12", "12"),
     ("vlmevalkit-mmmu-pro", {}, "Answer: B", "B"),
+    ("refcoco", {"rule": "vlm-r1-plain"}, "[1, 2, 3, 4]", [1, 2, 3, 4]),
     ("screenspot", {"form": "vlmevalkit"}, "pyautogui.click(x=3, y=4)", {"box": [1, 2, 5, 6]}),
     ("vlmevalkit-wemath", {}, "Answer: B", "B"),
     ("vlmevalkit-yes-no", {}, "yes", "yes"),
