@@ -1,0 +1,52 @@
+"""cocoapi's sample results: the twelve numbers, and agreement with pycocotools' published output."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from mmeval.core.errors import DataError
+from mmeval.metrics.average_precision import NAMES, average_precision
+from tests.conformance.support import expectations
+
+
+@pytest.mark.realdata
+def test_the_twelve_numbers(published: Callable[[str], Path]) -> None:
+    folder = published("coco")
+    truth, boxes = (
+        json.loads((folder / name).read_text(encoding="utf-8"))
+        for name in ("instances_val2014_100.json", "instances_val2014_fakebbox100_results.json")
+    )
+    expected = expectations(folder)["bbox"]
+    found = average_precision(truth, boxes)
+    assert list(found) == list(NAMES)
+    assert list(found.values()) == pytest.approx(expected["recomputed"], abs=1e-6)
+    assert [round(value or 0, 3) for value in found.values()] == expected["official"]
+
+
+def test_perfect_boxes_no_boxes_and_strangers() -> None:
+    truth = {
+        "images": [{"id": 1, "width": 100, "height": 100}],
+        "categories": [{"id": 3, "name": "cat"}],
+        "annotations": [
+            {"id": 1, "image_id": 1, "category_id": 3, "bbox": [10, 10, 50, 50], "area": 2500, "iscrowd": 0}
+        ],
+    }
+    box = {"image_id": 1, "category_id": 3, "bbox": [10, 10, 50, 50], "score": 1.0}
+    found = average_precision(truth, [box])
+    assert (found["ap"], found["ar"], found["ap_medium"], found["ap_small"]) == (
+        pytest.approx(1),
+        1,
+        pytest.approx(1),
+        None,
+    )
+    missed = average_precision(truth, [])
+    assert {name for name, value in missed.items() if value is None} == {"ap_small", "ap_large", "ar_small", "ar_large"}
+    assert {value for value in missed.values() if value is not None} == {0.0}
+    with pytest.raises(DataError, match="image 7"):
+        average_precision(truth, [box | {"image_id": 7}])
+    with pytest.raises(DataError, match="no gold box"):
+        average_precision(truth | {"annotations": []}, [box])
