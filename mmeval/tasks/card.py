@@ -51,6 +51,8 @@ class LocalSource(_Section):
     """Where the files lie when `--data-dir` does not have them; relative to the card's own folder."""
     sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
     """Content of the file, where it is one and the card is made for it; another content is refused."""
+    layout: Literal["grid", "lrs", "lrw"] | None = None
+    """The files are the videos of a corpus without a table, and give the columns id, speaker, video, transcript (split)."""
     image_root: str = "."
     """Folder of relative image paths, relative to the folder of the file that holds the row."""
 

@@ -10,6 +10,7 @@ from typing import Any
 from mmeval.core.errors import DataError
 from mmeval.core.file_hashes import hash_files
 from mmeval.tasks.card import LocalSource
+from mmeval.tasks.corpora import corpus_row
 from mmeval.tasks.data import DELIMITED, Row, Source, read_rows, unreadable
 from mmeval.tasks.delimited import DelimitedFile, ImageOwners
 
@@ -77,6 +78,9 @@ def local_source(files: Sequence[Path], local: LocalSource, data_dir: Path | Non
                 position += 1
 
     def of_file(path: Path) -> Iterator[tuple[dict[str, Any], Callable[[str], Any] | None]]:
+        if local.layout is not None:
+            yield corpus_row(local.layout, path), None
+            return
         if path not in delimited:
             # Some data sets tell their rows apart by the file or folder alone.
             place = {"_file": path.name, "_folder": path.parent.name} if path.suffix.lower() == ".json" else {}
@@ -92,7 +96,7 @@ def local_source(files: Sequence[Path], local: LocalSource, data_dir: Path | Non
                 yield values, None if owner is None else owner.cell
 
     _check_content(files, local)
-    total = None
+    total = len(files) if local.layout is not None else None
     if all(path.suffix.lower() == ".parquet" for path in files):
         total = sum(_parquet_length(path) for path in files)
     described: list[dict[str, Any]] = [{"file": path.name, "bytes": path.stat().st_size} for path in files]

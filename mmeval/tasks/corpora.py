@@ -1,0 +1,88 @@
+"""Corpora of lip reading that are trees of video files without a table: a file to its row.
+
+Only names and, for LRS, the text file beside a video are read; sound never is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+from mmeval.core.errors import DataError
+
+Layout: TypeAlias = Literal["grid", "lrs", "lrw"]
+GRID_UNSEEN = ("s1", "s2", "s20", "s22")
+"""Speakers of the test set of unseen speakers (LipNet's protocol)."""
+_GRID: tuple[Mapping[str, str], ...] = (
+    {"b": "bin", "l": "lay", "p": "place", "s": "set"},
+    {"b": "blue", "g": "green", "r": "red", "w": "white"},
+    {"a": "at", "b": "by", "i": "in", "w": "with"},
+    {letter: letter for letter in "abcdefghijklmnopqrstuvxyz"},
+    dict(
+        zip("z123456789", ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"], strict=True)
+    ),
+    {"a": "again", "n": "now", "p": "please", "s": "soon"},
+)
+"""What the letters of a GRID file name stand for, in turn; the letter W is never said."""
+
+
+def corpus_row(layout: Layout, path: Path) -> dict[str, Any]:
+    """Return the row of a video: id, speaker, video (relative to its folder), transcript, and what the layout adds.
+
+    Raises:
+        DataError: when the name or the text beside it is not of the corpus.
+    """
+    return _ROWS[layout](path)
+
+
+def grid_transcript(name: str) -> str | None:
+    """Return the six words of a GRID file name such as bbaf2n, None where it is none."""
+    if len(name) != len(_GRID):
+        return None
+    words = [table.get(letter) for table, letter in zip(_GRID, name.lower(), strict=True)]
+    return " ".join(word for word in words if word) if all(words) else None
+
+
+def _grid(path: Path) -> dict[str, Any]:
+    """s1/bbaf2n.mpg, also with folders between speaker and file."""
+    transcript = grid_transcript(path.stem)
+    speakers = [part for part in path.parts[:-1] if part[:1] == "s" and part[1:].isdigit()]
+    if transcript is None or not speakers:
+        raise DataError(
+            f"{path}: no clip of GRID",
+            remedy="GRID has sN/NAME.mpg, a name of six letters for six words, like s1/bbaf2n.mpg",
+        )
+    speaker = speakers[-1]
+    split = "unseen" if speaker in GRID_UNSEEN else "seen"
+    return _row(path, f"{speaker}/{path.stem}", speaker, transcript, split=split)
+
+
+def _lrs(path: Path) -> dict[str, Any]:
+    """ID/00001.mp4 with ID/00001.txt, whose first line is "Text:  WORDS"."""
+    beside = path.with_suffix(".txt")
+    try:
+        line = beside.read_text(encoding="utf-8").partition("\n")[0]
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(
+            f"{beside}: cannot be read: {error}", remedy="every LRS clip has its text file beside it"
+        ) from error
+    label, colon, words = line.partition(":")
+    if not colon or label.strip().lower() != "text":
+        raise DataError(f"{beside}: the first line is not 'Text: …'", remedy="use the corpus's own text files")
+    transcript = words.replace("{", " ").replace("}", " ").strip()
+    return _row(path, f"{path.parent.name}/{path.stem}", path.parent.name, transcript)
+
+
+def _lrw(path: Path) -> dict[str, Any]:
+    """WORD/test/WORD_00001.mp4; the corpus does not say who speaks."""
+    if len(path.parts) < 3 or not path.stem.startswith(f"{path.parents[1].name}_"):
+        raise DataError(f"{path}: no clip of LRW", remedy="LRW has WORD/SPLIT/WORD_00001.mp4")
+    return _row(path, path.stem, path.stem, path.parents[1].name, split=path.parent.name)
+
+
+def _row(path: Path, identifier: str, speaker: str, transcript: str, **more: str) -> dict[str, Any]:
+    return {"id": identifier, "speaker": speaker, "video": path.name, "transcript": transcript, **more}
+
+
+_ROWS: Mapping[Layout, Callable[[Path], dict[str, Any]]] = {"grid": _grid, "lrs": _lrs, "lrw": _lrw}
