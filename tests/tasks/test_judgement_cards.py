@@ -128,3 +128,36 @@ def test_vl_rewardbench(protocol: str, tmp_path: Path) -> None:
     gold = [f"Overall Judgment: Answer {' AB'.index(sample.target)} is better." for sample in samples]
     found = table(loaded, samples, gold)
     assert [estimate(metric, found).value for metric in loaded.card.metrics] == [1.0] * len(loaded.card.metrics)
+
+
+def test_q_bench_and_degradations(tmp_path: Path) -> None:
+    import datasets
+
+    cell = Image.new("RGB", (16, 16), "grey")
+    columns = {
+        "id": ["0", "1"], "question": ["Is it sharp?", "What blurs it?"], "option0": ["Yes", "Motion"], "option1": ["No", "Rain"],
+        "option2": ["N/A", "Fog"], "option3": ["N/A", "Dust"], "question_type": [0, 1], "question_concern": [0, 3],
+        "correct_choice": ["B", "D"], "image": [cell] * 2,
+    }  # fmt: skip
+    folder = tmp_path / "q-future/Q-Bench-HF/data"
+    folder.mkdir(parents=True)
+    datasets.Dataset.from_dict(columns).cast_column("image", datasets.Image()).to_parquet(
+        folder / "dev-00000-of-00001.parquet"
+    )
+    loaded, samples = opened("q-bench-a1", "default", tmp_path)
+    assert [(len(s.context.choices), s.target) for s in samples] == [(2, "B"), (4, "D")]
+    assert samples[1].subsets == {"type": "what", "concern": "in-context other"}
+    assert estimate("accuracy", table(loaded, samples, ["B", "D"])).value == 1.0
+    picture(tmp_path / "p.png")
+    rows = [
+        {"image": "p.png", "distortion_class": kind, "severity": level}
+        for kind, level in (("jpeg", "slight"), (None, None))
+    ]
+    (tmp_path / "degradation.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    loaded, samples = opened("degradation", "default", tmp_path)
+    said = [
+        '<answer>{"distortion_class": "compression", "severity": "slight"}</answer>',
+        '{"distortion_class": "null", "severity": "null"}',
+    ]
+    found = table(loaded, samples, said)
+    assert [estimate(metric, found).value for metric in loaded.card.metrics] == [1.0] * 3
