@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mmeval.conditions.base import metrics_of
 from mmeval.core.errors import DataError
 from mmeval.metrics import Metric, Scores, Units, get_metric, summarise, units_of
 from mmeval.metrics.collect import collect
@@ -19,6 +20,7 @@ from mmeval.stats.functionals import FUNCTIONAL_PLAN, RatioMean, estimate_functi
 from mmeval.stats.intervals import Interval
 from mmeval.stats.mover import mover_mean
 from mmeval.stats.scores import IntArray
+from mmeval.tasks.aggregates import PlannedAggregate, TaskKey
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -54,6 +56,27 @@ class SuiteMean:
     note: str = ""
 
 
+def aggregate_records(planned: Sequence[PlannedAggregate], primary: Mapping[TaskKey, str]) -> list[AggregateRecord]:
+    """Return the manifest's entries of aggregates.
+
+    Args:
+        planned: aggregates whose members are all in the run.
+        primary: the primary metric of each task of the run.
+    """
+    return [
+        AggregateRecord(
+            name=one.name,
+            suite=one.suite,
+            members=[
+                MemberRecord(task=m.task, protocol=m.protocol, metric=m.metric or primary[m.task, m.protocol])
+                for m in one.members
+            ],
+            shared=one.shared,
+        )
+        for one in planned
+    ]
+
+
 def suite_means(run: Run, level: float = 0.95) -> list[SuiteMean]:
     """Compute the aggregates of a run's manifest for every model and condition that has rows.
 
@@ -72,6 +95,8 @@ def suite_means(run: Run, level: float = 0.95) -> list[SuiteMean]:
     found = []
     for record in records:
         for condition in run.manifest.conditions:
+            if metrics_of(condition):
+                continue  # it measures something else than the tasks' metrics
             for model in run.models:
                 rows = frame[(frame["model"] == model) & (frame["condition"] == condition)]
                 if not rows.empty:

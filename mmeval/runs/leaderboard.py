@@ -83,7 +83,7 @@ def leaderboard(
                     continue
                 metrics = metrics_of(condition) or task.metrics
                 for name in metrics if all_metrics else metrics[:1]:
-                    cells = _Cells(rows.reset_index(drop=True), get_metric(name), task, model, condition, level)
+                    cells = _Cells.of(rows, get_metric(name), task, model, condition, level)
                     found.append(
                         cells.whole(task.chance if name == task.metrics[0] and metrics is task.metrics else None)
                     )
@@ -120,27 +120,33 @@ class _Cells:
     model: str
     condition: str
     level: float
+    scores: Scores
+
+    @classmethod
+    def of(
+        cls, rows: pd.DataFrame, metric: Metric, task: TaskRecord, model: str, condition: str, level: float
+    ) -> _Cells:
+        """Read the rows as the metric sees them."""
+        from mmeval.metrics.collect import collect
+
+        numbered = rows.reset_index(drop=True)
+        scores = collect(metric, {str(name): numbered[name].to_numpy() for name in numbered})
+        return cls(numbered, metric, task, model, condition, level, scores)
 
     def whole(self, chance: float | None) -> LeaderboardRow:
         """The cell of the whole task."""
-        return self._cell(self.rows, self._scores(), None, chance)
+        return self._cell(self.rows, self.scores, None, chance)
 
     def subsets(self) -> Iterator[LeaderboardRow]:
         """A cell per label of each subset column."""
         from mmeval.metrics.subsets import label_rows
 
-        scores = self._scores()
         for column in self.task.subset_columns:
             labels = (
                 self.rows[f"subsets.{column}"].map(lambda cell: cell if isinstance(cell, str) else "").to_numpy(object)
             )
             for label, rows in label_rows(labels):
-                yield self._cell(self.rows.iloc[rows], scores.take(rows), (column, label), None)
-
-    def _scores(self) -> Scores:
-        from mmeval.metrics.collect import collect
-
-        return collect(self.metric, {str(name): self.rows[name].to_numpy() for name in self.rows})
+                yield self._cell(self.rows.iloc[rows], self.scores.take(rows), (column, label), None)
 
     def _cell(
         self, rows: pd.DataFrame, scores: Scores, subset: tuple[str, str] | None, chance: float | None

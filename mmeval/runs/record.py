@@ -16,13 +16,13 @@ from mmeval.core.hashing import digest
 from mmeval.core.types import Sampling
 from mmeval.pipeline.asking import Progress
 from mmeval.pipeline.plan import RunPlan
+from mmeval.runs.aggregates import aggregate_records
 from mmeval.runs.config import config_digest
 from mmeval.runs.file_tasks import record_of_card
 from mmeval.runs.judge import judge_facts
-from mmeval.runs.manifest import AggregateRecord, Manifest, MemberRecord, ModelRecord, TaskRecord
+from mmeval.runs.manifest import Manifest, ModelRecord, TaskRecord
 from mmeval.runs.tally import Tally
-from mmeval.tasks.aggregates import PlannedAggregate
-from mmeval.tasks.task import OpenTask, Task
+from mmeval.tasks.task import OpenTask
 
 if TYPE_CHECKING:
     from mmeval.runs.execute import Prepared
@@ -71,7 +71,10 @@ def new_manifest(prepared: Prepared, name: str, run_id: str, command: Sequence[s
             )
             for task in plan.tasks
         ],
-        aggregates=[_aggregate(one, [entry.task for entry in plan.tasks]) for one in prepared.aggregates],
+        aggregates=aggregate_records(
+            prepared.aggregates,
+            {(entry.task.name, entry.task.protocol): entry.task.card.metrics[0] for entry in plan.tasks},
+        ),
         conditions=[condition.name for condition in prepared.plan.conditions],
         repeats=max(prepared.plan.repeats_for(task.task) for task in prepared.plan.tasks),
         notes=[*prepared.notes, *_limit_notes(prepared)],
@@ -118,15 +121,6 @@ def task_record(
         status=task.card.status,
         card=record_of_card(task.card),
     )
-
-
-def _aggregate(planned: PlannedAggregate, tasks: Sequence[Task]) -> AggregateRecord:
-    primary = {(task.name, task.protocol): task.card.metrics[0] for task in tasks}
-    members = [
-        MemberRecord(task=one.task, protocol=one.protocol, metric=one.metric or primary[one.task, one.protocol])
-        for one in planned.members
-    ]
-    return AggregateRecord(name=planned.name, suite=planned.suite, members=members, shared=planned.shared)
 
 
 def _limit_notes(prepared: Prepared) -> list[str]:

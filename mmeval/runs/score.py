@@ -13,13 +13,16 @@ from mmeval.core.hashing import digest
 from mmeval.core.types import OUTCOMES
 from mmeval.pipeline.asking import Progress
 from mmeval.pipeline.cache import ResponseCache
+from mmeval.runs.aggregates import aggregate_records
 from mmeval.runs.config import RunConfig
 from mmeval.runs.execute import Outcome
 from mmeval.runs.folder import Run
 from mmeval.runs.judge import Judge, check_judge, judge_desk, judge_facts, prepare_judge
-from mmeval.runs.manifest import Manifest, TaskRecord, write_manifest
+from mmeval.runs.manifest import AggregateRecord, Manifest, TaskRecord, write_manifest
 from mmeval.runs.record import git_state, hardware, now, versions
 from mmeval.runs.scoring import Rescored, Rescoring, ScoreTally, copy_rest, tasks_to_score
+from mmeval.tasks.aggregates import plan_aggregates
+from mmeval.tasks.registry import Registry
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,11 +151,26 @@ def _manifest(
             "hardware": hardware(),
             "git": git_state(),
             "tasks": tasks,
+            "aggregates": _aggregates(old, tasks, options),
             "counts": counts,
             "judge": None,
             "notes": [*old.notes, note + kept],
         }
     )
+
+
+def _aggregates(old: Manifest, tasks: Sequence[TaskRecord], options: ScoreOptions) -> list[AggregateRecord]:
+    """Means over the tasks as they are scored now: those of today's suites, and those of the run that still apply."""
+    primary = {(task.name, task.protocol): task.metrics[0] for task in tasks}
+    suites = Registry([Path(path) for path in options.task_paths]).suites
+    found = aggregate_records(plan_aggregates(suites, (), primary)[0], primary)
+    names = {(one.suite, one.name) for one in found}
+    kept = [
+        one
+        for one in old.aggregates
+        if (one.suite, one.name) not in names and all((m.task, m.protocol) in primary for m in one.members)
+    ]
+    return [*kept, *found]
 
 
 def _record(record: TaskRecord, entry: Rescored | None, config: RunConfig, judge: Judge | None) -> TaskRecord:

@@ -211,3 +211,30 @@ def test_from_suite_to_report(mmeval: Callable[..., Any], tmp_path: Path) -> Non
     assert "suite both, Both of them: replay:answers.jsonl 50.0 (" in shown.out
     part = mmeval(*command, "-t", "one", "-o", "runs/c", "--json")
     assert part.json["suites"] == []
+
+
+def test_scored_again_under_another_protocol(mmeval: Callable[..., Any], tmp_path: Path) -> None:
+    cards = tmp_path / "cards"
+    (cards / "suites").mkdir(parents=True)
+    for name in ("one", "two"):
+        (cards / f"{name}.yaml").write_text(
+            f"name: {name}\nfamily: custom\ntitle: {name}\ndataset: {{local: {{files: ['{name}.jsonl']}}}}\n"
+            "fields: {id: id, answer: answer}\nanswer: {kind: yes-no}\nprotocols: {strict: {metrics: [f1]}}\n"
+        )
+        rows = [{"id": f"{name}{i}", "question": "Is it?", "answer": "yes" if i % 4 else "no"} for i in range(8)]
+        (tmp_path / f"{name}.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    answers = [{"id": f"{name}{i}", "response": "Yes."} for name in ("one", "two") for i in range(8)]
+    (tmp_path / "answers.jsonl").write_text("\n".join(map(json.dumps, answers)))
+    (cards / "suites/both.yaml").write_text(
+        "tasks: [one, two]\naggregates: [{name: Plain, mean: [one, two]}, {name: Strict, mean: [one@strict, two@strict]}]\n"
+    )
+    common = ("--task-path", "cards")
+    done = mmeval(
+        "run", "-m", "replay:answers.jsonl", *common, "--data-dir", ".", "-t", "one,two", "-o", "runs/a", "--json"
+    )
+    assert [(mean["name"], mean["value"]) for mean in done.json["suites"]] == [("Plain", 0.75)]
+    again = mmeval("score", "runs/a", "--protocol", "strict", *common, "-o", "runs/b", "--json")
+    assert again.code == 0, again.err
+    (mean,) = again.json["suites"]
+    assert (mean["name"], mean["metrics"]) == ("Strict", ["f1", "f1"])
+    assert mean["value"] == pytest.approx(2 * 6 / (6 + 8))
