@@ -126,6 +126,8 @@ def import_(
     else:
         name, _, protocol = task.partition("@")
         card = registry.cards.get(name)
+    if card is None and name in registry.suites:
+        raise UsageError(f"-t {task}: {name} is a suite, and one task is expected", remedy="import one task at a time")
     if card is None and (not format_found.ad_hoc or protocol):
         registry.resolve([task])  # raises with the nearest names
     loaded = Task.load(card, protocol or "default") if card is not None else None

@@ -31,7 +31,7 @@ _EDGE = " \t\r\n.,:;!?()[]{}\"'$*#>~|-–—"
 _DECORATION = re.compile(r"[$*\"#]")
 _BRACKETED = r"[(\[{]\s*(?P<bracketed>[A-Za-z])\s*[)\]}]"
 _BARE = r"(?P<bare>[A-Z])(?![A-Za-z0-9_^\\]|'[A-Za-z]|-[A-Za-z0-9]|\.[A-Za-z0-9]|\s*[=+<>×÷/]\s*[A-Za-z0-9])"
-_LETTER = re.compile(rf"(?<![A-Za-z0-9_^\\'])(?:{_BRACKETED}|{_BARE})")
+_LETTER = re.compile(rf"(?<![A-Za-z0-9_^\\'])(?<![A-Z]/)(?:{_BRACKETED}|{_BARE})")
 _LOWER = re.compile(r"(?P<bracketed>[a-z])(?=\s*[).\]:,;]?\s*(?:\n|$)|\))")
 """A lower-case letter counts only where an answer must stand."""
 
@@ -62,7 +62,7 @@ _WEAK = re.compile(
 _CONNECTORS = r"because|since|as|and|or|which|with|due|for|given|but|not|in|from|based"
 _ALSO = re.compile(
     rf"\s*(?:\b(?:and|or)\b|[/&或和、]|,\s*(?:and|or)\b|,(?=\s*[(\[]?[A-Z][)\]]?\s*(?:[,.;\n]|$|and\b|or\b)))"
-    rf"\s*(?:{_BRACKETED}|{_BARE})"
+    rf"\s*(?:\b(?:maybe|perhaps|possibly|probably|even|else|also|option)\b\s*)?(?:{_BRACKETED}|{_BARE})"
 )
 _LISTED = re.compile(r"(?<![A-Za-z])[(\[]?[A-Z][)\]]?\s*(?:,|/|&|\band\b|\bor\b)\s*$")
 """Another letter right before a letter: "A and B are correct"."""
@@ -86,7 +86,7 @@ class ChoiceVerifier:
     """
 
     name = "choice"
-    version = "1"
+    version = "2"
 
     def __init__(self, options: Mapping[str, Any] | None = None) -> None:
         self._options = dict(options or {})

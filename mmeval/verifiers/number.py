@@ -18,6 +18,7 @@ from mmeval.verifiers.answer import (
     lines,
     mask,
     merged_options,
+    negated,
     own_turn,
     sentence_end,
 )
@@ -42,6 +43,11 @@ _REACH = 400
 _CALCULATION = re.compile(r"[0-9][^\n=≈]{0,80}[=≈]")
 _BULLET = re.compile(r"^[ \t]*[-*•+][ \t]+\S", re.MULTILINE)
 _BOLD = re.compile(r"\*\*([^*\n]{1,60})\*\*")
+_SEVERAL_NAMES = re.compile(
+    r"\W*([A-Za-z])\s*=\s*[^=A-Za-z\n]{1,20}?\s*"
+    r"(?:(?:[,;]|\band\b)\s*(?:and\s+)?(?!\1\b)[A-Za-z]|[,;]?\s*\bor\s+[A-Za-z])\s*=[^=A-Za-z\n]{1,20}"
+)
+"""Values of several variables, or alternatives of one, and nothing else ("x = 5, y = 6")."""
 _FACTORIAL = re.compile(r"[0-9)]!\s*$")
 
 
@@ -57,7 +63,7 @@ class NumberVerifier:
     """
 
     name = "number"
-    version = "3"
+    version = "4"
 
     def __init__(self, options: Mapping[str, Any] | None = None) -> None:
         self._options = dict(options or {})
@@ -105,6 +111,8 @@ def find_number(section: Section, label: re.Pattern[str] | None = None) -> Numer
         # In a box "5!" is a factorial, in a sentence an exclamation.
         return "ambiguous" if _FACTORIAL.search(text) else _stated(text, 0, len(text)) or "not found"
     running = prose(section.text, text)
+    if _SEVERAL_NAMES.fullmatch(running) is not None:
+        return "ambiguous"
     alone = _alone_on_line(running)
     if alone is not None:
         return alone
@@ -122,11 +130,14 @@ def find_number(section: Section, label: re.Pattern[str] | None = None) -> Numer
 def _numerals(text: str, start: int, end: int) -> list[Numeral]:
     part = text[start:end]
     found = find_numerals(part) or find_word_numbers(part) or find_chinese_number(part)
-    return [Numeral(item.value, item.start + start, item.end + start) for item in found]
+    stated = [Numeral(item.value, item.start + start, item.end + start) for item in found]
+    return [item for item in stated if not negated(text, item.start)]
 
 
 def _stated(text: str, start: int, end: int) -> Numeral | str | None:
     """Return the number of a segment that must hold the answer: the right-hand side, the only one, the first."""
+    if _SEVERAL_NAMES.fullmatch(text, start, end) is not None:
+        return "ambiguous"
     equals = last_equals(text, start, end)
     if equals >= 0 and _numerals(text, equals, end):
         start = equals

@@ -54,9 +54,10 @@ _AND_A_PART = re.compile(r"[ \t]+and[ \t]+(?:a|one)[ \t-]+(half|third|quarter|fo
 _MONEY_MAGNITUDE = re.compile(r"(?:(K)|(M|mn)|(B|bn))\b(?!\s*\$)")
 _NOT_A_NUMBER = re.compile(
     r"\s*/\s*0+(?![0-9.])|(?:st|nd|rd|th|D|(?<=[12][0-9]{2}0)s)\b|\.[0-9]|[A-Za-z_]+[0-9]|\s*/[0-9]+/[0-9]|\^\{?[A-Za-z]"
+    r"|\s*\^\s*[{(]?\s*[+\-−]?[.0-9]"
 )
-"""Behind digits: ordinals, "3D", decades, version numbers, identifiers, dates, powers with letters."""
-_INSIDE = re.compile(r"[A-Za-z_\\]$|[\^_]\s*\{?\s*[+\-−]?$|[A-Za-z0-9]\.$|[A-Za-z]/$|(?<![A-Za-z0-9])[A-Z]{1,3}-$")
+"""Behind digits: ordinals, "3D", decades, versions, identifiers, dates, powers with letters, of powers or not whole."""
+_INSIDE = re.compile(r"[A-Za-z_\\]$|[\^_]\s*[{(]?\s*[+\-−]?$|[A-Za-z0-9]\.$|[A-Za-z]/$|(?<![A-Za-z0-9])[A-Z]{1,3}-$")
 """Before digits: the rest of a word, an exponent or a subscript, the dot of an abbreviation or version, "R/", "A-"."""
 _NEXT = re.compile(r"[0-9./]*[0-9]|.", re.DOTALL)
 _SIGN = re.compile(

@@ -9,6 +9,7 @@ import math
 import re
 from collections.abc import Sequence
 
+from mmeval.verifiers.answer import negated
 from mmeval.verifiers.numerals import Numeral, find_numerals, find_word_numbers
 
 CONCLUSION = re.compile(
@@ -171,10 +172,10 @@ def all_values(text: str) -> list[Numeral]:
 
     Left out where another number remains: labels ("Question 10") and number words that refer to known things
     ("these two people"). Bounds ("less than 5", "out of 10") count only where the text says nothing else and states
-    them ("there are more than 50").
+    them ("there are more than 50"). A negated number ("not 5") is no value.
     """
     items = {item.end() for item in ITEM.finditer(text)}
-    numerals = find_numerals(text)
+    numerals = [item for item in find_numerals(text) if not negated(text, item.start)]
     if len(items) > 1:
         numerals = [item for item in numerals if not {item.end, item.end + 1} & items]
     # "3 and a half" ends where "a half" does.
@@ -182,7 +183,9 @@ def all_values(text: str) -> list[Numeral]:
     words = [
         item
         for item in find_word_numbers(text)
-        if item.end not in ends and (item.value or not _AFTER_NUMERAL.search(text, max(0, item.start - 8), item.start))
+        if item.end not in ends
+        and not negated(text, item.start)
+        and (item.value or not _AFTER_NUMERAL.search(text, max(0, item.start - 8), item.start))
     ]
     free = [
         item

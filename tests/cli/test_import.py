@@ -246,6 +246,8 @@ def test_a_data_file_and_odd_predictions_have_columns_of_their_own(mmeval: Calla
     [
         (["vlmeval", "x", "-t", "toy"], "vlmevalkit"),
         (["mathvista", "x.json", "-t", "my-own"], "unknown task"),
+        (["mathvista", "x.json", "-t", "reasoning"], "reasoning is a suite"),
+        (["jsonl", "x.jsonl", "-t", "knowledge@vlmevalkit"], "knowledge is a suite"),
         (["vlmevalkit", "none.xlsx", "-t", "mine"], "no such file"),
         (["vlmevalkit", ".", "-t", "mine"], "no table in this folder"),
         (["lmms-eval", ".", "-t", "mine"], "samples_*.jsonl"),

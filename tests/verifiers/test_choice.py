@@ -205,3 +205,8 @@ def test_reasoning_never_answers(letter: str, noise: list[str]) -> None:
     text = "<think>" + " ".join(noise) + f" The answer is {letter}."
     assert ChoiceVerifier().parse(text, COLOURS).value is None
     assert ChoiceVerifier().parse(text + "</think>The answer is D.", COLOURS).value == "D"
+
+
+@pytest.mark.parametrize("text", ["Answer: A/B", "A/B", "The answer is A/(B)", "answer is (A) or maybe (B)"])
+def test_two_letters_are_no_answer(text: str) -> None:
+    assert ChoiceVerifier().parse(text, COLOURS).value is None

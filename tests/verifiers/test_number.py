@@ -302,6 +302,18 @@ def test_never_raises_and_is_idempotent(text: str) -> None:
         assert verifier.parse(str(found.value), PLAIN).value == found.value
 
 
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("The answer is not 5", None), ("It is not 5.", None), ("not 5", None), ("The answer is not 5 but 6.", 6),
+        ("x=5, y=6", None), ("The answer is x = 5 and y = 6", None), ("x = 5 or x = 6", None), ("x = 2 + 3, x = 5", 5),
+        ("If a = 3, b = 4, then c = 5", 5), ("10^10^10", None), ("2^0.5", None), ("2^(3)", None), ("2^{10}", 1024),
+    ],
+)  # fmt: skip
+def test_negated_and_several_values_and_powers_of_powers(text: str, value: float | None) -> None:
+    assert NumberVerifier().parse(text, PLAIN).value == value
+
+
 @given(st.integers(-(10**17), 10**17) | st.floats(allow_nan=False, allow_infinity=False))
 def test_python_numbers_read_back(value: float) -> None:
     assert NumberVerifier().parse(str(value), PLAIN).value == value
