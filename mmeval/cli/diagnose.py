@@ -12,7 +12,7 @@ import orjson
 from mmeval.core.errors import UsageError, unknown
 
 if TYPE_CHECKING:
-    from mmeval.analysis.diagnose import Diagnosis
+    from mmeval.analysis.diagnose_findings import Diagnosis
     from mmeval.runs.folder import Run
 
 
@@ -38,8 +38,10 @@ def diagnose(
       mmeval diagnose runs/mine
       mmeval diagnose 'runs/r#tiny' --against 'runs/r#tiny-early' --json
     """
-    from mmeval.analysis.diagnose import ANALYSES, DiagnoseOptions, Diagnosis, diagnose, diagnose_against, to_json
+    from mmeval.analysis.diagnose import diagnose
+    from mmeval.analysis.diagnose_change import diagnose_against
     from mmeval.analysis.diagnose_data import load_items, read_labels
+    from mmeval.analysis.diagnose_findings import ANALYSES, DiagnoseOptions, Diagnosis, to_json
     from mmeval.stats.resampling import BootstrapPlan
 
     for name in only:

@@ -8,7 +8,6 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,16 +19,13 @@ from mmeval.engines.registry import choice_note, create_engine, parse_model
 from mmeval.metrics import get_metric
 from mmeval.pipeline.asking import Progress
 from mmeval.pipeline.cache import ResponseCache
-from mmeval.pipeline.judging import JudgeDesk
-from mmeval.pipeline.plan import Effort, RunPlan
-from mmeval.pipeline.runner import Finished, Judging, ModelRun
-from mmeval.pipeline.work import Stage, style_of
+from mmeval.pipeline.plan import RunPlan
 from mmeval.runs.config import RunConfig, config_digest
 from mmeval.runs.file_tasks import configured_cards
 from mmeval.runs.judge import Judge, check_judge, judge_desk, prepare_judge
 from mmeval.runs.manifest import Manifest, read_manifest, write_manifest
 from mmeval.runs.record import finished_manifest, new_manifest
-from mmeval.runs.rows import call_rows, result_row, sample_row
+from mmeval.runs.running import Running, first_error
 from mmeval.runs.tally import Tally
 from mmeval.runs.unchanged import already_there
 from mmeval.runs.writer import RunWriter
@@ -288,9 +284,9 @@ async def execute(
         if observe is not None:
             observe(shown)
         try:
-            await _Running(prepared, folder, cache, writer, progress, tally, run_id, desk, problems).all(stop)
+            await Running(prepared, folder, cache, writer, progress, tally, run_id, desk, problems).all(stop)
         except* MmevalError as group:
-            problems.insert(0, _first(group))
+            problems.insert(0, first_error(group))
         problem = problems[0] if problems else None
         cache.close()  # commits what is queued, before the tables speak of it
         if (stop.is_set() or problem is not None) and not writer.more_than_before():
@@ -332,90 +328,6 @@ def _nothing_to_do(folder: Path, earlier: Manifest, seconds: float) -> Outcome:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Running:
-    """All models over the plan, and the judge beside or after them."""
-
-    prepared: Prepared
-    folder: Path
-    cache: ResponseCache
-    writer: RunWriter
-    progress: Sequence[Progress]
-    tally: Tally
-    run_id: str
-    desk: JudgeDesk | None
-    problems: list[MmevalError]
-
-    async def all(self, stop: asyncio.Event) -> None:
-        """Run everything; engines that fill the card (or all cores) by themselves run one after another, the judge last."""
-        prepared = self.prepared
-        together = [index for index, engine in enumerate(prepared.engines) if not engine.exclusive]
-        alone = [index for index, engine in enumerate(prepared.engines) if engine.exclusive]
-        later = bool(alone) and prepared.judge is not None and prepared.judge.engine.exclusive
-
-        async def in_turn() -> None:
-            for index in alone:
-                if not stop.is_set():
-                    await self._model(index, stop, "later" if later else "now")
-
-        async with asyncio.TaskGroup() as group:
-            for index in together:
-                group.create_task(self._model(index, stop, "later" if later else "now"))
-            group.create_task(in_turn())
-        if later and not stop.is_set():
-            async with asyncio.TaskGroup() as group:
-                for index in range(len(prepared.engines)):
-                    if self.progress[index].state != "failed":
-                        group.create_task(self._model(index, stop, "only"))
-        if self.desk is not None:
-            self.desk.progress.state = "done"
-
-    async def _model(self, index: int, stop: asyncio.Event, judging: Judging) -> None:
-        prepared, desk = self.prepared, self.desk
-        config = prepared.config
-        engine, info = prepared.engines[index], prepared.infos[index]
-        stage = Stage(
-            plan=prepared.plan,
-            model=index,
-            info=info,
-            modalities=engine.modalities,
-            supported=engine.supported_sampling,
-            style=style_of(info),
-            cache=self.cache,
-            scope=None if info.shared_identity else self.run_id,
-            media_dir=self.folder / "media" if config.media else None,
-            frame_store=self.cache.path.with_name("frames"),
-        )
-        effort = Effort(concurrency=config.concurrency, attempts=config.attempts, outage_s=config.outage_s)
-        run = ModelRun(
-            engine, stage, effort, self.progress[index], partial(self._deliver, index), engine.start, judging, desk
-        )
-        try:
-            await run.run(stop)
-        except* EngineError as group:
-            # An engine that cannot start concerns its own model; the others go on.
-            reason = _first(group)
-            if desk is not None and desk.broken:
-                raise
-            self.progress[index].state = "failed"
-            self.problems.append(EngineError(f"model {prepared.names[index]}: {reason.message}", remedy=reason.remedy))
-        finally:
-            await engine.close()
-
-    def _deliver(self, index: int, finished: Finished) -> None:
-        order, name = finished.unit.order, self.prepared.names[index]
-        row = result_row(finished, name)
-        self.tally.add(finished, row)
-        place = (order.model, order.task, order.condition, order.position, order.repeat)
-        self.writer.add(place, row)
-        for turn, call in enumerate(call_rows(finished, name)):
-            self.writer.add_call((*place, turn), call)
-        if order.repeat == 0:
-            self.writer.add_sample(
-                (order.task, order.condition, order.position), sample_row(finished.unit), (index, name)
-            )
-
-
 def _run_id(folder: Path, config: RunConfig, overwrite: bool) -> str:
     if not (folder / "run.json").exists():
         return secrets.token_hex(8)
@@ -441,14 +353,6 @@ def _exit_code(manifest: Manifest, tally: Tally, problem: MmevalError | None, in
     broken = tally.outcomes.get("error", 0) + tally.outcomes.get("unscored", 0)
     total = sum(tally.outcomes.values()) + manifest.counts["missing"]
     return 6 if manifest.counts["missing"] or broken > allowed * total else 0
-
-
-def _first(group: BaseExceptionGroup[MmevalError]) -> MmevalError:
-    error: BaseException = group
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    assert isinstance(error, MmevalError)
-    return error
 
 
 async def _close(engines: Sequence[Engine]) -> None:

@@ -7,8 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mmeval.analysis.diagnose import DiagnoseOptions, Finding, diagnose, diagnose_against
+from mmeval.analysis.diagnose import diagnose
+from mmeval.analysis.diagnose_change import diagnose_against
 from mmeval.analysis.diagnose_data import TaskItems, read_labels
+from mmeval.analysis.diagnose_findings import DiagnoseOptions, Finding
 from mmeval.core.errors import ComparisonError, DataError
 from mmeval.runs.manifest import TaskRecord
 from mmeval.stats.resampling import BootstrapPlan

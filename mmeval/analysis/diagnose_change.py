@@ -1,0 +1,168 @@
+"""What changed from a baseline to a candidate: answers, perception, and the split of the difference."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from mmeval.analysis.diagnose_data import TaskItems, binary, both, joined, plain
+from mmeval.analysis.diagnose_findings import (
+    CELLS,
+    DiagnoseOptions,
+    Diagnosis,
+    Finding,
+    difference_json,
+    limits_json,
+    missing,
+    points,
+    source_limits,
+    wanted,
+)
+from mmeval.core.errors import ComparisonError
+from mmeval.stats.categorical import bowker, stuart_maxwell
+from mmeval.stats.comparison import compare_paired
+from mmeval.stats.decomposition import perception_split
+from mmeval.stats.intervals import FloatArray
+
+
+def diagnose_against(
+    base: Mapping[tuple[str, str], TaskItems],
+    candidate: Mapping[tuple[str, str], TaskItems],
+    names: tuple[str, str],
+    options: DiagnoseOptions,
+) -> Diagnosis:
+    """What changed from a baseline to a candidate on the same items.
+
+    Raises:
+        ComparisonError: no task in common, other items, or another way of asking.
+    """
+    shared = [key for key in base if key in candidate]
+    if not shared:
+        raise ComparisonError(
+            "the two runs have no task with right and wrong answers in common", remedy="run both on the same tasks"
+        )
+    findings: list[Finding] = []
+    for key in shared:
+        first, second = base[key], candidate[key]
+        if first.record.ask_digest != second.record.ask_digest:
+            raise ComparisonError(
+                f"task {key[0]}: the two runs were asked in different ways (prompt, media, decoding or conditions)",
+                remedy="run both with one command",
+            )
+        first, second, alone = joined(first, second)
+        if alone or not first.ids:
+            raise ComparisonError(
+                f"task {key[0]}: {alone} items are in one run only",
+                remedy="run both with the same --limit, --seed and data",
+            )
+        paired: dict[str, Callable[[TaskItems, TaskItems, DiagnoseOptions], Iterator[Finding]]] = {
+            "answers": _answers,
+            "perception-change": _perception_change,
+            "split": _split,
+            "transitions": _transitions,
+        }
+        for name, run in paired.items():
+            if wanted(name, options):
+                findings += run(first, second, options)
+    return Diagnosis(names[1], names[0], tuple(findings), tuple(missing({key: candidate[key] for key in shared})))
+
+
+def _answers(base: TaskItems, candidate: TaskItems, options: DiagnoseOptions) -> Iterator[Finding]:
+    for name in base.right:
+        if name in candidate.right:
+            found = _change(base, candidate, base.right[name], candidate.right[name])
+            if found is not None:
+                numbers, says = found
+                yield Finding("answers", base.record.name, {"condition": name, **numbers}, f"{name}: {says}", "")
+
+
+def _perception_change(base: TaskItems, candidate: TaskItems, options: DiagnoseOptions) -> Iterator[Finding]:
+    for source, seen in base.sources.items():
+        other = candidate.sources.get(source)
+        found = None if other is None else _change(base, candidate, seen, other)
+        if found is not None:
+            numbers, says = found
+            yield Finding(
+                "perception-change",
+                base.record.name,
+                {"source": source, **numbers},
+                f"perceived by {source}: {says}",
+                source_limits(source),
+            )
+
+
+def _change(
+    base: TaskItems, candidate: TaskItems, first: FloatArray, second: FloatArray
+) -> tuple[dict[str, Any], str] | None:
+    rows = both(first, second)
+    if not rows.size:
+        return None
+    pair = compare_paired(first[rows], second[rows], [base.clusters[row] for row in rows])
+    numbers = {"base": float(first[rows].mean()), "candidate": float(second[rows].mean()), **difference_json(pair)}
+    says = f"{100 * numbers['base']:.1f} % to {100 * numbers['candidate']:.1f} %, {points(pair.difference.estimate, pair.difference.interval)}, p = {pair.difference.p_value:.2g}"
+    if pair.table is not None:
+        says += f" ({pair.table.losses} lost, {pair.table.gains} gained)"
+    if pair.difference.p_value is not None and pair.difference.p_value >= 0.05 and numbers["mde"] is not None:
+        says += f"; nothing below {100 * numbers['mde']:.1f} points could have been found"
+    return numbers, says
+
+
+def _split(base: TaskItems, candidate: TaskItems, options: DiagnoseOptions) -> Iterator[Finding]:
+    for source, seen in base.sources.items():
+        other = candidate.sources.get(source)
+        if other is None:
+            continue
+        first, second = base.right["standard"], candidate.right["standard"]
+        rows = both(seen, other, first, second)
+        if not rows.size or not binary(seen[rows], other[rows], first[rows], second[rows]):
+            continue
+        found = perception_split(
+            (seen[rows], first[rows]),
+            (other[rows], second[rows]),
+            clusters=[base.clusters[row] for row in rows],
+            plan=options.plan,
+        )
+        terms = {
+            term.name: {"estimate": term.estimate, "ci": limits_json(term.interval)}
+            for term in (found.delta, *found.terms)
+        }
+        numbers = {"source": source, "n": int(rows.size), "terms": terms, "method": found.method, "note": found.note}
+        listed = ", ".join(f"{term.name} {points(term.estimate, term.interval)}" for term in found.terms)
+        says = f"by {source}: {points(found.delta.estimate, found.delta.interval)} = {listed}"
+        yield Finding(
+            "split",
+            base.record.name,
+            numbers,
+            says,
+            "an exact sum, not a cause: the items that each model perceives differ in difficulty",
+        )
+
+
+def _transitions(base: TaskItems, candidate: TaskItems, options: DiagnoseOptions) -> Iterator[Finding]:
+    for source, seen in base.sources.items():
+        other = candidate.sources.get(source)
+        if other is None:
+            continue
+        first, second = base.right["standard"], candidate.right["standard"]
+        rows = both(seen, other, first, second)
+        if not rows.size or not binary(seen[rows], other[rows], first[rows], second[rows]):
+            continue
+        before, after = (2 * (1 - p[rows]) + (1 - c[rows]) for p, c in ((seen, first), (other, second)))
+        table = np.zeros((4, 4), dtype=np.int64)
+        np.add.at(table, (before.astype(int), after.astype(int)), 1)
+        tests = [bowker(table), stuart_maxwell(table)]
+        failures = [int(table[row].sum()) for row in (1, 3)]
+        numbers = {
+            "source": source, "cells": list(CELLS), "table": table.tolist(),
+            "tests": [{"test": test.method, "p": plain(test.p_value)} for test in tests],
+            "perception_failures_mended": int(table[3, 0] + table[3, 2]), "perception_failures": failures[1],
+            "reasoning_failures_mended": int(table[1, 0] + table[1, 2]), "reasoning_failures": failures[0],
+        }  # fmt: skip
+        says = (
+            f"by {source}: of {failures[1]} failures without perception {numbers['perception_failures_mended']} are right now, of {failures[0]} with perception "
+            f"{numbers['reasoning_failures_mended']}; new failures {int(table[[0, 2]][:, [1, 3]].sum())}"
+        )
+        limits = "conditioning on the baseline's failures alone would hide new ones; items are taken as independent in these two tests"
+        yield Finding("transitions", base.record.name, numbers, says, limits)

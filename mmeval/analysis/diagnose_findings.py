@@ -1,0 +1,136 @@
+"""What a diagnosis finds, and how its numbers are written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from mmeval.analysis.diagnose_data import TaskItems, plain
+from mmeval.stats.comparison import PairedComparison
+from mmeval.stats.decomposition import PerceptionRates
+from mmeval.stats.intervals import Interval
+from mmeval.stats.paired import mcnemar_exact
+from mmeval.stats.power import minimum_detectable_effect
+from mmeval.stats.repeats import Share
+from mmeval.stats.resampling import BootstrapPlan
+
+CELLS = ("perceived, right", "perceived, wrong", "not perceived, right", "not perceived, wrong")
+
+
+ANALYSES = (
+    "no-answer", "perception", "ablation", "masking", "shortcut", "text-solvable", "answers", "perception-change", "split", "transitions",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One analysis of one task."""
+
+    analysis: str
+    task: str
+    numbers: Mapping[str, Any]
+    """JSON; shares in [0, 1], intervals as [low, high]."""
+    says: str
+    """What it shows, in one sentence."""
+    limits: str
+    """What it does not show."""
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """All findings, and what could not be computed."""
+
+    model: str
+    base: str | None
+    findings: tuple[Finding, ...]
+    missing: tuple[str, ...] = ()
+    """What is lacking, with the remedy."""
+
+
+@dataclass(frozen=True, slots=True)
+class DiagnoseOptions:
+    """How to diagnose."""
+
+    only: tuple[str, ...] = ()
+    """Names of analyses; all when empty."""
+    plan: BootstrapPlan = field(default_factory=lambda: BootstrapPlan(resamples=2000))
+
+
+def wanted(name: str, options: DiagnoseOptions) -> bool:
+    """Whether an analysis was asked for."""
+    return not options.only or name in options.only
+
+
+def missing(items: Mapping[tuple[str, str], TaskItems]) -> Iterator[str]:
+    """What a diagnosis lacks, with the option that would produce it."""
+    present = {name for task in items.values() for name in task.right}
+    if not any(task.sources for task in items.values()):
+        yield "no perception labels: add --condition checklist (tasks with visual facts) or two-hop, or --labels FILE.csv of people"
+    wanted = {"blind": "what is answered without the picture", "two-hop": "whether the own description suffices"}
+    for name, why in wanted.items():
+        if name not in present:
+            yield f"condition {name} was not run ({why}): add --condition {name} to the same command"
+    if sum(name.startswith("mask:") for name in present) < 2:
+        yield "fewer than two strengths of masking were run: add --condition mask:0.2 --condition mask:0.5 --condition mask:0.8"
+
+
+def source_limits(source: str) -> str:
+    """What a perception source does not show."""
+    if source == "two-hop":
+        return "a description can lack what was seen, and can be used badly: a failure here is not proof that the picture was not perceived"
+    if source == "checklist":
+        return "perceived means that every listed fact was answered rightly; what is not listed is not tested, and items that are perceived are easier ones"
+    return "labels of people; how they were drawn and how far two people agree decides what they are worth"
+
+
+def difference_json(pair: PairedComparison) -> dict[str, Any]:
+    """A paired comparison as JSON."""
+    difference, table = pair.difference, pair.table
+    mde = None
+    if table is not None and table.n:
+        mde = minimum_detectable_effect(table.n, (table.losses + table.gains) / table.n)
+    return {
+        "delta": difference.estimate, "ci": limits_json(difference.interval), "test": difference.method, "p": plain(difference.p_value),
+        "p_exact": None if table is None else mcnemar_exact(table).p_value, "n": difference.n, "clusters": difference.clusters,
+        "table": None if table is None else [table.both_right, table.losses, table.gains, table.both_wrong], "mde": mde,
+    }  # fmt: skip
+
+
+def rates_json(rates: PerceptionRates) -> dict[str, Any]:
+    """p, r, l and the lucky share as JSON."""
+    return {
+        "p": share_json(rates.perceived), "r": share_json(rates.right_if_perceived), "l": share_json(rates.right_if_not),
+        "lucky": share_json(rates.lucky), "counts": dict(zip(CELLS, rates.counts, strict=True)),
+    }  # fmt: skip
+
+
+def share_json(value: Share) -> dict[str, Any]:
+    """A share as JSON."""
+    return {"estimate": value.estimate, "ci": limits_json(value.interval), "n": value.n}
+
+
+def limits_json(interval: Interval | None) -> list[float] | None:
+    """An interval as JSON."""
+    return None if interval is None else [interval.low, interval.high]
+
+
+def percent(value: Share) -> str:
+    """A share in percent with its interval."""
+    if value.estimate is None or value.interval is None:
+        return "no item"
+    return f"{100 * value.estimate:.1f} % [{100 * value.interval.low:.1f}, {100 * value.interval.high:.1f}]"
+
+
+def points(estimate: float, interval: Interval | None) -> str:
+    """A difference in percentage points with its interval."""
+    limits = "" if interval is None else f" [{100 * interval.low:+.1f}, {100 * interval.high:+.1f}]"
+    return f"{100 * estimate:+.1f}{limits}"
+
+
+def to_json(found: Sequence[Finding]) -> list[dict[str, Any]]:
+    """Findings as JSON."""
+    return [
+        {"analysis": one.analysis, "task": one.task, **one.numbers, "says": one.says, "limits": one.limits}
+        for one in found
+    ]
