@@ -32,6 +32,11 @@ _ALTERNATIVES = "|".join(sorted((re.escape(word) for word in _WORDS), key=len, r
 _TOKEN = re.compile(rf"(?<![a-z0-9'_-])(?:{_ALTERNATIVES})(?![a-z0-9_]|'[a-z]|-[a-z])")
 _DENIAL = re.compile("|".join(_NOT))
 _PAUSE = re.compile(r"[\s\"')\]}$]*(?:[.,;:!。，；：！\n—–…]|-\s|$)")
+_UNSAID = re.compile(
+    r"(?:n't|\bnot|\bcannot|\bnever)\s+(?:(?:really|simply|just|definitely|confidently)\s+)?(?:say|answer|tell|confirm|state|conclude)"
+    r"\s+(?:(?:it|that)\s+is\s+)?[\"']?$"
+)
+"""Before a word: it is what is not said ("I can't say yes")."""
 _QUESTION = re.compile(r"[\s\"')\]}$]*[?？]")
 _SUBJECT = re.compile(r"\s+(?:there|it|they|he|she|this|that|the|you|we|because|since|as)\b")
 _WORD = re.compile(r"[a-z0-9\u4e00-\u9fff]")
@@ -48,7 +53,7 @@ class YesNoVerifier:
     """
 
     name = "yes-no"
-    version = "2"
+    version = "3"
 
     def __init__(self, options: Mapping[str, Any] | None = None) -> None:
         self._options = dict(options or {})
@@ -169,6 +174,7 @@ class _Reader:
                 not self._counts(token)
                 or not _PAUSE.match(self._text, token.end())
                 or negated(self._text, token.start())
+                or _UNSAID.search(self._text, max(0, token.start() - 48), token.start())
             ):
                 continue
             if token.group() in ("correct", "不", "对") and token.start() > opening:

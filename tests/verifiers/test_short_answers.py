@@ -301,3 +301,8 @@ def test_mixed_reads_by_the_row() -> None:
     for options in ({}, {"answer_type": "song"}, {"answer_type": 3}):
         with pytest.raises(DataError, match="answer_type"):
             verifier.parse("x", AnswerContext(options=options))
+
+
+@pytest.mark.parametrize("text", ["I can't say yes", "I cannot answer yes.", 'One would not say "no".'])
+def test_what_is_not_said_is_no_answer(text: str) -> None:
+    assert YesNoVerifier().parse(text, AnswerContext()).value is None
