@@ -23,8 +23,9 @@ install-dev: $(VENV)/.installed-dev
 demo: install
 	$(BIN)/mmeval run -m tiny -t demo
 
+# Two at a time: most of the time goes to child processes.
 test: install-dev
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist worksteal
 
 test-fast: install-dev
 	$(BIN)/pytest -m 'not slow and not model and not browser'
