@@ -30,6 +30,8 @@ _REACH = 600
 """Characters behind an answer phrase in which its formula must stand."""
 _TAIL = 2000
 """Last characters of a text in which the concluding formula must stand."""
+_MAX_UNBROKEN = 200
+"""Characters without white space that are one formula, even where its tokens are too many to be read."""
 _MAX_WORDS = 6
 _MAX_TEXT = 60
 _MATH = re.compile(
@@ -212,6 +214,8 @@ class _Finder:
         whole = self._formula(0, len(self._text))
         if whole is not None:
             return whole
+        if self._too_long():
+            return "not found"
         ambiguous = bool(self._two_ways)
         masked = mask(self._text)
         end = body_end(masked)
@@ -227,6 +231,15 @@ class _Finder:
         if not isinstance(number, str):
             return number.start, number.end
         return self._words(0, len(self._text)) or number
+
+    def _too_long(self) -> bool:
+        """Whether the section is one formula that is longer than any that is read: its last piece is not the answer."""
+        start, end = self._trimmed(0, len(self._text))
+        text = self._text[start:end]
+        unbroken = len(text) > _MAX_UNBROKEN and not any(character.isspace() for character in text)
+        if not unbroken and (len(text) <= MAX_LENGTH or "\n" in text):
+            return False
+        return _PROSE.search(_COMMAND.sub(" ", text)) is None
 
     def _formula(self, start: int, end: int) -> tuple[int, int] | None:
         """Return the formula that fills [start, end), apart from what frames it."""

@@ -194,3 +194,8 @@ def test_hostile_text_of_100_kb_is_read_in_bounded_time(name: str, kind: str) ->
     assert kind != "expression" or len(found.value or "") <= 1000
     # No measurement: far beyond what any of these takes, and far below what a quadratic reading would.
     assert time.process_time() - began < 20
+
+
+@pytest.mark.parametrize("text", ["x^2+" * 200 + "1", "x^2 + " * 300 + "1", "\\boxed{" + "x^2+" * 300 + "1}"])
+def test_the_last_piece_of_a_formula_that_is_too_long_is_no_answer(text: str) -> None:
+    assert not ExpressionVerifier({}).parse(text, AnswerContext()).found
