@@ -33,6 +33,8 @@ _FORMS: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("rating", re.compile(r"\ba number from \S+ to \S+", re.IGNORECASE)),
     ("yes-no", re.compile(r"\byes or no\b", re.IGNORECASE)),
     ("number", re.compile(r"\bwith (?:a|one) number\b", re.IGNORECASE)),
+    ("list", re.compile(r"\bwith a list in square brackets\b", re.IGNORECASE)),
+    ("expression", re.compile(r"\bfinal answer inside \\boxed\b", re.IGNORECASE)),
 )
 """How the default format instructions announce the kind of answer, most specific first."""
 

@@ -158,7 +158,7 @@ def test_every_config_field_is_identity_or_transport_and_never_both() -> None:
         "media_budget_bytes",
         "workers",
     }
-    assert names(Condition) == {"name", "version", "sample", "image", "strategy", "verifier"}
+    assert names(Condition) == {"name", "version", "sample", "image", "strategy", "verifier", "metrics"}
 
 
 CONFIG_CHANGES: dict[str, Any] = {
