@@ -16,9 +16,10 @@ from typing import Any
 
 from mmeval.core.types import Extraction
 from mmeval.verifiers.base import looks_like_refusal
+from mmeval.verifiers.json_answer import json_answer
 
 REASONING_TAGS = ("think", "thinking", "thought", "reasoning", "analysis")
-ANSWER_TAGS = ("answer", "final_answer")
+ANSWER_TAGS = ("answer", "final_answer", "conclusion")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,11 @@ class Section:
     start: int
     """Offset of `text` in the response."""
     marked: bool
-    """Whether the model marked it as its answer (tags or a box)."""
+    """Whether the model marked it as its answer (tags, a box, a field of JSON)."""
+    around: tuple[int, int] | None = None
+    """Start and end in the response of what the box or the JSON object stands in; None without one."""
+    boxed: bool = False
+    """Whether `text` is the content of a box."""
 
     def span(self, start: int, end: int) -> tuple[int, int]:
         """Return offsets inside `text` as offsets in the response."""
@@ -60,12 +65,13 @@ def final_answer(
     r"""Return the part of `text` that counts as answer, or None when the reasoning never ends.
 
     What follows the last closed reasoning tag; of that, the last `<answer>…</answer>` (an opening tag without
-    its end reaches to the end: the end tag is a common stop string); of that, the last non-empty `\boxed{…}`.
+    its end reaches to the end: the end tag is a common stop string); of that, the answer field of a JSON object at
+    its end, else the last non-empty `\boxed{…}`.
 
     Args:
         text: the response.
         tags: names of reasoning tags.
-        options: `answer_tags` names other answer tags than `answer` and `final_answer`.
+        options: `answer_tags` names other answer tags than `ANSWER_TAGS`.
     """
     begin = _after_reasoning(text, tuple(tags))
     if begin is None:
@@ -73,9 +79,10 @@ def final_answer(
     start, end, tagged = _inside_answer_tags(
         text, begin, len(text), _names((options or {}).get("answer_tags"), ANSWER_TAGS)
     )
-    box = _boxed(text, start, end)
-    if box is not None:
-        return Section(text[box[0] : box[1]], box[0], True)
+    field = json_answer(text, start, end)
+    inner = field or _boxed(text, start, end)
+    if inner is not None:
+        return Section(text[inner[0] : inner[1]], inner[0], True, (start, end), field is None)
     return Section(text[start:end], start, tagged)
 
 
@@ -162,7 +169,10 @@ _FULL_WIDTH = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)} | {0x3000:
 _TEXT_COMMAND = re.compile(
     r"\\(?:text|textbf|textit|textrm|textsf|mathrm|mathbf|mathit|mathsf|mbox|boxed|fbox|bf|rm|emph|underline)\s*\{([^{}]*)\}"
 )
-_MARKUP = re.compile(r"\*\*|__|`|\\[()\[\]]|\\(?:left|right|displaystyle)\b|</?[bi]>")
+_MARKUP = re.compile(
+    r"\*\*|__|`|\\[()\[\]]|\\(?:left|right|displaystyle)\b|</?[bi]>|</?s>|<\|[^|<>\s]{1,40}\|>|<(?:eos|bos|pad|end_of_turn|end_of_utterance)>"
+)
+"""Markup, and the special tokens that a decoder left in the text."""
 
 
 def mask(text: str) -> str:
@@ -194,18 +204,34 @@ def lower(text: str) -> str:
 
 
 _BE = r"(?:is|was|are|equals|(?:would|will|should|must|could|might|may|can)\s+be|comes\s+(?:out\s+)?to|seems\s+to\s+be)"
+_ROMANCE_BE = r"(?:est|es|é|è|ist|lautet|is|jest|är|er)"
 _PHRASE = re.compile(
-    r"(?:\banswers?\b(?:\s+(?:to|for|of|in)\s+[^.:\n]{0,80}?|\s+(?:here|choice|option|letter|value))?"
+    r"(?:(?<![A-Za-z])answers?\b[\"']?(?:\s+(?:to|for|of|in)\s+[^.:\n]{0,80}?|\s+(?:here|choice|option|letter|value))?"
     rf"\s*(?:(?:{_BE}\b|[:=]|→|->)\s*)+"
     r"|\b(?:final|correct)\s+(?:value|result|number|count|response)\b\s*(?:(?:is|=|:)\s*)+"
-    r"|(?:答案|结果)\s*(?:选项)?\s*(?:(?:应该|应)?(?:是|为|选|[:=])\s*)+)",
+    r"|[\"'](?:final|correct|selected)?[ _-]?(?:option|choice)[\"']\s*:\s*"
+    r"|(?:答案|结果)\s*(?:选项)?\s*(?:(?:应该|应)?(?:是|为|选|[:=])\s*)+"
+    r"|(?:答え|正解|解答)\s*(?:は|[:=])\s*|(?:정답|답)\s*(?:은|는|[:=])\s*|(?:الإجابة|الجواب)[^.:\n]{0,30}?(?:هي|هو|[:=])\s*"
+    rf"|\b(?:antwort|lösung|réponse|respuesta|resposta|risposta|antwoord|svar(?:et)?|odpowiedź)\b[^.:\n]{{0,30}}?"
+    rf"(?:\s*[:=]|\s{_ROMANCE_BE}\b)\s*(?:(?:la|le|el|die|der|a|o|il|lo)\s+)?"
+    r"|\bответ(?:ом)?\b[^.:\n]{0,30}?(?:\s*[:=—–-]|\sявляется)\s*)",
     re.IGNORECASE,
 )
 NEGATION = re.compile(
     r"(?:\b(?:not|never|neither|nor|cannot\s+be|isn't|wasn't|can't\s+be|rather\s+than|instead\s+of|except|excluding|without)"
-    r"|不是|不选)\s*(?:(?:an?|the|be|option|choice|answer|letter|simply|just)\s+){0,3}[(\"']?\s*$",
+    r"|不是|不选)\s*(?:(?:an?|the|be|option|choice|answer|letter|simply|just|set|point|box|image|picture|figure|graph|choose|select|pick|say)\s+){0,3}[(\"']?\s*$",
     re.IGNORECASE,
 )
+_OFFERED = r"(?:the\s+)?(?:[a-z]+\s+){0,2}(?:options?|choices?|answers?|alternatives?)\b"
+_DENIAL = re.compile(
+    rf"\bnone\s+of\s+(?:(?:the|these|those)\s+)?(?:above|{_OFFERED}|these\b(?!\s+[a-z]))"
+    rf"|(?P<value>\bnot\s+an?\s+(?:[a-z]+\s+){{0,2}}(?:options?|choices?)\b)|\bno\s+(?:correct\s+)?answer\s+can\s+be\s+given"
+    rf"|\bnot\s+(?:[a-z]+\s+){{0,2}}(?:in|among|one\s+of|part\s+of|within)\s+{_OFFERED}|\bnot\s+(?:[a-z]+\s+)?listed\b"
+    rf"|\b(?:options?|choices?)\s+(?:[a-z]+\s+)?(?:do|does)\s+not\s+(?:include|contain|match)\b"
+    r"|\b(?:answer|option|choice)s?\s*(?:is|are|:)\s*none\b|都不(?:对|正确|是)|不在(?:[^。\n]{0,8})?(?:选项|选择)",
+    re.IGNORECASE,
+)
+_TURNS = re.compile(r"\b(?:but|however|so|therefore|although)\b|;", re.IGNORECASE)
 _NEGATED_START = re.compile(r"(?:not|never|neither|none\s+of)\b", re.IGNORECASE)
 
 
@@ -215,6 +241,19 @@ def answer_phrases(text: str) -> Iterator[tuple[int, int]]:
     for found in deque(_PHRASE.finditer(text), maxlen=32):
         if not _NEGATED_START.match(text, found.end()) and not conditional(text, found.start()):
             yield found.start(), found.end()
+
+
+def denials(text: str, values: bool = True) -> Iterator[tuple[int, int]]:
+    """Yield where masked text says that none of the options is the answer; the end is that of its clause.
+
+    With `values` also where it says that something is no option ("15, which is not an option").
+    """
+    for found in deque(_DENIAL.finditer(text), maxlen=32):
+        if found.group("value") and not values:
+            continue
+        end = sentence_end(text, found.end())
+        turn = _TURNS.search(text, found.end(), end)
+        yield found.start(), turn.start() if turn else end
 
 
 def conditional(text: str, position: int) -> bool:
@@ -264,7 +303,7 @@ _TURN = re.compile(
     r"^[ \t>#]*(?:question|q|hint|human|user|instruction|problem|assistant)\s*[0-9]{0,2}\s*:", re.I | re.M
 )
 _CONDITION = re.compile(
-    r"[\s\W]*(?:for\s+(?:example|instance)|if(?!\s+(?:we|i)\s+(?:must|had\s+to|have\s+to)\b)|when|suppose|assuming|provided"
+    r"[\s\W]*(?:for\s+(?:example|instance)|if(?!\s+(?:forced|pressed|(?:we|i)\s+(?:must|ha(?:d|ve)\s+to))\b)|when|suppose|assuming|provided"
     r"|unless)\b",
     re.IGNORECASE,
 )
@@ -273,7 +312,7 @@ _DECLINES = re.compile(
     r"|(?:not|n't)\s+(?:have|provide|give|contain)\s+(?:enough|sufficient|specific|any)|insufficient\s+(?:information|data)"
     r"|(?:not|n't)\s+(?:provide|give|contain|include)\s+(?:the\s+)?(?:information|details|data)"
     r"|need(?:s|ed)?\s+(?:more|additional|further)\s+(?:information|details|data|context)"
-    r"|there\s+is\s+no\s+(?:specific\s+|additional\s+)?information|without\s+(?:more|additional|further)\s+information"
+    r"|there\s+is\s+no\s+(?:specific\s+|additional\s+)?information"
     r"|(?:is|are|was|were)\s+not\s+(?:provided|given|available|visible)|please\s+provide)\b",
     re.IGNORECASE,
 )

@@ -15,16 +15,16 @@ from mmeval.verifiers.numerals import Numeral, find_numerals, find_word_numbers
 CONCLUSION = re.compile(
     r"\W*(?:(?:therefore|thus|hence|so|consequently|accordingly|altogether|overall|finally|ultimately|in\s+total"
     r"|in\s+(?:conclusion|summary|short)|to\s+(?:conclude|sum\s+up|summarize|summarise)|as\s+a\s+result"
-    r"|based\s+on\s+(?:this|these|that|the\s+above|my)|after\s+(?:evaluating|analy[sz]ing)"
+    r"|(?:based\s+on|given)\s+(?:this|these|the\s+(?:above|analysis|options|choices)|my)|after\s+(?:evaluating|analy[sz]ing)"
     r")\b|∴|因此|所以|故|综上|Donc\b|Daher\b|Por\s+lo\s+tanto\b)",
     re.IGNORECASE,
 )
 """How a sentence opens that draws the conclusion."""
 
 _STOP = re.compile(r"[!?。！？]|\.(?![0-9A-Za-z])|\n")
-_NO_STOP = re.compile(r"(?:(?<![A-Za-z])[A-Za-z]|\b(?:e\.g|i\.e|etc|vs|approx|no|fig|eq))$", re.IGNORECASE)
+_NO_STOP = re.compile(r"(?:(?<![A-Za-z0-9])(?<![0-9] )[A-Z]|\b(?:e\.g|i\.e|etc|vs|approx|[Nn]o|[Ff]ig|[Ee]q))$")
 """Before a full stop: labels ("B. blue") and abbreviations, which do not end a sentence; "2." at its start neither."""
-_MARKER = re.compile(r"\s*[0-9]{1,2}")
+_MARKER = re.compile(r"\s*(?:[0-9]{1,2}|[a-z])")
 
 _FENCE = re.compile(r"^[ \t]*```[^\n]*\n.*?(?:^[ \t]*```|\Z)", re.MULTILINE | re.DOTALL)
 _TABLE_ROW = re.compile(r"^[^|\n]*\|[^\n]*$", re.MULTILINE)

@@ -21,7 +21,7 @@ AGREEMENT = {
     "GIT": 441,
     "GPT4": 446,
     "deplot": 448,
-    "miniGPTvicuna7B": 413,
+    "miniGPTvicuna7B": 421,
     "otter9B": 441,
     "pix2struct": 445,
 }

@@ -181,9 +181,9 @@ def test_the_table_of_agreement_is_the_documented_one(data: Path) -> None:
         counts, forced, lucky = agreement(read(data, name))
         line = table_line(name, counts, forced, lucky)
         assert line in document, f"docs/conformance.md lacks\n{line}\n(python tests/conformance/test_mathvista.py)"
-        # Rules alone may find nothing; they must hardly ever find what the official verdict calls right wrongly.
+        # Rules alone may find nothing; they must hardly ever find right what is officially wrong.
         wrongly = sum(count for (_, official, rules), count in counts.items() if not official and rules == "right")
-        assert wrongly <= 0.02 * counts.total()
+        assert wrongly <= 0.03 * counts.total()
 
 
 @pytest.mark.parametrize("row", EXCERPT, ids=lambda row: f"{row['file'].split('_', 1)[1]}-{row['pid']}")

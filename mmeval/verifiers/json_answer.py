@@ -1,0 +1,63 @@
+"""Answers given as a JSON object ({"reasoning": "…", "answer": "B"}): where the value stands."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+_KEYS = (
+    "final_answer", "answer", "correct_answer", "answer_letter", "option", "correct_option", "selected_option", "choice",
+    "correct_choice", "prediction", "result",
+)  # fmt: skip
+"""Names of the field that holds the answer, the surest first; case, spaces and hyphens do not count."""
+_OPENING = re.compile(r"\{\s*\"")
+_AFTER = re.compile(r"[\s`.]*")
+_ATTEMPTS = 3
+_SCALAR = r"(\"(?:[^\"\\]|\\.)*+\"|-?[0-9][0-9.eE+-]*|true|false)"
+
+
+def json_answer(text: str, start: int, end: int) -> tuple[int, int] | None:
+    """Return where the answer field's value stands in a JSON object that ends [start, end) of a text.
+
+    A fence ("```") and prose before the object do not matter. Only text, numbers, true and false are answers; the
+    quotation marks do not belong to the place.
+    """
+    if "}" not in text[max(start, end - 16) : end]:
+        return None
+    for opening in list(_OPENING.finditer(text, start, end))[:_ATTEMPTS]:
+        found = _object(text, opening.start(), end)
+        if found is None:
+            continue
+        fields, close = found
+        if _AFTER.fullmatch(text, close, end):
+            return _place(text, opening.start(), close, fields)
+    return None
+
+
+def _object(text: str, start: int, end: int) -> tuple[dict[str, Any], int] | None:
+    try:
+        # strict=False: models write line breaks inside strings.
+        value, close = json.JSONDecoder(strict=False).raw_decode(text[start:end])
+    except (ValueError, RecursionError):
+        return None
+    return (value, start + close) if isinstance(value, dict) else None
+
+
+def _place(text: str, start: int, end: int, fields: dict[str, Any]) -> tuple[int, int] | None:
+    names = {re.sub(r"[\s-]+", "_", name.strip().lower()): name for name in fields}
+    for key in _KEYS:
+        name = names.get(key)
+        if name is None or not isinstance(fields[name], (str, int, float)):
+            continue
+        for found in re.finditer(
+            rf"{re.escape(json.dumps(name, ensure_ascii=False))}\s*:\s*{_SCALAR}", text[start:end]
+        ):
+            try:
+                same = json.loads(found.group(1), strict=False) == fields[name]
+            except ValueError:
+                same = False
+            if same:
+                quoted = found.group(1).startswith('"')
+                return start + found.start(1) + quoted, start + found.end(1) - quoted
+    return None
