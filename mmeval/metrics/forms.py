@@ -123,7 +123,7 @@ class Macro:
             at, label = exploded(column[rows])
             frame = frame.merge(pd.DataFrame({"unit": units[at], f"level{level}": label}), on="unit", how="inner")
         grouped = frame.groupby([f"level{level}" for level in range(len(labels))], sort=True)
-        paths = [key if isinstance(key, tuple) else (key,) for key in grouped.groups]
+        paths = [key if isinstance(key, tuple) else (key,) for key, _ in grouped]
         unit, code = (np.asarray(column, dtype=np.int64) for column in (frame["unit"], grouped.ngroup()))
         return unit, [tuple(str(part) for part in path) for path in paths], code
 
