@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from functools import lru_cache
@@ -113,10 +114,12 @@ def relaxed(answer: str, gold: str) -> bool:
 
 
 def _float(text: str) -> float | None:
+    """The finite number that a text is; "nan" and "Infinity" are words."""
     try:
-        return float(text.rstrip("%")) / 100 if text.endswith("%") else float(text)
+        value = float(text.rstrip("%")) / 100 if text.endswith("%") else float(text)
     except ValueError:
         return None
+    return value if math.isfinite(value) else None
 
 
 def includes(answer: str, gold: str, *, spaces: bool) -> bool:
