@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Sequence
 from functools import lru_cache
@@ -114,12 +113,10 @@ def relaxed(answer: str, gold: str) -> bool:
 
 
 def _float(text: str) -> float | None:
-    """The finite number that a text is; "nan" and "Infinity" are words."""
     try:
-        value = float(text.rstrip("%")) / 100 if text.endswith("%") else float(text)
+        return float(text.rstrip("%")) / 100 if text.endswith("%") else float(text)
     except ValueError:
         return None
-    return value if math.isfinite(value) else None
 
 
 def includes(answer: str, gold: str, *, spaces: bool) -> bool:
