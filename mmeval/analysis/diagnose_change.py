@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mmeval.analysis.diagnose_data import TaskItems, binary, both, joined, plain
 from mmeval.analysis.diagnose_findings import (
@@ -109,15 +110,22 @@ def _change(
     return numbers, says
 
 
-def _split(base: TaskItems, candidate: TaskItems, options: DiagnoseOptions) -> Iterator[Finding]:
+def _labelled(
+    base: TaskItems, candidate: TaskItems
+) -> Iterator[tuple[str, NDArray[np.int64], tuple[FloatArray, FloatArray], tuple[FloatArray, FloatArray]]]:
+    """Each perception source that both sides have: its name, the rows that both know, perception and answers of both."""
+    right = base.right["standard"], candidate.right["standard"]
     for source, seen in base.sources.items():
         other = candidate.sources.get(source)
         if other is None:
             continue
-        first, second = base.right["standard"], candidate.right["standard"]
-        rows = both(seen, other, first, second)
-        if not rows.size or not binary(seen[rows], other[rows], first[rows], second[rows]):
-            continue
+        rows = both(seen, other, *right)
+        if rows.size and binary(seen[rows], other[rows], *(values[rows] for values in right)):
+            yield source, rows, (seen, other), right
+
+
+def _split(base: TaskItems, candidate: TaskItems, options: DiagnoseOptions) -> Iterator[Finding]:
+    for source, rows, (seen, other), (first, second) in _labelled(base, candidate):
         found = perception_split(
             (seen[rows], first[rows]),
             (other[rows], second[rows]),
@@ -141,14 +149,7 @@ def _split(base: TaskItems, candidate: TaskItems, options: DiagnoseOptions) -> I
 
 
 def _transitions(base: TaskItems, candidate: TaskItems, options: DiagnoseOptions) -> Iterator[Finding]:
-    for source, seen in base.sources.items():
-        other = candidate.sources.get(source)
-        if other is None:
-            continue
-        first, second = base.right["standard"], candidate.right["standard"]
-        rows = both(seen, other, first, second)
-        if not rows.size or not binary(seen[rows], other[rows], first[rows], second[rows]):
-            continue
+    for source, rows, (seen, other), (first, second) in _labelled(base, candidate):
         before, after = (2 * (1 - p[rows]) + (1 - c[rows]) for p, c in ((seen, first), (other, second)))
         table = np.zeros((4, 4), dtype=np.int64)
         np.add.at(table, (before.astype(int), after.astype(int)), 1)
