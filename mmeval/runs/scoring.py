@@ -26,7 +26,7 @@ from mmeval.runs.rows import call_rows
 from mmeval.runs.schema import calls_schema, results_schema
 from mmeval.runs.score_worker import ScorePool, task_spec, verdict_of
 from mmeval.runs.stored import SAMPLE_COLUMNS, same_gold, stored_response, stored_sample
-from mmeval.runs.writer import TableWriter
+from mmeval.runs.writer import ROW_GROUP, TableWriter
 from mmeval.tasks.registry import Registry
 from mmeval.tasks.task import Task
 
@@ -191,7 +191,7 @@ class Rescoring:
 
         try:
             samples = SampleCursor(self._run)
-            for batch in stream_batches(path):
+            for batch in stream_batches(path, size=ROW_GROUP):
                 rows, work = await asyncio.to_thread(self._read, batch, samples)
                 under_way.append(asyncio.create_task(self._batch(batch, rows, work, pool)))
                 if len(under_way) >= pool.width:
@@ -370,7 +370,7 @@ def copy_rest(run: Run, folder: Path, protocols: Mapping[tuple[str, str], str]) 
     from mmeval.runs.schema import samples_schema
 
     with TableWriter(folder / "samples.parquet", samples_schema()) as table:
-        for batch in stream_batches(run.path / "samples.parquet"):
+        for batch in stream_batches(run.path / "samples.parquet", size=ROW_GROUP):
             pairs = zip(batch.column("task").to_pylist(), batch.column("protocol").to_pylist(), strict=True)
             named = pa.array([protocols.get(pair, pair[1]) for pair in pairs], type=pa.string())
             columns = [named if name == "protocol" else batch.column(name) for name in samples_schema().names]
