@@ -32,7 +32,7 @@ MATHVISTA = {
     "llavar/output_llavar.json": 232,
     "random/output_random_guess.json": 179,
 }
-"""Right answers of 1,000 under VLMEvalKit's final match on the official extractions (computed with its own function)."""
+"""Right answers of 1,000 under VLMEvalKit's final match on the official extractions (from a transcription of its rule; three are published)."""
 
 
 @pytest.fixture(scope="module")
