@@ -82,7 +82,7 @@ class ResponseCache:
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self.path, timeout=LOCK_TIMEOUT_S, isolation_level=None, check_same_thread=False)
-        if connection.execute("PRAGMA journal_mode = WAL").fetchone()[0] != "wal":
+        if _journal_mode(connection) != "wal":
             # WAL needs shared memory, which network file systems lack.
             connection.execute("PRAGMA journal_mode = TRUNCATE")
         connection.execute("PRAGMA synchronous = FULL")
@@ -323,3 +323,15 @@ def _storage_error(path: Path, error: Exception) -> StorageError:
             f"cache {path} is corrupt or no cache: {text}", remedy="move the file away or give another one with --cache"
         )
     return StorageError(f"cache {path}: {text}", remedy="give another file with --cache")
+
+
+def _journal_mode(connection: sqlite3.Connection) -> str:
+    """Ask for WAL and return the mode in force. Two processes that open a new file at once: SQLite does not wait here by itself."""
+    give_up = time.monotonic() + LOCK_TIMEOUT_S
+    while True:
+        try:
+            return str(connection.execute("PRAGMA journal_mode = WAL").fetchone()[0])
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > give_up:
+                raise
+            time.sleep(0.02)

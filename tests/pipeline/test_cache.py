@@ -169,6 +169,18 @@ def test_two_processes_write_one_cache_at_once(path: Path) -> None:
         assert list(cache.damaged()) == []
 
 
+def test_a_new_file_that_another_process_holds_is_waited_for(path: Path) -> None:
+    holder = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    holder.execute("CREATE TABLE responses (x)")
+    holder.execute("DROP TABLE responses")
+    holder.execute("BEGIN EXCLUSIVE")
+    releasing = threading.Timer(0.3, lambda: (holder.execute("ROLLBACK"), holder.close()))
+    releasing.start()
+    with ResponseCache(path) as cache:
+        assert cache.stats().by_model == {}
+    releasing.join()
+
+
 def test_readers_of_many_threads_see_what_is_committed(path: Path) -> None:
     with ResponseCache(path) as cache:
         seen: list[str | None] = []
