@@ -169,16 +169,20 @@ def test_two_processes_write_one_cache_at_once(path: Path) -> None:
         assert list(cache.damaged()) == []
 
 
-def test_a_new_file_that_another_process_holds_is_waited_for(path: Path) -> None:
-    holder = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-    holder.execute("CREATE TABLE responses (x)")
-    holder.execute("DROP TABLE responses")
-    holder.execute("BEGIN EXCLUSIVE")
-    releasing = threading.Timer(0.3, lambda: (holder.execute("ROLLBACK"), holder.close()))
-    releasing.start()
+def test_a_new_file_that_another_process_is_opening_is_waited_for(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SQLite answers "locked" at once when two connections switch a new file to WAL."""
+    refusals = iter([True, True, False])
+
+    class Contended(sqlite3.Connection):
+        def execute(self, statement: str, *values: object) -> sqlite3.Cursor:
+            if "journal_mode" in statement and next(refusals, False):
+                raise sqlite3.OperationalError("database is locked")
+            return super().execute(statement, *values)
+
+    connect = sqlite3.connect
+    monkeypatch.setattr(sqlite3, "connect", lambda *place, **options: connect(*place, factory=Contended, **options))
     with ResponseCache(path) as cache:
         assert cache.stats().by_model == {}
-    releasing.join()
 
 
 def test_readers_of_many_threads_see_what_is_committed(path: Path) -> None:
