@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from mmeval.core.errors import DataError
 from mmeval.core.types import OUTCOMES
-from mmeval.metrics.definition import BoolArray, Metric, Rows, Scores, TextArray
+from mmeval.metrics.definition import BoolArray, Detail, Metric, Rows, Scores, TextArray
 from mmeval.stats.intervals import FloatArray
 from mmeval.stats.scores import IntArray
 
@@ -40,12 +40,12 @@ def collect(metric: Metric, rows: Rows) -> Scores:
     counted = outcome <= 1
     values = np.where(outcome == 1, metric.no_answer, 0.0)
     values[scored] = _values(metric, columns, samples, scored)
-    numbers: Mapping[str, FloatArray] = {}
+    details: Mapping[str, Detail] = {}
     if metric.form is not None:
-        numbers = metric.form.numbers(metric, columns, np.flatnonzero(counted))
+        details = metric.form.details(metric, columns, np.flatnonzero(counted))
     clusters = _clusters(columns["cluster"], samples)
     labels = {name: _labels(metric, name, columns, samples, counted) for name in metric.columns}
-    return Scores(outcome, values, samples, clusters, repeats, labels, numbers)
+    return Scores(outcome, values, samples, clusters, repeats, labels, details)
 
 
 def row_numbers(

@@ -9,12 +9,11 @@ from typing import Any
 import numpy as np
 
 from mmeval.metrics.collect import row_numbers
-from mmeval.metrics.definition import Metric, Scores, Units
+from mmeval.metrics.definition import Detail, Metric, Scores, Units
 from mmeval.metrics.forms import PlainForm
 from mmeval.metrics.units import means, sample_units
 from mmeval.stats.correlation_functionals import Association, Measure
 from mmeval.stats.functionals import RatioMean
-from mmeval.stats.intervals import FloatArray
 from mmeval.stats.logistic_mapping import Parameters
 from mmeval.stats.scores import IntArray
 
@@ -53,7 +52,7 @@ class RatingAssociation(_OverSamples):
         """It is not a function of right and wrong."""
         return False
 
-    def numbers(self, metric: Metric, columns: Mapping[str, Sequence[Any]], rows: IntArray) -> Mapping[str, FloatArray]:
+    def details(self, metric: Metric, columns: Mapping[str, Sequence[Any]], rows: IntArray) -> Mapping[str, Detail]:
         """Return both; the rating of rows without an answer is 0 here, and filled or left out later."""
         samples = columns["sample_id"]
         outcomes = columns["outcome"]
@@ -69,7 +68,7 @@ class RatingAssociation(_OverSamples):
         """Return samples (ratings of repeats averaged) and the association over them."""
         answered = scores.outcome == 0
         found = sample_units(metric, scores, answered if self.answered else None)
-        rating, opinion = scores.numbers["rating"], scores.numbers["opinion"]
+        rating, opinion = scores.details["rating"], scores.details["opinion"]
         filled = rating.copy()
         filled[~answered] = float(rating[answered].mean()) if bool(answered.any()) else 0.0
         rows = np.flatnonzero(found.unit_of_row >= 0)
@@ -102,7 +101,7 @@ class ErrorRate(_OverSamples):
         """Fewer errors lower a rate."""
         return False
 
-    def numbers(self, metric: Metric, columns: Mapping[str, Sequence[Any]], rows: IntArray) -> Mapping[str, FloatArray]:
+    def details(self, metric: Metric, columns: Mapping[str, Sequence[Any]], rows: IntArray) -> Mapping[str, Detail]:
         """Return both."""
         remedy = f"use it with a verifier that gives the score {self.errors!r} (transcript)"
         return {
@@ -115,7 +114,7 @@ class ErrorRate(_OverSamples):
         found = sample_units(metric, scores)
         rows = np.flatnonzero(found.unit_of_row >= 0)
         unit, size = found.unit_of_row[rows], found.ids.size
-        errors, total = (means(unit, scores.numbers[name][rows], size) for name in ("errors", "total"))
+        errors, total = (means(unit, scores.details[name][rows], size) for name in ("errors", "total"))
         ratio = RatioMean.of(total - errors if self.complement else errors, total)
         return Units(found.ids, found.values, found.clusters, found.unit_of_row, False, ratio)
 

@@ -20,6 +20,8 @@ reads. A column of maps may be given key by key: `scores.mra`, `subsets.subject`
 
 BoolArray: TypeAlias = npt.NDArray[np.bool_]
 TextArray: TypeAlias = npt.NDArray[np.object_]
+Detail: TypeAlias = npt.NDArray[Any]
+"""What a form needs of each row besides its value, shape (rows,): numbers, or objects (boxes, texts) in an array of objects."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +97,8 @@ class Form(Protocol):
         """Whether the number is linear in the rows' values."""
         ...
 
-    def numbers(self, metric: Metric, columns: Mapping[str, Sequence[Any]], rows: IntArray) -> Mapping[str, FloatArray]:
-        """Return further numbers of the rows that count, by name, each of shape (rows,).
+    def details(self, metric: Metric, columns: Mapping[str, Sequence[Any]], rows: IntArray) -> Mapping[str, Detail]:
+        """Return what else is needed of the rows that count, by name, each of shape (rows,).
 
         Raises:
             DataError: when a row lacks one.
@@ -126,7 +128,7 @@ class Scores:
     repeats: IntArray
     labels: Mapping[str, TextArray]
     """Group column -> label as stored (several joined by ' | '); empty where the row belongs to no group."""
-    numbers: Mapping[str, FloatArray]
+    details: Mapping[str, Detail]
     """What else the metric's form needs of each row."""
 
     @property
@@ -149,7 +151,7 @@ class Scores:
             self.clusters[rows],
             self.repeats[rows],
             {name: labels[rows] for name, labels in self.labels.items()},
-            {name: numbers[rows] for name, numbers in self.numbers.items()},
+            {name: cells[rows] for name, cells in self.details.items()},
         )
 
     def with_values(self, values: FloatArray) -> Scores:

@@ -11,10 +11,9 @@ import numpy as np
 
 from mmeval.core.errors import DataError
 from mmeval.metrics.collect import row_numbers
-from mmeval.metrics.definition import BUILT_IN_COLUMNS, OUTSIDE, Metric, Scores, Units
+from mmeval.metrics.definition import BUILT_IN_COLUMNS, OUTSIDE, Detail, Metric, Scores, Units
 from mmeval.metrics.units import column_labels, exploded, groups, outside, sample_units
 from mmeval.stats.functionals import RatioMean, sums_by
-from mmeval.stats.intervals import FloatArray
 from mmeval.stats.scores import IntArray
 
 Measure = Literal["f1", "precision", "recall", "yes_rate"]
@@ -41,7 +40,7 @@ class PlainForm:
         """Products and ratios are not."""
         return False
 
-    def numbers(self, metric: Metric, columns: Mapping[str, Sequence[Any]], rows: IntArray) -> Mapping[str, FloatArray]:
+    def details(self, metric: Metric, columns: Mapping[str, Sequence[Any]], rows: IntArray) -> Mapping[str, Detail]:
         """No further number."""
         return {}
 
@@ -79,9 +78,9 @@ class Macro:
         """As the base."""
         return self.base.form is None or self.base.form.linear
 
-    def numbers(self, metric: Metric, columns: Mapping[str, Sequence[Any]], rows: IntArray) -> Mapping[str, FloatArray]:
+    def details(self, metric: Metric, columns: Mapping[str, Sequence[Any]], rows: IntArray) -> Mapping[str, Detail]:
         """Return what the base needs."""
-        return {} if self.base.form is None else self.base.form.numbers(self.base, columns, rows)
+        return {} if self.base.form is None else self.base.form.details(self.base, columns, rows)
 
     def units(self, metric: Metric, scores: Scores) -> Units:
         """Return samples and the mean of the ratios by label."""
@@ -199,7 +198,7 @@ class Weighted:
         """Linear in the scores."""
         return True
 
-    def numbers(self, metric: Metric, columns: Mapping[str, Sequence[Any]], rows: IntArray) -> Mapping[str, FloatArray]:
+    def details(self, metric: Metric, columns: Mapping[str, Sequence[Any]], rows: IntArray) -> Mapping[str, Detail]:
         """Return the weight of each row."""
         first, second = (columns[name] for name in self.reads)
         cells = [label if _lacking(score) else score for score, label in zip(first, second, strict=True)]
@@ -219,7 +218,7 @@ class Weighted:
         found = sample_units(metric, scores)
         weight = np.zeros(found.values.size)
         rows = np.flatnonzero(found.unit_of_row >= 0)[::-1]
-        weight[found.unit_of_row[rows]] = scores.numbers["weight"][rows]
+        weight[found.unit_of_row[rows]] = scores.details["weight"][rows]
         return _with(found, RatioMean.of(weight * found.values, weight))
 
 
@@ -252,7 +251,7 @@ class YesNo:
         """It is not a function of right and wrong."""
         return False
 
-    def numbers(self, metric: Metric, columns: Mapping[str, Sequence[Any]], rows: IntArray) -> Mapping[str, FloatArray]:
+    def details(self, metric: Metric, columns: Mapping[str, Sequence[Any]], rows: IntArray) -> Mapping[str, Detail]:
         """Return 1 for an answer of yes, and for a truth of yes."""
         samples, outcome = columns["sample_id"], columns["outcome"]
         said, gold = np.zeros(len(samples)), np.zeros(len(samples))
@@ -269,7 +268,7 @@ class YesNo:
         rows = np.flatnonzero(found.unit_of_row >= 0)
         unit = found.unit_of_row[rows]
         answers = np.bincount(unit, minlength=found.values.size)
-        said, gold = scores.numbers["said"][rows], scores.numbers["gold"][rows]
+        said, gold = scores.details["said"][rows], scores.details["gold"][rows]
         yes, truth, hits = (sums_by(unit, column, answers.size) / answers for column in (said, gold, said * gold))
         if self.measure == "yes_rate":
             return Units(found.ids, yes, found.clusters, found.unit_of_row, found.binary)
