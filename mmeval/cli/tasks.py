@@ -12,7 +12,7 @@ from mmeval.cli.file_options import file_options
 from mmeval.core.errors import MmevalError, UsageError
 
 NEW_CARD = """\
-# A task card. `mmeval tasks check {file}` explains every mistake; docs/tasks.md describes every key.
+# A task card. `mmeval tasks check {file}` explains every mistake; docs/cards.md describes every key.
 name: {name}
 family: custom
 title: {title}

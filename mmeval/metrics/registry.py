@@ -86,7 +86,7 @@ def get_metric(name: str) -> Metric:
     (Mean Relative Accuracy), `iou` (mean IoU), `iou@T` (share with IoU >= T), `pass@K` (unbiased, from repeats), `f1`,
     `precision`, `recall` and `yes_rate` of the answer yes, `plcc`, `srcc`, `krcc`, `rmse`, `plcc-logistic4`, `plcc-logistic5` of
     ratings, `wer`, `cer`, `viseme-error-rate`, `word-accuracy` of transcripts, `vote` over repeats, and the forms `macro:`, `all:`, `robustness:`, `weighted:` and
-    `wemath:` (docs/tasks.md).
+    `wemath:` (docs/cards.md).
 
     Raises:
         UsageError: when there is no such metric.

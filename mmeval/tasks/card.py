@@ -248,7 +248,7 @@ def parse_card(raw: Any, source: Path | str, protocol: str = "default") -> Card:
     """
     if not isinstance(raw, dict):
         raise UsageError(
-            f"{source}: a card is a YAML mapping, this is {type(raw).__name__}", remedy="see docs/tasks.md"
+            f"{source}: a card is a YAML mapping, this is {type(raw).__name__}", remedy="see docs/cards.md"
         )
     card = _valid(raw, source)
     if protocol == "default":
@@ -274,7 +274,7 @@ def mistakes(source: Path | str, lines: Sequence[str]) -> UsageError:
     """The error that lists the mistakes of a card, each a line that begins with its key."""
     return UsageError(
         f"{source}: the card is not valid:\n" + "\n".join(f"  {line}" for line in lines),
-        remedy="docs/tasks.md describes every key",
+        remedy="docs/cards.md describes every key",
     )
 
 

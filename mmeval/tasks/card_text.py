@@ -37,7 +37,7 @@ def card_text(name: str, made: FileCard, card_path: Path) -> str:
     rows = sum(1 for _ in local_source([path], LocalSource(files=[path.name])).rows())
     title = name.rsplit("/", 1)[-1].replace("-", " ").replace("_", " ").title()
     lines = [
-        f"# Made from {path.name} by `mmeval tasks new`. docs/tasks.md describes every key; `mmeval tasks check` explains mistakes.",
+        f"# Made from {path.name} by `mmeval tasks new`. docs/cards.md describes every key; `mmeval tasks check` explains mistakes.",
         f"name: {_inline(name)}",
         "family: custom",
         f"title: {_inline(title)}",

@@ -97,7 +97,7 @@ def read_suite(path: Path) -> Suite:
     if not isinstance(raw, dict):
         raise UsageError(
             f"{path}: key tasks: a suite is a mapping with a list of task names under 'tasks'",
-            remedy="see docs/tasks.md",
+            remedy="see docs/cards.md",
         )
     try:
         return Suite(path.stem, path, SuiteFile.model_validate(raw))
@@ -105,7 +105,7 @@ def read_suite(path: Path) -> Suite:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"][:2]) or "suite"
         reason = str(first["msg"]).removeprefix("Value error, ")
-        raise UsageError(f"{path}: key {key}: {reason}", remedy="docs/tasks.md describes suites") from error
+        raise UsageError(f"{path}: key {key}: {reason}", remedy="docs/cards.md describes suites") from error
 
 
 def add_protocol(raw: dict[str, Any], suite: Suite, base: str, keys: Mapping[str, Any]) -> dict[str, Any]:

@@ -36,7 +36,7 @@ def test_all_mistakes_at_once_and_the_other_cards_too(mmeval: Callable, tmp_path
         "  metrics: unknown metric 'acuracy' (did you mean accuracy",
         "  prompt.template: the template names 'qestion', which is not defined (did you mean question",
         "  protocol hot: decoding.temperature: Input should be greater than or equal to 0",
-        "  -> docs/tasks.md describes every key",
+        "  -> docs/cards.md describes every key",
     ):
         assert line in found.err
 

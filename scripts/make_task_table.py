@@ -1,6 +1,6 @@
-"""Writes docs/benchmarks.md, the overview of all cards and suites, from the cards themselves.
+"""Writes docs/tasks.md, the overview of all cards and suites, from the cards themselves.
 
-python scripts/make_benchmarks.py [--check]
+python scripts/make_task_table.py [--check]
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ sys.path.insert(0, str(ROOT))
 from mmeval.tasks.registry import Registry  # noqa: E402
 from mmeval.tasks.suites import Suite  # noqa: E402
 
-PAGE = ROOT / "docs" / "benchmarks.md"
+PAGE = ROOT / "docs" / "tasks.md"
 FAMILIES = ("reasoning", "knowledge", "ocr", "perception")
 """In this order; the others follow in alphabetical order, and procedural tasks come last."""
 HEAD = """\
 # The benchmarks and suites that ship
 
-Written by `python scripts/make_benchmarks.py` from the cards in `tasks/`; a test keeps it so. `mmeval tasks show NAME` prints a card in full:
+Written by `python scripts/make_task_table.py` from the cards in `tasks/`; a test keeps it so. `mmeval tasks show NAME` prints a card in full:
 columns, prompts, where its facts come from, published numbers with their protocols.
 
 - **protocols**: how else the task can be asked or scored (`-t TASK@PROTOCOL`). Those with * need a judge (`--judge`). Protocols that suites
