@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from mmeval.core.errors import MediaError
+from mmeval.core.geometry import Turn
 from mmeval.core.hashing import sha256_bytes
 from mmeval.core.types import Media, PreparedImage, PreparedMedia
 from mmeval.pipeline.video import decode_video
@@ -266,19 +267,7 @@ def _orientation(image: Image) -> int:
 
 def _turn(image: Image) -> Image:
     """Apply the orientation that `_orientation` reads, so that a broken EXIF block means the same everywhere."""
-    from PIL.Image import Transpose
-
-    turns = {
-        2: Transpose.FLIP_LEFT_RIGHT,
-        3: Transpose.ROTATE_180,
-        4: Transpose.FLIP_TOP_BOTTOM,
-        5: Transpose.TRANSPOSE,
-        6: Transpose.ROTATE_270,
-        7: Transpose.TRANSVERSE,
-        8: Transpose.ROTATE_90,
-    }
-    turn = turns.get(_orientation(image))
-    return image if turn is None else image.transpose(turn)
+    return Turn(_orientation(image)).draw(image)
 
 
 def _reduce_depth(image: Image, kind: str, name: str) -> Image:
