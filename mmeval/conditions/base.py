@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from mmeval.conditions import regions, texts
 from mmeval.conditions.ablations import ABLATIONS
+from mmeval.conditions.regions import ByRegion
 from mmeval.conditions.strategy import FACTS, Checklist, Strategy, TwoHop
 from mmeval.core.errors import UsageError, unknown
 from mmeval.core.types import Media, MediaPart, Sample, TextPart
@@ -27,6 +29,9 @@ class Condition:
         version: raised whenever the change itself changes; part of the ask digest.
         sample: changes messages or drops media, or None.
         image: changes the pixels of one decoded RGB image (same size), or None; given the image and a seed.
+        region: the same, given the gold boxes too; samples of one picture with gold boxes only.
+        moves: whether pixels move, so that boxes and points in an answer would mean nothing; such items do not apply.
+        donor: shows another item's picture instead: the how-many-th of its partners (from 1), or 0.
         strategy: asks in more than one call, or None; its last answer is the row's.
         verifier: name of the verifier that reads its rows, where that is not the card's own; no judge is asked then.
         metrics: what is computed of its rows, where that is not the card's own.
@@ -36,6 +41,9 @@ class Condition:
     version: str = "1"
     sample: Callable[[Sample], Sample] | None = None
     image: Callable[[Image, int], Image] | None = None
+    region: ByRegion | None = None
+    moves: bool = False
+    donor: int = 0
     strategy: Strategy | None = None
     verifier: str | None = None
     metrics: tuple[str, ...] = ()
@@ -45,6 +53,11 @@ class Condition:
         """Name and versions, for the ask digest."""
         steps = [] if self.strategy is None else [self.strategy.name, self.strategy.version]
         return [self.name, self.version, *steps]
+
+    @property
+    def changes_pixels(self) -> bool:
+        """Whether other pixels are sent than the item's own."""
+        return self.image is not None or self.region is not None or self.donor > 0
 
 
 def without_media(sample: Sample) -> Sample:
@@ -87,6 +100,16 @@ CONDITIONS: dict[str, Condition] = {
     "checklist": Condition(
         "checklist", sample=with_facts, strategy=Checklist(), verifier="checklist", metrics=("accuracy", "mean")
     ),
+    "caption": Condition("caption", strategy=TwoHop("caption", question_aware=False)),
+    "caption-exact": Condition("caption-exact", sample=texts.exact_caption),
+    "hint-facts": Condition("hint-facts", sample=texts.hint_facts),
+    "hint-boxes": Condition("hint-boxes", sample=texts.hint_boxes),
+    "as-judge": Condition("as-judge", sample=texts.as_judge, verifier="mixed", metrics=("accuracy",)),
+    "as-open": Condition("as-open", sample=texts.as_open, verifier="mixed", metrics=("accuracy",)),
+    "hide-region": Condition("hide-region", region=regions.hide),
+    "hide-elsewhere": Condition("hide-elsewhere", region=regions.hide_elsewhere),
+    "crop": Condition("crop", region=regions.crop_to, moves=True),
+    "crop-elsewhere": Condition("crop-elsewhere", region=regions.crop_elsewhere, moves=True),
 }
 """Conditions that are no image ablations; those are `ABLATIONS`."""
 SETS: dict[str, tuple[str, ...]] = {
@@ -94,8 +117,16 @@ SETS: dict[str, tuple[str, ...]] = {
         "standard", "blind", "blind-told", "blank", "mask:0.2", "mask:0.4", "mask:0.6", "mask:0.8", "mask:1", "downscale:0.5",
         "downscale:0.25", "two-hop", "checklist",
     ),
+    "shuffles": ("shuffled:1", "shuffled:2", "shuffled:3"),
+    "regions": ("hide-region", "hide-elsewhere", "crop", "crop-elsewhere"),
+    "captions": ("blind", "caption", "two-hop", "caption-exact"),
+    "hints": ("standard", "hint-boxes", "hint-facts"),
+    "formats": ("as-judge", "standard", "as-open"),
 }  # fmt: skip
 """Names that stand for several conditions."""
+SHUFFLED = "shuffled"
+"""`shuffled:K` shows every item the picture of its K-th partner in the task."""
+MOST_PARTNERS = 9
 
 
 def expand_conditions(names: Iterable[str]) -> list[Condition]:
@@ -121,8 +152,10 @@ def get_condition(name: str) -> Condition:
     family, colon, number = name.partition(":")
     if name in CONDITIONS:
         return CONDITIONS[name]
+    if family == SHUFFLED:
+        return _shuffled(name, number if colon else "1")
     if family not in ABLATIONS:
-        raise unknown("condition", name, [*CONDITIONS, *ABLATIONS, *SETS])
+        raise unknown("condition", name, [*CONDITIONS, *ABLATIONS, SHUFFLED, *SETS, "described-by:RUN"])
     ablation = ABLATIONS[family]
     if ablation.default is None:
         if colon:
@@ -138,6 +171,15 @@ def get_condition(name: str) -> Condition:
             remedy=f"e.g. {family}:{ablation.default:g}",
         )
     return Condition(f"{family}:{value:g}", image=ablation.make(value))
+
+
+def _shuffled(name: str, number: str) -> Condition:
+    if not number.isdecimal() or not 1 <= int(number) <= MOST_PARTNERS:
+        raise UsageError(
+            f"condition {name!r}: {number!r} is no whole number from 1 to {MOST_PARTNERS}",
+            remedy="shuffled:1, shuffled:2 and shuffled:3 are `shuffles`",
+        )
+    return Condition(f"{SHUFFLED}:{int(number)}", donor=int(number))
 
 
 def verifier_of(condition: str) -> Verifier | None:

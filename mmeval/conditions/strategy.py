@@ -47,8 +47,14 @@ DESCRIBE = (
     "Describe the image so that someone who cannot see it could answer the question below from your description alone. "
     "State everything that matters for it: objects, texts, numbers, positions, relations. Do not answer the question.\n\nQuestion: "
 )
+DESCRIBE_ALL = (
+    "Describe the image so completely that someone who cannot see it could answer any question about it: objects and how many, "
+    "attributes, texts, numbers, positions, relations."
+)
 READ = "Someone described an image for you, which you cannot see. Use only the description.\n\nDescription:\n"
 _TAGGED = re.compile(r"<description>(.*?)</description>", re.IGNORECASE | re.DOTALL)
+DESCRIBER = "describe"
+"""Role of the call whose answer is handed on."""
 NO_DESCRIPTION = "the first answer holds no description"
 
 
@@ -62,12 +68,14 @@ class TwoHop:
 
     name: str = "two-hop"
     version: str = "1"
+    question_aware: bool = True
+    """Whether the describer is told the question."""
 
     async def answer(self, sample: Sample, media: tuple[PreparedMedia, ...], ask: Ask) -> Response:
         """See `Strategy.answer`."""
-        question = str(sample.item.get("question", ""))
+        wanted = DESCRIBE + str(sample.item.get("question", "")) if self.question_aware else DESCRIBE_ALL
         shown = tuple(MediaPart(index) for index in range(len(media)))
-        described = await ask((Message("user", (*shown, TextPart(DESCRIBE + question))),), media, "describe")
+        described = await ask((Message("user", (*shown, TextPart(wanted))),), media, DESCRIBER)
         if described.status != "ok":
             return described
         description = description_of(described.text or "")

@@ -38,6 +38,10 @@ class UndecidedError(MmevalError):
     """
 
 
+class NotApplicableError(MmevalError):
+    """A condition that does not apply to one sample (no gold box, no caption). The row is `unsupported`, with this reason."""
+
+
 class EngineError(MmevalError):
     """An engine that cannot start or cannot honour what was asked, found before the first request (exit code 2)."""
 

@@ -5,20 +5,22 @@ from __future__ import annotations
 import threading
 import zlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mmeval.conditions.base import Condition
+from mmeval.conditions.regions import ByRegion, Regions
 from mmeval.conditions.strategy import Strategy
-from mmeval.core.errors import MediaError, StorageError
+from mmeval.core.errors import MediaError, NotApplicableError, StorageError
 from mmeval.core.hashing import digest
-from mmeval.core.types import Message, PreparedMedia, Request, Response, Sample
+from mmeval.core.types import Media, Message, PreparedMedia, Request, Response, Sample
 from mmeval.engines.base import EngineInfo
 from mmeval.pipeline.cache import ResponseCache
 from mmeval.pipeline.identity import cache_key, message_json, request_hash
-from mmeval.pipeline.media import Grid, prepare
+from mmeval.pipeline.media import BICUBIC, Grid, decode_rgb, prepare
+from mmeval.pipeline.partners import Partners
 from mmeval.pipeline.plan import RunPlan
 from mmeval.tasks.opened import RowError
 from mmeval.tasks.options import AskStyle
@@ -108,6 +110,8 @@ class Stage:
     """Where media as sent are stored, or None."""
     frame_store: Path | None = None
     """Where decoded frames of videos are kept."""
+    partners: dict[int, Partners] = field(default_factory=dict)
+    """By task: whose picture each item gets when pictures are shuffled."""
 
 
 def style_of(info: EngineInfo) -> AskStyle:
@@ -149,25 +153,27 @@ def prepare_units(stage: Stage, ticket: Ticket) -> list[Unit]:
     except RowError as error:
         reason = f"{error.message} -> {error.remedy}" if error.remedy else error.message
         return _failed(stage, ticket, _unreadable(ticket, error.identifier), Response("error", error=reason))
-    changed = ticket.condition.sample(original) if ticket.condition.sample else original
-    ablation = _ablation(stage, ticket.condition, original)
+    grid = _grid(stage.info, task)
+    read = partial(_prepared, stage)
     try:
-        remember = stage.cache.remember_image
-        facts = stage.cache.image_facts
-        frames = stage.frame_store
-        source = tuple(prepare(media, facts, remember, frame_store=frames) for media in original.media)
-        grid = _grid(stage.info, task)
-        if changed.media and (ablation is not None or grid is not None):
-            sent = tuple(prepare(media, facts, remember, ablation, grid, frames) for media in changed.media)
-        else:
-            sent = source if changed.media else ()
+        source = tuple(read(media) for media in original.media)
     except MediaError as error:
         return _failed(stage, ticket, original, Response("error", error=str(error)))
-    settled = task.settle(original, source, sent)
-    sample = settled
-    if ticket.condition.sample is not None:
-        sample = replace(ticket.condition.sample(settled), media=original.media)
     item = item_hash(original, source)
+    try:
+        changed = ticket.condition.sample(original) if ticket.condition.sample else original
+        ablation, original = _ablation(stage, ticket, original, read)
+        if changed.media and (ablation is not None or grid is not None):
+            sent = tuple(read(media, ablation, grid) for media in changed.media)
+        else:
+            sent = source if changed.media else ()
+        sample = task.settle(original, source, sent)
+        if ticket.condition.sample is not None:
+            sample = replace(ticket.condition.sample(sample), media=original.media)
+    except MediaError as error:
+        return _failed(stage, ticket, original, Response("error", error=str(error)))
+    except NotApplicableError as error:
+        return _failed(stage, ticket, task.settle(original, source), Response("unsupported", error=error.message), item)
     refusal = unsupported(sent, stage.modalities)
     if refusal is not None:
         return _failed(stage, ticket, sample, Response("unsupported", error=refusal), item)
@@ -239,17 +245,48 @@ def _grid(info: EngineInfo, task: Task) -> Grid | None:
     return Grid(int(factor), int(low), int(high))
 
 
-def _ablation(stage: Stage, condition: Condition, sample: Sample) -> Callable[[Image], Image] | None:
-    if condition.image is None:
-        return None
+def _prepared(
+    stage: Stage, media: Media, ablation: Callable[[Image], Image] | None = None, grid: Grid | None = None
+) -> PreparedMedia:
+    return prepare(media, stage.cache.image_facts, stage.cache.remember_image, ablation, grid, stage.frame_store)
+
+
+def _ablation(
+    stage: Stage, ticket: Ticket, sample: Sample, read: Callable[[Media], PreparedMedia]
+) -> tuple[Callable[[Image], Image] | None, Sample]:
+    """Return what is done to each picture, and the sample with a note of it where another item's picture is shown.
+
+    Raises:
+        NotApplicableError: where the condition needs one picture with gold boxes, or a partner, that the item lacks.
+    """
+    condition = ticket.condition
     # The family's name without its number: a stronger ablation of one sample then draws the same as a weaker one.
     seed = stage.plan.seed_for(sample.task, sample.id, 0) ^ zlib.crc32(condition.name.partition(":")[0].encode())
-    return partial(_apply_image, condition, seed)
+    if condition.donor:
+        fresh = Partners(ticket.task, stage.style, stage.plan.seed)
+        partner = stage.partners.setdefault(ticket.task_index, fresh).of(sample.id, condition.donor, read)
+        noted = replace(sample, extras={**sample.extras, "shown_from": partner.identifier})
+        return partial(_instead, partner.media), noted
+    if condition.region is not None:
+        if len(sample.media) != 1 or sample.media[0].kind != "image":
+            raise NotApplicableError("gold boxes can be hidden and shown on items with exactly one picture")
+        if condition.moves and ticket.task.task.card.answer.kind in COORDINATE_KINDS:
+            raise NotApplicableError("the answer is a place in the picture, which a crop would move")
+        return partial(_by_region, condition.region, Regions.of(sample.extras), seed), sample
+    return (None if condition.image is None else partial(_by_pixels, condition.image, seed)), sample
 
 
-def _apply_image(condition: Condition, seed: int, image: Image) -> Image:
-    assert condition.image is not None
-    return condition.image(image, seed)
+def _by_pixels(change: Callable[[Image, int], Image], seed: int, image: Image) -> Image:
+    return change(image, seed)
+
+
+def _by_region(change: ByRegion, regions: Regions, seed: int, image: Image) -> Image:
+    return change(image, seed, regions.pixels(*image.size))
+
+
+def _instead(media: Media, image: Image) -> Image:
+    other = decode_rgb(media.read(), media.label)
+    return other if other.size == image.size else other.resize(image.size, BICUBIC)
 
 
 def unsupported(media: tuple[PreparedMedia, ...], modalities: frozenset[str]) -> str | None:

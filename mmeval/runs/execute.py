@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mmeval.conditions.base import expand_conditions
 from mmeval.core.errors import EngineError, MmevalError, StorageError, UsageError
 from mmeval.core.types import OUTCOMES
 from mmeval.engines.base import SAMPLING_FIELDS, Engine, EngineInfo, NeedsTargets
@@ -21,6 +20,7 @@ from mmeval.pipeline.asking import Progress
 from mmeval.pipeline.cache import ResponseCache
 from mmeval.pipeline.plan import RunPlan
 from mmeval.runs.config import RunConfig, config_digest
+from mmeval.runs.descriptions import resolve_conditions
 from mmeval.runs.file_tasks import configured_cards
 from mmeval.runs.judge import Judge, check_judge, judge_desk, prepare_judge
 from mmeval.runs.manifest import Manifest, read_manifest, write_manifest
@@ -122,7 +122,7 @@ async def prepare_run(config: RunConfig, api_key: str | None = None, judge_key: 
         registry.suites, split_selectors(config.tasks), {(task.name, task.protocol) for task in tasks}
     )
     judge_notes = check_judge(tasks, config.judge)
-    conditions = expand_conditions(config.conditions)
+    conditions = resolve_conditions(config.conditions)
     specs = [
         parse_model(
             text,

@@ -146,6 +146,20 @@ class Answer(_Section):
         return {column.split(".")[-1]: column for column in self.row_options}
 
 
+class Visual(_Section):
+    """What is known for certain about the picture, for diagnoses. Models and parsers never see it unless a condition says it."""
+
+    facts: str | None = None
+    """Column or expression: list of {question, answer} with yes-or-no questions, in both polarities."""
+    caption: str | None = None
+    """Column or expression: a text that says all that the question needs."""
+    regions: str | None = None
+    """Column or expression: list of boxes [x1, y1, x2, y2] (or one box) that the question is about. A gold box or point in a
+    box is taken where this is not given."""
+    coordinates: Literal["pixels", "unit", "thousand"] = "pixels"
+    """Space of `regions`, relative to the original image."""
+
+
 class JudgeStep(_Section):
     """One judge of the chain. Rules come first; a judge is asked for what they, and the judges before it, leave open.
 
@@ -211,6 +225,7 @@ class Card(_Section):
     judges: list[JudgeStep] = Field(default_factory=list)
     judge_fields: dict[str, str] = Field(default_factory=dict)
     """Name -> column or expression that judges see beside question, choices, response and gold (`fields.NAME`); parsers never do."""
+    visual: Visual = Field(default_factory=Visual)
     metrics: list[str] = Field(default_factory=lambda: ["accuracy"], min_length=1)
     chance: float | None = None
     """Accuracy of the best blind guess, where it is known exactly and the generator does not say."""

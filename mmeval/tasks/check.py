@@ -33,6 +33,7 @@ def columns(card: Card) -> Iterator[tuple[str, str]]:
         ("subsets", card.subsets),
         ("groups", card.groups),
         ("judge_fields", card.judge_fields),
+        ("visual", card.visual.model_dump(exclude={"coordinates"}, exclude_none=True)),
         ("answer.row_options", card.answer.of_row()),
     )
     for section, named in sections:

@@ -43,6 +43,7 @@ from mmeval.tasks.registry import CardFile
 from mmeval.tasks.sources import open_dataset
 from mmeval.tasks.trial import try_rows
 from mmeval.tasks.videos import videos_from_cell
+from mmeval.tasks.visual import gold_regions, known_of_item, known_of_row
 from mmeval.verifiers.base import NO_TARGET, Verifier
 from mmeval.verifiers.registry import get_verifier
 
@@ -242,7 +243,7 @@ class Task:
                 for name, column in named.items()
             },
             cluster=optional_text(fields.cluster, row, "fields.cluster"),
-            extras=self._judge_extras(row),
+            extras={**known_of_row(card, row), **self._judge_extras(row)},
             style=style,
         )
 
@@ -264,14 +265,6 @@ class Task:
             if item.is_video
             else pictures
         )
-        extras = {
-            "facts": [{"question": fact.question, "answer": fact.answer} for fact in item.facts],
-            "objects": [
-                {"name": o.name, "label": o.label, "attributes": dict(o.attributes), "box": list(o.box)}
-                for o in item.objects
-            ],
-            "caption": item.caption,
-        }
         return self._build(
             row={},
             identifier=item.id,
@@ -286,7 +279,7 @@ class Task:
                 for name, column in {**self.card.subsets, **self.card.groups}.items()
             },
             cluster=item.cluster,
-            extras=extras,
+            extras=known_of_item(item),
             style=style,
         )
 
@@ -343,6 +336,8 @@ class Task:
             coordinates=style.coordinates,
             coordinate_order="yx" if style.coordinate_order == "yx" else "xy",
         )
+        space = self._space(row)
+        gold = gold_regions(kind, target, space.get(GOLD_SPACE, self.card.answer.coordinates))
         return Sample(
             id=identifier,
             task=self.name,
@@ -357,9 +352,9 @@ class Task:
                 "question": question,
                 "choices": list(choices),
                 "target": target,
-                **self._space(row),
+                **space,
             },
-            extras=extras,
+            extras={**gold, **extras},
         )
 
     def _space(self, row: Mapping[str, Any]) -> dict[str, str]:

@@ -158,7 +158,18 @@ def test_every_config_field_is_identity_or_transport_and_never_both() -> None:
         "media_budget_bytes",
         "workers",
     }
-    assert names(Condition) == {"name", "version", "sample", "image", "strategy", "verifier", "metrics"}
+    assert names(Condition) == {
+        "name",
+        "version",
+        "sample",
+        "image",
+        "strategy",
+        "verifier",
+        "metrics",
+        "region",
+        "moves",
+        "donor",
+    }
 
 
 CONFIG_CHANGES: dict[str, Any] = {
