@@ -8,6 +8,7 @@ from dataclasses import replace
 from functools import lru_cache, partial
 
 from mmeval.core.errors import UsageError, unknown
+from mmeval.metrics.captions import BLEU, CAPTION_METRICS, CaptionScore
 from mmeval.metrics.collect import collect
 from mmeval.metrics.correlations import ErrorRate, RatingAssociation, Vote
 from mmeval.metrics.definition import Estimate, Form, Metric, Rows
@@ -43,6 +44,10 @@ def _error_rate(name: str, form: ErrorRate) -> Metric:
     return Metric(name, "score", bounds=None, form=form, better="lower")
 
 
+def _caption(name: str) -> Metric:
+    return Metric(name, "score", bounds=(0.0, 10.0 if name == "cider" else 1.0), form=CaptionScore(name))
+
+
 _NAMED: dict[str, Callable[[], Metric]] = {
     "accuracy": lambda: Metric("accuracy", "correct"),
     "mean": lambda: Metric("mean", "score", bounds=None),
@@ -59,6 +64,7 @@ _NAMED: dict[str, Callable[[], Metric]] = {
     "word-accuracy": lambda: Metric(
         "word-accuracy", "score", bounds=None, form=ErrorRate("word_errors", "words", complement=True)
     ),
+    **{name: partial(_caption, name) for name in CAPTION_METRICS},
     "vote": lambda: Metric("vote", "correct", form=Vote()),
     "vote:answered": lambda: Metric("vote:answered", "correct", form=Vote(answered=True)),
 }
@@ -85,7 +91,7 @@ def get_metric(name: str) -> Metric:
     `accuracy` (share of right answers), `mean` (mean primary score), `mean:SCORE` (mean of a named score), `mra`
     (Mean Relative Accuracy), `iou` (mean IoU), `iou@T` (share with IoU >= T), `pass@K` (unbiased, from repeats), `f1`,
     `precision`, `recall` and `yes_rate` of the answer yes, `plcc`, `srcc`, `krcc`, `rmse`, `plcc-logistic4`, `plcc-logistic5` of
-    ratings, `wer`, `cer`, `viseme-error-rate`, `word-accuracy` of transcripts, `vote` over repeats, and the forms `macro:`, `all:`, `robustness:`, `weighted:` and
+    ratings, `wer`, `cer`, `viseme-error-rate`, `word-accuracy` of transcripts, `cider`, `bleu-1` … `bleu-4`, `rouge-l`, `meteor-stem` of captions, `vote` over repeats, and the forms `macro:`, `all:`, `robustness:`, `weighted:` and
     `wemath:` (docs/cards.md).
 
     Raises:
@@ -129,7 +135,12 @@ def _macro(name: str, rest: str) -> Metric | UsageError | None:
     base: Metric | UsageError | None = Metric(name, "score") if not inner else _parsed(inner)
     if base is None or isinstance(base, UsageError):
         return base
-    if base.form is not None and not isinstance(base.form, (Weighted, YesNo, ErrorRate, Vote)):
+    if isinstance(base.form, CaptionScore) and base.form.measure in BLEU:
+        return UsageError(
+            f"metric {name!r}: {inner!r} is a number of the whole corpus and no mean over samples",
+            remedy="take cider, rouge-l or meteor-stem",
+        )
+    if base.form is not None and not isinstance(base.form, (Weighted, YesNo, ErrorRate, Vote, CaptionScore)):
         return UsageError(
             f"metric {name!r}: {inner!r} is made of groups, which have no labels of {columns!r} of their own",
             remedy="take a metric of samples: accuracy, mean, mean:SCORE, mra, iou, iou@T, pass@K, f1, weighted:SCORE:WEIGHT",

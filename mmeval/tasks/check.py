@@ -203,7 +203,12 @@ def _grouping(card: Card, metric: Metric, abilities: Abilities | None) -> Iterat
             if section == "scores" and score not in abilities.scores:
                 more = f" ({abilities.more})" if abilities.more else ""
                 yield f"metrics: {metric.name!r} needs the score {score!r}, which verifier {verifier_name(card)!r} does not give{more}"
-    if "extracted" in metric.reads and card.answer.kind not in ("yes-no", "mixed"):
+    from mmeval.metrics.captions import CAPTION_METRICS
+
+    if metric.name.rpartition(":")[2] in CAPTION_METRICS:
+        if card.answer.kind != "text":
+            yield f"metrics: {metric.name!r} compares texts, and answer.kind is {card.answer.kind!r} (kind: text)"
+    elif "extracted" in metric.reads and card.answer.kind not in ("yes-no", "mixed"):
         yield f"metrics: {metric.name!r} is about answers of yes and no, and answer.kind is {card.answer.kind!r}"
 
 
