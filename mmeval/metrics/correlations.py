@@ -124,7 +124,7 @@ class Vote(_OverSamples):
     """The share of samples of which more than half of the repeats are right: a majority vote over K answers.
 
     Repeats without an answer are votes for nobody and count among the K; with `answered` they are no votes at all, and a
-    sample without any vote is left out (the exclusion of official scripts).
+    sample without any vote, or with as many for as against, is left out (the exclusion of official scripts).
     """
 
     answered: bool = False
@@ -132,5 +132,10 @@ class Vote(_OverSamples):
     def units(self, metric: Metric, scores: Scores) -> Units:
         """Return samples, 1 where the vote is right."""
         found = sample_units(metric, scores, scores.outcome == 0 if self.answered else None)
+        if self.answered and bool(np.any(found.values == 0.5)):
+            tied = found.values == 0.5
+            at = found.unit_of_row
+            kept = (at >= 0) & ~tied[np.maximum(at, 0)]
+            found = sample_units(metric, scores, kept)
         values = np.asarray(found.values > 0.5, dtype=np.float64)
         return Units(found.ids, values, found.clusters, found.unit_of_row, True)

@@ -13,6 +13,7 @@ from mmeval.metrics.collect import collect
 from mmeval.metrics.correlations import ErrorRate, RatingAssociation, Vote
 from mmeval.metrics.definition import Estimate, Form, Metric, Rows
 from mmeval.metrics.forms import AllRight, Macro, Robustness, Weighted, YesNo
+from mmeval.metrics.selection import Answered, Best, Consistent, Majority, VoteAt
 from mmeval.metrics.summary import summarise
 from mmeval.metrics.wemath import PARTS, WeMath
 from mmeval.stats.correlation_functionals import Measure
@@ -66,12 +67,19 @@ _NAMED: dict[str, Callable[[], Metric]] = {
     ),
     **{name: partial(_caption, name) for name in CAPTION_METRICS},
     "vote": lambda: Metric("vote", "correct", form=Vote()),
-    "vote:answered": lambda: Metric("vote:answered", "correct", form=Vote(answered=True)),
+    "vote:answered": lambda: Metric("vote:answered", "correct", form=Vote(answered=True), version="2"),
+    "majority": lambda: Metric("majority", "correct", form=Majority()),
+    "accuracy:answered": lambda: Metric("accuracy:answered", "correct", form=Answered()),
 }
 _FORMS: dict[str, str] = {
     "iou@T": "share with IoU >= T",
     "mean:SCORE": "mean of a named score",
+    "mean:SCORE:answered": "the same over rows that have an answer",
     "pass@K": "unbiased, from repeats",
+    "vote@K": "more than half of K repeats right, over all subsets of K",
+    "majority@K": "the most frequent of K answers is right, over all subsets of K",
+    "best:SCORE": "the answer with the highest score of all repeats; best@K:SCORE of K of them",
+    "consistent:COLUMN": "share of groups all of whose rows have an answer and the same score",
     "macro:COLUMN": "mean over the labels of a column; COLUMN/COLUMN nests, :METRIC takes another metric than the score",
     "all:COLUMN": "share of groups whose rows are all right",
     "robustness:COLUMN": "all:COLUMN over the mean accuracy of the same groups",
@@ -81,6 +89,8 @@ _FORMS: dict[str, str] = {
 _IOU_AT = re.compile(r"iou@(0?\.[0-9]+|1(?:\.0)?)")
 _PASS_AT = re.compile(r"pass@([1-9][0-9]{0,3})")
 _MEAN_OF = re.compile(r"mean:(\S+)")
+_REPEATS = re.compile(r"(vote|majority)@([1-9][0-9]{0,3})")
+_BEST = re.compile(r"best(?:@([1-9][0-9]{0,3}))?:([^\s:]+)")
 _WEMATH = re.compile(rf"wemath:(?:({'|'.join(PARTS)}):)?(strict|loose)")
 _COLUMN = re.compile(r"[^\s:/][^:/]*")
 
@@ -91,7 +101,7 @@ def get_metric(name: str) -> Metric:
     `accuracy` (share of right answers), `mean` (mean primary score), `mean:SCORE` (mean of a named score), `mra`
     (Mean Relative Accuracy), `iou` (mean IoU), `iou@T` (share with IoU >= T), `pass@K` (unbiased, from repeats), `f1`,
     `precision`, `recall` and `yes_rate` of the answer yes, `plcc`, `srcc`, `krcc`, `rmse`, `plcc-logistic4`, `plcc-logistic5` of
-    ratings, `wer`, `cer`, `viseme-error-rate`, `word-accuracy` of transcripts, `cider`, `bleu-1` … `bleu-4`, `rouge-l`, `meteor-stem` of captions, `vote` over repeats, and the forms `macro:`, `all:`, `robustness:`, `weighted:` and
+    ratings, `wer`, `cer`, `viseme-error-rate`, `word-accuracy` of transcripts, `cider`, `bleu-1` … `bleu-4`, `rouge-l`, `meteor-stem` of captions, `vote`, `majority`, `best:SCORE` over repeats, `consistent:COLUMN`, `accuracy:answered`, and the forms `macro:`, `all:`, `robustness:`, `weighted:` and
     `wemath:` (docs/cards.md).
 
     Raises:
@@ -114,7 +124,13 @@ def _parsed(name: str) -> Metric | UsageError | None:
     if found := _PASS_AT.fullmatch(name):
         return Metric(name, "correct", k=int(found.group(1)))
     if found := _MEAN_OF.fullmatch(name):
-        return Metric(name, "scores", key=found.group(1), bounds=None)
+        key, answered = found.group(1).removesuffix(":answered"), found.group(1).endswith(":answered")
+        return Metric(name, "scores", key=key, bounds=None, form=Answered() if answered else None)
+    if found := _REPEATS.fullmatch(name):
+        k = int(found.group(2))
+        return Metric(name, "correct", form=VoteAt(k) if found.group(1) == "vote" else Majority(k))
+    if found := _BEST.fullmatch(name):
+        return Metric(name, "correct", form=Best(found.group(2), int(found.group(1)) if found.group(1) else None))
     if found := _WEMATH.fullmatch(name):
         part = next(one for one in PARTS if one == (found.group(1) or "score"))
         better = "higher" if part in ("score", "CM") else "lower"
@@ -122,7 +138,7 @@ def _parsed(name: str) -> Metric | UsageError | None:
         return Metric(name, "correct", form=form, better="higher" if better == "higher" else "lower")
     prefix, _, rest = name.partition(":")
     builders: dict[str, Callable[[str, str], Metric | UsageError | None]] = {
-        "macro": _macro, "all": _all_right, "robustness": _robustness, "weighted": _weighted,
+        "macro": _macro, "all": _all_right, "robustness": _robustness, "weighted": _weighted, "consistent": _consistent,
     }  # fmt: skip
     return builders[prefix](name, rest) if prefix in builders and rest else None
 
@@ -140,7 +156,9 @@ def _macro(name: str, rest: str) -> Metric | UsageError | None:
             f"metric {name!r}: {inner!r} is a number of the whole corpus and no mean over samples",
             remedy="take cider, rouge-l or meteor-stem",
         )
-    if base.form is not None and not isinstance(base.form, (Weighted, YesNo, ErrorRate, Vote, CaptionScore)):
+    if base.form is not None and not isinstance(
+        base.form, (Weighted, YesNo, ErrorRate, Vote, CaptionScore, Answered, VoteAt, Majority, Best)
+    ):
         return UsageError(
             f"metric {name!r}: {inner!r} is made of groups, which have no labels of {columns!r} of their own",
             remedy="take a metric of samples: accuracy, mean, mean:SCORE, mra, iou, iou@T, pass@K, f1, weighted:SCORE:WEIGHT",
@@ -154,6 +172,10 @@ def _all_right(name: str, rest: str) -> Metric | UsageError | None:
 
 def _robustness(name: str, rest: str) -> Metric | UsageError | None:
     return _of_groups(name, rest, Robustness)
+
+
+def _consistent(name: str, rest: str) -> Metric | UsageError | None:
+    return Metric(name, "score", form=Consistent(rest)) if _are_columns((rest,)) else None
 
 
 def _of_groups(name: str, rest: str, form: Callable[[str], Form]) -> Metric | UsageError | None:

@@ -208,7 +208,7 @@ def _grouping(card: Card, metric: Metric, abilities: Abilities | None) -> Iterat
     if metric.name.rpartition(":")[2] in CAPTION_METRICS:
         if card.answer.kind != "text":
             yield f"metrics: {metric.name!r} compares texts, and answer.kind is {card.answer.kind!r} (kind: text)"
-    elif "extracted" in metric.reads and card.answer.kind not in ("yes-no", "mixed"):
+    elif {"extracted", "target"} <= {*metric.reads} and card.answer.kind not in ("yes-no", "mixed"):
         yield f"metrics: {metric.name!r} is about answers of yes and no, and answer.kind is {card.answer.kind!r}"
 
 

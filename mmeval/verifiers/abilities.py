@@ -12,7 +12,7 @@ from mmeval.verifiers.refcoco import RULES as BOX_RULES
 from mmeval.verifiers.screenspot import FORMS as CLICKS
 from mmeval.verifiers.text import SCORES
 from mmeval.verifiers.transcript import CASES, NUMBERS, PUNCTUATION, UNITS
-from mmeval.verifiers.verdict import STYLES
+from mmeval.verifiers.verdict import STYLES, TIES
 from mmeval.verifiers.visemes import VISEME_MAPS
 
 
@@ -229,7 +229,9 @@ _BUILT_IN: Mapping[str, Callable[[Mapping[str, Any]], Abilities]] = {
     "text": _text,
     "vicrit": _vicrit,
     "rating": lambda options: Abilities({**_COMMON, **_RATING}, frozenset({"exact", "rating", "opinion"})),
-    "pair-verdict": lambda options: Abilities({**_COMMON, "style": _one_of(*STYLES)}),
+    "pair-verdict": lambda options: Abilities(
+        {**_COMMON, "style": _one_of(*STYLES), "ties": _one_of(*TIES)}, frozenset({"first", "tie"})
+    ),
     "degradation": lambda options: Abilities(_COMMON, frozenset({"class", "severity"})),
     "transcript": _transcript,
     "vlmevalkit-choice": lambda options: Abilities(_VLMEVALKIT),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from mmeval.core.errors import DataError
@@ -11,16 +11,51 @@ from mmeval.core.types import AnswerContext, Extraction, Match
 from mmeval.verifiers.answer import Section, after_reasoning, answer_section, merged_options
 
 STYLES = ("overall-judgment", "bracket", "bracket-official")
+TIES = ("no-answer", "half")
+TIE = "tie"
+_NOUN = r"(?:answer|response|assistant|output|option|candidate|model|image|picture)"
+_LABEL = rf"(?:{_NOUN}\s*[\(\[]?\s*(?P<label>[12AB])\b\s*[\)\]]?(?:'s\s+{_NOUN})?|the\s+(?P<ordinal>first|second)\s+(?:{_NOUN}|one)\b)"
+_LABEL_AGAIN = _LABEL.replace("<label>", "<label2>").replace("<ordinal>", "<ordinal2>")
+_ADVERB = r"(?:(?:much|far|slightly|clearly|significantly|marginally|overall|generally|definitely|also|still|somewhat|the|a)\s+){0,3}"
+_BE = r"(?:is|was|seems|appears|would\s+be|(?:seems|appears)\s+to\s+be)"
 _BETTER = re.compile(
-    r"\b(?:answer|response|assistant|output|model)\s*[\(\[]?\s*([12AB])\s*[\)\]]?(?:'s\s+(?:answer|response))?"
-    r"\s+is\s+(?:the\s+)?(?:(?:much|slightly|clearly|significantly|marginally|overall)\s+)?better\b",
+    rf"\b{_LABEL}\s+(?:{_BE}\s+{_ADVERB}(?:better|superior|best|stronger|preferred|preferable|winner|winning)\b"
+    rf"|(?:clearly\s+|slightly\s+)?(?:wins|outperforms|surpasses)\b)",
     re.IGNORECASE,
 )
-_JUDGMENT = re.compile(r"\boverall\s+judge?ment\b|\btherefore\b", re.IGNORECASE)
-_NEGATED = re.compile(r"\b(?:neither|not|if|whether|which)\b[^.\n]{0,40}$", re.IGNORECASE)
-_BRACKET = re.compile(r"\[\[\s*([ABC])\s*\]\]")
-_LETTER: Mapping[str, str] = {"1": "A", "2": "B", "A": "A", "B": "B"}
-_SHORT = re.compile(r"\W*(?:answer|response|assistant)?\s*([12AB])\W*", re.IGNORECASE)
+_WORSE = re.compile(rf"\b{_LABEL}\s+{_BE}\s+{_ADVERB}(?:worse|inferior|weaker)\b", re.IGNORECASE)
+_CHOSEN = re.compile(
+    rf"\b(?:prefer|choose|pick|favou?r|go\s+with)\s+{_LABEL}"
+    rf"|\b(?:(?:better|preferred|superior|winning|best|stronger)\s+(?:{_NOUN}|one)|winner|(?:final\s+)?verdict|my\s+(?:choice|preference))\s*(?:is|:|=)\s*"
+    rf"(?:{_LABEL_AGAIN}|[\(\[]?(?P<bare>[12AB])\b(?!\s*(?:and|or|/|,|&))[\)\]]?)",
+    re.IGNORECASE,
+)  # fmt: skip
+_ORDERED = re.compile(rf"\b{_NOUN}\s*(?P<label>[12AB])\s*>{{1,2}}\s*(?:{_NOUN}\s*)?[12AB]\b", re.IGNORECASE)
+_FIELD = re.compile(
+    r"[\"'](?:better|winner|verdict|preference|preferred|choice|chosen|overall[ _]judge?ment|judge?ment|better[ _](?:answer|response))[\"']\s*:\s*"
+    rf"[\"']?\s*(?:{_NOUN}[ _]*)?(?P<label>[12AB]|tie|equal|both)\b(?!\s*(?:and|or|/|,\s*[12AB]))",
+    re.IGNORECASE,
+)  # fmt: skip
+_JUDGMENT = re.compile(
+    r"\boverall\s+judge?ment\b|\btherefore\b|\bfinal\s+(?:verdict|judge?ment|answer|decision)\b|\bin\s+conclusion\b", re.IGNORECASE
+)  # fmt: skip
+_NEGATED = re.compile(
+    r"(?:\b(?:neither|not|whether|which|nor|never)\b|n't\b)[^.,;:!?\n]{0,40}$"
+    r"|\bif\b(?!\s+(?:forced|pressed|(?:we|i)\s+(?:must|ha(?:d|ve)\s+to)))[^.;:!?\n]{0,60}$",
+    re.IGNORECASE,
+)
+_TIED = re.compile(
+    r"\b(?:it(?:'s|\s+is)\s+a\s+(?:tie|draw)|equally\s+(?:good|bad|well|strong|accurate|helpful|correct)|no\s+clear\s+winner"
+    r"|(?:both|the\s+two|neither)\b[^.\n]{0,40}\b(?:are|is)\s+(?:equal|equivalent|better|comparable|tied)\b"
+    r"|(?:neither)\s+(?:answer|response|one)?\s*is\s+better)\b",
+    re.IGNORECASE,
+)
+_TIE_FIRST = re.compile(
+    r"\W*(?:it(?:'s|\s+is)\s+)?(?:a\s+)?(?:tie|draw|tied|equal|both(?:\s+are)?\s+equal(?:ly\s+\w+)?)\b", re.I
+)
+_BRACKET = re.compile(r"\[\[\s*([ABC]|A\s*>{1,2}\s*B|B\s*>{1,2}\s*A|A\s*=\s*B|tie)\s*\]\]", re.IGNORECASE)
+_LETTER: Mapping[str, str] = {"1": "A", "2": "B", "A": "A", "B": "B", "FIRST": "A", "SECOND": "B"}
+_SHORT = re.compile(rf"\W*(?:{_NOUN})?\s*([12AB])\W*", re.IGNORECASE)
 
 
 class PairVerdictVerifier:
@@ -28,35 +63,51 @@ class PairVerdictVerifier:
 
     Option `style`:
 
-    - `overall-judgment` (default): "Answer 1 is better" or "slightly better", behind the last "Overall Judgment" or
-      "Therefore", else anywhere; statements that name both answers are no verdict;
-    - `bracket`: [[A]] or [[B]]; both, or [[C]] (a tie), are no verdict;
+    - `overall-judgment` (default): "Answer 1 is better" and its like ("the second response wins", "I prefer Answer 2", a JSON
+      field `better`), behind the last "Overall Judgment", "Therefore" or "Final verdict", else anywhere; statements that name
+      both answers are no verdict;
+    - `bracket`: [[A]] or [[B]] ([[A>B]] is A); both, or [[C]] (a tie), are no verdict;
     - `bracket-official`: [[A]] anywhere is A, else [[B]] anywhere is B, as Multimodal RewardBench's script reads it.
+
+    Option `ties`: `no-answer` (default) takes a tie for no verdict, which counts as wrong; with `half` it is an answer that
+    scores 0.5, for win rates. `scores["first"]`: 1 where the answer shown first is preferred (0.5 for a tie): its mean over
+    answered rows is 0.5 without position bias when both orders are asked. `scores["tie"]`: 1 for a tie.
     """
 
     name = "pair-verdict"
-    version = "1"
+    version = "2"
 
     def __init__(self, options: Mapping[str, Any] | None = None) -> None:
         self._options = dict(options or {})
 
     def parse(self, text: str, context: AnswerContext) -> Extraction:
-        """Return A or B.
+        """Return A or B, or `tie` where ties are answers.
 
         Raises:
-            DataError: when the option `style` is unknown.
+            DataError: when the option `style` or `ties` is unknown.
         """
         options = merged_options(self._options, context.options)
-        style = str(options.get("style", STYLES[0]))
-        if style not in STYLES:
-            raise DataError(f"answer option style: {style!r} is unknown", remedy=f"use one of {', '.join(STYLES)}")
+        style, ties = (str(options.get(name, known[0])) for name, known in (("style", STYLES), ("ties", TIES)))
+        for name, value, known in (("style", style, STYLES), ("ties", ties, TIES)):
+            if value not in known:
+                raise DataError(f"answer option {name}: {value!r} is unknown", remedy=f"use one of {', '.join(known)}")
+        found = self._read(text, style, options)
+        return Extraction(TIE) if ties == "half" and found.reason == TIE else found
+
+    def _read(self, text: str, style: str, options: Mapping[str, Any]) -> Extraction:
         if style == "bracket-official":
             return _first_bracket(text)
         if style == "bracket":
             answer = after_reasoning(text, options)
             if answer is None:
                 return Extraction(reason="unfinished reasoning")
-            return _only(_BRACKET, Section(answer, len(text) - len(answer), False))
+            return _settled(_brackets(answer), Section(answer, len(text) - len(answer), False))
+        answer = after_reasoning(text, options)
+        if answer is not None:
+            # A field of a JSON object is read before sections are cut, which take one of its values apart.
+            found = _settled(_stated(answer, _FIELD), Section(answer, len(text) - len(answer), False))
+            if found.found or found.reason != _NOTHING:
+                return found
         section = answer_section(text, options)
         return section if isinstance(section, Extraction) else _judgment(section)
 
@@ -69,7 +120,12 @@ class PairVerdictVerifier:
         gold = str(target).strip().upper()
         if gold not in ("A", "B"):
             raise DataError(f"target {target!r} is neither A nor B", remedy="correct the card's fields.answer")
-        return Match(float(value == gold), value == gold)
+        if value == TIE:
+            return Match(0.5, False, {"first": 0.5, "tie": 1.0})
+        return Match(float(value == gold), value == gold, {"first": float(value == "A"), "tie": 0.0})
+
+
+_NOTHING = "no verdict"
 
 
 def _first_bracket(text: str) -> Extraction:
@@ -77,37 +133,76 @@ def _first_bracket(text: str) -> Extraction:
         place = text.find(f"[[{letter}]]")
         if place >= 0:
             return Extraction(letter, (place + 2, place + 3))
-    return Extraction(reason="no verdict")
+    return Extraction(reason=_NOTHING)
 
 
-def _only(pattern: re.Pattern[str], section: Section, start: int = 0) -> Extraction:
-    """Return the one verdict that a text states, however often."""
-    found = [one for one in pattern.finditer(section.text, start) if not _is_negated(section.text, one.start())]
-    letters = {one.group(1).upper() for one in found}
-    said = {_LETTER.get(letter, letter) for letter in letters}
-    if not found:
-        return Extraction(reason="no verdict")
+def _settled(found: Iterator[tuple[str, int, int]], section: Section) -> Extraction:
+    """Return the one verdict of several statements (letter or `tie`, start, end), however often it is stated."""
+    statements = list(found)
+    said = {letter for letter, _, _ in statements}
+    if not statements:
+        return Extraction(reason=_NOTHING)
     if len(said) > 1:
         return Extraction(reason="several verdicts")
     value = said.pop()
-    if value not in ("A", "B"):
-        return Extraction(reason="tie")
-    return Extraction(value, section.span(*found[-1].span(1)))
+    if value == TIE:
+        return Extraction(reason=TIE)
+    return Extraction(value, section.span(*statements[-1][1:]))
+
+
+def _brackets(text: str) -> Iterator[tuple[str, int, int]]:
+    for one in _BRACKET.finditer(text):
+        verdict = re.sub(r"\s", "", one.group(1)).upper()
+        if not _is_negated(text, one.start()):
+            yield (verdict[0] if verdict[0] in "AB" and "=" not in verdict else TIE), *one.span(1)
+
+
+def _stated(text: str, *patterns: re.Pattern[str], start: int = 0) -> Iterator[tuple[str, int, int]]:
+    """Yield what statements of some forms say."""
+    for pattern in patterns:
+        for one in pattern.finditer(text, start):
+            named = [(name, value) for name, value in one.groupdict().items() if value is not None]
+            if not named or _is_negated(text, one.start()):
+                continue
+            name, value = named[-1]
+            letter = _LETTER.get(value.upper(), TIE)
+            if pattern is _WORSE:
+                letter = "B" if letter == "A" else "A"
+            yield letter, *one.span(name)
 
 
 def _is_negated(text: str, place: int) -> bool:
-    return _NEGATED.search(text, max(0, place - 60), place) is not None
+    return _NEGATED.search(text, max(0, place - 80), place) is not None
 
 
 def _judgment(section: Section) -> Extraction:
     # Stars of Markdown stand between the words; a space each keeps the offsets.
-    plain = Section(section.text.replace("*", " ").replace("#", " "), section.start, section.marked)
+    plain = Section(re.sub(r"[*#_`]", " ", section.text), section.start, section.marked)
     marks = [found.end() for found in _JUDGMENT.finditer(plain.text)]
     for start in reversed(marks):
-        found = _only(_BETTER, plain, start)
-        if found.found or found.reason != "no verdict":
+        found = _within(plain, start)
+        if found.found or found.reason != _NOTHING:
             return found
     short = _SHORT.fullmatch(plain.text)
     if short:
         return Extraction(_LETTER[short.group(1).upper()], section.span(*short.span(1)))
-    return _only(_BETTER, plain)
+    found = _within(plain, 0)
+    return found if found.found or found.reason != _NOTHING else _settled(_brackets(section.text), section)
+
+
+def _within(section: Section, start: int) -> Extraction:
+    """Return the verdict that stands behind `start`."""
+    text = section.text
+    if start and _TIE_FIRST.match(text, start):
+        return Extraction(reason=TIE)
+    found = _settled(_stated(text, _BETTER, _WORSE, _CHOSEN, _ORDERED, start=start), section)
+    if found.found or found.reason != _NOTHING:
+        return found
+    if start:
+        # "Overall Judgment: Answer 2" and nothing else on the line.
+        line = re.compile(r"[^\n]*\S[^\n]*").search(text, start)
+        short = _SHORT.fullmatch(line.group()) if line else None
+        if line and short:
+            first = line.start() + short.start(1)
+            return Extraction(_LETTER[short.group(1).upper()], section.span(first, first + 1))
+    return Extraction(reason=TIE) if _TIED.search(text, start) else found

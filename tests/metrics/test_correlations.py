@@ -107,7 +107,7 @@ def test_error_rates_are_of_the_corpus_and_drawn_by_speaker() -> None:
 
 
 def test_votes_count_unreadable_repeats_unless_told_not_to() -> None:
-    outcomes = {"a": [1, 1, None], "b": [1, None, None], "c": [0, 0, 1], "d": [None, None, None]}
+    outcomes = {"a": [1, 1, None], "b": [1, None, None], "c": [0, 0, 1], "d": [None] * 3, "e": [1, 0, None]}
     rows = [
         {
             "sample_id": name, "repeat": i, "cluster": "", "outcome": "no_answer" if value is None else "scored",
@@ -116,5 +116,5 @@ def test_votes_count_unreadable_repeats_unless_told_not_to() -> None:
         for name, values in outcomes.items()
         for i, value in enumerate(values)
     ]  # fmt: skip
-    assert (estimate("vote", rows).value, estimate("vote", rows).n) == (0.25, 4)
+    assert (estimate("vote", rows).value, estimate("vote", rows).n) == (0.2, 5)
     assert (estimate("vote:answered", rows).value, estimate("vote:answered", rows).n) == (pytest.approx(2 / 3), 3)

@@ -72,6 +72,16 @@ def shown(sample: Sample) -> str:
     return "".join(part.text for message in sample.messages for part in message.parts if isinstance(part, TextPart))
 
 
+def perfect(task: Task, rows: list[dict[str, Any]]) -> bool:
+    """Whether every metric is 1, but for the share of first answers and votes over more repeats than there are."""
+    values = {metric: estimate(metric, rows).value for metric in task.card.metrics}
+    first = values.pop("mean:first:answered")
+    votes = [value for name, value in values.items() if name.startswith("vote@")]
+    rest = [value for name, value in values.items() if not name.startswith("vote@")]
+    assert first == sum(row["scores"]["first"] for row in rows) / len(rows)
+    return set(rest) == {1.0} and set(votes) <= {1.0, None}
+
+
 @pytest.mark.parametrize(("task", "protocol"), [("multimodal-rewardbench", "default"), ("multimodal-rewardbench", "official-rule"), ("mm-rlhf-rewardbench", "default")])  # fmt: skip
 def test_pairs_are_shown_in_both_orders(task: str, protocol: str, tmp_path: Path) -> None:
     picture(tmp_path / "p.png")
@@ -95,9 +105,17 @@ def test_pairs_are_shown_in_both_orders(task: str, protocol: str, tmp_path: Path
         for s in samples
     ]
     found = table(loaded, samples, gold)
-    assert [estimate(metric, found).value for metric in loaded.card.metrics] == [1.0] * len(loaded.card.metrics)
+    assert perfect(loaded, found)
     always = table(loaded, samples, ["[[A]]" if brackets else "Answer 1 is better."] * 4)
     assert (estimate("accuracy", always).value, estimate(loaded.card.metrics[1], always).value) == (0.5, 0.0)
+    assert estimate("mean:first:answered", always).value == 1.0
+    assert estimate("consistent:pair", always).value == 0.0
+    # The two rows of MM-RLHF are one and the same pair here, asked twice.
+    wrong = [str("BA"["AB".index(sample.target)]) for sample in samples]
+    inverted = table(
+        loaded, samples, [f"[[{v}]]" if brackets else f"Answer {' AB'.index(v)} is better." for v in wrong]
+    )
+    assert (estimate("accuracy", inverted).value, estimate("consistent:pair", inverted).value) == (0.0, 1.0)
 
 
 @pytest.mark.parametrize("protocol", ["default", "parity", "votes-10"])
@@ -127,7 +145,7 @@ def test_vl_rewardbench(protocol: str, tmp_path: Path) -> None:
     assert {sample.subsets["group"] for sample in samples} == {"reasoning", "hallucination", "general"}
     gold = [f"Overall Judgment: Answer {' AB'.index(sample.target)} is better." for sample in samples]
     found = table(loaded, samples, gold)
-    assert [estimate(metric, found).value for metric in loaded.card.metrics] == [1.0] * len(loaded.card.metrics)
+    assert perfect(loaded, found)
 
 
 def test_q_bench_and_degradations(tmp_path: Path) -> None:

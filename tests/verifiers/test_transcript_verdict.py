@@ -91,54 +91,6 @@ def test_rows_without_an_answer_are_empty_hypotheses() -> None:
 @pytest.mark.parametrize(
     ("text", "value"),
     [
-        ("Overall Judgment: Answer 1 is better.", "A"),
-        ("Overall Judgment: Answer 2 is better.", "B"),
-        ("**Overall Judgment**: Answer 2 is slightly better.", "B"),
-        ("Overall Judgment: **Answer 2** is the better one", "B"),
-        ("### Overall Judgement\nAnswer 1 is slightly better", "A"),
-        ("Therefore, Answer 2 is better.", "B"),
-        ("Therefore, answer 2 is the slightly better.", "B"),
-        ("Accuracy: Answer 1 is better.\nOverall Judgment: Answer 2 is better.", "B"),
-        ("Answer 1 is better.", "A"),
-        ("Response B is better overall.", "B"),
-        ("Answer 2", "B"),
-        ("1", "A"),
-        ("(B)", "B"),
-        ("<think>Answer 1 is better?</think>Overall Judgment: Answer 2 is better.", "B"),
-        ("<answer>Answer 2 is better</answer>", "B"),
-        ("Answer 1 is better in style. Answer 2 is better in content.", None),
-        ("Overall Judgment: both are equal.", None),
-        ("I cannot say whether Answer 1 is better.", None),
-        ("Neither Answer 1 is better nor the other.", None),
-        ("Answer 3 is better.", None),
-        ("", None),
-    ],
-)
-def test_overall_judgments(text: str, value: str | None) -> None:
-    assert read("pair-verdict", text) == value
-
-
-@pytest.mark.parametrize(
-    ("text", "ours", "official"),
-    [
-        ("[[A]]", "A", "A"),
-        ("Final Verdict: [[B]]", "B", "B"),
-        ("[[B]] ... [[B]]", "B", "B"),
-        ("[[B]], not [[A]]", "B", "A"),
-        ("[[A]] or [[B]]", None, "A"),
-        ("[[C]]", None, None),
-        ("[A]", None, None),
-        ("", None, None),
-    ],
-)
-def test_brackets(text: str, ours: str | None, official: str | None) -> None:
-    assert read("pair-verdict", text, {"style": "bracket"}) == ours
-    assert read("pair-verdict", text, {"style": "bracket-official"}) == official
-
-
-@pytest.mark.parametrize(
-    ("text", "value"),
-    [
         ('{"distortion_class": "noise", "severity": "slight"}', ["noise", "slight"]),
         ('<answer>{"distortion_class": "JPEG", "severity": "Serious"}</answer>', ["compression", "serious"]),
         ("{'distortion_class': 'blur', 'severity': 'obvious'}", ["blur", "obvious"]),
