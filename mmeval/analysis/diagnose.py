@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 
+from mmeval.analysis.diagnose_arms import arms
 from mmeval.analysis.diagnose_data import TaskItems, binary, both, plain
 from mmeval.analysis.diagnose_findings import (
     DiagnoseOptions,
@@ -44,6 +45,7 @@ def diagnose(items: Mapping[tuple[str, str], TaskItems], model: str, options: Di
         "masking": _masking,
         "shortcut": _shortcut,
         "text-solvable": _text_solvable,
+        **arms(),
     }
     findings = [
         found for task in items.values() for name, run in single.items() if wanted(name, options) for found in run(task)

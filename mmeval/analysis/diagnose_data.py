@@ -23,7 +23,7 @@ HUMAN = "human"
 """Name of the perception labels that people gave."""
 PERCEPTION_SOURCES = ("checklist", "two-hop")
 """Conditions whose verdict says whether the picture was perceived: all facts right; the own description suffices."""
-_COLUMNS = ["task", "protocol", "condition", "sample_id", "repeat", "cluster", "item_hash", "outcome", "correct", "reason", "finish_reason"]  # fmt: skip
+_COLUMNS = ["task", "protocol", "condition", "sample_id", "repeat", "cluster", "item_hash", "outcome", "correct", "reason", "finish_reason", "subsets.version"]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +42,8 @@ class TaskItems:
     repeats: int
     labels: FloatArray | None = None
     """Perception as people labelled it: 1, 0, NaN where nobody did."""
+    versions: tuple[str, ...] = ()
+    """Label of each item in the subset column `version` (one problem told in several ways); empty where the task has none."""
 
     @property
     def sources(self) -> dict[str, FloatArray]:
@@ -61,6 +63,7 @@ class TaskItems:
             tuple(self.reasons[i] for i in index),
             self.repeats,
             None if self.labels is None else self.labels[index],
+            tuple(self.versions[i] for i in index) if self.versions else (),
         )
 
 
@@ -104,6 +107,7 @@ def load_items(run: Run, labels: Mapping[tuple[str, str], float] | None = None) 
             tuple(answered),
             int(standard["repeat"].nunique()),
             named,
+            tuple(str(value or "") for value in first["subsets.version"]) if "version" in record.subset_columns else (),
         )
     return found
 

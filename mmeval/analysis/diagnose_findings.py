@@ -19,7 +19,8 @@ CELLS = ("perceived, right", "perceived, wrong", "not perceived, right", "not pe
 
 
 ANALYSES = (
-    "no-answer", "perception", "ablation", "masking", "shortcut", "text-solvable", "answers", "perception-change", "split", "transitions",
+    "no-answer", "perception", "ablation", "masking", "shortcut", "text-solvable", "shuffled", "regions", "crops", "captions", "describers",
+    "hints", "formats", "versions", "repeats", "texts", "answers", "perception-change", "split", "transitions",
 )  # fmt: skip
 
 
@@ -71,6 +72,16 @@ def missing(items: Mapping[tuple[str, str], TaskItems]) -> Iterator[str]:
     for name, why in wanted.items():
         if name not in present:
             yield f"condition {name} was not run ({why}): add --condition {name} to the same command"
+    sets = {
+        "shuffles": ("shuffled:", "what depends on this very picture"), "regions": ("hide-region", "what depends on the gold boxes"),
+        "captions": ("caption-exact", "how far an exact caption leads"), "hints": ("hint-facts", "what known facts leave"),
+        "formats": ("as-open", "the same question in other forms"),
+    }  # fmt: skip
+    for name, (condition, why) in sets.items():
+        if not any(one.startswith(condition) for one in present):
+            yield f"set {name} was not run ({why}): add --condition {name}"
+    if all(task.repeats < 2 for task in items.values()):
+        yield "one answer per item (curves of avg@k, pass@k, maj@k and semantic entropy need several): add --repeats 8 --sampling temperature=1.0"
     if sum(name.startswith("mask:") for name in present) < 2:
         yield "fewer than two strengths of masking were run: add --condition mask:0.2 --condition mask:0.5 --condition mask:0.8"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,9 +40,10 @@ def diagnose(
       mmeval diagnose 'runs/r#tiny' --against 'runs/r#tiny-early' --json
     """
     from mmeval.analysis.diagnose import diagnose
+    from mmeval.analysis.diagnose_behaviour import behaviour
     from mmeval.analysis.diagnose_change import diagnose_against
     from mmeval.analysis.diagnose_data import load_items, read_labels
-    from mmeval.analysis.diagnose_findings import ANALYSES, DiagnoseOptions, Diagnosis, to_json
+    from mmeval.analysis.diagnose_findings import ANALYSES, DiagnoseOptions, Diagnosis, to_json, wanted
     from mmeval.stats.resampling import BootstrapPlan
 
     for name in only:
@@ -57,6 +59,8 @@ def diagnose(
             remedy="run a task whose metric is an accuracy",
         )
     found = diagnose(items, chosen.models[0], options)
+    told = tuple(one for one in behaviour(chosen) if wanted(one.analysis, options))
+    found = replace(found, findings=(*found.findings, *told))
     if against is not None:
         base = _one(against)
         change = diagnose_against(load_items(base, people), items, (base.models[0], chosen.models[0]), options)
