@@ -19,7 +19,7 @@ from mmeval.stats.scores import IntArray
 
 
 @dataclass(frozen=True, slots=True)
-class _OverSamples(PlainForm):
+class OverSamples(PlainForm):
     """A form that groups by no column."""
 
     @property
@@ -29,7 +29,7 @@ class _OverSamples(PlainForm):
 
 
 @dataclass(frozen=True, slots=True)
-class RatingAssociation(_OverSamples):
+class RatingAssociation(OverSamples):
     """A correlation, or the root mean square error, of the ratings that a model gave and subjective scores.
 
     Rows are read through two scores of the verifier: `rating`, what the model said, and `opinion`, the subjective score
@@ -79,7 +79,7 @@ class RatingAssociation(_OverSamples):
 
 
 @dataclass(frozen=True, slots=True)
-class ErrorRate(_OverSamples):
+class ErrorRate(OverSamples):
     """Edits over reference units of the whole corpus: sum(errors) / sum(units), or 1 minus that.
 
     A row without an answer is an empty hypothesis: every reference unit is deleted.
@@ -120,7 +120,7 @@ class ErrorRate(_OverSamples):
 
 
 @dataclass(frozen=True, slots=True)
-class Vote(_OverSamples):
+class Vote(OverSamples):
     """The share of samples of which more than half of the repeats are right: a majority vote over K answers.
 
     Repeats without an answer are votes for nobody and count among the K; with `answered` they are no votes at all, and a

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -13,6 +14,7 @@ from mmeval.metrics.collect import collect
 from mmeval.metrics.correlations import ErrorRate, RatingAssociation, Vote
 from mmeval.metrics.definition import Estimate, Form, Metric, Rows
 from mmeval.metrics.forms import AllRight, Macro, Robustness, Weighted, YesNo
+from mmeval.metrics.masks import CumulativeOverlap, WhereFound
 from mmeval.metrics.selection import Answered, Best, Consistent, Majority, VoteAt
 from mmeval.metrics.summary import summarise
 from mmeval.metrics.wemath import PARTS, WeMath
@@ -66,6 +68,9 @@ _NAMED: dict[str, Callable[[], Metric]] = {
         "word-accuracy", "score", bounds=None, form=ErrorRate("word_errors", "words", complement=True)
     ),
     **{name: partial(_caption, name) for name in CAPTION_METRICS},
+    "giou": lambda: Metric("giou", "scores", key="iou"),
+    "ciou": lambda: Metric("ciou", "scores", key="iou", form=CumulativeOverlap()),
+    "p@50-95": lambda: Metric("p@50-95", "scores", key="p@50-95"),
     "vote": lambda: Metric("vote", "correct", form=Vote()),
     "vote:answered": lambda: Metric("vote:answered", "correct", form=Vote(answered=True), version="2"),
     "majority": lambda: Metric("majority", "correct", form=Majority()),
@@ -73,6 +78,8 @@ _NAMED: dict[str, Callable[[], Metric]] = {
 }
 _FORMS: dict[str, str] = {
     "iou@T": "share with IoU >= T",
+    "p@NN": "share with IoU > NN / 100",
+    "found@T:SCORE": "mean of a named score that counts 0 where IoU < T",
     "mean:SCORE": "mean of a named score",
     "mean:SCORE:answered": "the same over rows that have an answer",
     "pass@K": "unbiased, from repeats",
@@ -87,6 +94,8 @@ _FORMS: dict[str, str] = {
     "wemath:PART:CRITERION": "We-Math's score, or share IK, IG, CM, RM of it; strict or loose",
 }
 _IOU_AT = re.compile(r"iou@(0?\.[0-9]+|1(?:\.0)?)")
+_ABOVE = re.compile(r"p@([1-9][0-9])")
+_FOUND = re.compile(r"found@(0?\.[0-9]+|1(?:\.0)?):(\S+)")
 _PASS_AT = re.compile(r"pass@([1-9][0-9]{0,3})")
 _MEAN_OF = re.compile(r"mean:(\S+)")
 _REPEATS = re.compile(r"(vote|majority)@([1-9][0-9]{0,3})")
@@ -121,6 +130,11 @@ def _parsed(name: str) -> Metric | UsageError | None:
         return _NAMED[name]()
     if (found := _IOU_AT.fullmatch(name)) and float(found.group(1)) > 0:
         return Metric(name, "scores", key="iou", threshold=float(found.group(1)))
+    if found := _ABOVE.fullmatch(name):
+        # Strictly above: the threshold itself does not count.
+        return Metric(name, "scores", key="iou", threshold=math.nextafter(int(found.group(1)) / 100, 1.0))
+    if (found := _FOUND.fullmatch(name)) and float(found.group(1)) > 0:
+        return Metric(name, "scores", key=found.group(2), bounds=None, form=WhereFound(float(found.group(1))))
     if found := _PASS_AT.fullmatch(name):
         return Metric(name, "correct", k=int(found.group(1)))
     if found := _MEAN_OF.fullmatch(name):
@@ -157,7 +171,7 @@ def _macro(name: str, rest: str) -> Metric | UsageError | None:
             remedy="take cider, rouge-l or meteor-stem",
         )
     if base.form is not None and not isinstance(
-        base.form, (Weighted, YesNo, ErrorRate, Vote, CaptionScore, Answered, VoteAt, Majority, Best)
+        base.form, (Weighted, YesNo, ErrorRate, Vote, CaptionScore, Answered, VoteAt, Majority, Best, CumulativeOverlap)
     ):
         return UsageError(
             f"metric {name!r}: {inner!r} is made of groups, which have no labels of {columns!r} of their own",

@@ -230,7 +230,7 @@ def _failed(stage: Stage, ticket: Ticket, sample: Sample, failure: Response, ite
     ]
 
 
-COORDINATE_KINDS = frozenset({"box", "boxes", "point"})
+COORDINATE_KINDS = frozenset({"box", "boxes", "point", "mask", "heatmap"})
 QWEN_PIXELS = (56 * 56, 12_845_056)
 """Limits of the Qwen-VL processors where neither the engine nor its arguments say otherwise."""
 

@@ -9,10 +9,12 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from mmeval.core.errors import UsageError, nearest, unknown
+from mmeval.tasks.corpora import Layout
 
 AnswerKind = Literal[
-    "choice", "number", "yes-no", "text", "expression", "list", "box", "boxes", "point", "rating", "mixed"
-]
+    "choice", "number", "yes-no", "text", "expression", "list", "box", "boxes", "point", "mask", "heatmap", "box3d",
+    "rating", "mixed",
+]  # fmt: skip
 
 
 class _Section(BaseModel):
@@ -51,8 +53,8 @@ class LocalSource(_Section):
     """Where the files lie when `--data-dir` does not have them; relative to the card's own folder."""
     sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
     """Content of the file, where it is one and the card is made for it; another content is refused."""
-    layout: Literal["grid", "lrs", "lrw"] | None = None
-    """The files are the videos of a corpus without a table, and give the columns id, speaker, video, transcript (split)."""
+    layout: Layout | None = None
+    """The files are those of a corpus without a table; `mmeval.tasks.corpora` says which columns each layout gives."""
     image_root: str = "."
     """Folder of relative image paths, relative to the folder of the file that holds the row."""
 

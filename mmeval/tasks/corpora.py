@@ -1,17 +1,21 @@
-"""Corpora of lip reading that are trees of video files without a table: a file to its row.
+"""Corpora that are trees of files without a table: a file to its row.
 
-Only names and, for LRS, the text file beside a video are read; sound never is.
+Of lip reading only names and, for LRS, the text file beside a video are read; sound never is.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
+import orjson
+
 from mmeval.core.errors import DataError
 
-Layout: TypeAlias = Literal["grid", "lrs", "lrw"]
+Layout: TypeAlias = Literal["grid", "lrs", "lrw", "reasonseg", "classes"]
+_PICTURES = (".jpg", ".jpeg", ".png")
 GRID_UNSEEN = ("s1", "s2", "s20", "s22")
 """Speakers of the test set of unseen speakers (LipNet's protocol)."""
 _GRID: tuple[Mapping[str, str], ...] = (
@@ -28,7 +32,11 @@ _GRID: tuple[Mapping[str, str], ...] = (
 
 
 def corpus_row(layout: Layout, path: Path) -> dict[str, Any]:
-    """Return the row of a video: id, speaker, video (relative to its folder), transcript, and what the layout adds.
+    """Return the row of a file.
+
+    Of lip reading, whose files are videos: id, speaker, video (relative to its folder), transcript, and what the layout adds.
+    `reasonseg`, whose files are annotations: id, image, question (the first text), sentence (true, false), shapes.
+    `classes`, whose files are pictures in a folder per class: id, image, label (the folder's name), classes (all of them).
 
     Raises:
         DataError: when the name or the text beside it is not of the corpus.
@@ -81,8 +89,64 @@ def _lrw(path: Path) -> dict[str, Any]:
     return _row(path, path.stem, path.stem, path.parents[1].name, split=path.parent.name)
 
 
+def _reasonseg(path: Path) -> dict[str, Any]:
+    """NAME.json with text, is_sentence and shapes beside NAME.jpg; some files are not UTF-8 but Windows-1252."""
+    try:
+        data = path.read_bytes()
+        try:
+            values = orjson.loads(data)
+        except orjson.JSONDecodeError:
+            values = orjson.loads(data.decode("cp1252").encode())
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: no annotation of ReasonSeg: {error}", remedy="download the file again") from error
+    keys = ("text", "is_sentence", "shapes")
+    if not isinstance(values, dict) or not all(key in values for key in keys):
+        raise DataError(f"{path}: no annotation of ReasonSeg", remedy=f"its keys are {', '.join(keys)}")
+    texts = values["text"] if isinstance(values["text"], list) else [values["text"]]
+    image = next(
+        (path.with_suffix(end) for end in _PICTURES if path.with_suffix(end).is_file()), path.with_suffix(".jpg")
+    )
+    shapes = [
+        {key: shape[key] for key in ("label", "points") if key in shape} if isinstance(shape, dict) else shape
+        for shape in values["shapes"] or ()
+    ]
+    return {
+        "id": path.stem,
+        "image": image.name,
+        "question": str(texts[0]) if texts else None,
+        "sentence": bool(values["is_sentence"]),
+        "shapes": shapes,
+    }
+
+
+def _classes(path: Path) -> dict[str, Any]:
+    """CLASS/picture.jpg; underscores in the names of folders stand for spaces."""
+    root = path.parent.parent
+    return {
+        "id": f"{path.parent.name}/{path.stem}",
+        "image": path.name,
+        "label": _class_name(path.parent.name),
+        "classes": _class_names(root),
+    }
+
+
+@lru_cache(maxsize=16)
+def _class_names(root: Path) -> list[str]:
+    return sorted(_class_name(folder.name) for folder in root.iterdir() if folder.is_dir() and folder.name[:1] != ".")
+
+
+def _class_name(folder: str) -> str:
+    return " ".join(folder.replace("_", " ").split())
+
+
 def _row(path: Path, identifier: str, speaker: str, transcript: str, **more: str) -> dict[str, Any]:
     return {"id": identifier, "speaker": speaker, "video": path.name, "transcript": transcript, **more}
 
 
-_ROWS: Mapping[Layout, Callable[[Path], dict[str, Any]]] = {"grid": _grid, "lrs": _lrs, "lrw": _lrw}
+_ROWS: Mapping[Layout, Callable[[Path], dict[str, Any]]] = {
+    "grid": _grid,
+    "lrs": _lrs,
+    "lrw": _lrw,
+    "reasonseg": _reasonseg,
+    "classes": _classes,
+}

@@ -39,6 +39,9 @@ INSTRUCTIONS: Mapping[str, str] = {
     "box": "Answer with one box as [{corners}] {coordinates}.",
     "boxes": "Answer with a JSON list of boxes, each [{corners}], {coordinates}.",
     "point": "Answer with one point as [{axes}] {coordinates}.",
+    "mask": "Answer with a JSON list of boxes, each [{corners}], {coordinates}.",
+    "heatmap": "Answer with one point as [{axes}] {coordinates}.",
+    "box3d": "Answer with one box as <obj>cx, cy, cz, w, h, l</obj>, its centre and its sizes along x, y and z in metres.",
     "rating": "Answer with a number from {low} to {high}.",
 }
 """The default format contract of each answer kind; `mixed` uses the one of the row's own kind."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mmeval.verifiers.lists import ELEMENTS, FORMS
+from mmeval.verifiers.mask import READINGS
 from mmeval.verifiers.refcoco import RULES as BOX_RULES
 from mmeval.verifiers.screenspot import FORMS as CLICKS
 from mmeval.verifiers.text import SCORES
@@ -125,6 +126,33 @@ def _boxes(options: Mapping[str, Any]) -> Abilities:
     return Abilities(_COMMON, frozenset({"precision", "recall", "f1"}), correct=False)
 
 
+def _is_frame(value: Any) -> bool:
+    return (
+        isinstance(value, (list, tuple)) and len(value) == 2 and all(type(side) is int and side > 0 for side in value)
+    )
+
+
+_FRAME = OptionRule("[width, height] in pixels", _is_frame)
+
+
+def _mask(options: Mapping[str, Any]) -> Abilities:
+    rules = {
+        **_COMMON,
+        "prediction": _one_of(*READINGS),
+        "empty": _one_of("0", "1"),
+        "threshold": OptionRule(
+            "a number of at least 0 and below 1", lambda value: _is_number(value) and 0 <= value < 1
+        ),
+        "frame": _FRAME,
+    }
+    names = frozenset({"iou", "p@50-95"})
+    if options.get("prediction") != "box":
+        names |= {"intersection", "union"}
+    correct = options.get("threshold") is not None
+    more = "" if correct else "set answer.options.threshold for right and wrong"
+    return Abilities(rules, names, correct=correct, more=more)
+
+
 def _text(options: Mapping[str, Any]) -> Abilities:
     how = str(options.get("match", "exact"))
     names = frozenset({"exact", "contains", *SCORES.get(how, ())})
@@ -204,6 +232,7 @@ _BUILT_IN: Mapping[str, Callable[[Mapping[str, Any]], Abilities]] = {
     "leading-letter": lambda options: Abilities({}),
     "logicvista": lambda options: Abilities({}),
     "logicvista-rules": lambda options: Abilities(_COMMON),
+    "mask": _mask,
     "mathvision": lambda options: Abilities({}),
     "mathvista": _official,
     "mathvista-rules": _rules,

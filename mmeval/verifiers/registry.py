@@ -20,6 +20,7 @@ from mmeval.verifiers.emma import EMMAVerifier
 from mmeval.verifiers.expression import ExpressionVerifier
 from mmeval.verifiers.lists import ListVerifier
 from mmeval.verifiers.logicvista import LogicVistaRulesVerifier, LogicVistaVerifier
+from mmeval.verifiers.mask import MaskVerifier
 from mmeval.verifiers.mathvision import MathVisionVerifier
 from mmeval.verifiers.mathvista import MathVistaOfficialVerifier, MathVistaRulesVerifier
 from mmeval.verifiers.mixed import MixedVerifier
@@ -72,6 +73,7 @@ _BUILT_IN: Mapping[str, Callable[[Mapping[str, Any] | None], Verifier]] = {
     "leading-letter": LeadingLetterVerifier,
     "logicvista": LogicVistaVerifier,
     "logicvista-rules": LogicVistaRulesVerifier,
+    "mask": MaskVerifier,
     "mathvision": MathVisionVerifier,
     "mathvista": MathVistaOfficialVerifier,
     "mathvista-rules": MathVistaRulesVerifier,

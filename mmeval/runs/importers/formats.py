@@ -79,6 +79,12 @@ def _coco() -> Reader:
     return read
 
 
+def _masks() -> Reader:
+    from mmeval.runs.importers.masks import read
+
+    return read
+
+
 FORMATS: dict[str, Format] = {
     entry.name: entry
     for entry in (
@@ -134,6 +140,7 @@ FORMATS: dict[str, Format] = {
             {"verdict": "the scorer whose verdicts are the log's own"},
             ad_hoc=True,
         ),
+        Format("masks", "masks by sample id: run-length codes, polygons (JSON lines, COCO results), pictures", _masks),
         Format(
             "coco",
             "COCO results (image_id, category_id, bbox, score), with the annotations as another PATH",

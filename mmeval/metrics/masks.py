@@ -1,0 +1,74 @@
+"""Overlaps over a whole data set, and scores that count only where an object was found."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from mmeval.metrics.collect import row_numbers
+from mmeval.metrics.correlations import OverSamples
+from mmeval.metrics.definition import Detail, Metric, Scores, Units
+from mmeval.metrics.units import means, sample_units
+from mmeval.stats.functionals import RatioMean
+from mmeval.stats.scores import IntArray
+
+
+@dataclass(frozen=True, slots=True)
+class CumulativeOverlap(OverSamples):
+    """The sum of intersections over the sum of unions (cIoU); a row without an answer adds its gold mask to the unions."""
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """Both, in pixels."""
+        return "scores.intersection", "scores.union"
+
+    @property
+    def monotone(self) -> bool:
+        """A larger mask may cover more and raise the union too."""
+        return False
+
+    def details(self, metric: Metric, columns: Mapping[str, Sequence[Any]], rows: IntArray) -> Mapping[str, Detail]:
+        """Return both."""
+        remedy = "use it for masks (verifier mask)"
+        return {
+            name: row_numbers(metric, columns[f"scores.{name}"], columns["sample_id"], rows, f"score {name!r}", remedy)
+            for name in ("intersection", "union")
+        }
+
+    def units(self, metric: Metric, scores: Scores) -> Units:
+        """Return samples (pixels of repeats averaged) and the ratio of sums."""
+        found = sample_units(metric, scores)
+        rows = np.flatnonzero(found.unit_of_row >= 0)
+        unit, size = found.unit_of_row[rows], found.ids.size
+        shared, union = (means(unit, scores.details[name][rows], size) for name in ("intersection", "union"))
+        return Units(found.ids, found.values, found.clusters, found.unit_of_row, False, RatioMean.of(shared, union))
+
+
+@dataclass(frozen=True, slots=True)
+class WhereFound(OverSamples):
+    """The mean of a score that counts 0 where the IoU is below a threshold: m@kIoU of dense captioning.
+
+    Every gold object is a row, so the sum is divided by all of them.
+    """
+
+    threshold: float
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """The overlap."""
+        return ("scores.iou",)
+
+    def details(self, metric: Metric, columns: Mapping[str, Sequence[Any]], rows: IntArray) -> Mapping[str, Detail]:
+        """Return 1 where the IoU reaches the threshold."""
+        outcomes = columns["outcome"]
+        scored = np.array([row for row in rows.tolist() if outcomes[row] == "scored"], dtype=np.int64)
+        remedy = "use it for answers that hold a box"
+        overlap = row_numbers(metric, columns["scores.iou"], columns["sample_id"], scored, "score 'iou'", remedy)
+        return {"found": (overlap >= self.threshold).astype(np.float64)}
+
+    def units(self, metric: Metric, scores: Scores) -> Units:
+        """Return samples with the score where the object was found, 0 elsewhere."""
+        return sample_units(metric, scores.with_values(scores.values * scores.details["found"]))

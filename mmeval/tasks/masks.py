@@ -1,0 +1,81 @@
+"""Gold masks in cells of rows: pictures, arrays, run-length codes and shapes brought to what the mask verifier reads."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+from mmeval.core.errors import DataError, MediaError
+from mmeval.tasks.data import Row
+from mmeval.tasks.images import media_from_cell
+from mmeval.verifiers.masks import Mask, encode_runs
+
+_LOSSY = frozenset({"JPEG", "WEBP"})
+
+
+def mask_target(cell: Any, row: Row, column: str) -> Any:
+    """Return the gold mask of a cell.
+
+    A run-length code, {"shapes": …} and {"polygons": …} stay as they are, also where they are JSON text; a list of polygons
+    becomes {"polygons": …}. A picture (path, bytes, {bytes, path}, base64) and a table of rows of 0 and 1 become a run-length
+    code: what is not 0 belongs to the mask.
+
+    Raises:
+        DataError: for a cell that is none of these, or a picture that cannot be read or whose format changes pixels.
+    """
+    name = f"{row.place}, column {column}"
+    if isinstance(cell, str) and cell.lstrip()[:1] in ("{", "["):
+        try:
+            cell = orjson.loads(cell)
+        except orjson.JSONDecodeError as error:
+            raise DataError(f"{name}: not JSON: {error}", remedy="correct the cell") from error
+    if isinstance(cell, Mapping) and cell.keys() & {"counts", "shapes", "polygons"}:
+        return dict(cell)
+    if isinstance(cell, (list, tuple)):
+        table = _table(cell)
+        if table is not None:
+            return encode_runs(table)
+        return {"polygons": [list(polygon) if isinstance(polygon, tuple) else polygon for polygon in cell]}
+    pictures = media_from_cell(cell, row, column)
+    if len(pictures) != 1:
+        raise DataError(f"{name}: {len(pictures)} pictures are no mask", remedy="give one picture per mask")
+    try:
+        return encode_runs(read_picture(pictures[0].read(), name))
+    except MediaError as error:
+        raise DataError(str(error), remedy="check the file of the mask") from error
+
+
+def read_picture(data: bytes, name: str) -> Mask:
+    """Return the pixels of a picture of a mask that are not 0; its transparency does not count.
+
+    Raises:
+        DataError: for bytes that are no picture, or a lossy format.
+    """
+    import numpy as np
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            if image.format in _LOSSY:
+                raise DataError(
+                    f"{name}: a mask as {image.format}, which does not keep pixels as they are", remedy="use PNG"
+                )
+            plain = image if image.mode in ("1", "L", "P", "I", "I;16") else image.convert("L")
+            return np.asarray(np.asarray(plain) != 0, dtype=bool)
+    except (OSError, UnidentifiedImageError, ValueError, Image.DecompressionBombError) as error:
+        raise DataError(f"{name}: no picture of a mask: {error}", remedy="use PNG") from error
+
+
+def _table(cell: Any) -> Mask | None:
+    """Return rows of 0 and 1 (or true and false) as a mask; None where the cell is no such table."""
+    import numpy as np
+
+    rows = list(cell)
+    if not rows or not all(isinstance(row, (list, tuple)) and row for row in rows):
+        return None
+    if len({len(row) for row in rows}) != 1 or any(value not in (0, 1) for row in rows for value in row):
+        return None
+    return np.asarray(rows, dtype=bool)

@@ -1,0 +1,80 @@
+"""Finding masks in an answer: run-length codes and polygons in JSON."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+MASK_TAG = "mask"
+"""Tag around the mask that a segmenter added to a response."""
+_TAGGED = re.compile(rf"<{MASK_TAG}>(.*?)</{MASK_TAG}>", re.DOTALL)
+_POLYGONS = frozenset({"polygon", "polygons", "segmentation", "segmentations"})
+_ATTEMPTS = 64
+_DEPTH = 8
+
+
+def tagged(text: str, mask: Mapping[str, Any]) -> str:
+    """Return a response with the mask that a segmenter made of it behind."""
+    return f"{text}\n<{MASK_TAG}>{json.dumps(dict(mask))}</{MASK_TAG}>"
+
+
+def tagged_part(text: str) -> tuple[str, int] | None:
+    """Return the last tagged mask of a text and where it begins; None where there is none."""
+    found = list(_TAGGED.finditer(text))[-1:]
+    return (found[0].group(1), found[0].start(1)) if found else None
+
+
+def json_values(text: str) -> Iterator[tuple[Any, int, int]]:
+    """Yield every complete JSON object or list of a text with its place; one that is cut off yields what is complete in it."""
+    decoder = json.JSONDecoder(strict=False)
+    position = attempts = 0
+    while attempts < _ATTEMPTS:
+        start = min((at for at in (text.find("{", position), text.find("[", position)) if at >= 0), default=-1)
+        if start < 0:
+            return
+        attempts += 1
+        try:
+            value, end = decoder.raw_decode(text, start)
+        except (ValueError, RecursionError):
+            position = start + 1
+            continue
+        yield value, start, end
+        position = end
+
+
+def find_codes(value: Any, depth: int = 0) -> Iterator[Mapping[str, Any]]:
+    """Yield the run-length codes inside a JSON value."""
+    if depth > _DEPTH:
+        return
+    if isinstance(value, Mapping):
+        if "counts" in value and "size" in value:
+            yield value
+            return
+        for entry in value.values():
+            yield from find_codes(entry, depth + 1)
+    elif isinstance(value, list):
+        for entry in value:
+            yield from find_codes(entry, depth + 1)
+
+
+def find_polygons(value: Any, depth: int = 0) -> Iterator[list[Any]]:
+    """Yield lists of polygons inside a JSON value, under keys that say so."""
+    if depth > _DEPTH:
+        return
+    if isinstance(value, Mapping):
+        for key, entry in value.items():
+            if str(key).lower() in _POLYGONS and isinstance(entry, list) and entry:
+                # One polygon alone may be written without a list around it: numbers, or pairs of numbers.
+                alone = not isinstance(entry[0], list) or _is_pair(entry[0])
+                yield [entry] if alone else entry
+            else:
+                yield from find_polygons(entry, depth + 1)
+    elif isinstance(value, list):
+        for entry in value:
+            yield from find_polygons(entry, depth + 1)
+
+
+def _is_pair(value: list[Any]) -> bool:
+    return len(value) == 2 and all(isinstance(number, (int, float)) for number in value)

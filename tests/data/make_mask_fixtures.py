@@ -1,0 +1,76 @@
+"""Writes the fixtures of benchmarks with masks, heat maps and 3D boxes: own rows and pictures in the data sets' layouts.
+
+python tests/data/make_mask_fixtures.py [NAME …]
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from datasets import List, Value
+from make_fixtures import HERE, picture, write, write_json
+
+
+def _source(name: str, title: str) -> None:
+    text = (
+        f"# Rows in the schema of {title}\n\nWritten for this project (Apache-2.0, as the rest of it): questions, masks and pictures are our\n"
+        "own, the columns and their types those of the data set. No published row stands here.\n"
+    )
+    (HERE / name).mkdir(parents=True, exist_ok=True)
+    (HERE / name / "SOURCE.md").write_text(text, encoding="utf-8")
+
+
+def _shape(label: str, x1: int, y1: int, x2: int, y2: int) -> dict[str, Any]:
+    points = [[x1, y1], [x2, y1], [x2, y2], [x1, y2]]
+    return {"label": label, "labels": [label], "shape_type": "polygon", "points": points, "group_id": None, "flags": {}}
+
+
+def reasonseg() -> None:
+    """An annotation per picture; one is in Windows-1252, and one has pixels that do not count."""
+    for split, stem, text, sentence, shapes in (
+        ("val", "lamp", ["the thing that gives light"], False, [_shape("target", 10, 10, 29, 29)]),
+        ("val", "cup", ["Where would the café’s guest drink from?", "What holds coffee?"], True, [_shape("target", 30, 8, 49, 27), _shape("ignore", 30, 8, 39, 17), _shape("flag", 0, 0, 1, 1)]),
+        ("val", "desk", ["what carries all the others"], False, [_shape("target", 0, 30, 63, 47), _shape("target", 20, 20, 24, 32)]),
+        ("test", "door", ["where one leaves"], True, [_shape("target", 5, 5, 20, 40)]),
+    ):  # fmt: skip
+        target = HERE / "reasonseg" / split / f"{stem}.json"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        content = json.dumps({"text": text, "is_sentence": sentence, "shapes": shapes}, ensure_ascii=False)
+        target.write_bytes(content.encode("cp1252" if stem == "cup" else "utf-8"))
+        target.with_suffix(".jpg").write_bytes(_jpeg(stem))
+    _source("reasonseg", "ReasonSeg")
+
+
+def _jpeg(text: str) -> bytes:
+    import io
+
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.open(io.BytesIO(picture(text)["bytes"])).save(buffer, "JPEG")
+    return buffer.getvalue()
+
+
+def reasonaff() -> None:
+    """Masks as rows of booleans, boxes as text of two corners each."""
+    rows = []
+    for number, (problem, box) in enumerate((("Where do you hold the mug?", (8, 8, 20, 24)), ("What part cuts?", (30, 10, 60, 14)))):
+        table = [[box[0] <= x < box[2] and box[1] <= y < box[3] for x in range(64)] for y in range(48)]
+        corners = str([[[box[0], box[1]], [box[2], box[3]]]])
+        rows.append(
+            {"id": f"aff_{number}", "problem": problem, "image": picture(f"aff{number}"), "mask": table, "bboxes": corners, "img_height": 48, "img_width": 64, "mask_h": 48, "mask_w": 64}
+        )  # fmt: skip
+    whole = dict.fromkeys(("img_height", "img_width", "mask_h", "mask_w"), Value("int64"))
+    write("reasonaff/hqking/ReasonAff/data/test-00000-of-00001.parquet", rows, ["image"], mask=List(List(Value("bool"))), **whole)
+    _source("reasonaff", "ReasonAff")
+
+
+MAKERS: dict[str, Callable[[], None]] = {"reasonseg": reasonseg, "reasonaff": reasonaff}
+
+if __name__ == "__main__":
+    for name in sys.argv[1:] or MAKERS:
+        MAKERS[name]()
+    _ = write_json
