@@ -26,6 +26,7 @@ FORMATS = (
     "vlmevalkit",
     "lmms-eval",
     "inspect",
+    "masks",
     "coco",
 )
 _MARK = "predictions."

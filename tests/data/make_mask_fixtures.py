@@ -57,14 +57,22 @@ def _jpeg(text: str) -> bytes:
 def reasonaff() -> None:
     """Masks as rows of booleans, boxes as text of two corners each."""
     rows = []
-    for number, (problem, box) in enumerate((("Where do you hold the mug?", (8, 8, 20, 24)), ("What part cuts?", (30, 10, 60, 14)))):
+    for number, (problem, box) in enumerate(
+        (("Where do you hold the mug?", (8, 8, 20, 24)), ("What part cuts?", (30, 10, 60, 14)))
+    ):
         table = [[box[0] <= x < box[2] and box[1] <= y < box[3] for x in range(64)] for y in range(48)]
         corners = str([[[box[0], box[1]], [box[2], box[3]]]])
         rows.append(
             {"id": f"aff_{number}", "problem": problem, "image": picture(f"aff{number}"), "mask": table, "bboxes": corners, "img_height": 48, "img_width": 64, "mask_h": 48, "mask_w": 64}
         )  # fmt: skip
     whole = dict.fromkeys(("img_height", "img_width", "mask_h", "mask_w"), Value("int64"))
-    write("reasonaff/hqking/ReasonAff/data/test-00000-of-00001.parquet", rows, ["image"], mask=List(List(Value("bool"))), **whole)
+    write(
+        "reasonaff/hqking/ReasonAff/data/test-00000-of-00001.parquet",
+        rows,
+        ["image"],
+        mask=List(List(Value("bool"))),
+        **whole,
+    )
     _source("reasonaff", "ReasonAff")
 
 

@@ -67,6 +67,13 @@ OPTIONS: list[tuple[str, dict[str, object], str, object]] = [
     ("leading-letter", {}, "(B) x", "(B)"),
     ("logicvista", {}, "B, D", "B, D"),
     ("logicvista-rules", {}, "B and D", "B, D"),
+    ("mask", {"empty": 0}, '{"size": [1, 2], "counts": [1, 1]}', {"size": [1, 2], "counts": [1, 1]}),
+    (
+        "mask",
+        {"prediction": "box", "threshold": 0.5, "frame": [2, 1]},
+        "[1, 0, 2, 1]",
+        {"size": [1, 2], "counts": [1, 1]},
+    ),
     ("mathvision", {}, "4", "4.00"),
     ("emma", {"number_words": True}, "\\boxed{4}", "4"),
     ("mathvista", {"answer_type": "integer", "cast": "2023"}, "4", "4"),

@@ -11,7 +11,7 @@ import pytest
 
 from mmeval.cli.import_ import FORMATS as OFFERED
 from mmeval.core.errors import DataError, UsageError
-from mmeval.runs.importers import coco, mathvision, mmmu
+from mmeval.runs.importers import coco, masks, mathvision, mmmu
 from mmeval.runs.importers.formats import FORMATS, get_format
 from mmeval.runs.importers.predictions import Prediction, Reader, Reading
 
@@ -211,3 +211,26 @@ def test_coco_files_in_the_wrong_number(tmp_path: Path) -> None:
 def test_an_empty_folder_is_named(tmp_path: Path, reader: Callable[..., Any]) -> None:
     with pytest.raises(DataError, match="in this folder"):
         list(reader([tmp_path], Reading()))
+
+
+def test_masks_of_one_id_are_one_answer(tmp_path: Path) -> None:
+    import numpy as np
+    from PIL import Image
+
+    code = {"size": [2, 3], "counts": [1, 5]}
+    rows = lines(
+        {"id": "a", "mask": code}, {"image_id": 7, "segmentation": [[0, 0, 1, 0, 1, 1]]}, {"id": "a", "rle": json.dumps(code)},
+        {"sample_id": "b", "mask": None}, {"id": "c", **code},
+    )  # fmt: skip
+    table = write(tmp_path / "m.jsonl", rows)
+    (tmp_path / "val").mkdir()
+    Image.fromarray(np.array([[0, 255, 255], [0, 0, 255]], dtype=np.uint8)).save(tmp_path / "val" / "d.png")
+    found, _ = read(masks.read, tmp_path)
+    answers = {entry.id: json.loads(entry.response) if entry.response else "" for entry in found}
+    assert answers["a"] == [code, code]
+    assert answers["7"] == [{"segmentation": [[0, 0, 1, 0, 1, 1]]}]
+    assert (answers["b"], answers["c"]) == ("", [code])
+    assert answers["val/d"][0]["size"] == [2, 3]
+    for bad in ('{"mask": 1}', '{"id": "a"}', '{"id": "a", "mask": 3}', '{"id": "a", "mask": "{"}'):
+        with pytest.raises(DataError, match="row 1"):
+            read(masks.read, write(table, bad))
