@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -105,10 +106,8 @@ def test_damaged_codes(code: dict[str, Any], says: str) -> None:
 
 @given(st.text("0123456789:;<=>?@ABCLMNOPQRSTUV`abcdefgo\\", max_size=30), st.integers(1, 9), st.integers(1, 9))
 def test_any_text_is_a_mask_or_none(text: str, height: int, width: int) -> None:
-    try:
+    with suppress(MaskError):
         assert decode_runs({"size": [height, width], "counts": text}).shape == (height, width)
-    except MaskError as error:
-        assert str(error)
 
 
 def test_polygons_are_filled_as_coco_fills_them() -> None:
