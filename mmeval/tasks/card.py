@@ -57,6 +57,19 @@ class LocalSource(_Section):
     """The files are those of a corpus without a table; `mmeval.tasks.corpora` says which columns each layout gives."""
     image_root: str = "."
     """Folder of relative image paths, relative to the folder of the file that holds the row."""
+    rows: str | None = None
+    """Key of the list of rows in a JSON file that is an object with other keys too."""
+
+
+class BesideSource(_Section):
+    """A JSON file that belongs to the rows, with its path relative to the folder of their image paths."""
+
+    file: str
+    """A path, or a Jinja template of the row's columns: then a file that is not there gives that row null."""
+    rows: str | None = None
+    """Key of the list in the file; None: the whole content."""
+    key: str | None = None
+    """Key of the list's objects by which they are looked up; the column is then an object by that key, as text."""
 
 
 class Dataset(_Section):
@@ -71,6 +84,8 @@ class Dataset(_Section):
     """Column -> values: every row becomes a row per value, with that column (data sets that hold several questions in a row)."""
     where: dict[str, list[Any]] = Field(default_factory=dict)
     """Column or expression -> values to keep."""
+    beside: dict[str, BesideSource] = Field(default_factory=dict)
+    """Column -> JSON file beside the data set whose content every row gets under that name."""
 
     @model_validator(mode="after")
     def _one_source(self) -> Dataset:

@@ -84,7 +84,8 @@ def local_source(files: Sequence[Path], local: LocalSource, data_dir: Path | Non
         if path not in delimited:
             # Some data sets tell their rows apart by the file or folder alone.
             place = {"_file": path.name, "_folder": path.parent.name} if path.suffix.lower() == ".json" else {}
-            yield from (({**place, **values}, None) for values in read_rows(path))
+            for values in read_rows(path):
+                yield from (({**place, **entry}, None) for entry in _listed(values, local.rows, path))
             return
         with unreadable(path):
             for number, values in enumerate(delimited[path].rows()):
@@ -103,6 +104,18 @@ def local_source(files: Sequence[Path], local: LocalSource, data_dir: Path | Non
     if local.sha256 is not None:
         described[0]["sha256"] = local.sha256
     return Source({"kind": "local", "files": described[:50], "file_count": len(files)}, rows, total)
+
+
+def _listed(values: dict[str, Any], key: str | None, path: Path) -> list[dict[str, Any]]:
+    """Return the rows that an object holds under a key; the object itself where the card names none."""
+    if key is None:
+        return [values]
+    found = values.get(key)
+    if not isinstance(found, list) or not all(isinstance(entry, dict) for entry in found):
+        raise DataError(
+            f"{path}: no list of objects {key!r}", remedy="use the benchmark's own file (dataset.local.rows)"
+        )
+    return found
 
 
 def _check_content(files: Sequence[Path], local: LocalSource) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mmeval.core.errors import DataError, MmevalError
+from mmeval.tasks.beside import with_beside
 from mmeval.tasks.card import Dataset, HubSource
 from mmeval.tasks.data import Row, Source
 from mmeval.tasks.gold import field_value
@@ -187,6 +188,8 @@ def _undecoded(loaded: Any, datasets: Any) -> Any:
 
 
 def _filtered(source: Source, dataset: Dataset) -> Source:
+    if dataset.beside:
+        source = with_beside(source, dataset.beside)
     for column, values in dataset.each.items():
         source = _for_each(source, column, values)
     if not dataset.where:

@@ -81,7 +81,8 @@ class Task:
         dataset = self.card.dataset
         named = [column for _, column in columns(self.card)] + [*dataset.where]
         named += [self.card.prompt.column] if self.card.prompt.column and self.prompt_override is None else []
-        return [column for column in dict.fromkeys(named) if not column.startswith("=") and column not in dataset.each]
+        made = {*dataset.each, *dataset.beside}
+        return [column for column in dict.fromkeys(named) if not column.startswith("=") and column not in made]
 
     @property
     def name(self) -> str:

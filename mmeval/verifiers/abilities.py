@@ -10,6 +10,7 @@ from typing import Any
 from mmeval.verifiers.lists import ELEMENTS, FORMS
 from mmeval.verifiers.mask import READINGS
 from mmeval.verifiers.refcoco import RULES as BOX_RULES
+from mmeval.verifiers.scene_answer import CLEANINGS
 from mmeval.verifiers.screenspot import FORMS as CLICKS
 from mmeval.verifiers.text import SCORES
 from mmeval.verifiers.transcript import CASES, NUMBERS, PUNCTUATION, UNITS
@@ -247,6 +248,9 @@ _BUILT_IN: Mapping[str, Callable[[Mapping[str, Any]], Abilities]] = {
     "puzzlevqa": lambda options: Abilities({}),
     "pope": lambda options: Abilities({"rule": _one_of("official", "lmms-eval")}),
     "refcoco": lambda options: Abilities({"rule": _one_of(*BOX_RULES)}, frozenset({"iou"}), needs=frozenset({"rule"})),
+    "scene-answer": lambda options: Abilities(
+        {**_COMMON, "clean": _one_of(*CLEANINGS), "whole": _FLAG, "first_match": _FLAG}, frozenset({"em", "em_refined"})
+    ),
     "scienceqa": lambda options: Abilities({}),
     "screenspot": lambda options: Abilities({"form": _one_of(*CLICKS)}, needs=frozenset({"form"})),
     "reasonmap-plus": lambda options: Abilities(_REASONMAP, needs=frozenset({"question_type"})),

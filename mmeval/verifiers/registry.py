@@ -34,6 +34,7 @@ from mmeval.verifiers.pope import PopeVerifier
 from mmeval.verifiers.puzzlevqa import PuzzleVQAVerifier
 from mmeval.verifiers.rating import RatingVerifier
 from mmeval.verifiers.refcoco import RefCOCOVerifier
+from mmeval.verifiers.scene_answer import SceneAnswerVerifier
 from mmeval.verifiers.scienceqa import ScienceQAVerifier
 from mmeval.verifiers.screenspot import ScreenSpotVerifier
 from mmeval.verifiers.sparbench import SPARBenchVerifier
@@ -89,6 +90,7 @@ _BUILT_IN: Mapping[str, Callable[[Mapping[str, Any] | None], Verifier]] = {
     "pope": PopeVerifier,
     "rating": RatingVerifier,
     "refcoco": RefCOCOVerifier,
+    "scene-answer": SceneAnswerVerifier,
     "scienceqa": ScienceQAVerifier,
     "screenspot": ScreenSpotVerifier,
     "reasonmap-plus": ReasonMapPlusVerifier,

@@ -407,9 +407,54 @@ def _picture(path: str) -> None:
     target.write_bytes(picture(target.stem[-6:])["bytes"])
 
 
+def scenes() -> None:
+    """Questions about one scene in frames: ScanQA's file, and SQA3D's two."""
+    scene = "scene0011_00"
+    asked = (
+        ("What is in the corner of the room?", ["brown cabinet", "a cabinet"]), ("Where is the trash can?", ["to right of door"]),
+        ("How many chairs are around the table?", ["4", "four"]), ("What color is the rug?", ["dark blue"]),
+        ("What type of table is in the middle?", ["round wooden table"]), ("Which side of the sofa is the lamp on?", ["left"]),
+    )  # fmt: skip
+    rows = [
+        {"scene_id": scene, "object_id": [number], "object_names": ["cabinet"], "question_id": f"val-scene0011-{number}",
+         "question": question, "answers": answers}
+        for number, (question, answers) in enumerate(asked)
+    ]  # fmt: skip
+    _json("scanqa/ScanQA_v1.0_val.json", rows)
+    for part in ("w", "wo"):
+        hidden = [
+            {key: value for key, value in row.items() if key not in ("answers", "object_id", "object_names")}
+            for row in rows[:1]
+        ]
+        _json(f"scanqa/ScanQA_v1.0_test_{part}_obj.json", [row | {"question_id": f"test-{part}-0"} for row in hidden])
+    situated = (
+        ("What is to my left?", "chair"), ("Is the door open?", "no"), ("How many windows are behind me?", "2"),
+        ("Can I see the TV?", "yes"), ("Which way do I turn for the sink?", "left"), ("Am I facing the window?", "no"),
+    )  # fmt: skip
+    for split, first in (("test", 220602000000), ("val", 220602000100)):
+        questions = [
+            {"scene_id": scene, "situation": "I am sitting on the sofa and facing the table.", "alternative_situation": [],
+             "question": question, "question_id": first + number}
+            for number, (question, _) in enumerate(situated)
+        ]  # fmt: skip
+        notes = [
+            {"scene_id": scene, "question_type": "N/A", "answers": [{"answer": answer, "answer_confidence": "yes", "answer_id": 1}],
+             "question_id": first + number, "answer_type": "other", "position": {"x": 0.1, "y": 0.2, "z": 0.0},
+             "rotation": {"_x": 0.0, "_y": 0.0, "_z": 0.0, "_w": 1.0}}
+            for number, (_, answer) in enumerate(situated)
+        ]  # fmt: skip
+        _json(f"sqa3d/v1_balanced_questions_{split}_scannetv2.json", {"license": "own", "questions": questions})
+        _json(f"sqa3d/v1_balanced_sqa_annotations_{split}_scannetv2.json", {"license": "own", "annotations": notes})
+    for name in ("scanqa", "sqa3d"):
+        for number in range(3):
+            _picture(f"{name}/frames/{scene}/{number}.png")
+        _film(f"{name}/videos/{scene}.mp4")
+        source(name, {"scanqa": "ScanQA", "sqa3d": "SQA3D"}[name], OWN)
+
+
 FIXTURES: dict[str, Callable[[], None]] = {
     "hallusionbench": hallusionbench, "pope": pope, "cv-bench": cv_bench, "blink": blink, "vsi-bench": vsi_bench, "spbench": spbench,
-    "spar-bench": spar_bench, "several": several,
+    "spar-bench": spar_bench, "several": several, "scenes": scenes,
 }  # fmt: skip
 
 if __name__ == "__main__":

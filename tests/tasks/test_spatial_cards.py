@@ -13,6 +13,7 @@ import pytest
 from mmeval.core.errors import DataError
 from mmeval.core.types import MediaPart, Response, Sample
 from mmeval.metrics import estimate
+from mmeval.metrics.captions import CAPTION_METRICS
 from mmeval.tasks.options import AskStyle, DataOptions
 from mmeval.tasks.registry import Registry
 from mmeval.tasks.task import Task
@@ -24,6 +25,7 @@ CARDS = {
     "hallusionbench": 14, "pope": 12, "cv-bench": 5, "blink": 2, "vsi-bench": 10, "spbench-si": 2, "spbench-mv": 2, "spar-bench": 4,
     "viewspatial": 2, "omnispatial": 2, "mmsi-bench": 2, "mindcube": 2, "embspatial": 2, "reasonmap-plus": 5, "v-star": 2, "hr-bench": 2,
     "visnumbench": 2, "countbenchqa": 2, "pixmo-count": 2, "clevr-count": 2, "vicrit-bench": 2,
+    "scanqa": 6, "sqa3d": 6,
 }  # fmt: skip
 """Task -> rows of its fixture in the default protocol."""
 OTHER_DATA = {
@@ -35,7 +37,8 @@ OTHER_DATA = {
 def _protocols() -> Iterator[tuple[str, str]]:
     for name in CARDS:
         yield name, "default"
-        yield from ((name, protocol) for protocol in REGISTRY.cards[name].raw.get("protocols", {}))
+        protocols = REGISTRY.cards[name].raw.get("protocols", {})
+        yield from ((name, key) for key, given in protocols.items() if not given.get("answer", {}).get("withheld"))
 
 
 PROTOCOLS = list(_protocols())
@@ -95,7 +98,9 @@ def test_the_gold_given_back_is_right_under_every_metric(name: str, protocol: st
         (row["sample_id"], row["outcome"]) for row in rows if row["outcome"] != "scored" or row["score"] != 1.0
     ] == []
     for metric in task.card.metrics:
-        if metric != "yes_rate":
+        if metric in CAPTION_METRICS:
+            assert estimate(metric, rows).value or metric == "bleu-4", metric
+        elif metric != "yes_rate":
             assert estimate(metric, rows).value == 1.0, metric
 
 
@@ -146,3 +151,22 @@ def test_groups_of_hallusionbench() -> None:
         15.0,
         round(15 * 6 / 7, 9),
     ]
+
+
+@pytest.mark.parametrize("part", ["with", "without"])
+def test_questions_of_scanqa_without_answers_are_asked(part: str) -> None:
+    task, samples = built("scanqa", f"test-{part}-objects")
+    verdict = verify(task.verifier, Response("ok", text="chair"), samples[0].target, samples[0].context)
+    assert (len(samples), samples[0].target, verdict.outcome) == (1, None, "unscored")
+    assert "not published" in verdict.reason
+
+
+def test_questions_and_answers_of_sqa3d_come_from_two_files() -> None:
+    task, samples = built("sqa3d", "default")
+    assert [sample.subsets["question_type"] for sample in samples] == ["What", "Is", "How", "Can", "Which", "Others"]
+    assert samples[2].target == ["2"]
+    text = "".join(str(getattr(part, "text", "")) for part in samples[2].messages[-1].parts)
+    assert "I am sitting on the sofa" in text
+    assert "How many windows are behind me?" in text
+    said = verify(task.verifier, Response("ok", text="Two."), samples[2].target, samples[2].context)
+    assert (said.outcome, said.correct) == ("scored", True)

@@ -100,6 +100,7 @@ OPTIONS: list[tuple[str, dict[str, object], str, object]] = [
         "你好",
         "你好",
     ),
+    ("scene-answer", {"clean": "leo", "whole": True, "first_match": True}, "2", ["two"]),
     ("scienceqa", {}, "The answer is B.", "B"),
     ("text", {"match": "contains"}, "Rome", "rome"),
     ("text", {"match": "anls"}, "Rome", "rome"),
