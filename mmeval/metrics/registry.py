@@ -16,6 +16,7 @@ from mmeval.metrics.definition import Estimate, Form, Metric, Rows
 from mmeval.metrics.forms import AllRight, Macro, Robustness, Weighted, YesNo
 from mmeval.metrics.masks import CumulativeOverlap, WhereFound
 from mmeval.metrics.selection import Answered, Best, Consistent, Majority, VoteAt
+from mmeval.metrics.step_scores import StepF1
 from mmeval.metrics.summary import summarise
 from mmeval.metrics.wemath import PARTS, WeMath
 from mmeval.stats.correlation_functionals import Measure
@@ -54,6 +55,7 @@ def _caption(name: str) -> Metric:
 _NAMED: dict[str, Callable[[], Metric]] = {
     "accuracy": lambda: Metric("accuracy", "correct"),
     "mean": lambda: Metric("mean", "score", bounds=None),
+    "win-rate": lambda: Metric("win-rate", "score"),
     "mra": lambda: Metric("mra", "scores", key="mra"),
     "iou": lambda: Metric("iou", "scores", key="iou"),
     "f1": lambda: Metric("f1", "correct", form=YesNo("f1")),
@@ -73,6 +75,9 @@ _NAMED: dict[str, Callable[[], Metric]] = {
     "p@50-95": lambda: Metric("p@50-95", "scores", key="p@50-95"),
     "vote": lambda: Metric("vote", "correct", form=Vote()),
     "vote:answered": lambda: Metric("vote:answered", "correct", form=Vote(answered=True), version="2"),
+    "step-f1": lambda: Metric("step-f1", "score", form=StepF1()),
+    "step-f1-correct": lambda: Metric("step-f1-correct", "score", form=StepF1(("correct",))),
+    "step-f1-incorrect": lambda: Metric("step-f1-incorrect", "score", form=StepF1(("incorrect",))),
     "majority": lambda: Metric("majority", "correct", form=Majority()),
     "accuracy:answered": lambda: Metric("accuracy:answered", "correct", form=Answered()),
 }
@@ -87,6 +92,7 @@ _FORMS: dict[str, str] = {
     "majority@K": "the most frequent of K answers is right, over all subsets of K",
     "best:SCORE": "the answer with the highest score of all repeats; best@K:SCORE of K of them",
     "consistent:COLUMN": "share of groups all of whose rows have an answer and the same score",
+    "macro:COLUMN:step-f1": "mean over the labels of a column of the mean F1 of right and wrong steps",
     "macro:COLUMN": "mean over the labels of a column; COLUMN/COLUMN nests, :METRIC takes another metric than the score",
     "all:COLUMN": "share of groups whose rows are all right",
     "robustness:COLUMN": "all:COLUMN over the mean accuracy of the same groups",
@@ -165,6 +171,8 @@ def _macro(name: str, rest: str) -> Metric | UsageError | None:
     base: Metric | UsageError | None = Metric(name, "score") if not inner else _parsed(inner)
     if base is None or isinstance(base, UsageError):
         return base
+    if isinstance(base.form, StepF1) and len(levels) == 1:
+        return replace(base, name=name, form=replace(base.form, column=levels[0]))
     if isinstance(base.form, CaptionScore) and base.form.measure in BLEU:
         return UsageError(
             f"metric {name!r}: {inner!r} is a number of the whole corpus and no mean over samples",

@@ -12,6 +12,7 @@ from mmeval.verifiers.mask import READINGS
 from mmeval.verifiers.refcoco import RULES as BOX_RULES
 from mmeval.verifiers.scene_answer import CLEANINGS
 from mmeval.verifiers.screenspot import FORMS as CLICKS
+from mmeval.verifiers.steps import COUNTS, STEPS
 from mmeval.verifiers.text import SCORES
 from mmeval.verifiers.transcript import CASES, NUMBERS, PUNCTUATION, UNITS
 from mmeval.verifiers.verdict import STYLES, TIES
@@ -51,6 +52,9 @@ def abilities_of(verifier: str, options: Mapping[str, Any]) -> Abilities | None:
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+
+
+_STEPS = OptionRule("a number of steps, or the list of them", lambda value: isinstance(value, (int, list)))
 
 
 def _is_range(value: Any) -> bool:
@@ -265,6 +269,7 @@ _BUILT_IN: Mapping[str, Callable[[Mapping[str, Any]], Abilities]] = {
     "pair-verdict": lambda options: Abilities(
         {**_COMMON, "style": _one_of(*STYLES), "ties": _one_of(*TIES)}, frozenset({"first", "tie"})
     ),
+    "step-verdicts": lambda options: Abilities({**_COMMON, STEPS: _STEPS}, frozenset(COUNTS), needs=frozenset({STEPS})),
     "degradation": lambda options: Abilities(_COMMON, frozenset({"class", "severity"})),
     "transcript": _transcript,
     "vlmevalkit-choice": lambda options: Abilities(_VLMEVALKIT),

@@ -38,6 +38,7 @@ from mmeval.verifiers.scene_answer import SceneAnswerVerifier
 from mmeval.verifiers.scienceqa import ScienceQAVerifier
 from mmeval.verifiers.screenspot import ScreenSpotVerifier
 from mmeval.verifiers.sparbench import SPARBenchVerifier
+from mmeval.verifiers.steps import StepVerdictVerifier
 from mmeval.verifiers.text import TextVerifier
 from mmeval.verifiers.transcript import TranscriptVerifier
 from mmeval.verifiers.verdict import PairVerdictVerifier
@@ -99,6 +100,7 @@ _BUILT_IN: Mapping[str, Callable[[Mapping[str, Any] | None], Verifier]] = {
     "text": TextVerifier,
     "vicrit": ViCritVerifier,
     "pair-verdict": PairVerdictVerifier,
+    "step-verdicts": StepVerdictVerifier,
     "transcript": TranscriptVerifier,
     "degradation": DegradationVerifier,
     "vlmevalkit-choice": VLMEvalKitChoiceVerifier,
