@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from mmeval.verifiers.gui.dialects import DIALECTS
+from mmeval.verifiers.gui.rules import RULES as STEP_RULES
 from mmeval.verifiers.lists import ELEMENTS, FORMS
 from mmeval.verifiers.mask import READINGS
 from mmeval.verifiers.refcoco import RULES as BOX_RULES
@@ -220,6 +222,17 @@ def _transcript(options: Mapping[str, Any]) -> Abilities:
     return Abilities(rules, names, more="set answer.options.visemes for viseme errors")
 
 
+def _step(options: Mapping[str, Any]) -> Abilities:
+    rules = {
+        "reasoning_tags": _NAMES,
+        "form": _one_of(*DIALECTS),
+        "rule": _one_of(*STEP_RULES),
+        "space": _one_of("pixels", "unit", "thousand"),
+        "scroll": _one_of("content", "finger"),
+    }
+    return Abilities(rules, frozenset({"type", "grounding", "grounded", "counted"}), needs=frozenset({"form"}))
+
+
 _BUILT_IN: Mapping[str, Callable[[Mapping[str, Any]], Abilities]] = {
     "blink": lambda options: Abilities({}),
     "box": _box,
@@ -232,6 +245,7 @@ _BUILT_IN: Mapping[str, Callable[[Mapping[str, Any]], Abilities]] = {
     ),
     "emma": lambda options: Abilities({"number_words": _FLAG}),
     "expression": lambda options: Abilities({**_COMMON, **_EXPRESSION}, frozenset({"exact"})),
+    "gui-step": _step,
     "list": _list,
     "first-integer": lambda options: Abilities({}),
     "leading-letter": lambda options: Abilities({}),

@@ -18,6 +18,7 @@ from mmeval.verifiers.degradation import DegradationVerifier
 from mmeval.verifiers.dynamath import DynaMathVerifier
 from mmeval.verifiers.emma import EMMAVerifier
 from mmeval.verifiers.expression import ExpressionVerifier
+from mmeval.verifiers.gui.step import StepVerifier
 from mmeval.verifiers.lists import ListVerifier
 from mmeval.verifiers.logicvista import LogicVistaRulesVerifier, LogicVistaVerifier
 from mmeval.verifiers.mask import MaskVerifier
@@ -70,6 +71,7 @@ _BUILT_IN: Mapping[str, Callable[[Mapping[str, Any] | None], Verifier]] = {
     "dynamath": DynaMathVerifier,
     "emma": EMMAVerifier,
     "expression": ExpressionVerifier,
+    "gui-step": StepVerifier,
     "list": ListVerifier,
     "first-integer": FirstIntegerVerifier,
     "leading-letter": LeadingLetterVerifier,
