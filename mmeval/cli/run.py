@@ -134,6 +134,7 @@ def _split(values: tuple[str, ...]) -> list[str]:
     metavar="SHARE",
     help="Share of rows that may fail before the exit code is 6.  [default: 0]",
 )
+@click.option("--retriever", metavar="URL", help="Your retriever, for tasks that search documents (docs/looking.md).")
 @judge_options
 @click.option("--trust-remote-code", is_flag=True, help="Run code that comes with a checkpoint. Named in the manifest.")
 @click.option("--overwrite", is_flag=True, help="Replace a run of another configuration in the same folder.")
@@ -235,7 +236,7 @@ def _resolve(options: dict[str, Any], config_file: Path | None) -> RunConfig:
     simple = (
         "answer_kind", "answer_form", "output", "repeats", "seed", "concurrency", "data_dir", "engine_python", "model_id", "revision", "profile",
         "prompt_file", "tensor_parallel", "data_parallel", "timeout_s", "attempts", "outage_s", "allow_errors",
-        "judge", "judge_model_id", "judge_engine_python", "judge_concurrency", "judge_repeats",
+        "retriever", "judge", "judge_model_id", "judge_engine_python", "judge_concurrency", "judge_repeats",
     )  # fmt: skip
     for name in simple:
         if options[name] is not None:

@@ -4,19 +4,92 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
-from typing import Protocol, TypeAlias
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol, TypeAlias
 
 import orjson
 
+from mmeval.core.geometry import View
 from mmeval.core.types import Media, MediaPart, Message, PreparedMedia, Response, Sample, TextPart
+from mmeval.core.views import Region
 
 Ask: TypeAlias = Callable[[tuple[Message, ...], tuple[PreparedMedia, ...], str], Awaitable[Response]]
 """Asks the model: conversation, media that it refers to, and the role of the call (`describe`, `answer` …).
 
 Every call is committed by itself, so a run that is cut off goes on inside a conversation.
 """
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page that a retriever found."""
+
+    id: str
+    score: float | None
+    media: PreparedMedia
+    """Its picture, at its own size."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a retriever answered, best first, or why it did not."""
+
+    pages: tuple[Page, ...] = ()
+    failure: Response | None = None
+    """The row's response where the search failed: an error of the infrastructure is never an answer."""
+
+
+class Session(Protocol):
+    """One conversation: the way to the model, to parts of pictures, and to a retriever."""
+
+    async def __call__(self, messages: tuple[Message, ...], media: tuple[PreparedMedia, ...], role: str, /) -> Response:
+        """Ask the model, see `Ask`."""
+        ...
+
+    async def view(self, picture: PreparedMedia, region: Region | None) -> tuple[PreparedMedia, View]:
+        """Return a part (None: all) of a picture at the size in which it is to be shown, and what it shows.
+
+        Raises:
+            MediaError: when the picture cannot be decoded.
+        """
+        ...
+
+    async def search(self, query: str, /) -> Found:
+        """Ask the retriever for pages, best first."""
+        ...
+
+    def note(self, step: Mapping[str, Any], /) -> None:
+        """Keep what became of the last reply (JSON), beside it."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """The row's response, and how it came about."""
+
+    response: Response
+    trail: Trail
+
+
+@dataclass(frozen=True, slots=True)
+class Trail:
+    """What a strategy did on its way to an answer; boxes are in pixels of the first picture."""
+
+    turns: int = 0
+    """Calls of the model that were answered."""
+    tool_errors: int = 0
+    """Replies that were answered with an error message."""
+    crops: int = 0
+    searches: int = 0
+    box: tuple[float, ...] | None = None
+    """The last box in the first picture, as the model gave it, (x1, y1, x2, y2)."""
+    regions: tuple[Region, ...] = ()
+    """Parts of the first picture that were shown after it."""
+    ranked: tuple[str, ...] = field(default_factory=tuple)
+    """Ids of all pages in the order in which the searches listed them."""
+    shown: tuple[str, ...] = field(default_factory=tuple)
+    """Ids of the pages that were shown, in that order."""
 
 
 class Strategy(Protocol):
@@ -32,13 +105,13 @@ class Strategy(Protocol):
         """Raised whenever what is asked changes."""
         ...
 
-    async def answer(self, sample: Sample, media: tuple[PreparedMedia, ...], ask: Ask) -> Response:
+    async def answer(self, sample: Sample, media: tuple[PreparedMedia, ...], ask: Session, /) -> Response | Answered:
         """Return the row's response. A call that fails is the row's response, unless the strategy can do without it.
 
         Args:
             sample: without its gold answer.
             media: as they are sent.
-            ask: the way to the model.
+            ask: the way to the model, and more.
         """
         ...
 
@@ -71,7 +144,7 @@ class TwoHop:
     question_aware: bool = True
     """Whether the describer is told the question."""
 
-    async def answer(self, sample: Sample, media: tuple[PreparedMedia, ...], ask: Ask) -> Response:
+    async def answer(self, sample: Sample, media: tuple[PreparedMedia, ...], ask: Ask, /) -> Response:
         """See `Strategy.answer`."""
         wanted = DESCRIBE + str(sample.item.get("question", "")) if self.question_aware else DESCRIBE_ALL
         shown = tuple(MediaPart(index) for index in range(len(media)))
@@ -97,7 +170,7 @@ class Checklist:
     name: str = "checklist"
     version: str = "1"
 
-    async def answer(self, sample: Sample, media: tuple[PreparedMedia, ...], ask: Ask) -> Response:
+    async def answer(self, sample: Sample, media: tuple[PreparedMedia, ...], ask: Ask, /) -> Response:
         """See `Strategy.answer`."""
         questions = [str(question) for question in sample.context.options.get(FACTS) or ()]
         if not questions:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import lru_cache, partial
+from typing import Literal
 
 from mmeval.core.errors import UsageError, unknown
 from mmeval.metrics.captions import BLEU, CAPTION_METRICS, CaptionScore
@@ -96,6 +97,7 @@ _FORMS: dict[str, str] = {
     "macro:COLUMN": "mean over the labels of a column; COLUMN/COLUMN nests, :METRIC takes another metric than the score",
     "all:COLUMN": "share of groups whose rows are all right",
     "robustness:COLUMN": "all:COLUMN over the mean accuracy of the same groups",
+    "looked:SCORE": "mean of a score of the way to an answer (turns, box_iou, ndcg), with the rows that have no answer",
     "weighted:SCORE:WEIGHT": "sum(weight * score) / sum(weight)",
     "wemath:PART:CRITERION": "We-Math's score, or share IK, IG, CM, RM of it; strict or loose",
 }
@@ -106,8 +108,18 @@ _PASS_AT = re.compile(r"pass@([1-9][0-9]{0,3})")
 _MEAN_OF = re.compile(r"mean:(\S+)")
 _REPEATS = re.compile(r"(vote|majority)@([1-9][0-9]{0,3})")
 _BEST = re.compile(r"best(?:@([1-9][0-9]{0,3}))?:([^\s:]+)")
+_LOOKED = re.compile(r"looked:(\S+)")
 _WEMATH = re.compile(rf"wemath:(?:({'|'.join(PARTS)}):)?(strict|loose)")
 _COLUMN = re.compile(r"[^\s:/][^:/]*")
+
+
+def way_weight(score: str) -> str:
+    """The score that says which rows have a score of the way to an answer: those with a gold box, with gold pages, or all."""
+    if score.startswith("box_"):
+        return "with_box"
+    if score in ("ndcg", "mrr", "pages_seen") or score.startswith(("recall@", "ndcg@")):
+        return "with_pages"
+    return "conversation"
 
 
 def get_metric(name: str) -> Metric:
@@ -151,11 +163,14 @@ def _parsed(name: str) -> Metric | UsageError | None:
         return Metric(name, "correct", form=VoteAt(k) if found.group(1) == "vote" else Majority(k))
     if found := _BEST.fullmatch(name):
         return Metric(name, "correct", form=Best(found.group(2), int(found.group(1)) if found.group(1) else None))
+    if found := _LOOKED.fullmatch(name):
+        score = found.group(1)
+        better: Literal["higher", "lower"] = "lower" if score in ("turns", "tool_errors") else "higher"
+        return Metric(name, "score", bounds=None, form=ErrorRate(score, way_weight(score)), better=better)
     if found := _WEMATH.fullmatch(name):
         part = next(one for one in PARTS if one == (found.group(1) or "score"))
-        better = "higher" if part in ("score", "CM") else "lower"
         form = WeMath(part, found.group(2) == "strict")
-        return Metric(name, "correct", form=form, better="higher" if better == "higher" else "lower")
+        return Metric(name, "correct", form=form, better="higher" if part in ("score", "CM") else "lower")
     prefix, _, rest = name.partition(":")
     builders: dict[str, Callable[[str, str], Metric | UsageError | None]] = {
         "macro": _macro, "all": _all_right, "robustness": _robustness, "weighted": _weighted, "consistent": _consistent,

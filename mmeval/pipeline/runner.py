@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 from mmeval.conditions.base import verifier_of
-from mmeval.conditions.strategy import Strategy, without_gold
-from mmeval.core.types import Message, PreparedMedia, Request, Response, Verdict
+from mmeval.conditions.look_scores import trail_scores
+from mmeval.conditions.strategy import Strategy, Trail, without_gold
+from mmeval.core.errors import MediaError
+from mmeval.core.types import Request, Response, Verdict
 from mmeval.engines.base import Engine
 from mmeval.pipeline.asking import Asker, Progress
 from mmeval.pipeline.cache import KEPT_STATUS
 from mmeval.pipeline.chain import Chain, rule_verdict
-from mmeval.pipeline.identity import cache_key, request_hash
 from mmeval.pipeline.judging import JudgeDesk
 from mmeval.pipeline.plan import Effort
-from mmeval.pipeline.work import Call, Stage, Ticket, Unit, lightened, prepare_units, tickets, unsupported
+from mmeval.pipeline.session import Conversation, NotAsked
+from mmeval.pipeline.work import Call, Stage, Ticket, Unit, lightened, prepare_units, tickets
+from mmeval.tasks.task import SOUGHT
 
 Judging: TypeAlias = Literal["now", "later", "only"]
 
@@ -74,6 +77,7 @@ class ModelRun:
         self._budget = ByteBudget(effort.media_budget_bytes)
         self._preparing = asyncio.Semaphore(effort.workers)
         self._verifying = ThreadPoolExecutor(effort.workers, "mmeval-verify")
+        self._viewing = ThreadPoolExecutor(effort.workers, "mmeval-view")
         self._chains: dict[int, Chain] = {}
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -100,6 +104,7 @@ class ModelRun:
                 preparing.shutdown(wait=False, cancel_futures=True)
                 reading.shutdown(wait=False, cancel_futures=True)
                 self._verifying.shutdown(wait=False, cancel_futures=True)
+                self._viewing.shutdown(wait=False, cancel_futures=True)
         self.progress.state = "done"
 
     async def _feed(self, reading: ThreadPoolExecutor, preparing: ThreadPoolExecutor) -> None:
@@ -140,27 +145,30 @@ class ModelRun:
             self._window.release()
 
     async def _unit(self, unit: Unit, hold: Hold) -> None:
-        response, calls = await self._answer(unit)
+        response, calls, way = await self._answer(unit)
         cached = unit.stored is not None or (bool(calls) and all(call.cached for call in calls))
         if not self._shows_media(unit.order.task):
             # Waiting for a judge must not keep the media of the samples behind from being prepared.
             unit = lightened(unit)
             hold.answered()
         if response is not None:
-            await self._finish(unit, response, calls, cached=cached)
+            await self._finish(unit, response, calls, way, cached=cached)
 
-    async def _answer(self, unit: Unit) -> tuple[Response | None, tuple[Call, ...]]:
-        """The answer of one unit (from the cache, from the model, or why it cannot be asked), and the calls of a strategy."""
-        if unit.failure is not None or unit.stored is not None:
-            return unit.failure or unit.stored, ()
+    async def _answer(self, unit: Unit) -> tuple[Response | None, tuple[Call, ...], dict[str, float]]:
+        """The answer of one unit (from the cache, from the model, or why it cannot be asked), the calls of a strategy, and its scores."""
+        if unit.failure is not None:
+            return unit.failure, (), {}
+        plainly = self._way(unit, Trail(turns=1))
+        if unit.stored is not None:
+            return unit.stored, (), plainly
         assert unit.request is not None
         if unit.strategy is not None:
             return await self._by_strategy(unit, unit.strategy, unit.request)
         if self._judging == "only":
-            return None, ()
+            return None, (), {}
         response = await self._asker.ask(unit.request)
         await self._commit(unit.key, response)
-        return response, ()
+        return response, (), plainly
 
     async def _commit(self, key: str, response: Response) -> None:
         if response.status in KEPT_STATUS:
@@ -170,33 +178,27 @@ class ModelRun:
 
     async def _by_strategy(
         self, unit: Unit, strategy: Strategy, plain: Request
-    ) -> tuple[Response | None, tuple[Call, ...]]:
+    ) -> tuple[Response | None, tuple[Call, ...], dict[str, float]]:
         """Let a strategy ask; every call is looked up and committed by itself."""
-        calls: list[Call] = []
-
-        async def ask(messages: tuple[Message, ...], media: tuple[PreparedMedia, ...], role: str) -> Response:
-            refusal = unsupported(media, self.stage.modalities)
-            if refusal is not None:
-                return Response("unsupported", error=refusal)
-            sample = replace(unit.sample, messages=messages)
-            name = f"{plain.id}/{len(calls)}-{role}"
-            request = replace(plain, id=name, messages=messages, media=media, sample=sample)
-            asked = request_hash(request, self.stage.info)
-            key = cache_key(asked, self.stage.scope)
-            stored = self.stage.cache.get(key)
-            if stored is None and self._judging == "only":
-                raise _NotAsked
-            response = stored or await self._asker.ask(request)
-            if stored is None:
-                await self._commit(key, response)
-            calls.append(Call(role, None, self.progress.model, asked, messages, response, stored is not None))
-            return response
-
+        talk = Conversation(
+            unit, plain, self.stage, self._asker.ask, self.progress.model, self._judging == "only", self._viewing
+        )
         try:
-            response = await strategy.answer(without_gold(unit.sample), unit.media, ask)
-        except _NotAsked:
-            return None, ()
-        return response, tuple(calls)
+            answered = await strategy.answer(without_gold(unit.sample), unit.media, talk)
+        except NotAsked:
+            return None, (), {}
+        except MediaError as error:
+            answered = Response("error", error=str(error))
+        calls = tuple(talk.calls)
+        if isinstance(answered, Response):
+            return answered, calls, {}
+        return answered.response, calls, self._way(unit, answered.trail)
+
+    def _way(self, unit: Unit, trail: Trail) -> dict[str, float]:
+        section = unit.task.card.strategy
+        if section is None:
+            return {}
+        return trail_scores(section, trail, unit.sample.extras.get(SOUGHT) or {}, unit.sample.context.image_size)
 
     def _chain(self, task: int) -> Chain:
         chain = self._chains.get(task)
@@ -207,7 +209,9 @@ class ModelRun:
     def _shows_media(self, task: int) -> bool:
         return any(step.card.shows_image for step in self._chain(task).steps)
 
-    async def _finish(self, unit: Unit, response: Response, made: tuple[Call, ...], *, cached: bool) -> None:
+    async def _finish(
+        self, unit: Unit, response: Response, made: tuple[Call, ...], way: Mapping[str, float], *, cached: bool
+    ) -> None:
         chain = self._chain(unit.order.task)
         own = verifier_of(unit.condition)
         if own is not None:
@@ -225,6 +229,8 @@ class ModelRun:
             assert self._desk is not None
             verdict, judged = await self._desk.judge(chain, unit, response, verdict)
             calls = made + judged
+        if way and verdict.outcome in ("scored", "no_answer", "unscored"):
+            verdict = replace(verdict, scores={**verdict.scores, **way})
         progress = self.progress
         progress.done += 1
         # In a second phase all answers come from the cache, where the first has just put them.
@@ -236,10 +242,6 @@ class ModelRun:
             progress.failed += 1
             progress.trouble = response.error or verdict.reason
         self.deliver(Finished(unit, response, verdict, calls))
-
-
-class _NotAsked(Exception):
-    """A strategy wants to ask although only the cache may answer."""
 
 
 class _Stopped(Exception):

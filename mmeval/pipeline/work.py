@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import threading
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mmeval.conditions.base import Condition
+from mmeval.conditions.looking import strategy_of
 from mmeval.conditions.regions import ByRegion, Regions
 from mmeval.conditions.strategy import Strategy
 from mmeval.core.errors import MediaError, NotApplicableError, StorageError
@@ -22,6 +23,7 @@ from mmeval.pipeline.identity import cache_key, message_json, request_hash
 from mmeval.pipeline.media import BICUBIC, Grid, decode_rgb, prepare
 from mmeval.pipeline.partners import Partners
 from mmeval.pipeline.plan import RunPlan
+from mmeval.pipeline.retriever import Retriever
 from mmeval.tasks.opened import RowError
 from mmeval.tasks.options import AskStyle
 from mmeval.tasks.task import OpenTask, Task, item_hash
@@ -54,6 +56,10 @@ class Call:
     messages: tuple[Message, ...]
     response: Response
     cached: bool
+    media: tuple[PreparedMedia, ...] = ()
+    """What the messages refer to, without its bytes."""
+    step: Mapping[str, Any] | None = None
+    """What became of the reply: the action that it asked for, boxes in original pixels, errors (JSON)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +82,8 @@ class Unit:
     media: tuple[PreparedMedia, ...]
     strategy: Strategy | None = None
     """Asks in several calls; `request` is then the plain one that it starts from, and `stored` is never set."""
+    grid: Grid | None = None
+    """The sizes in which a card's strategy shows pictures; None for their own."""
 
     @property
     def bytes(self) -> int:
@@ -87,10 +95,12 @@ def lightened(unit: Unit) -> Unit:
     """The unit without the bytes of its media, which a row of the results table does not need."""
     if not unit.media:
         return unit
-    media = tuple(
-        replace(entry, images=tuple(replace(image, data=b"") for image in entry.images)) for entry in unit.media
-    )
-    return replace(unit, media=media, request=None)
+    return replace(unit, media=without_bytes(unit.media), request=None)
+
+
+def without_bytes(media: tuple[PreparedMedia, ...]) -> tuple[PreparedMedia, ...]:
+    """Media of which only hash, format and size are left."""
+    return tuple(replace(entry, images=tuple(replace(image, data=b"") for image in entry.images)) for entry in media)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,9 +119,13 @@ class Stage:
     media_dir: Path | None
     """Where media as sent are stored, or None."""
     frame_store: Path | None = None
-    """Where decoded frames of videos are kept."""
+    """Where decoded frames of videos are kept; views and pages beside it."""
     partners: dict[int, Partners] = field(default_factory=dict)
     """By task: whose picture each item gets when pictures are shuffled."""
+    retriever: Retriever | None = None
+    """Where strategies search."""
+    run_id: str = ""
+    """The run, for what is kept only inside it."""
 
 
 def style_of(info: EngineInfo) -> AskStyle:
@@ -153,7 +167,9 @@ def prepare_units(stage: Stage, ticket: Ticket) -> list[Unit]:
     except RowError as error:
         reason = f"{error.message} -> {error.remedy}" if error.remedy else error.message
         return _failed(stage, ticket, _unreadable(ticket, error.identifier), Response("error", error=reason))
-    grid = _grid(stage.info, task)
+    strategy, shown_in = _strategy(stage, ticket)
+    # Parts are cut from the full size; what is shown of it is the strategy's own affair.
+    grid = None if shown_in is not None else _grid(stage.info, task)
     read = partial(_prepared, stage)
     try:
         source = tuple(read(media) for media in original.media)
@@ -180,7 +196,7 @@ def prepare_units(stage: Stage, ticket: Ticket) -> list[Unit]:
     if stage.media_dir is not None:
         for media in sent:
             for image in media.images:
-                _store(stage.media_dir / f"{image.sha256}.{image.format}", image.data)
+                store_media(stage.media_dir / f"{image.sha256}.{image.format}", image.data)
     sampling = stage.plan.sampling_for(task)
     units = []
     for repeat in range(stage.plan.repeats_for(task)):
@@ -196,13 +212,38 @@ def prepare_units(stage: Stage, ticket: Ticket) -> list[Unit]:
         asked = request_hash(request, stage.info)
         key = cache_key(asked, stage.scope)
         order = Order(stage.model, ticket.task_index, ticket.condition_index, ticket.position, repeat)
-        strategy = ticket.condition.strategy
         if strategy is not None:
-            asked = digest([asked, strategy.name, strategy.version])
+            own = [] if shown_in is None else [shown_in.asked]
+            asked = digest([asked, strategy.name, strategy.version, *own])
         stored = stage.cache.get(key) if strategy is None else None
-        unit = Unit(order, task, ticket.condition.name, sample, item, request, asked, key, stored, None, sent, strategy)
+        size = None if shown_in is None else shown_in.grid
+        unit = Unit(
+            order, task, ticket.condition.name, sample, item, request, asked, key, stored, None, sent, strategy, size
+        )
         units.append(unit)
     return units
+
+
+@dataclass(frozen=True, slots=True)
+class _ShownIn:
+    """How a card's strategy shows pictures."""
+
+    grid: Grid | None
+    asked: Mapping[str, Any]
+    """Its settings, for the hash of the row."""
+
+
+def _strategy(stage: Stage, ticket: Ticket) -> tuple[Strategy | None, _ShownIn | None]:
+    """The strategy of a condition, which goes before the card's; engines that answer from data are asked plainly."""
+    section = ticket.task.task.card.strategy
+    if ticket.condition.strategy is not None or section is None or stage.info.reads_sample:
+        return ticket.condition.strategy, None
+    grid = None
+    if section.resize is not None:
+        grid = Grid(section.resize.factor, section.resize.min_pixels, section.resize.max_pixels)
+    elif section.coordinates in ("model", "pixels"):
+        grid = _model_grid(stage.info)
+    return strategy_of(section), _ShownIn(grid, section.asked())
 
 
 def _unreadable(ticket: Ticket, identifier: str) -> Sample:
@@ -237,8 +278,13 @@ QWEN_PIXELS = (56 * 56, 12_845_056)
 
 def _grid(info: EngineInfo, task: Task) -> Grid | None:
     """The sizes to send where the answer is read in pixels of the processor's grid; other tasks send the original bytes."""
+    return _model_grid(info) if task.card.answer.kind in COORDINATE_KINDS else None
+
+
+def _model_grid(info: EngineInfo) -> Grid | None:
+    """The sizes of a model's processor, where it answers in pixels of them."""
     factor = info.profile.get("grid")
-    if not factor or info.profile.get("coordinates") != "pixels" or task.card.answer.kind not in COORDINATE_KINDS:
+    if not factor or info.profile.get("coordinates") != "pixels":
         return None
     low = info.details.get("min_pixels") or QWEN_PIXELS[0]
     high = info.details.get("max_pixels") or QWEN_PIXELS[1]
@@ -302,7 +348,12 @@ def unsupported(media: tuple[PreparedMedia, ...], modalities: frozenset[str]) ->
     return None
 
 
-def _store(path: Path, data: bytes) -> None:
+def store_media(path: Path, data: bytes) -> None:
+    """Write a file named by its content, once.
+
+    Raises:
+        StorageError: when it cannot be written.
+    """
     if path.exists():
         return
     temporary = path.with_name(f".{path.name}.{threading.get_ident()}")

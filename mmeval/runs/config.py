@@ -61,6 +61,8 @@ class RunConfig(BaseModel):
     allow_errors: float = Field(default=0.0, ge=0, le=1)
     """Share of rows that may end in error or unscored before the exit code is 6."""
     trust_remote_code: bool = False
+    retriever: str | None = None
+    """Address of the retriever that tasks with a search ask."""
     judge: str | None = None
     """Model that judges what the rules leave open, written like a model."""
     judge_model_id: str | None = None
@@ -98,7 +100,7 @@ class RunConfig(BaseModel):
 IDENTITY_KEYS = frozenset(
     {
         "models", "tasks", "file_tasks", "conditions", "repeats", "limit", "seed", "sampling", "engine_args",
-        "model_id", "revision", "profile", "prompt", "trust_remote_code",
+        "model_id", "revision", "profile", "prompt", "trust_remote_code", "retriever",
         "judge", "judge_model_id", "judge_engine_args", "judge_repeats", "judge_swap",
     }
 )  # fmt: skip

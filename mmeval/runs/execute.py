@@ -19,6 +19,7 @@ from mmeval.metrics import get_metric
 from mmeval.pipeline.asking import Progress
 from mmeval.pipeline.cache import ResponseCache
 from mmeval.pipeline.plan import RunPlan
+from mmeval.pipeline.retriever import checked_url
 from mmeval.runs.config import RunConfig, config_digest
 from mmeval.runs.descriptions import resolve_conditions
 from mmeval.runs.file_tasks import configured_cards
@@ -122,6 +123,7 @@ async def prepare_run(config: RunConfig, api_key: str | None = None, judge_key: 
         registry.suites, split_selectors(config.tasks), {(task.name, task.protocol) for task in tasks}
     )
     judge_notes = check_judge(tasks, config.judge)
+    _check_retriever(config, tasks)
     conditions = resolve_conditions(config.conditions)
     specs = [
         parse_model(
@@ -161,6 +163,19 @@ async def prepare_run(config: RunConfig, api_key: str | None = None, judge_key: 
     names = _model_names(config.models)
     notes += [note for name, info in zip(names, infos, strict=True) if (note := _profile_note(name, info.profile))]
     return Prepared(config, plan, engines, infos, names, notes + judge_notes + missed, judge, aggregates)
+
+
+def _check_retriever(config: RunConfig, tasks: Sequence[Task]) -> None:
+    if config.retriever is not None:
+        checked_url(config.retriever)
+        return
+    for task in tasks:
+        section = task.card.strategy
+        if section is not None and section.retrieval is not None:
+            raise UsageError(
+                f"task {task.name}@{task.protocol} searches documents, and there is no retriever",
+                remedy="add --retriever URL (docs/looking.md says what it must answer)",
+            )
 
 
 def _profile_note(name: str, profile: Mapping[str, Any]) -> str | None:

@@ -14,7 +14,7 @@ from mmeval.core.types import AnswerContext, Verdict
 from mmeval.runs.file_tasks import recorded_cards
 from mmeval.runs.folder import Run
 from mmeval.runs.manifest import TaskRecord
-from mmeval.runs.stored import stored_context, stored_response
+from mmeval.runs.stored import stored_context, stored_response, with_way
 from mmeval.tasks.registry import Registry
 from mmeval.tasks.task import Task
 from mmeval.verifiers.base import verify
@@ -88,7 +88,8 @@ def rescored(run: Run, record: TaskRecord, frame: pd.DataFrame, task_paths: Sequ
                 Verdict(row["outcome"], row["score"], row["correct"], row["scores"] or {}, extracted=extracted)
             )
             continue
-        verdicts.append(verify(verifier_of(row["condition"]) or verifier, stored_response(row), *known))
+        verdict = verify(verifier_of(row["condition"]) or verifier, stored_response(row), *known)
+        verdicts.append(with_way(verdict, row["scores"], task))
     found = frame.copy()
     found["outcome"] = [verdict.outcome for verdict in verdicts]
     found["score"] = [verdict.score for verdict in verdicts]

@@ -69,12 +69,14 @@ def call_rows(finished: Finished, model: str) -> list[dict[str, Any]]:
         "sample_id": unit.sample.id,
         "repeat": unit.order.repeat,
     }
-    answer = {
+    answer: dict[str, Any] = {
         "role": "model",
         "card": None,
         "caller": model,
         "request_hash": unit.request_hash or None,
         "messages": None,
+        "media": [],
+        "step": None,
     }
     by_strategy = any(call.role != "judge" for call in finished.calls)
     rows = [{**common, "turn": 0, **answer, **_reply(response), "response": None, "reasoning": None}]
@@ -86,6 +88,8 @@ def call_rows(finished: Finished, model: str) -> list[dict[str, Any]]:
             "caller": call.model,
             "request_hash": call.request_hash,
             "messages": _json(message_json(call.messages)),
+            "media": media_json(call.media),
+            "step": _json(call.step),
         }
         rows.append({**common, "turn": turn, **asked, **_reply(call.response)})
     return rows

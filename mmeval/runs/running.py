@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -14,6 +15,7 @@ from mmeval.pipeline.asking import Progress
 from mmeval.pipeline.cache import ResponseCache
 from mmeval.pipeline.judging import JudgeDesk
 from mmeval.pipeline.plan import Effort
+from mmeval.pipeline.retriever import KEY_VARIABLE, Retriever, RetrieverSettings
 from mmeval.pipeline.runner import Finished, Judging, ModelRun
 from mmeval.pipeline.work import Stage, style_of
 from mmeval.runs.rows import call_rows, result_row, sample_row
@@ -21,6 +23,7 @@ from mmeval.runs.tally import Tally
 from mmeval.runs.writer import RunWriter
 
 if TYPE_CHECKING:
+    from mmeval.runs.config import RunConfig
     from mmeval.runs.execute import Prepared
 
 
@@ -65,6 +68,7 @@ class Running:
     async def _model(self, index: int, stop: asyncio.Event, judging: Judging) -> None:
         prepared, desk = self.prepared, self.desk
         config = prepared.config
+        retriever = retriever_of(config)
         engine, info = prepared.engines[index], prepared.infos[index]
         stage = Stage(
             plan=prepared.plan,
@@ -77,6 +81,8 @@ class Running:
             scope=None if info.shared_identity else self.run_id,
             media_dir=self.folder / "media" if config.media else None,
             frame_store=self.cache.path.with_name("frames"),
+            retriever=retriever,
+            run_id=self.run_id,
         )
         effort = Effort(concurrency=config.concurrency, attempts=config.attempts, outage_s=config.outage_s)
         run = ModelRun(
@@ -93,6 +99,8 @@ class Running:
             self.problems.append(EngineError(f"model {prepared.names[index]}: {reason.message}", remedy=reason.remedy))
         finally:
             await engine.close()
+            if retriever is not None:
+                await retriever.close()
 
     def _deliver(self, index: int, finished: Finished) -> None:
         order, name = finished.unit.order, self.prepared.names[index]
@@ -106,6 +114,22 @@ class Running:
             self.writer.add_sample(
                 (order.task, order.condition, order.position), sample_row(finished.unit), (index, name)
             )
+
+
+def retriever_of(config: RunConfig) -> Retriever | None:
+    """The user's retriever; its key comes from the environment and is kept nowhere."""
+    if config.retriever is None:
+        return None
+    return Retriever(
+        RetrieverSettings(
+            config.retriever,
+            os.environ.get(KEY_VARIABLE),
+            Path(config.data_dir) if config.data_dir else None,
+            config.attempts,
+            config.timeout_s,
+            longest_wait_s=config.outage_s,
+        )
+    )
 
 
 def first_error(group: BaseExceptionGroup[MmevalError]) -> MmevalError:

@@ -96,7 +96,7 @@ def samples_schema() -> pa.Schema:
 
 
 def calls_schema() -> pa.Schema:
-    """`calls.parquet`: every model call behind a row that made more than one; messages are JSON."""
+    """`calls.parquet`: every model call behind a row that made more than one; messages and steps are JSON."""
     import pyarrow as pa
 
     text = pa.string()
@@ -114,6 +114,8 @@ def calls_schema() -> pa.Schema:
             ("caller", text),
             ("request_hash", text),
             ("messages", text),
+            ("media", pa.list_(media_type())),
+            ("step", text),
             ("status", text),
             ("response", text),
             ("reasoning", text),

@@ -25,7 +25,7 @@ from mmeval.runs.manifest import TaskRecord
 from mmeval.runs.rows import call_rows
 from mmeval.runs.schema import calls_schema, results_schema
 from mmeval.runs.score_worker import ScorePool, task_spec, verdict_of
-from mmeval.runs.stored import SAMPLE_COLUMNS, same_gold, stored_response, stored_sample
+from mmeval.runs.stored import SAMPLE_COLUMNS, same_gold, stored_response, stored_sample, with_way
 from mmeval.runs.writer import ROW_GROUP, TableWriter
 from mmeval.tasks.registry import Registry
 from mmeval.tasks.task import Task
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 READ = ("task", "protocol", "condition", "sample_id", "model", "repeat", "outcome", "correct", "score", "status", "response",
-        "finish_reason", "error", "verifier", "request_hash", "item_hash", "media")  # fmt: skip
+        "finish_reason", "error", "verifier", "request_hash", "item_hash", "media", "scores")  # fmt: skip
 IMPORTED = "imported/"
 """Verifier of rows whose ready scores came with an import; they have nothing to score again."""
 
@@ -236,6 +236,8 @@ class Rescoring:
             for (position, _, _), (verdict, calls) in zip(work, judged, strict=True):
                 verdicts[position] = verdict
                 made += calls
+        for position, index, _ in work:
+            verdicts[position] = with_way(verdicts[position], rows[position].get("scores"), self._entries[index].task)
         protocols = {position: self._entries[index].task.protocol for position, index, _ in work}
         for position, row in enumerate(rows):
             self._count(row, verdicts.get(position))

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import orjson
 
 from mmeval.conditions.strategy import FACTS
 from mmeval.core.errors import DataError
-from mmeval.core.types import AnswerContext, Response, Sample, Status
-from mmeval.tasks.task import Task
+from mmeval.core.types import AnswerContext, Response, Sample, Status, Verdict
+from mmeval.tasks.task import SENT, Task
 from mmeval.verifiers.base import NO_TARGET
 
 SAMPLE_COLUMNS = (
@@ -18,7 +19,7 @@ SAMPLE_COLUMNS = (
     "subsets", "models",
 )  # fmt: skip
 """Columns of `samples.parquet` that scoring reads."""
-_OF_THE_ROW = frozenset({"answer_kind", "answer_type", "reasoning_tags", NO_TARGET, FACTS})
+_OF_THE_ROW = frozenset({"answer_kind", "answer_type", "reasoning_tags", NO_TARGET, FACTS, SENT})
 """Options of a stored context that belong to the row or the model, whatever the card says."""
 
 
@@ -74,6 +75,21 @@ def stored_response(row: Mapping[str, Any]) -> Response:
     if status != "ok" or row["response"] is None:
         return Response(status if status != "ok" else "error", error=row["error"])
     return Response("ok", text=row["response"], finish_reason=row["finish_reason"])
+
+
+def with_way(verdict: Verdict, stored: Any, task: Task) -> Verdict:
+    """The verdict with the stored scores of the way to the answer (turns, box, pages), which scoring again cannot change.
+
+    Args:
+        verdict: of today's rules.
+        stored: the `scores` of the stored row, a mapping or pairs.
+        task: the task as it is scored now.
+    """
+    section = task.card.strategy
+    if section is None or not stored or verdict.outcome in ("error", "unsupported"):
+        return verdict
+    kept = {name: value for name, value in dict(stored).items() if name in section.scores and value is not None}
+    return replace(verdict, scores={**verdict.scores, **kept})
 
 
 def same_gold(before: Task, after: Task) -> bool:

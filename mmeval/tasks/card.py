@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from mmeval.core.errors import UsageError, nearest, unknown
 from mmeval.tasks.corpora import Layout
+from mmeval.tasks.looking import StrategySection
 
 AnswerKind = Literal[
     "choice", "number", "yes-no", "text", "expression", "list", "box", "boxes", "point", "mask", "heatmap", "box3d",
@@ -233,12 +234,14 @@ class Card(_Section):
     """`unverified`: no row of the real data set was at hand when the card was written."""
     provenance: str = ""
     """Where the fixture rows come from: repository and commit."""
-    needs: list[Literal["judge", "video", "local data"]] = Field(default_factory=list)
+    needs: list[Literal["judge", "video", "local data", "retriever"]] = Field(default_factory=list)
     dataset: Dataset
     fields: Fields = Field(default_factory=Fields)
     video: Video = Field(default_factory=Video)
     prompt: Prompt = Field(default_factory=Prompt)
     answer: Answer
+    strategy: StrategySection | None = None
+    """An answer that takes several calls (docs/looking.md); None: one."""
     judges: list[JudgeStep] = Field(default_factory=list)
     judge_fields: dict[str, str] = Field(default_factory=dict)
     """Name -> column or expression that judges see beside question, choices, response and gold (`fields.NAME`); parsers never do."""

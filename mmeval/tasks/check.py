@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +37,8 @@ def columns(card: Card) -> Iterator[tuple[str, str]]:
         ("visual", card.visual.model_dump(exclude={"coordinates"}, exclude_none=True)),
         ("answer.row_options", card.answer.of_row()),
     )
+    if card.strategy is not None:
+        yield from card.strategy.columns
     for section, named in sections:
         for name, column in named.items():
             yield f"{section}.{name}", column
@@ -89,7 +92,10 @@ def _line(key: str, error: MmevalError) -> str:
 
 
 def _abilities(card: Card) -> Abilities | None:
-    return abilities_of(verifier_name(card), card.answer.options)
+    found = abilities_of(verifier_name(card), card.answer.options)
+    if found is None or card.strategy is None:
+        return found
+    return replace(found, scores=found.scores | card.strategy.scores)
 
 
 def _verifier(card: Card) -> Iterator[str]:
@@ -261,6 +267,8 @@ def _data(card: Card) -> Iterator[str]:
 
         if source.generator not in synthetic.TASKS:
             yield _line("dataset.synthetic.generator", unknown("generator", source.generator, synthetic.TASKS))
+        for key, _ in card.strategy.columns if card.strategy is not None else ():
+            yield f"{key}: a generated row has no columns (leave it out)"
         return
     if answer.kind == "mixed" and not card.fields.answer_type:
         yield "fields.answer_type: kind 'mixed' needs it (name the column or an '=' expression)"

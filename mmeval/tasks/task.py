@@ -51,6 +51,10 @@ __all__ = ["OpenTask", "Task", "item_hash"]
 
 GOLD_SPACE = "gold_coordinates"
 """Key of an item: the space of its gold, where the card takes it from the row."""
+SOUGHT = "sought"
+"""Key of the extras: the gold box and pages of the strategy's way."""
+SENT = "sent_to_retriever"
+"""Option of the context: what of the row the retriever is told."""
 MIXED_KINDS = ("choice", "expression", "list", "number", "text", "yes-no")
 """What the rows of `kind: mixed` may be, unless the card brings its own prompt and verifier."""
 
@@ -132,6 +136,7 @@ class Task:
                 **({"video": [card.fields.videos, card.video.model_dump()]} if card.fields.videos else {}),
                 "decoding": decoding,
                 "condition": condition,
+                **({"strategy": card.strategy.asked()} if card.strategy is not None else {}),
             }
         )
 
@@ -146,7 +151,9 @@ class Task:
         grouped = {name: columns.get(name) for metric in chosen for name in metric.columns}
         answer = {**self.card.answer.model_dump(), "answer_type": self.card.fields.answer_type}
         judged = {"judge": dict(judge)} if judge is not None else {}
-        more = {"groups": grouped} if grouped else {}
+        more: dict[str, Any] = {"groups": grouped} if grouped else {}
+        if self.card.strategy is not None:
+            more["way"] = self.card.strategy.scored()
         return digest(
             {"answer": answer, "verifier": [verifier.name, verifier.version], "metrics": metrics, **more, **judged}
         )
@@ -228,6 +235,10 @@ class Task:
             options[NO_TARGET] = "the gold answers are not published (answer.withheld): the row was asked for export"
         elif target is None and fields.answer:
             options[NO_TARGET] = _no_gold(fields.answer, row)
+        strategy = card.strategy
+        if strategy is not None and strategy.retrieval is not None and strategy.retrieval.send:
+            named = strategy.retrieval.send.items()
+            options[SENT] = {name: field_value(column, row, "strategy.retrieval.send") for name, column in named}
         return self._build(
             row=row.values,
             identifier=identifier_of(fields.id, row),
@@ -244,7 +255,7 @@ class Task:
                 for name, column in named.items()
             },
             cluster=optional_text(fields.cluster, row, "fields.cluster"),
-            extras={**known_of_row(card, row), **self._judge_extras(row)},
+            extras={**known_of_row(card, row), **self._judge_extras(row), **self._sought(row)},
             style=style,
         )
 
@@ -254,6 +265,17 @@ class Task:
         if not fields:
             return {}
         return {"judge": {name: field_value(column, row, f"judge_fields.{name}") for name, column in fields.items()}}
+
+    def _sought(self, row: Row) -> dict[str, Any]:
+        """The gold box and pages of the way to the answer; out of reach of parsers and strategies."""
+        strategy = self.card.strategy
+        named = {} if strategy is None else {"box": strategy.gold_box, "pages": strategy.gold_pages}
+        found = {
+            name: field_value(column, row, f"strategy.gold_{name}")
+            for name, column in named.items()
+            if column is not None
+        }
+        return {SOUGHT: found} if found else {}
 
     def _synthetic_sample(self, row: Row, style: AskStyle) -> Sample:
         item: synthetic.SyntheticItem = row.values["item"]

@@ -19,6 +19,17 @@ GUESS_SHARE = "guess_share"
 UNDECIDED = "undecided"
 """Score of a row whose answer only the comparison with the gold can read, and which the rules leave open: a judge may decide."""
 
+TURNS_USED = "turns"
+"""Finish reason of a conversation that took all its turns without an answer."""
+NO_BOX = "no_box"
+"""Finish reason of a conversation that needs a box first, and got none."""
+_ENDED: Mapping[str, str] = {
+    "length": "truncated",
+    TURNS_USED: "no answer within the turns",
+    NO_BOX: "no box in the first reply",
+}
+"""Why there is nothing to read, by finish reason."""
+
 _REFUSAL = re.compile(
     r"\b(?:i(?:'m| am) (?:sorry|unable|not able)|i (?:cannot|can't|can not) (?:help|assist|answer|determine|see|view|provide)"
     r"|as an ai\b|unable to (?:answer|determine|view|see))",
@@ -111,8 +122,9 @@ def _verdict(
         return Verdict("unscored", extracted=extraction.value, span=extraction.span, reason=reason, verifier=identity)
     if not extraction.found:
         reason = extraction.reason or "not found"
-        if response.finish_reason == "length":
-            reason = "truncated"
+        ended = _ENDED.get(response.finish_reason or "")
+        if ended is not None:
+            reason = ended
         elif not text.strip():
             reason = "empty"
         elif looks_like_refusal(text):

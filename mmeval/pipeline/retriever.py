@@ -1,0 +1,215 @@
+"""The user's own retriever over HTTP: a query in, pages with their pictures out (docs/looking.md is its contract)."""
+
+from __future__ import annotations
+
+import asyncio
+import binascii
+import ipaddress
+import random
+from base64 import b64decode
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import aiohttp
+import orjson
+
+from mmeval.core.errors import UsageError
+from mmeval.core.types import Response
+
+ANSWER_LIMIT = 256 << 20
+"""Largest answer of a retriever, in bytes."""
+KEY_VARIABLE = "MMEVAL_RETRIEVER_API_KEY"
+
+
+@dataclass(frozen=True, slots=True)
+class RawPage:
+    """A page as the retriever gave it."""
+
+    id: str
+    score: float | None
+    data: bytes
+    """Encoded picture."""
+
+
+@dataclass(frozen=True, slots=True)
+class RetrieverSettings:
+    """Where the retriever is, and how hard it is asked."""
+
+    url: str
+    key: str | None = None
+    data_dir: Path | None = None
+    """Folder below which the paths of its pages lie."""
+    attempts: int = 5
+    timeout_s: float = 600.0
+    backoff_s: float = 0.5
+    backoff_limit_s: float = 30.0
+    longest_wait_s: float = 60.0
+    """Longest wait that it may ask for."""
+
+
+def checked_url(url: str) -> str:
+    """Return the address as it is.
+
+    Raises:
+        UsageError: when it is no http(s) address, or holds a password.
+    """
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # raises beyond 65535
+    except ValueError as error:
+        raise UsageError(f"--retriever: {error}", remedy="e.g. http://127.0.0.1:8002/search") from error
+    if parts.username or parts.password:
+        raise UsageError("--retriever holds a user name or password", remedy=f"set {KEY_VARIABLE} instead")
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise UsageError(f"--retriever {url!r} is no address", remedy="e.g. http://127.0.0.1:8002/search")
+    return url
+
+
+class Retriever:
+    """Asks one retriever; failures are responses with status `error` or `timeout`, never an exception."""
+
+    def __init__(self, settings: RetrieverSettings, slots: int = 16) -> None:
+        self.settings = settings
+        self._slots = asyncio.Semaphore(slots)
+        self._session: aiohttp.ClientSession | None = None
+        self._jitter = random.Random(0)
+
+    async def search(self, body: Mapping[str, Any]) -> list[RawPage] | Response:
+        """Return the pages, best first, or the failure after the last try."""
+        failure = Response("error", error="the retriever was not asked")
+        for attempt in range(self.settings.attempts):
+            async with self._slots:
+                found = await self._once(orjson.dumps(body))
+            if not isinstance(found, Response):
+                return found
+            failure = found
+            waited = max(failure.retry_after_s or 0.0, self._wait(attempt))
+            if not failure.retryable or attempt + 1 == self.settings.attempts or waited > self._longest:
+                break
+            await asyncio.sleep(waited)
+        return failure
+
+    async def close(self) -> None:
+        """Close the connections."""
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    @property
+    def _longest(self) -> float:
+        return max(self.settings.longest_wait_s, 1.5 * self.settings.backoff_limit_s)
+
+    def _wait(self, attempt: int) -> float:
+        settings = self.settings
+        return min(settings.backoff_limit_s, settings.backoff_s * 2.0**attempt) * (0.5 + self._jitter.random())
+
+    async def _once(self, body: bytes) -> list[RawPage] | Response:
+        try:
+            async with self._open().post(self.settings.url, data=body, allow_redirects=False) as answer:
+                content = await answer.content.read(ANSWER_LIMIT + 1)
+                while not answer.content.at_eof() and len(content) <= ANSWER_LIMIT:
+                    content += await answer.content.read(ANSWER_LIMIT + 1 - len(content))
+                if answer.status != 200:
+                    return self._refused(answer.status, answer.headers.get("Retry-After"), content)
+        except TimeoutError:
+            return Response(
+                "timeout", error=f"the retriever did not answer within {self.settings.timeout_s:g} s", retryable=True
+            )
+        except (aiohttp.ClientError, ConnectionError) as error:
+            reason = getattr(error, "os_error", None) or f"{type(error).__name__}: {error}"
+            return Response("error", error=self._redact(f"cannot reach the retriever: {reason}"), retryable=True)
+        if len(content) > ANSWER_LIMIT:
+            return Response("error", error=f"the retriever's answer is larger than {ANSWER_LIMIT >> 20} MiB")
+        try:
+            pages = await asyncio.to_thread(read_pages, content, self.settings.data_dir)
+        except ValueError as error:
+            return Response("error", error=self._redact(f"the retriever's answer cannot be used: {error}"))
+        return pages
+
+    def _refused(self, status: int, retry_after: str | None, content: bytes) -> Response:
+        said = content[:300].decode("utf-8", "replace").strip()
+        wait = float(retry_after) if retry_after is not None and retry_after.strip().isdigit() else None
+        message = self._redact(f"the retriever answers HTTP {status}: {said}")
+        retryable = status in (408, 425, 429) or status >= 500
+        return Response("error", error=message, retryable=retryable, retry_after_s=wait)
+
+    def _redact(self, text: str) -> str:
+        return text.replace(self.settings.key, "***") if self.settings.key else text
+
+    def _open(self) -> aiohttp.ClientSession:
+        if self._session is None or self._session.closed:
+            headers = {"Content-Type": "application/json", "Accept": "application/json"}
+            if self.settings.key:
+                headers["Authorization"] = f"Bearer {self.settings.key}"
+            timeout = self.settings.timeout_s
+            self._session = aiohttp.ClientSession(
+                headers=headers,
+                timeout=aiohttp.ClientTimeout(total=timeout, sock_connect=min(30.0, timeout)),
+                # A proxy of the environment is for the internet, not for a retriever on this machine.
+                trust_env=not _is_loopback(self.settings.url),
+            )
+        return self._session
+
+
+def read_pages(content: bytes, data_dir: Path | None) -> list[RawPage]:
+    """Read a retriever's answer: `{"results": [{"id", "score", "image" or "path"}]}`, or that list itself.
+
+    Raises:
+        ValueError: saying what is wrong with it.
+    """
+    try:
+        answer = orjson.loads(content)
+    except orjson.JSONDecodeError as error:
+        raise ValueError(f"it is not JSON ({error})") from error
+    listed = answer.get("results") if isinstance(answer, dict) else answer
+    if not isinstance(listed, list):
+        raise ValueError("it has no list of results")
+    pages = [_page(entry, number, data_dir) for number, entry in enumerate(listed, 1)]
+    if len({page.id for page in pages}) != len(pages):
+        raise ValueError("a page is listed twice")
+    return pages
+
+
+def _page(entry: Any, number: int, data_dir: Path | None) -> RawPage:
+    if not isinstance(entry, dict):
+        raise ValueError(f"result {number} is no object")
+    name = entry.get("id")
+    if isinstance(name, bool) or not isinstance(name, (str, int)) or name == "":
+        raise ValueError(f"result {number} has no id")
+    score = entry.get("score")
+    if score is not None and (isinstance(score, bool) or not isinstance(score, (int, float))):
+        raise ValueError(f"result {number}: score {score!r} is no number")
+    return RawPage(str(name), None if score is None else float(score), _picture(entry, number, data_dir))
+
+
+def _picture(entry: Mapping[str, Any], number: int, data_dir: Path | None) -> bytes:
+    image, path = entry.get("image"), entry.get("path")
+    if isinstance(image, str) and image:
+        payload = image.partition(",")[2] if image.startswith("data:") else image
+        try:
+            return b64decode(payload, validate=True)
+        except (binascii.Error, ValueError) as error:
+            raise ValueError(f"result {number}: image is no base64") from error
+    if not isinstance(path, str) or not path:
+        raise ValueError(f"result {number} has neither image (base64) nor path")
+    if data_dir is None:
+        raise ValueError(f"result {number} has a path, which needs --data-dir")
+    root = data_dir.resolve()
+    place = (root / path).resolve()
+    if not place.is_relative_to(root):
+        raise ValueError(f"result {number}: path {path!r} leaves --data-dir")
+    try:
+        return place.read_bytes()
+    except OSError as error:
+        raise ValueError(f"result {number}: {path!r} cannot be read: {error.strerror or error}") from error
+
+
+def _is_loopback(url: str) -> bool:
+    host = urlsplit(url).hostname or ""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
