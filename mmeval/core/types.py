@@ -209,6 +209,8 @@ class Request:
     repeat: int = 0
     schema: Mapping[str, Any] | None = None
     """JSON schema that the reply must follow (judges)."""
+    scored: bool = False
+    """The last message is an answer of the assistant that is to be scored (`Engine.score`), not a turn to be continued."""
     sample: Sample | None = field(default=None, repr=False, compare=False)
     """The sample behind the request, for engines that answer from data (`replay`, `chance`) and never for a model."""
 

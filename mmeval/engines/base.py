@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
@@ -140,6 +141,49 @@ class ScoresTokens(Protocol):
         request: that is a result with another status than `ok`.
         """
         ...
+
+
+@runtime_checkable
+class ScoresAnswers(Protocol):
+    """A scalar reward model: an engine that says with a number how good an answer is."""
+
+    async def score(self, request: Request) -> Response:
+        """Score the last message of a request, the assistant's; the sampling fields do not matter.
+
+        The text of the response is the number as `score_text` writes it, larger for better. Never raises for a failure of the
+        request; a model that cannot score answers `unsupported`.
+        """
+        ...
+
+
+NO_SCORES = (
+    "this model gives no scores: name a scalar reward model (openai: at a server of one, such as vllm serve --runner pooling, "
+    "or hf: with a checkpoint of an architecture …ForSequenceClassification)"
+)
+SCORE_INDEX = "score_index"
+"""Engine argument: which of several values of a classification head is the score, counted from 0."""
+
+
+def score_text(values: Sequence[float], index: int | None) -> str:
+    """Return the one score of a head as text.
+
+    Args:
+        values: what the head gives, one number or one per label.
+        index: which is the score; needed where there are several.
+
+    Raises:
+        ValueError: several values and no index, an index beyond them, or a value that is no finite number.
+    """
+    if index is None and len(values) != 1:
+        raise ValueError(
+            f"the head gives {len(values)} values: say which is the score with --engine-arg {SCORE_INDEX}=N"
+        )
+    if index is not None and not 0 <= index < len(values):
+        raise ValueError(f"{SCORE_INDEX}={index}: the head gives {len(values)} values")
+    value = float(values[index or 0])
+    if not math.isfinite(value):
+        raise ValueError(f"the score is {value}")
+    return repr(value)
 
 
 @runtime_checkable

@@ -10,8 +10,8 @@ from collections import Counter
 from typing import Any, cast
 
 from mmeval.core.hashing import derived_seed, digest
-from mmeval.core.types import MediaPart, Request, Response, Status
-from mmeval.engines.base import SAMPLING_FIELDS, EngineInfo, ModelSpec
+from mmeval.core.types import MediaPart, Request, Response, Status, TextPart
+from mmeval.engines.base import SAMPLING_FIELDS, EngineInfo, ModelSpec, score_text
 from mmeval.engines.chance import uniform_answer
 from mmeval.engines.options import number, one_of, refuse_unknown, whole
 
@@ -25,6 +25,7 @@ ARGUMENTS = frozenset(
         "failure_times",
         "crash_after",
         "coordinates",
+        "score",
     }
 )
 _FAILURES = ("error", "timeout", "too_long", "refused")
@@ -48,7 +49,8 @@ class FakeEngine:
     Engine arguments: `answer` (the text of every answer; otherwise one that fits the sample, by hash),
     `latency_s`, `failure_share` (of requests, chosen by `failure_seed` and the request's hash), `failure_status`,
     `failure_times` (how often a chosen request fails before it is answered; without it, always), `crash_after` (the
-    whole process kills itself at the request after so many, as a power cut would), `coordinates` of the profile.
+    whole process kills itself at the request after so many, as a power cut would), `coordinates` of the profile, `score` of
+    an answer (`hash`, or its `length`).
     Faults and latency are no part of the identity, so that a run with faults and one without share answers.
     """
 
@@ -68,6 +70,7 @@ class FakeEngine:
         self._failure_times = whole(args, "failure_times")
         self._crash_after = whole(args, "crash_after", least=0)
         self._coordinates = one_of(args, "coordinates", ("pixels", "unit", "thousand"), "pixels")
+        self._score = one_of(args, "score", ("hash", "length"), "hash")
         self._target = spec.target
         self._slots = spec.concurrency or 32
         self._failures: Counter[str] = Counter()
@@ -77,6 +80,8 @@ class FakeEngine:
     async def describe(self) -> EngineInfo:
         """See `Engine.describe`."""
         identity = {"engine": "fake", "target": self._target, "answer": self._answer}
+        if self._score != "hash":
+            identity["score"] = self._score
         profile: dict[str, Any] = {"name": "fake", "coordinates": self._coordinates, "coordinate_order": "xy"}
         return EngineInfo("fake", "1", identity, reads_sample=True, slots=self._slots, profile=profile)
 
@@ -111,6 +116,17 @@ class FakeEngine:
             latency_s=self._latency,
             model="fake",
         )
+
+    async def score(self, request: Request) -> Response:
+        """See `ScoresAnswers.score`."""
+        self.asked += 1
+        key = request_digest(request)
+        if self._fails(key):
+            retryable = self._failure_status in ("error", "timeout")
+            return Response(self._failure_status, error=f"injected {self._failure_status}", retryable=retryable)
+        said = "".join(part.text for part in request.messages[-1].parts if isinstance(part, TextPart))
+        value = len(said) if self._score == "length" else derived_seed("score", self._target, said) / 2**31
+        return Response("ok", text=score_text([value], None), finish_reason="stop", completion_tokens=0, model="fake")
 
     def _fails(self, key: str) -> bool:
         if derived_seed("failure", self._failure_seed, key) / 2**31 >= self._failure_share:

@@ -7,7 +7,7 @@ import io
 import ipaddress
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,9 +18,10 @@ import orjson
 
 from mmeval.core.errors import EngineError, nearest
 from mmeval.core.types import Request, Response
-from mmeval.engines.base import SAMPLING_FIELDS, EngineInfo, ModelSpec
+from mmeval.engines.base import NO_SCORES, SAMPLING_FIELDS, EngineInfo, ModelSpec
 from mmeval.engines.openai_body import BodyStyle, chat_body
 from mmeval.engines.openai_reply import error_fields, failure, reply
+from mmeval.engines.openai_score import OWN_ARGUMENTS, ScoreStyle, lacks_route
 from mmeval.engines.options import one_of
 from mmeval.engines.profiles import choose_profile
 
@@ -51,7 +52,8 @@ class _Endpoint:
 class OpenAIEngine:
     """Any compatible endpoint. `--engine-arg` fields go into the request body under the server's own names.
 
-    One argument is mmeval's own: `video` = `frames` (a video is sent as several images, the default) or `video_url`.
+    Some arguments are mmeval's own: `video` = `frames` (a video is sent as several images, the default) or `video_url`;
+    `score_route` = `pooling` (default), `classify` or `score` and `score_index`, for reward models (`openai_score`).
     """
 
     modalities = frozenset({"text", "image", "images", "video"})
@@ -67,7 +69,9 @@ class OpenAIEngine:
         self._key = key.strip() if key and key.strip() else None
         if self._key is not None and not self._key.isprintable():
             raise EngineError("the key has control characters", remedy=f"set {' or '.join(KEY_VARIABLES)} again")
-        extra = {name: value for name, value in spec.engine_args.items() if name != "video"}
+        own = {"video", *OWN_ARGUMENTS}
+        extra = {name: value for name, value in spec.engine_args.items() if name not in own}
+        self._scoring = ScoreStyle.of(spec.engine_args)
         for name in extra:
             if name in RESERVED or name in SAMPLING_FIELDS:
                 remedy = "use --sampling" if name in SAMPLING_FIELDS else "repeats are separate requests: --repeats"
@@ -109,6 +113,7 @@ class OpenAIEngine:
         if spec.model_id is None:
             stable = [{k: v for k, v in entry.items() if k not in ("created", "permission")} for entry in entries]
             identity = {"served": spec.target, "models": stable}
+        identity |= self._scoring.identity
         if self._style.extra or not self._style.video_as_frames:
             identity["arguments"] = {**self._style.extra, "video_as_frames": self._style.video_as_frames}
         return EngineInfo(
@@ -139,10 +144,27 @@ class OpenAIEngine:
         endpoint.in_flight += 1
         started = time.perf_counter()
         try:
-            response = await self._ask(endpoint, chat_body(request, self._style))
+            address = f"{endpoint.base}/chat/completions"
+            response = await self._ask(endpoint, address, chat_body(request, self._style), reply)
         finally:
             endpoint.in_flight -= 1
-        response = _cut(response, stops)
+        return self._timed(_cut(response, stops), started)
+
+    async def score(self, request: Request) -> Response:
+        """See `base.ScoresAnswers`: asks the route `score_route`."""
+        endpoint = self._choose()
+        endpoint.in_flight += 1
+        started = time.perf_counter()
+        try:
+            body = self._scoring.body(request, self._style)
+            response = await self._ask(endpoint, self._scoring.address(endpoint.base), body, self._scoring.reply)
+        finally:
+            endpoint.in_flight -= 1
+        if lacks_route(response):
+            response = Response("unsupported", error=f"{NO_SCORES} ({self._scoring.route}: {response.error})")
+        return self._timed(response, started)
+
+    def _timed(self, response: Response, started: float) -> Response:
         if response.error is not None:
             response = replace(response, error=self._redact(response.error))
         return replace(response, latency_s=time.perf_counter() - started)
@@ -155,19 +177,19 @@ class OpenAIEngine:
         order = ((self._turn + offset) % count for offset in range(count))
         return min((self._endpoints[i] for i in order), key=lambda e: (e.rest_until > now, e.in_flight))
 
-    async def _ask(self, endpoint: _Endpoint, body: bytes) -> Response:
+    async def _ask(
+        self, endpoint: _Endpoint, address: str, body: bytes, read: Callable[[str, bytes], Response]
+    ) -> Response:
         # A BytesIO is sent in chunks; plain bytes beyond 1 MB would block the event loop.
         data = body if len(body) < 1 << 20 else io.BytesIO(body)
         headers = {"Content-Type": "application/json"}
         try:
-            async with self._open().post(
-                f"{endpoint.base}/chat/completions", data=data, headers=headers, allow_redirects=False
-            ) as answer:
+            async with self._open().post(address, data=data, headers=headers, allow_redirects=False) as answer:
                 content = await _read(answer)
                 if content is None:
                     return Response("error", error=f"the answer is larger than {ANSWER_LIMIT >> 20} MiB")
                 if answer.status == 200:
-                    return reply(answer.headers.get("Content-Type", ""), content)
+                    return read(answer.headers.get("Content-Type", ""), content)
                 if answer.status in (401, 403):
                     message = self._key_message(endpoint.base, answer.status, content)
                     return Response("error", error=f"{message.message} -> {message.remedy}", fatal=True)

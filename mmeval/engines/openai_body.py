@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from mmeval.core.types import MediaPart, Message, PreparedImage, PreparedMedia, Request, Sampling
+from mmeval.core.types import MediaPart, Message, Part, PreparedImage, PreparedMedia, Request, Sampling
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,18 +30,30 @@ def chat_body(request: Request, style: BodyStyle) -> bytes:
 
     Images travel as data URLs of the bytes as sent. A field of `Sampling` that is None is left out.
     """
+    fields = {"model": style.model, **style.extra, **sampling_fields(request.sampling, style.max_tokens_field)}
+    if request.schema is not None:
+        schema = {"name": "reply", "schema": dict(request.schema), "strict": True}
+        fields["response_format"] = {"type": "json_schema", "json_schema": schema}
+    return conversation_body(request, style, fields)
+
+
+def conversation_body(request: Request, style: BodyStyle, fields: Mapping[str, Any]) -> bytes:
+    """Return a body of the conversation and further fields (at least one)."""
     pieces: list[bytes] = [b'{"messages":[']
     for number, message in enumerate(request.messages):
         if number:
             pieces.append(b",")
         _message(pieces, message, request.media, style)
     pieces.append(b"],")
-    fields = {"model": style.model, **style.extra, **sampling_fields(request.sampling, style.max_tokens_field)}
-    if request.schema is not None:
-        schema = {"name": "reply", "schema": dict(request.schema), "strict": True}
-        fields["response_format"] = {"type": "json_schema", "json_schema": schema}
-    pieces.append(orjson.dumps(fields)[1:])
+    pieces.append(orjson.dumps(dict(fields))[1:])
     return b"".join(pieces)
+
+
+def content_json(parts: Sequence[Part], media: Sequence[PreparedMedia], style: BodyStyle) -> Any:
+    """Return the content list of a message's parts as JSON."""
+    pieces: list[bytes] = []
+    _message(pieces, Message("user", tuple(parts)), media, style)
+    return orjson.loads(b"".join(pieces))["content"]
 
 
 def sampling_fields(sampling: Sampling, max_tokens_field: str) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from mmeval.core.types import Request, Response
-from mmeval.engines.base import Engine
+from mmeval.engines.base import NO_SCORES, Engine, ScoresAnswers
 from mmeval.pipeline.plan import Effort
 
 PROBE_WAIT_S = 1.0
@@ -96,7 +96,7 @@ class Asker:
                 self.progress.asked += 1
                 began = time.perf_counter()
                 try:
-                    response = await self.engine.generate(request)
+                    response = await self._call(request)
                 finally:
                     self.progress.in_flight -= 1
             if response.status == "ok" and response.latency_s is None:
@@ -119,6 +119,13 @@ class Asker:
         if self._failures_in_row == 0:
             self._down_since = None
         return response
+
+    async def _call(self, request: Request) -> Response:
+        if not request.scored:
+            return await self.engine.generate(request)
+        if not isinstance(self.engine, ScoresAnswers):
+            return Response("unsupported", error=NO_SCORES)
+        return await self.engine.score(request)
 
     async def _endpoint_up(self) -> bool:
         """Whether to ask: yes, while answers come; after many failures in a row one request at a time tries again.

@@ -45,6 +45,7 @@ def request_hash(request: Request, info: EngineInfo) -> str:
             "schema": request.schema,
             "engine": [info.engine, info.version],
             "model": dict(info.identity),
+            **({"scored": True} if request.scored else {}),
             **({"sample": [sample.task, sample.id, asdict(sample.context)]} if sample is not None else {}),
         }
     )

@@ -33,6 +33,8 @@ class Settings:
     attn_implementation: str | None = None
     max_model_len: int | None = None
     trust_remote_code: bool = False
+    scores: bool = False
+    """The checkpoint has a head that scores."""
 
 
 @dataclass
@@ -80,6 +82,8 @@ def load(settings: Settings) -> Loaded:
     generation = generation_json(settings.folder)
     stop_tokens = _stop_tokens(generation, config, tokenizer)
     pad = tokenizer.pad_token_id
+    if settings.scores and getattr(model.config, "pad_token_id", None) is None:
+        model.config.pad_token_id = pad  # the head reads the last token that is no padding
     # A clean configuration, so that nothing of the checkpoint's decoding applies behind the request's back.
     model.generation_config = transformers.GenerationConfig(eos_token_id=stop_tokens or None, pad_token_id=pad)
     return Loaded(
@@ -211,6 +215,8 @@ def _processor(transformers: Any, settings: Settings) -> Any:
 
 def _model(torch: Any, transformers: Any, settings: Settings, config: Any, device: Any, multimodal: bool) -> Any:
     factory = transformers.AutoModelForImageTextToText if multimodal else transformers.AutoModelForCausalLM
+    if settings.scores:
+        factory = transformers.AutoModelForSequenceClassification
     dtype = getattr(torch, settings.dtype, None)
     if not isinstance(dtype, torch.dtype) or not dtype.is_floating_point:
         raise LoadError(f"dtype {settings.dtype!r} is unknown", "float32, bfloat16 or float16")

@@ -14,7 +14,7 @@ from .checkpoint import Loaded, Settings, load
 from .decoding import Decoding, generate, resolve
 from .failures import MEMORY_REMEDY, RequestError, is_out_of_memory
 from .inputs import InputBuilder, Item
-from .scoring import extended, token_logprobs
+from .scoring import extended, head_values, token_logprobs
 from .wire import Channel
 
 
@@ -30,10 +30,14 @@ class Job:
     started: float
     continuation: list[int] | None = None
     """Tokens to be scored; None when an answer is wanted."""
+    rated: bool = False
+    """The head's score of the whole conversation is wanted."""
 
     @property
     def kind(self) -> tuple[Any, ...]:
         """Jobs of equal kind can share a batch; those to be scored have equal lengths, so that nothing is padded."""
+        if self.rated:
+            return ("score", *self.item.signature, len(self.item.ids))
         if self.continuation is not None:
             return ("logprobs", *self.item.signature, len(self.item.ids))
         return ("answer", *self.item.signature, self.limit)
@@ -97,7 +101,8 @@ class Worker:
                 self._reply_error(key, error.message, error.status)
 
     def _job(self, key: int, header: dict[str, Any], blobs: list[bytes], started: float) -> Job:
-        item = self._builder.build(header["messages"], blobs)
+        rated = header.get("want") == "score"
+        item = self._builder.build(header["messages"], blobs, complete=rated)
         decoding = resolve(header["sampling"], self._loaded.defaults)
         limit = decoding.max_tokens
         if header.get("want") == "logprobs":
@@ -107,6 +112,8 @@ class Worker:
             longer = extended(item, continuation)
             self._builder.check_length(longer)
             return Job(key, longer, decoding, limit, started, continuation)
+        if rated:
+            return Job(key, item, decoding, limit, started, rated=True)
         room = self._loaded.max_model_len - len(item.ids)
         return Job(key, item, replace(decoding, max_tokens=min(limit, room)), limit, started)
 
@@ -125,7 +132,10 @@ class Worker:
     def _answer(self, jobs: list[Job]) -> None:
         """Answer jobs together; when that fails, by halves, so that a bad one fails alone."""
         try:
-            replies = self._scores(jobs) if jobs[0].continuation is not None else self._texts(jobs)
+            if jobs[0].rated:
+                replies = self._ratings(jobs)
+            else:
+                replies = self._scores(jobs) if jobs[0].continuation is not None else self._texts(jobs)
         except Exception as error:  # models raise anything on input that they do not like
             if len(jobs) == 1:
                 self._reply_error(jobs[0].key, _describe(error))
@@ -170,6 +180,13 @@ class Worker:
         return [
             {"status": "ok", "tokens": tokens, "logprobs": values}
             for tokens, values in zip(continuations, scores, strict=True)
+        ]
+
+    def _ratings(self, jobs: list[Job]) -> list[dict[str, Any]]:
+        rows = head_values(self._loaded.model, self._builder.collate([job.item for job in jobs]))
+        return [
+            {"status": "ok", "values": values, "prompt_tokens": len(job.item.ids)}
+            for job, values in zip(jobs, rows, strict=True)
         ]
 
     def _free_memory(self) -> None:

@@ -67,12 +67,13 @@ class InputBuilder:
             ]
             self._markers = [loaded.tokenizer.convert_ids_to_tokens(token) for token in tokens]
 
-    def build(self, messages: list[dict[str, Any]], blobs: list[bytes]) -> Item:
+    def build(self, messages: list[dict[str, Any]], blobs: list[bytes], complete: bool = False) -> Item:
         """Return the inputs of one request.
 
         Args:
             messages: `{"role", "content"}`; content is a list of `{"text": …}` and `{"image": index of the blob}`.
             blobs: encoded images in the order of their appearance.
+            complete: the conversation ends with the answer; otherwise the model is to write the next turn.
 
         Raises:
             RequestError: an image that cannot be decoded, a prompt that the template refuses or that is too long.
@@ -81,7 +82,7 @@ class InputBuilder:
         if images and self._loaded.image_processor is None and self._loaded.processor is None:
             raise RequestError("this model reads text only")
         try:
-            item = self._build(messages, images)
+            item = self._build(messages, images, not complete)
         except RequestError:
             raise
         except Exception as error:  # templates and processors raise anything on input that they do not like
@@ -99,23 +100,23 @@ class InputBuilder:
         if len(item.ids) >= limit:
             raise RequestError(f"the prompt has {len(item.ids)} tokens, the context {limit}", "too_long")
 
-    def _build(self, messages: list[dict[str, Any]], images: list[Any]) -> Item:
+    def _build(self, messages: list[dict[str, Any]], images: list[Any], prompted: bool) -> Item:
         if self._loaded.image_processor is not None:
-            return self._qwen(messages, images)
+            return self._qwen(messages, images, prompted)
         if self._loaded.processor is not None:
-            return self._generic(messages, images)
-        return Item(self.tokens(_render(self._loaded.tokenizer, _as_strings(messages))))
+            return self._generic(messages, images, prompted)
+        return Item(self.tokens(_render(self._loaded.tokenizer, _as_strings(messages), prompted)))
 
     def tokens(self, text: str) -> list[int]:
         """Token ids of a text, no special tokens added."""
         found: list[int] = self._loaded.tokenizer(text, add_special_tokens=False)["input_ids"]
         return found
 
-    def _qwen(self, messages: list[dict[str, Any]], images: list[Any]) -> Item:
+    def _qwen(self, messages: list[dict[str, Any]], images: list[Any], prompted: bool) -> Item:
         conversation = [
             {"role": m["role"], "content": [self._content(part) for part in m["content"]]} for m in messages
         ]
-        text = _render(self._loaded.tokenizer, conversation)
+        text = _render(self._loaded.tokenizer, conversation, prompted)
         ids = self._literal_tokens(text)
         if not images:
             return Item(ids)
@@ -154,7 +155,7 @@ class InputBuilder:
                 ids.extend(literal["input_ids"])
         return ids
 
-    def _generic(self, messages: list[dict[str, Any]], images: list[Any]) -> Item:
+    def _generic(self, messages: list[dict[str, Any]], images: list[Any], prompted: bool) -> Item:
         conversation = [
             {
                 "role": m["role"],
@@ -166,7 +167,7 @@ class InputBuilder:
             for m in messages
         ]
         encoded = self._loaded.processor.apply_chat_template(
-            conversation, add_generation_prompt=True, tokenize=True, return_dict=True, return_tensors="pt"
+            conversation, add_generation_prompt=prompted, tokenize=True, return_dict=True, return_tensors="pt"
         )
         ids = encoded["input_ids"]
         item = Item([int(token) for token in ids[0].tolist()])
@@ -204,8 +205,8 @@ class InputBuilder:
         return {name: value.to(model.device) for name, value in batch.items()}
 
 
-def _render(renderer: Any, conversation: list[dict[str, Any]]) -> str:
-    text: str = renderer.apply_chat_template(conversation, tokenize=False, add_generation_prompt=True)
+def _render(renderer: Any, conversation: list[dict[str, Any]], prompted: bool) -> str:
+    text: str = renderer.apply_chat_template(conversation, tokenize=False, add_generation_prompt=prompted)
     return text
 
 

@@ -38,3 +38,18 @@ def token_logprobs(model: Any, batch: dict[str, Any], continuations: list[list[i
         places = torch.tensor(tokens, device=row.device).unsqueeze(1)
         found.append(row[-len(tokens) :].gather(1, places).squeeze(1).tolist())
     return found
+
+
+def head_values(model: Any, batch: dict[str, Any]) -> list[list[float]]:
+    """What the head of a sequence classification model gives for each row: its logits, one per label.
+
+    Args:
+        model: a transformers model for sequence classification.
+        batch: rows of equal length.
+    """
+    import torch
+
+    with torch.inference_mode():
+        logits = model(**batch).logits.float()
+    found: list[list[float]] = logits.reshape(logits.shape[0], -1).tolist()
+    return found
