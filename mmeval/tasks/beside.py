@@ -39,7 +39,10 @@ def _of_row(name: str, beside: BesideSource, row: Row, read: Any) -> Any:
             f"{row.place}: the row has a column {name!r}, which dataset.beside would replace",
             remedy="give dataset.beside another name",
         )
-    path = compile_template(beside.file).render(**row.values) if "{{" in beside.file else beside.file
+    own = "{{" in beside.file
+    path = compile_template(beside.file).render(**row.values) if own else beside.file
+    if row.image_root is None and own:
+        return None
     if row.image_root is None:
         raise DataError(
             f"{row.place}: {path!r} is to be read beside the data set, which has no folder",
@@ -49,7 +52,7 @@ def _of_row(name: str, beside: BesideSource, row: Row, read: Any) -> Any:
     file = (root / path).resolve()
     if not file.is_relative_to(root):
         raise DataError(f"{row.place}: {path!r} leaves the folder of the data set", remedy="correct the row")
-    if not file.is_file() and "{{" in beside.file:
+    if not file.is_file() and own:
         return None  # this row's alone: what needs the file says so
     return read(file, beside.rows, beside.key)
 

@@ -11,6 +11,8 @@ from mmeval.verifiers.gui.dialects import DIALECTS
 from mmeval.verifiers.gui.rules import RULES as STEP_RULES
 from mmeval.verifiers.lists import ELEMENTS, FORMS
 from mmeval.verifiers.mask import READINGS
+from mmeval.verifiers.reasonmap import FORMS as ROUTE_FORMS
+from mmeval.verifiers.reasonmap import RULES as ROUTE_RULES
 from mmeval.verifiers.refcoco import RULES as BOX_RULES
 from mmeval.verifiers.scene_answer import CLEANINGS
 from mmeval.verifiers.screenspot import FORMS as CLICKS
@@ -110,6 +112,13 @@ _MATHVISTA = {
 }
 _MATCHING = {"verbose_guard": _FLAG, "answer_phrase": _FLAG}
 _REASONMAP = {"question_type": _one_of("Counting1", "Counting2", "Counting3", "TorF1", "TorF2")}
+_TRANSIT = {
+    "form": _one_of(*ROUTE_FORMS),
+    "rule": _one_of(*ROUTE_RULES),
+    "stations": OptionRule("an object of lists of stations by line", lambda value: isinstance(value, Mapping)),
+    "country": OptionRule("a name", lambda value: isinstance(value, str)),
+    "city": OptionRule("a name", lambda value: isinstance(value, str)),
+}
 _VLMEVALKIT = {**_MATCHING, "fallback": _one_of("guess", "wrong")}
 
 
@@ -271,6 +280,11 @@ _BUILT_IN: Mapping[str, Callable[[Mapping[str, Any]], Abilities]] = {
     ),
     "scienceqa": lambda options: Abilities({}),
     "screenspot": lambda options: Abilities({"form": _one_of(*CLICKS)}, needs=frozenset({"form"})),
+    "reasonmap": lambda options: Abilities(
+        {**_COMMON, **_TRANSIT},
+        frozenset({"map_score", "endpoints", "route_names", "stops", "via"}),
+        needs=frozenset({"stations", "country", "city"}),
+    ),
     "reasonmap-plus": lambda options: Abilities(_REASONMAP, needs=frozenset({"question_type"})),
     "reasonmap-plus-rules": lambda options: Abilities({**_COMMON, **_REASONMAP}, needs=frozenset({"question_type"})),
     "spar-bench": lambda options: Abilities(

@@ -34,6 +34,7 @@ from mmeval.verifiers.point import PointVerifier
 from mmeval.verifiers.pope import PopeVerifier
 from mmeval.verifiers.puzzlevqa import PuzzleVQAVerifier
 from mmeval.verifiers.rating import RatingVerifier
+from mmeval.verifiers.reasonmap import ReasonMapVerifier
 from mmeval.verifiers.refcoco import RefCOCOVerifier
 from mmeval.verifiers.scene_answer import SceneAnswerVerifier
 from mmeval.verifiers.scienceqa import ScienceQAVerifier
@@ -96,6 +97,7 @@ _BUILT_IN: Mapping[str, Callable[[Mapping[str, Any] | None], Verifier]] = {
     "scene-answer": SceneAnswerVerifier,
     "scienceqa": ScienceQAVerifier,
     "screenspot": ScreenSpotVerifier,
+    "reasonmap": ReasonMapVerifier,
     "reasonmap-plus": ReasonMapPlusVerifier,
     "reasonmap-plus-rules": ReasonMapPlusRulesVerifier,
     "spar-bench": SPARBenchVerifier,

@@ -452,9 +452,37 @@ def scenes() -> None:
         source(name, {"scanqa": "ScanQA", "sqa3d": "SQA3D"}[name], OWN)
 
 
+def reasonmap() -> None:
+    """Two cities of our own, one of them in China, with and without a change."""
+    lines = {
+        "norway/lillevik": {"Line 1": ["Fjord Station", "Market Station (Transfer Station)", "Hill Station"],
+                            "Line 2": ["Harbour Station", "Market Station (Transfer Station)", "Church Station", "Airport Station"]},
+        "china/xiaogang": {"Line 3": ["东门站", "河岸站", "中央站（换乘站）", "西门站"], "昌平线": ["中央站（换乘站）", "北山站"]},
+    }  # fmt: skip
+    for place, network in lines.items():
+        _json(f"reasonmap/stations/{place}.json", network)
+    rule = "Answer with sections apart by --: Route Name, Departure Stop, Arrival Stop"
+    trips = (
+        ("norway", "lillevik", "Fjord Station", "Airport Station", "Number of Via Stops: ", "hard",
+         [[("1", "Fjord", "Market", [], 0), ("2 Line", "Market", "Airport", ["Church"], 1)]]),
+        ("norway", "lillevik", "Fjord Station", "Hill Station", "Number of Via Stops: ", "easy", [[("1 Line", "Fjord", "Hill", ["Market"], 1)]]),
+        ("china", "xiaogang", "东门站", "西门站", "Via Stops: ", "middle", [[("地铁3号线(东门--西门)", "东门", "西门", ["河岸", "中央"], 2)], []]),
+    )  # fmt: skip
+    rows = [
+        {"country": country, "city": city, "station_1": first, "station_2": last, "question_short": f"How do I get from {first} to {last}? {rule}.",
+         "question_long": f"How do I get from {first} to {last}? {rule}, {more}", "difficulty_question": hard, "difficulty_city": hard,
+         "city_line_count": 2, "figure": b64encode(picture(city)["bytes"]).decode(),
+         "routes": {f"plan_{number}": [dict(zip(("route_name", "departure_stop", "arrival_stop", "via_stops", "num_via_stops"), leg, strict=True)) for leg in plan] or None
+                    for number, plan in enumerate(plans)}}
+        for country, city, first, last, more, hard, plans in trips
+    ]  # fmt: skip
+    _table("reasonmap/data/validation-00000-of-00001.parquet", rows)
+    source("reasonmap", "ReasonMap", OWN)
+
+
 FIXTURES: dict[str, Callable[[], None]] = {
     "hallusionbench": hallusionbench, "pope": pope, "cv-bench": cv_bench, "blink": blink, "vsi-bench": vsi_bench, "spbench": spbench,
-    "spar-bench": spar_bench, "several": several, "scenes": scenes,
+    "spar-bench": spar_bench, "several": several, "scenes": scenes, "reasonmap": reasonmap,
 }  # fmt: skip
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ CARDS = {
     "hallusionbench": 14, "pope": 12, "cv-bench": 5, "blink": 2, "vsi-bench": 10, "spbench-si": 2, "spbench-mv": 2, "spar-bench": 4,
     "viewspatial": 2, "omnispatial": 2, "mmsi-bench": 2, "mindcube": 2, "embspatial": 2, "reasonmap-plus": 5, "v-star": 2, "hr-bench": 2,
     "visnumbench": 2, "countbenchqa": 2, "pixmo-count": 2, "clevr-count": 2, "vicrit-bench": 2,
-    "scanqa": 6, "sqa3d": 6,
+    "scanqa": 6, "sqa3d": 6, "reasonmap": 3,
 }  # fmt: skip
 """Task -> rows of its fixture in the default protocol."""
 OTHER_DATA = {
@@ -55,6 +55,8 @@ def said(sample: Sample, task: Task) -> str:
     target: Any = sample.target
     if task.verifier.name == "vicrit":
         return "[]" if task.card.answer.options.get("control") else str([target["changed"]])
+    if task.verifier.name == "reasonmap":
+        return _route(target["plans"][0], sample)
     if task.verifier.name.startswith("reasonmap-plus"):
         kind = str(sample.context.options["question_type"])
         return (
@@ -67,6 +69,24 @@ def said(sample: Sample, task: Task) -> str:
     if isinstance(target, (list, tuple)):
         target = target[0]
     return f"({target})" if task.verifier.name == "blink" else str(target)
+
+
+def _route(plan: list[dict[str, Any]], sample: Sample) -> str:
+    """A plan in the words of the maps."""
+    china = sample.context.options["country"] == "china"
+    form = sample.context.options["form"]
+    stop = "{}站" if china else "{} Station"
+    sections = []
+    for leg in plan:
+        number = "".join(character for character in leg["route_name"] if character.isdigit())
+        lines = [f"Route Name: Line {number}"]
+        lines += [f"{key} Stop: {stop.format(leg[f'{key.lower()}_stop'])}" for key in ("Departure", "Arrival")]
+        if form == "count":
+            lines.append(f"Number of Via Stops: {leg['num_via_stops']}")
+        elif form == "list":
+            lines.append(f"Via Stops: {','.join(stop.format(name) for name in leg['via_stops'])}")
+        sections.append("\n".join(lines))
+    return "\n--\n".join(sections)
 
 
 def table(task: Task, samples: tuple[Sample, ...], answers: list[str]) -> list[dict[str, Any]]:
@@ -100,6 +120,8 @@ def test_the_gold_given_back_is_right_under_every_metric(name: str, protocol: st
     for metric in task.card.metrics:
         if metric in CAPTION_METRICS:
             assert estimate(metric, rows).value or metric == "bleu-4", metric
+        elif metric == "mean:map_score":
+            assert (estimate(metric, rows).value or 0) > 13, metric
         elif metric != "yes_rate":
             assert estimate(metric, rows).value == 1.0, metric
 
@@ -170,3 +192,19 @@ def test_questions_and_answers_of_sqa3d_come_from_two_files() -> None:
     assert "How many windows are behind me?" in text
     said = verify(task.verifier, Response("ok", text="Two."), samples[2].target, samples[2].context)
     assert (said.outcome, said.correct) == ("scored", True)
+
+
+def test_points_of_reasonmap() -> None:
+    points = {
+        # 1 for both ends; 2 for a line, 1 for each of its stops (by section), and 10 more because the route is right.
+        "default": [19.0, 15.0, 15.0],
+        # Long: 4 for a right count of stops by section, or (10 * overlap + matches) / 2; then 20 more.
+        "long": [20 + 1 + 8 + 8, 20 + 1 + 4 + 4, 20 + 1 + 4 + 6],
+        # Outside China the released script never finds the line's name.
+        "official": [15.0, 13.0, 15.0],
+        "official-long": [20 + 1 + 4 + 8, 20 + 1 + 2 + 4, 20 + 1 + 4 + 6],
+    }
+    for protocol, wanted in points.items():
+        task, samples = built("reasonmap", protocol)
+        rows = table(task, samples, [said(sample, task) for sample in samples])
+        assert [row["scores"]["map_score"] for row in rows] == wanted, protocol

@@ -109,6 +109,12 @@ OPTIONS: list[tuple[str, dict[str, object], str, object]] = [
     ("text", {"match": "vqa"}, "Rome", ["rome"] * 10),
     ("text", {"match": "relaxed", "whole": True}, "Rome", "rome"),
     ("text", {"match": "includes-any", "spaces": False}, "Rome", ["Rome"]),
+    (
+        "reasonmap",
+        {"form": "short", "rule": "mmeval", "stations": {"Line 1": ["A", "B"]}, "country": "x", "city": "y"},
+        "Route Name: Line 1\nDeparture Stop: A\nArrival Stop: B",
+        {"departure": "A", "arrival": "B", "plans": []},
+    ),
     ("reasonmap-plus", {"question_type": "TorF1"}, "yes", 1),
     ("reasonmap-plus-rules", {"question_type": "Counting1"}, "B", 1),
     ("spar-bench", {"answer_type": "choice", "rule": "vlmevalkit"}, "B", "B"),
