@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from mmeval.core.errors import MmevalError, UsageError, nearest, unknown
 from mmeval.core.templates import compile_template, undeclared
 from mmeval.tasks.card import Card, merge, mistakes, validate
+from mmeval.tasks.gold_columns import leaks
 from mmeval.tasks.prompts import TEMPLATE_NAMES, compile_expression
 from mmeval.tasks.registry import CardFile
 from mmeval.verifiers.abilities import Abilities, OptionRule, abilities_of
@@ -83,6 +84,7 @@ def problems(card: Card, prompt_override: str | None = None) -> list[str]:
         *_templates(card, prompt_override),
         *_expressions(card),
         *_data(card),
+        *leaks(card),
     ]
     return list(dict.fromkeys(found))
 

@@ -34,6 +34,7 @@ INSTRUCTIONS: Mapping[str, str] = {
     "number": "Answer with a number.",
     "yes-no": "Answer yes or no.",
     "text": "Answer with a single word or phrase.",
+    "open": "Answer with a number, or a single word or phrase.",
     "expression": "Write the final answer inside \\boxed{{}}.",
     "list": "Answer with {listed}.",
     "box": "Answer with one box as [{corners}] {coordinates}.",

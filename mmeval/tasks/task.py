@@ -55,7 +55,7 @@ SOUGHT = "sought"
 """Key of the extras: the gold box and pages of the strategy's way."""
 SENT = "sent_to_retriever"
 """Option of the context: what of the row the retriever is told."""
-MIXED_KINDS = ("choice", "expression", "list", "number", "text", "yes-no")
+MIXED_KINDS = ("choice", "expression", "list", "number", "open", "text", "yes-no")
 """What the rows of `kind: mixed` may be, unless the card brings its own prompt and verifier."""
 
 

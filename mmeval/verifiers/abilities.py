@@ -184,9 +184,9 @@ def _list(options: Mapping[str, Any]) -> Abilities:
 
 
 def _mixed(options: Mapping[str, Any]) -> Abilities:
-    kinds = _one_of("choice", "expression", "list", "number", "text", "yes-no")
+    kinds = _one_of("choice", "expression", "list", "number", "open", "text", "yes-no")
     # Rows of different kinds have different scores; those that only some have feed no metric.
-    rules = {**_COMMON, **_NUMBER, **_TEXT, **_YES_NO, **_LIST, "answer_type": kinds}
+    rules = {**_COMMON, **_NUMBER, **_TEXT, **_YES_NO, **_LIST, "answer_type": kinds, "readers": _NAMES}
     return Abilities(rules, needs=frozenset({"answer_type"}))
 
 

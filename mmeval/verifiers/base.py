@@ -133,7 +133,7 @@ def _verdict(
         return Verdict("no_answer", score=0.0, correct=False, scores=scores, reason=reason, verifier=identity)
     try:
         found = verifier.match(extraction.value, target, context)
-    except UndecidedError as error:
+    except (DataError, UndecidedError) as error:
         return Verdict(
             "unscored",
             scores=dict(extraction.scores),

@@ -13,6 +13,7 @@ from mmeval.verifiers.choice import ChoiceVerifier
 from mmeval.verifiers.expression import ExpressionVerifier
 from mmeval.verifiers.lists import ListVerifier
 from mmeval.verifiers.number import NumberVerifier
+from mmeval.verifiers.open import OpenVerifier
 from mmeval.verifiers.text import TextVerifier
 from mmeval.verifiers.yes_no import YesNoVerifier
 
@@ -21,6 +22,7 @@ MIXED_KINDS: Mapping[str, Callable[[Mapping[str, Any] | None], Verifier]] = {
     "expression": ExpressionVerifier,
     "list": ListVerifier,
     "number": NumberVerifier,
+    "open": OpenVerifier,
     "text": TextVerifier,
     "yes-no": YesNoVerifier,
 }

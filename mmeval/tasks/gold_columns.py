@@ -1,0 +1,93 @@
+"""Which columns of a row are its gold answer, and that no parser is shown them.
+
+A parser gets the response and a context that the card makes of the row: the options, what `answer.row_options` names, the
+kind of answer, the coordinate space. None of these may be read from the gold, not even its form: a reader that was chosen
+because the gold is a number has seen that it is one (the answer type `open` chooses where answer and gold are compared).
+Prompts are not looked at: official ones may say how many decimals the gold has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import lru_cache
+
+from jinja2 import TemplateError, nodes
+
+from mmeval.core.templates import environment
+from mmeval.tasks.card import Card
+
+
+def leaks(card: Card) -> list[str]:
+    """Return the mistakes of a card by which the gold answer would reach a parser, as lines that begin with their key."""
+    gold = gold_columns(card)
+    return [
+        f"{key}: it reads {name}, which is the gold answer (fields.answer), and parsers never see that ({remedy})"
+        for key, column, remedy in _of_parsers(card)
+        for name in sorted(reads(column) & gold)
+    ]
+
+
+def gold_columns(card: Card) -> frozenset[str]:
+    """Return what `fields.answer` reads and neither question nor media nor options do."""
+    fields = card.fields
+    known = [fields.question, *fields.images, *fields.videos]
+    if fields.choices != fields.answer:
+        known += [fields.choices] if isinstance(fields.choices, str) else fields.choices or []
+    public = frozenset[str]().union(*map(reads, known), card.dataset.each)
+    return (reads(fields.answer) if fields.answer else frozenset()) - public
+
+
+def _of_parsers(card: Card) -> Iterator[tuple[str, str, str]]:
+    """Yield key, column or expression, and remedy, of all that a parser gets of a row."""
+    for option, column in card.answer.of_row().items():
+        yield f"answer.row_options.{option}", column, "name another column"
+    if card.fields.answer_type:
+        yield "fields.answer_type", card.fields.answer_type, "it may be 'open' where only the gold tells the form"
+    if card.answer.coordinates.startswith("="):
+        yield "answer.coordinates", card.answer.coordinates, "name another column"
+    if isinstance(card.fields.choices, str) and card.fields.choices == card.fields.answer:
+        yield "fields.choices", card.fields.choices, "name the column of the options"
+
+
+@lru_cache(maxsize=4096)
+def reads(column: str) -> frozenset[str]:
+    """Return the columns that a column, path or `=` expression reads; a key of `row` that is computed stands as its own text."""
+    if not column.startswith("="):
+        return frozenset({column})
+    parsed = _parsed("{{ " + column[1:].strip() + " }}")
+    if parsed is None:
+        return frozenset()
+    own = {name.name for name in parsed.find_all(nodes.Name) if name.ctx == "store"}
+    names = {name.name for name in parsed.find_all(nodes.Name) if name.ctx == "load"}
+    return frozenset(names - own - {"row"} - environment.globals.keys()) | _row_keys(parsed)
+
+
+def _parsed(text: str) -> nodes.Template | None:
+    try:
+        return environment.parse(text)
+    except TemplateError:
+        return None  # another check says so
+
+
+def _row_keys(parsed: nodes.Template) -> frozenset[str]:
+    """The columns that are read as `row.NAME`, `row["NAME"]` and `row.get("NAME")`."""
+    found = set()
+    for node in parsed.find_all(nodes.Getattr):
+        if _is_row(node.node) and node.attr != "get":
+            found.add(node.attr)
+    for item in parsed.find_all(nodes.Getitem):
+        if _is_row(item.node):
+            found.add(_key(item.arg))
+    for call in parsed.find_all(nodes.Call):
+        method = call.node
+        if isinstance(method, nodes.Getattr) and method.attr == "get" and _is_row(method.node) and call.args:
+            found.add(_key(call.args[0]))
+    return frozenset(found)
+
+
+def _is_row(node: nodes.Node) -> bool:
+    return isinstance(node, nodes.Name) and node.name == "row"
+
+
+def _key(node: nodes.Node) -> str:
+    return str(node.value) if isinstance(node, nodes.Const) else f"row[{node!r}]"
