@@ -23,7 +23,8 @@ def leaks(card: Card) -> list[str]:
     return [
         f"{key}: it reads {name}, which is the gold answer (fields.answer), and parsers never see that ({remedy})"
         for key, column, remedy in _of_parsers(card)
-        for name in sorted(reads(column) & gold)
+        for name in sorted(reads(column))
+        if any(_within(name, own) or _within(own, name) for own in gold)
     ]
 
 
@@ -34,7 +35,13 @@ def gold_columns(card: Card) -> frozenset[str]:
     if fields.choices != fields.answer:
         known += [fields.choices] if isinstance(fields.choices, str) else fields.choices or []
     public = frozenset[str]().union(*map(reads, known), card.dataset.each)
-    return (reads(fields.answer) if fields.answer else frozenset()) - public
+    own = reads(fields.answer) if fields.answer else frozenset()
+    return frozenset(name for name in own if not any(_within(name, shown) for shown in public))
+
+
+def _within(name: str, other: str) -> bool:
+    """Whether a column or member is another one, or a part of it."""
+    return name == other or name.startswith(f"{other}.")
 
 
 def _of_parsers(card: Card) -> Iterator[tuple[str, str, str]]:
@@ -51,15 +58,53 @@ def _of_parsers(card: Card) -> Iterator[tuple[str, str, str]]:
 
 @lru_cache(maxsize=4096)
 def reads(column: str) -> frozenset[str]:
-    """Return the columns that a column, path or `=` expression reads; a key of `row` that is computed stands as its own text."""
+    """Return the columns that a column, path or `=` expression reads, with their members (`a.b`) where it names them.
+
+    A key of `row` that is computed stands as its own text.
+    """
     if not column.startswith("="):
         return frozenset({column})
     parsed = _parsed("{{ " + column[1:].strip() + " }}")
     if parsed is None:
         return frozenset()
-    own = {name.name for name in parsed.find_all(nodes.Name) if name.ctx == "store"}
-    names = {name.name for name in parsed.find_all(nodes.Name) if name.ctx == "load"}
-    return frozenset(names - own - {"row"} - environment.globals.keys()) | _row_keys(parsed)
+    own = {name.name for name in parsed.find_all(nodes.Name) if name.ctx == "store"} | environment.globals.keys()
+    found: set[str] = set()
+    _collect(parsed, found)
+    return frozenset(name for name in found if name.partition(".")[0] not in own)
+
+
+def _collect(node: nodes.Node, found: set[str]) -> None:
+    path = _path(node)
+    if path is not None:
+        found.update([path] if path else [])
+        return
+    if isinstance(node, nodes.Call) and isinstance(node.node, nodes.Getattr):
+        # The method of a value is no member of it; `row.get("NAME")` reads NAME.
+        method = node.node
+        if _is_row(method.node) and method.attr == "get" and node.args:
+            found.add(_key(node.args[0]))
+        else:
+            _collect(method.node, found)
+        for part in (*node.args, *node.kwargs):
+            _collect(part, found)
+        return
+    if isinstance(node, nodes.Getitem) and _is_row(node.node):
+        found.add(_key(node.arg))
+    for child in node.iter_child_nodes():
+        _collect(child, found)
+
+
+def _path(node: nodes.Node) -> str | None:
+    """The column and members that a node names, `""` for the row itself; None for any other node."""
+    if isinstance(node, nodes.Name):
+        return "" if node.name == "row" else node.name
+    if isinstance(node, nodes.Getattr):
+        before, key = _path(node.node), node.attr
+    elif isinstance(node, nodes.Getitem) and isinstance(node.arg, nodes.Const) and isinstance(node.arg.value, str):
+        before, key = _path(node.node), node.arg.value
+    else:
+        return None
+    return None if before is None else f"{before}.{key}".lstrip(".")
 
 
 def _parsed(text: str) -> nodes.Template | None:
@@ -67,22 +112,6 @@ def _parsed(text: str) -> nodes.Template | None:
         return environment.parse(text)
     except TemplateError:
         return None  # another check says so
-
-
-def _row_keys(parsed: nodes.Template) -> frozenset[str]:
-    """The columns that are read as `row.NAME`, `row["NAME"]` and `row.get("NAME")`."""
-    found = set()
-    for node in parsed.find_all(nodes.Getattr):
-        if _is_row(node.node) and node.attr != "get":
-            found.add(node.attr)
-    for item in parsed.find_all(nodes.Getitem):
-        if _is_row(item.node):
-            found.add(_key(item.arg))
-    for call in parsed.find_all(nodes.Call):
-        method = call.node
-        if isinstance(method, nodes.Getattr) and method.attr == "get" and _is_row(method.node) and call.args:
-            found.add(_key(call.args[0]))
-    return frozenset(found)
 
 
 def _is_row(node: nodes.Node) -> bool:

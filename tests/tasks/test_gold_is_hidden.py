@@ -132,7 +132,11 @@ def with_gold_of(task: Task, row: Row, other: Row) -> Row:
     columns = gold_columns(task.card)
     computed = any(column.startswith("row[") for column in columns)
     gold = {key for key in row.values if key in columns or (computed and moves_target_alone(task, row, other, key))}
-    return replace(row, values={**row.values, **{key: other.values[key] for key in gold if key in other.values}})
+    values = {**row.values, **{key: other.values[key] for key in gold if key in other.values}}
+    for column, _, member in (name.partition(".") for name in columns if "." in name):
+        if isinstance(values.get(column), dict) and member in (there := other.values[column]):
+            values[column] = {**values[column], member: there[member]}
+    return replace(row, values=values)
 
 
 def moves_target_alone(task: Task, row: Row, other: Row, key: str) -> bool:
@@ -177,6 +181,8 @@ CARD: dict[str, Any] = {
         ({"answer_type": "kind", "answer": "= {'box': box, 'size': size}"}, {"row_options": {"precision": "size"}}, "answer.row_options.precision"),
         ({"answer_type": "kind"}, {"coordinates": "= 'unit' if gold[0] < 1 else 'pixels'"}, "answer.coordinates"),
         ({"answer_type": "kind", "choices": "gold"}, {}, "fields.choices"),
+        ({"answer_type": "kind", "answer": "= rating.labels"}, {"row_options": {"unit": "= rating"}}, "answer.row_options.unit"),
+        ({"answer_type": "kind", "answer": "rating.labels"}, {"row_options": {"unit": "= row.rating['labels'][0]"}}, "answer.row_options.unit"),
     ],
 )  # fmt: skip
 def test_a_card_that_shows_a_parser_its_gold_is_refused(
@@ -195,6 +201,10 @@ def test_a_card_that_shows_a_parser_its_gold_is_refused(
         ({"answer_type": "kind", "choices": "= [gold, other] | sort"}, {}),
         ({"answer_type": "kind", "answer": "= options.index(gold)"}, {"row_options": {"precision": "digits"}}),
         ({"answer_type": "= 'choice' if 'gold' in kind else 'text'"}, {}),
+        (
+            {"answer_type": "kind", "answer": "= rating.labels"},
+            {"row_options": {"precision": "= rating.steps | length"}},
+        ),
     ],
 )
 def test_what_a_parser_may_know_is_no_mistake(fields: dict[str, Any], answer: dict[str, Any]) -> None:
@@ -205,4 +215,5 @@ def test_what_a_parser_may_know_is_no_mistake(fields: dict[str, Any], answer: di
 def test_columns_of_an_expression() -> None:
     assert reads("a.b") == {"a.b"}
     assert reads("= a[0] ~ row.b ~ row['c d'] ~ row.get('e', f) ~ (g | literal).h") == {"a", "b", "c d", "e", "f", "g"}
+    assert reads("= a.b.strip() ~ c['d'].e[f]") == {"a.b", "c.d.e", "f"}
     assert reads("= [x for") == frozenset()

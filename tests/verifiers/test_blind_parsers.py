@@ -227,4 +227,5 @@ def test_what_is_read_does_not_change_with_the_target(name: str) -> None:
                 if target is not None and found.outcome != "unscored":
                     assert (found.outcome == "no_answer") == (not before.found)
             assert repr(read(verifier, text, context)) == repr(before)
-    assert answered, "no text of this test is an answer for it: add one"
+    needs = getattr(abilities_of(name, {}), "needs", frozenset())
+    assert answered or needs, "no text of this test is an answer for it: add one"
