@@ -11,7 +11,11 @@ from typing import Any
 
 from mmeval.core.errors import DataError
 from mmeval.core.types import AnswerContext, Extraction, Match
-from mmeval.verifiers.answer import merged_options
+from mmeval.verifiers.answer import Section, answer_section, merged_options
+from mmeval.verifiers.base import Verifier
+from mmeval.verifiers.choice import ChoiceVerifier
+from mmeval.verifiers.letters import LETTERS
+from mmeval.verifiers.number import NumberVerifier
 from mmeval.verifiers.yes_no import YesNoVerifier
 
 _DIGITS = re.compile(r"[0-9]+")
@@ -74,7 +78,7 @@ class ReasonMapPlusVerifier:
         Raises:
             DataError: when the row's type is unknown.
         """
-        kind = self._kind(context)
+        kind = self.kind(context)
         answer = text.strip()
         if not answer:
             return Extraction(reason="empty")
@@ -90,16 +94,21 @@ class ReasonMapPlusVerifier:
         Raises:
             DataError: when the target is no whole number.
         """
-        gold, kind = _whole(target), self._kind(context)
+        gold, kind = _whole(target), self.kind(context)
         if kind == "torf":
             right = value == ("yes" if gold == 1 else "no")
         elif kind == "counting1":
-            right = "ABCD".index(value) == gold
+            right = 0 <= gold < len(LETTERS) and value == LETTERS[gold]
         else:
             right = value == gold
         return Match(float(right), right)
 
-    def _kind(self, context: AnswerContext) -> str:
+    def kind(self, context: AnswerContext) -> str:
+        """Return torf, counting1, counting2 or counting3, as the row says.
+
+        Raises:
+            DataError: when it says something else.
+        """
         kind = str(merged_options(self._options, context.options).get("question_type")).lower()
         if "torf" in kind:
             return "torf"
@@ -112,14 +121,21 @@ class ReasonMapPlusVerifier:
 
 
 class ReasonMapPlusRulesVerifier:
-    """ReasonMap-Plus by the project's own rules of yes and no; other questions as published."""
+    """ReasonMap-Plus by the project's own rules of choices, numbers and yes and no; two answers are none.
+
+    Value, target and row option as of ReasonMapPlusVerifier. A lone "1", "0", "t" or "f" is yes or no, as published; a number with a
+    fraction is no count, and never right.
+    """
 
     name = "reasonmap-plus-rules"
 
     def __init__(self, options: Mapping[str, Any] | None = None) -> None:
+        own = {key: value for key, value in (options or {}).items() if key != "question_type"}
         self._published = ReasonMapPlusVerifier(options)
-        self._yes_no = YesNoVerifier({key: value for key, value in (options or {}).items() if key != "question_type"})
-        self.version = f"1+{self._published.version}+{self._yes_no.version}"
+        self._readers: Mapping[str, Verifier] = {
+            "torf": YesNoVerifier(own), "counting1": ChoiceVerifier(own), "counting2": NumberVerifier(own), "counting3": NumberVerifier(own),
+        }  # fmt: skip
+        self.version = f"2+{self._published.version}+{'+'.join(reader.version for reader in self._readers.values())}"
 
     def parse(self, text: str, context: AnswerContext) -> Extraction:
         """Return the answer by the row's type.
@@ -127,10 +143,16 @@ class ReasonMapPlusRulesVerifier:
         Raises:
             DataError: when the row's type is unknown.
         """
-        found = self._published.parse(text, context)
-        if not found.found and text.strip() and self._published._kind(context) == "torf":
-            return self._yes_no.parse(text, context)
-        return found
+        kind = self._published.kind(context)
+        # The options stand in the question; what matters is that there are four.
+        choices = (context.choices or ("",) * 4) if kind == "counting1" else ()
+        inner = AnswerContext(choices, {key: value for key, value in context.options.items() if key != "question_type"})
+        found = self._readers[kind].parse(text, inner)
+        if found.found or kind != "torf" or found.reason == "ambiguous":
+            return found
+        section = answer_section(text, inner.options)
+        word = _read(section.text.strip(" \t\n.*"), kind) if isinstance(section, Section) else None
+        return found if word is None else Extraction(word)
 
     def match(self, value: Any, target: Any, context: AnswerContext) -> Match:
         """Compare by the row's type.

@@ -25,7 +25,7 @@ AXES = (
     ("rotate_right", "rotate_left"), ("rotate_up", "rotate_down"),
 )  # fmt: skip
 _MOVE = re.compile(
-    r"(?<![A-Za-z])(move|rotate)[ _-]+(right|left|up|down|forward|backward)s?\s*(?:[:=]|by\b)?\s*"
+    r"(?<![A-Za-z])(move|rotate)[ _-]+(right|left|up|down|forward|backward)s?["']?\s*(?:[:=]|by\b)?\s*"
     r"([-+]?(?:[0-9]{1,12}(?:\.[0-9]{1,12})?|\.[0-9]{1,12}))",
     re.IGNORECASE,
 )
@@ -45,7 +45,7 @@ class SPARBenchVerifier:
         self._options = dict(options or {})
         own = {**self._options, "mra": True}
         self._others: dict[str, Verifier] = {"mmeval": MixedVerifier(own), "vlmevalkit": VLMEvalKitSpatialVerifier(own)}
-        self.version = "1+" + "+".join(verifier.version for verifier in self._others.values())
+        self.version = "2+" + "+".join(verifier.version for verifier in self._others.values())
 
     def parse(self, text: str, context: AnswerContext) -> Extraction:
         """Return the letter, the number or the movements.
