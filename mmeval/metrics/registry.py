@@ -14,6 +14,7 @@ from mmeval.metrics.captions import BLEU, CAPTION_METRICS, CaptionScore
 from mmeval.metrics.collect import collect
 from mmeval.metrics.correlations import ErrorRate, RatingAssociation, Vote
 from mmeval.metrics.definition import Estimate, Form, Metric, Rows
+from mmeval.metrics.detection import BoxPrecision, detection_metric
 from mmeval.metrics.forms import AllRight, Macro, Robustness, Weighted, YesNo
 from mmeval.metrics.masks import CumulativeOverlap, WhereFound
 from mmeval.metrics.selection import Answered, Best, Consistent, Majority, VoteAt
@@ -86,6 +87,9 @@ _FORMS: dict[str, str] = {
     "iou@T": "share with IoU >= T",
     "p@NN": "share with IoU > NN / 100",
     "found@T:SCORE": "mean of a named score that counts 0 where IoU < T",
+    "ap": "COCO's average precision; ap50, ap75, ap_small, ap_medium, ap_large, ap@N with at most N boxes, nms-ap (OVDEval)",
+    "ar@N": "COCO's average recall with at most N boxes; ar (100), ar_small, ar_medium, ar_large",
+    "f1@T": "F1 of boxes matched one to one at IoU >= T; precision@T, recall@T",
     "mean:SCORE": "mean of a named score",
     "mean:SCORE:answered": "the same over rows that have an answer",
     "pass@K": "unbiased, from repeats",
@@ -171,6 +175,8 @@ def _parsed(name: str) -> Metric | UsageError | None:
         part = next(one for one in PARTS if one == (found.group(1) or "score"))
         form = WeMath(part, found.group(2) == "strict")
         return Metric(name, "correct", form=form, better="higher" if part in ("score", "CM") else "lower")
+    if (found_boxes := detection_metric(name)) is not None:
+        return found_boxes
     prefix, _, rest = name.partition(":")
     builders: dict[str, Callable[[str, str], Metric | UsageError | None]] = {
         "macro": _macro, "all": _all_right, "robustness": _robustness, "weighted": _weighted, "consistent": _consistent,
@@ -186,6 +192,8 @@ def _macro(name: str, rest: str) -> Metric | UsageError | None:
     base: Metric | UsageError | None = Metric(name, "score") if not inner else _parsed(inner)
     if base is None or isinstance(base, UsageError):
         return base
+    if isinstance(base.form, BoxPrecision) and len(levels) == 1:
+        return replace(base, name=name, form=replace(base.form, by=levels[0]))
     if isinstance(base.form, StepF1) and len(levels) == 1:
         return replace(base, name=name, form=replace(base.form, column=levels[0]))
     if isinstance(base.form, CaptionScore) and base.form.measure in BLEU:

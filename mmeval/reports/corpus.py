@@ -148,14 +148,14 @@ def shapes(verifier: str | None, value: Any) -> list[list[float]]:
 
     Only values of the box, boxes and point verifiers are coordinates; any other list of numbers is not drawn.
     """
-    if (verifier or "").partition("/")[0] not in {"box", "boxes", "point"}:
+    if (verifier or "").partition("/")[0] not in {"box", "boxes", "point", "detections", "v-triune"}:
         return []
     return list(_shapes(value))[:SHAPE_LIMIT]
 
 
 def _shapes(value: Any) -> Iterator[list[float]]:
     if isinstance(value, Mapping):
-        for key in ("box", "boxes", "point", "points"):
+        for key in ("box", "boxes", "point", "points", "objects"):
             if key in value:
                 yield from _shapes(value[key])
     elif isinstance(value, (list, tuple)):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -63,6 +63,22 @@ class Functional(Protocol):
 def sums_by(index: IntArray, values: npt.ArrayLike, size: int) -> FloatArray:
     """Return the sums of values by index 0..size-1."""
     return np.bincount(index, weights=np.asarray(values, dtype=np.float64), minlength=size).astype(np.float64)
+
+
+def components(cluster: IntArray, term: IntArray, clusters: int, terms: int) -> IntArray:
+    """Return by cluster which set of linked clusters it is in: those that share a term, shape (clusters,), numbered from 0.
+
+    Args:
+        cluster, term: the links, of equal shape.
+        clusters, terms: how many there are.
+    """
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    size = clusters + terms
+    links = coo_array((np.ones(term.size), (cluster, clusters + term)), shape=(size, size))
+    found = connected_components(links, directed=False)[1][:clusters]
+    return np.unique(found, return_inverse=True)[1].astype(np.int64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,13 +169,7 @@ class RatioMean:
         """Return the stratum of each cluster: terms that share no cluster are drawn apart."""
         if len(self.paths) == 1:
             return np.zeros(clusters, dtype=np.int64)
-        from scipy.sparse import coo_array
-        from scipy.sparse.csgraph import connected_components
-
-        size = clusters + len(self.paths)
-        links = coo_array((np.ones(self.term.size), (index[self.unit], clusters + self.term)), shape=(size, size))
-        found = connected_components(links, directed=False)[1][:clusters]
-        return np.unique(found, return_inverse=True)[1].astype(np.int64)
+        return components(index[self.unit], self.term, clusters, len(self.paths))
 
     def effective_clusters(self, index: IntArray, clusters: int) -> float:
         """Return 1 / sum of the squared shares that clusters have in the denominators."""
@@ -230,7 +240,12 @@ class Drawn:
         return cls(Design(group[index], tuple(grouped)), index, clusters, alone)
 
     def bootstrap(self, functionals: Sequence[Functional], plan: BootstrapPlan) -> Bootstrap:
-        """Evaluate functionals of the same units on the same resamples; the first axis is the functional."""
+        """Evaluate functionals of the same units on the same resamples; the first axis is the functional.
+
+        A functional that is slow may say how many resamples are enough (`most_resamples`).
+        """
+        most = min(int(getattr(one, "most_resamples", plan.resamples)) for one in functionals)
+        plan = replace(plan, resamples=min(plan.resamples, most))
         parts = [one.over(self.design.index, self.design.clusters) for one in functionals]
         return bootstrap_clusters(lambda weights: np.array([part(weights) for part in parts]), self.design, plan)
 

@@ -295,7 +295,8 @@ class FunctionalPair:
         plan = BootstrapPlan(how.resamples, how.seed, level, FUNCTIONAL_PLAN.method)
         if how not in self._bootstraps:
             self._bootstraps[how] = self._drawn.bootstrap([self.baseline, self.candidate], plan)
-        return replace(self._bootstraps[how], plan=plan)
+        drawn = self._bootstraps[how]
+        return replace(drawn, plan=replace(plan, resamples=drawn.plan.resamples))
 
     @property
     def _linear(self) -> MeanPair | None:

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from mmeval.core.errors import UsageError, nearest, unknown
 from mmeval.tasks.corpora import Layout
+from mmeval.tasks.detection_files import DetectionLayout
 from mmeval.tasks.looking import StrategySection
 
 AnswerKind = Literal[
@@ -54,8 +55,9 @@ class LocalSource(_Section):
     """Where the files lie when `--data-dir` does not have them; relative to the card's own folder."""
     sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
     """Content of the file, where it is one and the card is made for it; another content is refused."""
-    layout: Layout | None = None
-    """The files are those of a corpus without a table; `mmeval.tasks.corpora` says which columns each layout gives."""
+    layout: Layout | DetectionLayout | None = None
+    """The files are those of a corpus without a table; `mmeval.tasks.corpora` and, for annotations of boxes,
+    `mmeval.tasks.detection_files` say which columns each layout gives."""
     image_root: str = "."
     """Folder of relative image paths, relative to the folder of the file that holds the row."""
     rows: str | None = None

@@ -212,10 +212,14 @@ def _grouping(card: Card, metric: Metric, abilities: Abilities | None) -> Iterat
                 more = f" ({abilities.more})" if abilities.more else ""
                 yield f"metrics: {metric.name!r} needs the score {score!r}, which verifier {verifier_name(card)!r} does not give{more}"
     from mmeval.metrics.captions import CAPTION_METRICS
+    from mmeval.metrics.detection import reads_boxes
 
     if metric.name.rpartition(":")[2] in CAPTION_METRICS:
         if card.answer.kind != "text":
             yield f"metrics: {metric.name!r} compares texts, and answer.kind is {card.answer.kind!r} (kind: text)"
+    elif reads_boxes(metric):
+        if card.answer.kind != "boxes":
+            yield f"metrics: {metric.name!r} is about lists of boxes, and answer.kind is {card.answer.kind!r}"
     elif {"extracted", "target"} <= {*metric.reads} and card.answer.kind not in ("yes-no", "mixed"):
         yield f"metrics: {metric.name!r} is about answers of yes and no, and answer.kind is {card.answer.kind!r}"
 

@@ -13,6 +13,7 @@ from mmeval.tasks.card import LocalSource
 from mmeval.tasks.corpora import corpus_row
 from mmeval.tasks.data import DELIMITED, Row, Source, read_rows, unreadable
 from mmeval.tasks.delimited import DelimitedFile, ImageOwners
+from mmeval.tasks.detection_files import DETECTION_LAYOUTS, detection_rows
 
 
 def find_local_files(local: LocalSource, task: str, data_dir: Path | None) -> list[Path]:
@@ -78,8 +79,13 @@ def local_source(files: Sequence[Path], local: LocalSource, data_dir: Path | Non
                 position += 1
 
     def of_file(path: Path) -> Iterator[tuple[dict[str, Any], Callable[[str], Any] | None]]:
-        if local.layout is not None:
-            yield corpus_row(local.layout, path), None
+        layout = local.layout
+        if layout == "coco" or layout == "coco-classes" or layout == "odgt" or layout == "uavdt":
+            with unreadable(path):
+                yield from ((values, None) for values in detection_rows(layout, path))
+            return
+        if layout is not None:
+            yield corpus_row(layout, path), None
             return
         if path not in delimited:
             # Some data sets tell their rows apart by the file or folder alone.
@@ -97,7 +103,7 @@ def local_source(files: Sequence[Path], local: LocalSource, data_dir: Path | Non
                 yield values, None if owner is None else owner.cell
 
     _check_content(files, local)
-    total = len(files) if local.layout is not None else None
+    total = len(files) if local.layout is not None and local.layout not in DETECTION_LAYOUTS else None
     if all(path.suffix.lower() == ".parquet" for path in files):
         total = sum(_parquet_length(path) for path in files)
     described: list[dict[str, Any]] = [{"file": path.name, "bytes": path.stat().st_size} for path in files]

@@ -47,6 +47,11 @@ INSTRUCTIONS: Mapping[str, str] = {
 }
 """The default format contract of each answer kind; `mixed` uses the one of the row's own kind."""
 
+LABELLED_BOXES = (
+    'Answer with a JSON list of boxes, each {{"bbox_2d": [{corners}], "label": "name"{confidence}}}, {coordinates}.'
+)
+"""The format contract of boxes with classes: cards that declare how such boxes are ranked (`score_policy`)."""
+
 DEFAULT_TEMPLATE = """\
 {{ question }}
 {%- for choice in choices %}
@@ -145,10 +150,14 @@ def instruction_for(kind: str, options: Mapping[str, Any], coordinates: str, coo
             remedy=f"give prompt.instruction or prompt.column, or use one of {', '.join(INSTRUCTIONS)}",
         )
     swapped = coordinate_order == "yx"
-    return INSTRUCTIONS[kind].format(
+    # A score policy is an option of verifiers that read classes.
+    policy = options.get("score_policy") if kind == "boxes" else None
+    written = LABELLED_BOXES if policy else INSTRUCTIONS[kind]
+    return written.format(
         corners="y1, x1, y2, x2" if swapped else "x1, y1, x2, y2",
         axes="y, x" if swapped else "x, y",
         coordinates=COORDINATE_PHRASES[coordinates],
+        confidence=', "confidence": 0.00 to 1.00' if policy == "confidence" else "",
         listed=LIST_PHRASES.get(str(options.get("form")), LIST_PHRASES["list"]),
         low=options.get("low", 1),
         high=options.get("high", 5),

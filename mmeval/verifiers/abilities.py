@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from mmeval.verifiers.detections import CURVE, FRAMES, MATCHINGS, POLICIES, is_frame
 from mmeval.verifiers.gui.dialects import DIALECTS
 from mmeval.verifiers.gui.rules import RULES as STEP_RULES
 from mmeval.verifiers.lists import ELEMENTS, FORMS
@@ -169,6 +170,31 @@ def _mask(options: Mapping[str, Any]) -> Abilities:
     return Abilities(rules, names, correct=correct, more=more)
 
 
+def _detections(options: Mapping[str, Any]) -> Abilities:
+    share = OptionRule("a number from 0 to 1", lambda value: _is_number(value) and 0 <= value <= 1)
+    rules = {
+        **_COMMON,
+        "score_policy": _one_of(*POLICIES),
+        "frame": OptionRule(f"one of {', '.join(FRAMES)} or [width, height]", is_frame),
+        "duplicates": _one_of("keep", "drop", "drop-places"),
+        "reversed": _one_of("sort", "drop"),
+        "labels": _one_of("match", "ignore"),
+        "category": OptionRule("a class name", lambda value: isinstance(value, str)),
+        "match_iou": OptionRule("a number above 0 and at most 1", lambda value: _is_number(value) and 0 < value <= 1),
+        "precision_weight": share,
+    }
+    names = {"precision", "recall", "f1", "mean_iou", "completeness", "weighted_pr", "boxes", "golds"}
+    return Abilities(rules, frozenset(names), correct=False)
+
+
+def _v_triune(options: Mapping[str, Any]) -> Abilities:
+    plain = _detections(options)
+    share = OptionRule("a number from 0 to 1", lambda value: _is_number(value) and 0 <= value <= 1)
+    rules = {**plain.options, "matching": _one_of(*MATCHINGS), "completeness_weight": share}
+    curve = {f"{name}@{threshold:g}" for name in ("iou_sum", "completeness", "reward") for threshold in CURVE}
+    return Abilities(rules, plain.scores | curve | {"format"}, correct=False)
+
+
 def _text(options: Mapping[str, Any]) -> Abilities:
     how = str(options.get("match", "exact"))
     names = frozenset({"exact", "contains", *SCORES.get(how, ())})
@@ -246,6 +272,8 @@ _BUILT_IN: Mapping[str, Callable[[Mapping[str, Any]], Abilities]] = {
     "blink": lambda options: Abilities({}),
     "box": _box,
     "boxes": _boxes,
+    "detections": _detections,
+    "v-triune": _v_triune,
     "checklist": lambda options: Abilities(_COMMON, frozenset({"facts", "yes", "no"})),
     "choice": lambda options: Abilities(_COMMON),
     "dynamath": lambda options: Abilities(

@@ -15,6 +15,7 @@ from mmeval.verifiers.checklist import ChecklistVerifier
 from mmeval.verifiers.choice import ChoiceVerifier
 from mmeval.verifiers.counting import FirstIntegerVerifier, ReasonMapPlusRulesVerifier, ReasonMapPlusVerifier
 from mmeval.verifiers.degradation import DegradationVerifier
+from mmeval.verifiers.detections import DetectionsVerifier, VTriuneVerifier
 from mmeval.verifiers.dynamath import DynaMathVerifier
 from mmeval.verifiers.emma import EMMAVerifier
 from mmeval.verifiers.expression import ExpressionVerifier
@@ -69,6 +70,7 @@ _BUILT_IN: Mapping[str, Callable[[Mapping[str, Any] | None], Verifier]] = {
     "boxes": BoxesVerifier,
     "checklist": ChecklistVerifier,
     "choice": ChoiceVerifier,
+    "detections": DetectionsVerifier,
     "dynamath": DynaMathVerifier,
     "emma": EMMAVerifier,
     "expression": ExpressionVerifier,
@@ -118,6 +120,7 @@ _BUILT_IN: Mapping[str, Callable[[Mapping[str, Any] | None], Verifier]] = {
     "vlmevalkit-wemath": VLMEvalKitWeMathVerifier,
     "vlmevalkit-yes-no": VLMEvalKitYesNoVerifier,
     "wemath": WeMathVerifier,
+    "v-triune": VTriuneVerifier,
     "vsi-bench": VSIBenchVerifier,
     "yes-no": YesNoVerifier,
 }

@@ -50,3 +50,35 @@ def test_perfect_boxes_no_boxes_and_strangers() -> None:
         average_precision(truth, [box | {"image_id": 7}])
     with pytest.raises(DataError, match="no gold box"):
         average_precision(truth | {"annotations": []}, [box])
+
+
+@pytest.mark.realdata
+def test_the_twelve_numbers_of_an_imported_run(published: Callable[[str], Path], tmp_path: Path) -> None:
+    import subprocess
+    import sys
+
+    folder = published("coco")
+    files = [
+        str(folder / name) for name in ("instances_val2014_fakebbox100_results.json", "instances_val2014_100.json")
+    ]
+    command = ["import", "coco", *files, "-t", "sample", "--model", "fake", "-o", str(tmp_path / "run"), "--json"]
+    done = subprocess.run([sys.executable, "-m", "mmeval", *command], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    cells = {cell["metric"]: cell for cell in json.loads(done.stdout)["leaderboard"]}
+    expected = expectations(folder)["bbox"]["recomputed"]
+    names = [
+        "ap",
+        "ap50",
+        "ap75",
+        "ap_small",
+        "ap_medium",
+        "ap_large",
+        "ar@1",
+        "ar@10",
+        "ar",
+        "ar_small",
+        "ar_medium",
+        "ar_large",
+    ]
+    assert [cells[name]["value"] for name in names] == pytest.approx(expected, abs=1e-6)
+    assert all(cells[name]["ci"][0] < cells[name]["value"] < cells[name]["ci"][1] for name in names)

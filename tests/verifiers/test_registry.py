@@ -59,6 +59,22 @@ OPTIONS: list[tuple[str, dict[str, object], str, object]] = [
     ("boxes", {}, "[[1,2,3,4]]", [[1, 2, 3, 4]]),
     ("checklist", {}, '["yes", "no"]', [True, False]),
     ("choice", {}, "B", "B"),
+    (
+        "detections",
+        {
+            "score_policy": "rank",
+            "frame": [840, 840],
+            "duplicates": "drop",
+            "reversed": "drop",
+            "labels": "ignore",
+            "category": "cat",
+            "match_iou": 0.5,
+            "precision_weight": 0.5,
+        },
+        "[[1, 2, 3, 4]]",
+        [{"box": [1, 2, 3, 4], "label": "cat"}],
+    ),
+    ("v-triune", {"matching": "iou-first", "completeness_weight": 0.5}, "[[1, 2, 3, 4]]", [[1, 2, 3, 4]]),
     ("dynamath", {"answer_type": "text"}, '{"short answer": "May"}', "May"),
     ("expression", {"precision": 2}, r"\frac12", "0.5"),
     ("list", {"element": "number", "order": False}, "[1, 2]", [2, 1]),
@@ -154,7 +170,8 @@ def test_verifiers_give_what_is_declared_of_them(
 ) -> None:
     declared = abilities_of(name, options)
     assert declared is not None
-    context = AnswerContext(choices=("x", "y") if name in NEED_CHOICES else (), options=options)
+    choices = ("x", "y") if name in NEED_CHOICES else ()
+    context = AnswerContext(choices=choices, options=options, image_size=None if name == "mask" else (840, 840))
     found = verify(get_verifier(name, options), Response("ok", text), target, context)
     assert found.outcome == "scored", found.reason
     assert declared.scores <= set(found.scores)

@@ -12,11 +12,8 @@ import orjson
 from mmeval.core.errors import DataError
 from mmeval.runs.importers.predictions import OwnItem, Prediction, Reading, files_of, listed
 from mmeval.runs.importers.tables import lenient_json
+from mmeval.tasks.detection_files import image_rows
 
-_NOT_YET = (
-    "boxes are stored with their categories and scores, and scored without them (one-to-one matching at IoU 0.5):"
-    " average precision is not computed yet"
-)
 _QUESTION = "Where are the objects in the picture?"
 
 
@@ -24,7 +21,8 @@ def read(paths: Sequence[Path], reading: Reading) -> Iterator[Prediction]:
     """Read a list of `image_id`, `category_id`, `bbox` [x, y, width, height] and `score`; an image's boxes are one answer.
 
     A file of annotations (`images`, `annotations`, `categories`) among the paths gives the names of the categories, the
-    gold boxes (crowds left out), and the images on which nothing was found.
+    gold boxes (crowds are regions to ignore), and the images on which nothing was found. Images come by rising id, which
+    decides between boxes of equal score as in cocoapi.
 
     Raises:
         DataError: naming file and row.
@@ -51,6 +49,11 @@ def read(paths: Sequence[Path], reading: Reading) -> Iterator[Prediction]:
         raise DataError(
             f"{listed([str(path) for path in paths])}: no COCO results", remedy="give the list of boxes with image_id"
         )
+    if truth is None and reading.kind is not None:
+        raise DataError(
+            f"{results[0][0]}: the results name categories by number, and no file of annotations says what they mean",
+            remedy="give the annotations (instances_*.json) as another PATH",
+        )
     names = _names(truth[1]) if truth is not None else {}
     boxes: dict[str, list[dict[str, Any]]] = {}
     places: dict[str, str] = {}
@@ -60,23 +63,28 @@ def read(paths: Sequence[Path], reading: Reading) -> Iterator[Prediction]:
             image, box = _box(row, names, place)
             boxes.setdefault(image, []).append(box)
             places.setdefault(image, place)
-    golds = _golds(truth[1], truth[0]) if truth is not None else {}
-    strangers = sorted(set(boxes) - set(golds)) if truth is not None else []
-    if strangers and truth is not None:
-        raise DataError(
-            f"{places[strangers[0]]}: image {strangers[0]} is not in {truth[0]} ({len(strangers)} such images)",
-            remedy="give the annotations of the same images",
-        )
-    reading.notes.append(f"{sum(map(len, boxes.values()))} boxes on {len(boxes)} images; {_NOT_YET}")
-    quiet = [image for image in golds if image not in boxes]
+    rows = {}
+    if truth is not None:
+        rows = {str(row["id"]): row for row in image_rows({"categories": [], **truth[1]}, str(truth[0]))}
+        strangers = sorted(set(boxes) - set(rows))
+        if strangers:
+            raise DataError(
+                f"{places[strangers[0]]}: image {strangers[0]} is not in {truth[0]} ({len(strangers)} such images)",
+                remedy="give the annotations of the same images",
+            )
+    reading.notes.append(f"{sum(map(len, boxes.values()))} boxes on {len(boxes)} images")
+    quiet = sum(image not in boxes for image in rows)
     if quiet:
         reading.notes.append(
-            f"{len(quiet)} images of {truth[0].name if truth else ''} have no box in the results: an empty answer"
+            f"{quiet} images of {truth[0].name if truth else ''} have no box in the results: an empty answer"
         )
-    for image in [*boxes, *quiet]:
+    for image in rows or boxes:
         reading.found += 1
         found = sorted(boxes.get(image, []), key=lambda box: -box["score"])
-        own = OwnItem(_QUESTION, golds[image], (), {"image_id": image}) if image in golds else None
+        own = None
+        if image in rows:
+            row = rows[image]
+            own = OwnItem(_QUESTION, row["objects"], (), {**row, "image_id": image})
         place = places.get(image) or str(truth[0] if truth else "")
         yield Prediction(id=image, place=place, response=orjson.dumps(found).decode(), own=own)
 
@@ -110,28 +118,6 @@ def _names(content: Mapping[str, Any]) -> dict[int, str]:
         for entry in categories
         if isinstance(entry, Mapping) and "id" in entry
     }
-
-
-def _golds(content: Mapping[str, Any], path: Path) -> dict[str, list[list[float]]]:
-    """Image -> gold boxes as corners in pixels."""
-    found: dict[str, list[list[float]]] = {
-        str(entry["id"]): [] for entry in content["images"] if isinstance(entry, Mapping) and "id" in entry
-    }
-    for number, entry in enumerate(content["annotations"], 1):
-        if not isinstance(entry, Mapping) or str(entry.get("image_id")) not in found:
-            raise DataError(
-                f"{path}, annotation {number}: no image of that id", remedy="give a complete file of annotations"
-            )
-        numbers = entry.get("bbox")
-        if entry.get("iscrowd"):
-            continue
-        if not (isinstance(numbers, list) and len(numbers) == 4 and all(_is_number(value) for value in numbers)):
-            raise DataError(
-                f"{path}, annotation {number}: key 'bbox': not [x, y, width, height]", remedy="correct the file"
-            )
-        x, y, width, height = numbers
-        found[str(entry["image_id"])].append([x, y, x + width, y + height])
-    return found
 
 
 def _is_number(value: Any) -> bool:

@@ -24,6 +24,11 @@ _CLUSTERS = ("image_path", "image_id")
 """Columns that say which picture a question is about: questions about one picture are dependent."""
 _YES_NO = frozenset({"yes", "no"})
 _BOXES = ["mean:f1", "mean:precision", "mean:recall"]
+_LABELLED = [
+    "ap", "ap50", "ap75", "ap_small", "ap_medium", "ap_large", "ar@1", "ar@10", "ar", "ar_small", "ar_medium", "ar_large",
+    "f1@0.5", "precision@0.5", "recall@0.5",
+]  # fmt: skip
+"""What boxes with classes and scores are measured by: cocoapi's twelve numbers, and three that need no scores."""
 
 
 def card_row(task: Task, prediction: Prediction, number: int) -> Row:
@@ -92,7 +97,10 @@ def answer_kind(own: OwnItem) -> str:
         return "choice"
     answer = own.answer
     if isinstance(answer, list):
-        return "boxes" if all(isinstance(box, list) and len(box) == 4 for box in answer) else "text"
+        boxes = all(
+            (isinstance(box, dict) and "box" in box) or (isinstance(box, list) and len(box) == 4) for box in answer
+        )
+        return "boxes" if boxes else "text"
     if isinstance(answer, str) and answer.strip().lower() in _YES_NO:
         return "yes-no"
     try:
@@ -151,6 +159,7 @@ def cardless_task(name: str, predictions: Sequence[Prediction]) -> Task:
     kinds = {answer_kind(item) for item in items}
     first = own_row(next(prediction for prediction in predictions if prediction.own is not None), 0)
     kind = kinds.pop() if len(kinds) == 1 else "mixed"
+    labelled = kind == "boxes" and any(isinstance(one, dict) for item in items for one in item.answer)
     # An ad-hoc name is the user's own and need not follow the rules for card names.
     card = Card.model_construct(
         name=name,
@@ -167,8 +176,13 @@ def cardless_task(name: str, predictions: Sequence[Prediction]) -> Task:
             cluster=next((column for column in _CLUSTERS if column in first.values), None),
         ),
         prompt=Prompt(instruction=""),
-        answer=Answer(kind=kind, target="letter" if kind in ("choice", "mixed") else "value"),  # type: ignore[arg-type]
-        metrics=list(_BOXES) if kind == "boxes" else ["accuracy"],
+        answer=Answer(
+            kind=kind,  # type: ignore[arg-type]
+            target="letter" if kind in ("choice", "mixed") else "value",
+            verifier="detections" if labelled else None,
+            options={"score_policy": "confidence"} if labelled else {},
+        ),
+        metrics=list(_LABELLED if labelled else _BOXES) if kind == "boxes" else ["accuracy"],
         subsets={name: found for name in _SUBSETS if (found := _subset(name, name, first))},
     )
     return Task(card, "default")

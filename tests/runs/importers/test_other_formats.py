@@ -153,13 +153,15 @@ def test_coco_boxes_by_image(tmp_path: Path) -> None:
         {"bbox_2d": [0, 0, 5, 5], "label": "2", "score": 0.9},
         {"bbox_2d": [10, 20, 40, 60], "label": "1", "score": 0.5},
     ]
-    assert "average precision is not computed yet" in reading.notes[0]
+    assert reading.notes == ["2 boxes on 1 images"]
+    with pytest.raises(DataError, match="no file of annotations says what they mean"):
+        list(coco.read([tmp_path / "r.json"], Reading(kind="boxes")))
 
 
 def test_coco_with_annotations_has_names_gold_and_images_without_a_box(tmp_path: Path) -> None:
     found, reading = read(coco.read, write(tmp_path / "r.json", RESULTS), write(tmp_path / "truth.json", TRUTH))
     assert [(entry.id, entry.own.answer if entry.own else None) for entry in found] == [
-        ("7", [[10, 20, 40, 60]]), ("8", []),
+        ("7", [{"box": [10, 20, 40, 60], "label": "cat"}]), ("8", [{"box": [1, 1, 3, 3], "label": "dog", "crowd": True}]),
     ]  # fmt: skip
     assert json.loads(found[0].response or "")[1]["label"] == "cat"
     assert found[1].response == "[]"
@@ -190,7 +192,8 @@ def broken(**change: Any) -> list[dict[str, Any]]:
         (RESULTS, TRUTH | {"images": [{"id": 9}]}, "no image of that id"),
         (RESULTS, TRUTH | {"images": [{"id": 9}], "annotations": []}, "image 7 is not in"),
         (RESULTS, TRUTH | {"categories": [{"id": 1}]}, "category 2"),
-        (RESULTS, TRUTH | {"annotations": [{"image_id": 7, "bbox": "x"}]}, "annotation 1"),
+        (RESULTS, TRUTH | {"annotations": [{"image_id": 7, "category_id": 1, "bbox": "x"}]}, "annotation 1"),
+        (RESULTS, TRUTH | {"annotations": [{"image_id": 7, "category_id": 5, "bbox": [1, 2, 3, 4]}]}, "category 5"),
     ],
 )
 def test_bad_coco_files_say_what_is_wrong(tmp_path: Path, results: Any, truth: Any, says: str) -> None:

@@ -1,0 +1,352 @@
+"""Reading a list of boxes with classes and confidences from an answer: JSON, Python literals, cut-off or broken lists, box tags.
+
+Numbers are returned as written, in the declared space; nothing here knows the truth.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import math
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from mmeval.verifiers.coordinates import find_boxes
+
+BOX_KEYS = (
+    "bbox_2d",
+    "bbox",
+    "box_2d",
+    "box",
+    "bbox2d",
+    "box2d",
+    "position",
+    "bounding_box",
+    "boundingbox",
+    "bbox_xyxy",
+)
+BOX_LIST_KEYS = ("bboxes", "boxes", "positions", "bboxes_2d", "bounding_boxes", "boxes_2d")
+LABEL_KEYS = ("label", "class", "category", "name", "class_name", "category_name", "object", "object_name")
+LABEL_LIST_KEYS = ("labels", "classes", "categories", "names", "class_names")
+CONFIDENCE_KEYS = ("confidence", "score", "conf", "probability", "prob")
+CONFIDENCE_LIST_KEYS = ("confidences", "scores", "probabilities")
+_CORNERS = (("x1", "y1", "x2", "y2"), ("xmin", "ymin", "xmax", "ymax"), ("left", "top", "right", "bottom"))
+_CONTAINERS = frozenset(
+    {
+        "objects", "detections", "detected_objects", "results", "result", "predictions", "annotations", "answer", "answers",
+        "instances", "items", "output", "data", "found", "response",
+    }
+)  # fmt: skip
+"""Keys whose name says nothing about the class of the boxes below them."""
+_FENCE = re.compile(r"```[ \t]*[A-Za-z0-9_+-]*[ \t]*\r?\n?(.*?)(?:```|\Z)", re.DOTALL)
+_FLAT = re.compile(r"\{[^{}]*\}")
+_VALUE_START = re.compile(r"\[\s*(?:[\[{\"'\-+.0-9]|\])|\{\s*[\"'}]")
+_NUMBER = r"[+\-−]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+\-]?[0-9]{1,3})?"
+_FOUR = re.compile(rf"[\[(\s]*({_NUMBER})\s*[,;\s]\s*({_NUMBER})\s*[,;\s]\s*({_NUMBER})\s*[,;\s]\s*({_NUMBER})[\])\s]*")
+_KEYED = r"(?<![A-Za-z0-9_])(?:{names})[\"']?\s*[:=]\s*"
+_BOX_FIELD = re.compile(
+    _KEYED.format(names="|".join(BOX_KEYS)) + rf"[\"']?[\[(]+\s*({_NUMBER}(?:\s*[,;\s]\s*{_NUMBER}){{3}})\s*[\])]",
+    re.IGNORECASE,
+)
+_LABEL_FIELD = re.compile(
+    _KEYED.format(names="|".join(LABEL_KEYS)) + r"(?:\"([^\"]*)\"|'(.*?)'(?=\s*[,}\n])|([^\"',{}\[\]\n][^,{}\[\]\n]*))",
+    re.IGNORECASE,
+)
+_CONFIDENCE_FIELD = re.compile(
+    _KEYED.format(names="|".join(CONFIDENCE_KEYS)) + rf"[\"']?({_NUMBER}\s*%?)", re.IGNORECASE
+)
+_REFERENCE = re.compile(
+    r"<ref>([^<]{0,300})</ref>|<\|object_ref_start\|>([^<]{0,300})<\|object_ref_end\|>", re.IGNORECASE
+)
+_NONE = re.compile(
+    r"\W*(?:(?:none|nothing|n/a)(?:\s+(?:found|detected|visible|present))?|(?:(?:there\s+(?:are|is)|i\s+(?:see|found|find)|the\s+image\s+(?:has|contains))"
+    r"\s+)?(?:no|zero)\s+(?:[\w'\"-]+\s+){0,6}?(?:objects?|box(?:es)?|instances?|items?|detections?|found|visible|present|detected|image|picture|"
+    r"photo|scene)|(?:there\s+(?:are|is)|the\s+image\s+(?:has|contains))\s+no\s+[\w'\" -]{1,60})\W*",
+    re.IGNORECASE,
+)
+_DEPTH = 12
+_ATTEMPTS = 40
+"""Places at which a value is tried; more failures than this are left to the search for single objects."""
+_LITERAL_LENGTH = 2_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Stated:
+    """One box as stated."""
+
+    numbers: tuple[float, float, float, float]
+    """x1, y1, x2, y2 as written, x before y."""
+    label: str | None
+    confidence: float | None
+
+
+@dataclass(slots=True)
+class Statement:
+    """All boxes of an answer."""
+
+    boxes: list[Stated] = field(default_factory=list)
+    dropped: int = 0
+    """Objects with a box that cannot be read: too few numbers, or none that are finite."""
+    empty: bool = False
+    """Whether the answer says that there is nothing: an empty list, "no objects"."""
+
+
+def read_statement(text: str, order: Literal["xy", "yx"] = "xy") -> Statement:
+    """Return the boxes of an answer section, in the order in which they stand.
+
+    Fenced blocks count where there are any; in them, or in the whole text, the JSON or Python values; of a list that is cut off
+    or broken, every complete object; without one, boxes in brackets or tags. Never raises; the time is linear in the text.
+
+    Args:
+        text: the answer without its reasoning.
+        order: of lists of four numbers; named corners name their axes.
+    """
+    reader = _Reader(order)
+    blocks = [block for block in _FENCE.findall(text) if "[" in block or "{" in block] if "```" in text else []
+    found = reader.found
+    if "{" in text or _REFERENCE.search(text) is None:
+        for piece in blocks or [text]:
+            reader.piece(piece)
+    if not found.boxes and not found.dropped:
+        _tagged(text, order, found)
+    if not found.boxes and not found.dropped and not found.empty:
+        found.empty = len(text) <= 400 and _NONE.fullmatch(text.strip("` \t\r\n")) is not None
+    return found
+
+
+class _Reader:
+    def __init__(self, order: Literal["xy", "yx"]) -> None:
+        self.order = order
+        self.found = Statement()
+
+    def piece(self, text: str) -> None:
+        """Read the values of one piece of text."""
+        whole = _parsed(text.strip())
+        if whole is not None:
+            self.walk(whole, None, 0)
+            return
+        before = len(self.found.boxes), self.found.dropped
+        rest = self._values(text)
+        if rest is not None:
+            for flat in _FLAT.finditer(text, rest):
+                self._flat(flat.group())
+        if (len(self.found.boxes), self.found.dropped) != before:
+            self.found.empty = False
+
+    def _values(self, text: str) -> int | None:
+        """Read the JSON values of a text one after the other; return where single objects are to be looked for, None: nowhere."""
+        decoder = json.JSONDecoder(strict=False)
+        position, failures = 0, 0
+        while (start := _VALUE_START.search(text, position)) is not None:
+            try:
+                value, position = decoder.raw_decode(text, start.start())
+            except (ValueError, RecursionError):
+                failures += 1
+                # Of a broken list, what can be read are its single objects.
+                if "{" in text[start.start() :] or failures >= _ATTEMPTS:
+                    return start.start()
+                position = start.start() + 1
+            else:
+                self.walk(value, None, 0)
+        return None
+
+    def _flat(self, text: str) -> None:
+        """Read one object of a broken list."""
+        value = _parsed(text)
+        if value is None:
+            value = _fields(text)
+        if value:
+            self.walk(value, None, 0)
+
+    def walk(self, value: Any, label: str | None, depth: int) -> None:
+        """Collect the boxes of a value; `label` is the class that a key around it names."""
+        if depth > _DEPTH:
+            return
+        if isinstance(value, Mapping):
+            self._mapping({_plain(key): entry for key, entry in value.items()}, value, label, depth)
+        elif isinstance(value, (list, tuple)):
+            if not value:
+                self.found.empty = True
+            elif _is_pair(value):
+                self.add([*value[0], *value[1]], label, None, named=False)
+            elif _is_flat(value):
+                if len(value) == 4:
+                    self.add(value, label, None, named=False)
+                else:
+                    self.found.dropped += 1
+            else:
+                for entry in value:
+                    self.walk(entry, label, depth + 1)
+
+    def _mapping(self, keys: dict[str, Any], value: Mapping[Any, Any], label: str | None, depth: int) -> None:
+        own = _first(keys, LABEL_KEYS)
+        named = str(own) if isinstance(own, (str, int)) and not isinstance(own, bool) and str(own).strip() else label
+        confidence = _confidence(_first(keys, CONFIDENCE_KEYS))
+        box = _first(keys, BOX_KEYS)
+        if box is not None:
+            self._boxes(box, named, confidence)
+            return
+        for corners in _CORNERS:
+            plain = {key.replace("_", ""): entry for key, entry in keys.items()}
+            if all(corner in plain for corner in corners):
+                self.add([plain[corner] for corner in corners], named, confidence, named=True)
+                return
+        boxes = _first(keys, BOX_LIST_KEYS)
+        if isinstance(boxes, (list, tuple)):
+            self._parallel(boxes, keys, named, depth)
+            return
+        if not value:
+            self.found.empty = True
+        for key, entry in value.items():
+            if isinstance(entry, (list, tuple, Mapping)):
+                plain_key = _plain(key)
+                inner = named if plain_key in _CONTAINERS or plain_key in LABEL_LIST_KEYS else str(key)
+                self.walk(entry, inner, depth + 1)
+
+    def _boxes(self, box: Any, label: str | None, confidence: float | None) -> None:
+        """Add the box of a key, or the boxes where it holds several."""
+        if isinstance(box, str):
+            found = _FOUR.fullmatch(box)
+            box = list(found.groups()) if found else [box]
+        if isinstance(box, Mapping):
+            self.walk({**box, **({"label": label} if label else {}), "confidence": confidence}, label, _DEPTH - 1)
+        elif isinstance(box, (list, tuple)) and _is_pair(box):
+            self.add([*box[0], *box[1]], label, confidence, named=False)
+        elif isinstance(box, (list, tuple)) and box and not _is_flat(box):
+            for one in box:
+                self._boxes(one, label, confidence)
+        elif isinstance(box, (list, tuple)) and not box:
+            self.found.empty = True
+        else:
+            self.add(box if isinstance(box, (list, tuple)) else [box], label, confidence, named=False)
+
+    def _parallel(self, boxes: Sequence[Any], keys: Mapping[str, Any], label: str | None, depth: int) -> None:
+        """Lists of boxes, classes and confidences side by side; classes only where there are as many."""
+        labels, scores = _first(keys, LABEL_LIST_KEYS), _first(keys, CONFIDENCE_LIST_KEYS)
+        names = labels if isinstance(labels, (list, tuple)) and len(labels) == len(boxes) else [label] * len(boxes)
+        stated = scores if isinstance(scores, (list, tuple)) and len(scores) == len(boxes) else [None] * len(boxes)
+        if not boxes:
+            self.found.empty = True
+        if _is_flat(boxes) and len(boxes) == 4:
+            self.add(boxes, label, _confidence(_first(keys, CONFIDENCE_KEYS)), named=False)
+            return
+        for box, name, score in zip(boxes, names, stated, strict=True):
+            if isinstance(box, Mapping):
+                self.walk(box, None if name is None else str(name), depth + 1)
+            else:
+                self._boxes(box, None if name is None else str(name), _confidence(score))
+
+    def add(self, box: Sequence[Any], label: str | None, confidence: float | None, *, named: bool) -> None:
+        """Add a box of four numbers, or count it as dropped."""
+        numbers = [_number(entry) for entry in box]
+        if len(numbers) != 4 or any(number is None for number in numbers):
+            self.found.dropped += 1
+            return
+        first, second, third, fourth = (number or 0.0 for number in numbers)
+        if self.order == "yx" and not named:
+            first, second, third, fourth = second, first, fourth, third
+        self.found.boxes.append(Stated((first, second, third, fourth), label.strip() if label else None, confidence))
+
+
+def _parsed(text: str) -> Any:
+    """Return the list or mapping that a text is as JSON or as a Python literal; None where it is neither."""
+    if not text or text[0] not in "[{(" or text[-1] not in "]})":
+        return None
+    try:
+        value = json.loads(text, strict=False)
+    except (ValueError, RecursionError):
+        if len(text) > _LITERAL_LENGTH:
+            return None
+        try:
+            value = ast.literal_eval(text)
+        except (ValueError, SyntaxError, MemoryError, RecursionError, TypeError):
+            return None
+    if isinstance(value, tuple) and all(isinstance(entry, Mapping) for entry in value):
+        value = list(value)
+    return value if isinstance(value, (list, dict)) else None
+
+
+def _fields(text: str) -> dict[str, Any] | None:
+    """Return box, class and confidence of an object that is neither JSON nor a Python literal."""
+    box = _BOX_FIELD.search(text)
+    if box is None:
+        return None
+    label, confidence = _LABEL_FIELD.search(text), _CONFIDENCE_FIELD.search(text)
+    found: dict[str, Any] = {"bbox_2d": re.findall(_NUMBER, box.group(1))}
+    if label is not None:
+        found["label"] = next(group for group in label.groups() if group is not None).strip()
+    if confidence is not None:
+        found["confidence"] = confidence.group(1)
+    return found
+
+
+def _tagged(text: str, order: Literal["xy", "yx"], found: Statement) -> None:
+    """Boxes in brackets or tags; `<ref>class</ref>` before them names their class."""
+    references = [(match.end(), str(match.group(1) or match.group(2) or "")) for match in _REFERENCE.finditer(text)]
+    place = -1
+    for shape in find_boxes(text, order):
+        while place + 1 < len(references) and references[place + 1][0] <= shape.start:
+            place += 1
+        label = references[place][1].strip() or None if place >= 0 else None
+        first, second, third, fourth = shape.numbers
+        found.boxes.append(Stated((first, second, third, fourth), label, None))
+    found.empty = found.empty and not found.boxes
+
+
+def _first(keys: Mapping[str, Any], names: Sequence[str]) -> Any:
+    return next((keys[name] for name in names if name in keys), None)
+
+
+def _plain(key: Any) -> str:
+    return re.sub(r"[\s-]+", "_", str(key).strip().lower())
+
+
+def _is_flat(value: Sequence[Any]) -> bool:
+    """Whether a list holds numbers, or texts of numbers, and no lists: what should be one box."""
+    return not any(isinstance(entry, (list, tuple, Mapping)) for entry in value) and any(
+        isinstance(entry, (int, float)) or _number(entry) is not None for entry in value
+    )
+
+
+def _is_pair(value: Sequence[Any]) -> bool:
+    """Whether a list holds two corners, [[x1, y1], [x2, y2]]."""
+    return len(value) == 2 and all(
+        isinstance(corner, (list, tuple)) and len(corner) == 2 and _is_flat(corner) for corner in value
+    )
+
+
+def _number(value: Any) -> float | None:
+    """Return a finite number, also one that is written as text."""
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, str):
+        value = value.strip().replace("−", "-")
+        if re.fullmatch(_NUMBER, value) is None:
+            return None
+    elif not isinstance(value, (int, float)):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _confidence(value: Any) -> float | None:
+    """Return a confidence as stated; "95%" is 0.95."""
+    if isinstance(value, str) and value.strip().endswith("%"):
+        share = _number(value.strip()[:-1])
+        return None if share is None else share / 100
+    return _number(value)
+
+
+def distinct(boxes: Sequence[Stated], *, labels: bool) -> Iterator[Stated]:
+    """Yield the boxes without repetitions: of the same numbers, and with `labels` of the same class."""
+    seen: set[tuple[Any, ...]] = set()
+    for box in boxes:
+        key = (box.numbers, box.label if labels else None)
+        if key not in seen:
+            seen.add(key)
+            yield box
