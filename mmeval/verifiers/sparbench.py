@@ -25,7 +25,7 @@ AXES = (
     ("rotate_right", "rotate_left"), ("rotate_up", "rotate_down"),
 )  # fmt: skip
 _MOVE = re.compile(
-    r"(?<![A-Za-z])(move|rotate)[ _-]+(right|left|up|down|forward|backward)s?["']?\s*(?:[:=]|by\b)?\s*"
+    r"(?<![A-Za-z])(move|rotate)[ _-]+(right|left|up|down|forward|backward)s?[\"']?\s*(?:[:=]|by\b)?\s*"
     r"([-+]?(?:[0-9]{1,12}(?:\.[0-9]{1,12})?|\.[0-9]{1,12}))",
     re.IGNORECASE,
 )
