@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from mmeval.conditions.dialects import Crop, Final, Gaze, Malformed, Search, Step, read_tags, read_tool_call
+from mmeval.conditions.scoring import ScalarPair
 from mmeval.conditions.strategy import Answered, Page, Session, Strategy, Trail
 from mmeval.core.geometry import Size, View
 from mmeval.core.types import Extraction, MediaPart, Message, Part, PreparedMedia, Response, Sample, TextPart
@@ -37,6 +38,8 @@ def frame_of(section: StrategySection, sample: Sample) -> Frame:
 
 def strategy_of(section: StrategySection) -> Strategy:
     """The strategy that a card declares."""
+    if section.name == "scalar-pair":
+        return ScalarPair(section)
     return VisualCoT(section) if section.name == "visual-cot" else ToolLoop(section)
 
 

@@ -21,6 +21,10 @@ Every call is committed by itself, so a run that is cut off goes on inside a con
 """
 
 
+SCORE = "score"
+"""Role of a call whose last message is an answer to be scored by a reward model; the response's text is the number."""
+
+
 @dataclass(frozen=True, slots=True)
 class Page:
     """A page that a retriever found."""

@@ -11,11 +11,11 @@ from typing import Any
 
 import orjson
 
-from mmeval.conditions.strategy import Found, Page
+from mmeval.conditions.strategy import SCORE, Found, Page
 from mmeval.core.errors import MediaError
 from mmeval.core.geometry import View
 from mmeval.core.hashing import digest, sha256_bytes
-from mmeval.core.types import Message, PreparedImage, PreparedMedia, Request, Response
+from mmeval.core.types import Message, PreparedImage, PreparedMedia, Request, Response, Sampling
 from mmeval.core.views import Region
 from mmeval.pipeline.cache import KEPT_STATUS
 from mmeval.pipeline.identity import cache_key, request_hash
@@ -78,6 +78,9 @@ class Conversation:
         sample = replace(self._unit.sample, messages=messages)
         name = f"{plain.id}/{len(self.calls)}-{role}"
         request = replace(plain, id=name, messages=messages, media=media, sample=sample)
+        if role == SCORE:
+            # A score does not depend on decoding: repeats share it.
+            request = replace(request, scored=True, sampling=Sampling(max_tokens=1), repeat=0)
         asked = request_hash(request, stage.info)
         key = cache_key(asked, stage.scope)
         stored = stage.cache.get(key)

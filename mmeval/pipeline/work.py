@@ -236,8 +236,13 @@ class _ShownIn:
 def _strategy(stage: Stage, ticket: Ticket) -> tuple[Strategy | None, _ShownIn | None]:
     """The strategy of a condition, which goes before the card's; engines that answer from data are asked plainly."""
     section = ticket.task.task.card.strategy
-    if ticket.condition.strategy is not None or section is None or stage.info.reads_sample:
+    if ticket.condition.strategy is not None or section is None:
         return ticket.condition.strategy, None
+    if section.name == "scalar-pair":
+        # Predictions may hold the scores; every other engine has to give them.
+        return (None if stage.info.engine == "replay" else strategy_of(section)), None
+    if stage.info.reads_sample:
+        return None, None
     grid = None
     if section.resize is not None:
         grid = Grid(section.resize.factor, section.resize.min_pixels, section.resize.max_pixels)

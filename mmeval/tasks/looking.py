@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-VERSIONS = {"visual-cot": "1", "tool-loop": "1"}
+VERSIONS = {"visual-cot": "1", "tool-loop": "1", "scalar-pair": "1"}
 """Raised whenever what is asked changes; part of the ask digest."""
 SCORES_VERSION = "1"
 """Raised whenever a score of the way to an answer changes; part of the score digest."""
@@ -46,7 +46,7 @@ class Retrieval(_Section):
 class StrategySection(_Section):
     """How one answer is obtained in several calls."""
 
-    name: Literal["visual-cot", "tool-loop"]
+    name: Literal["visual-cot", "tool-loop", "scalar-pair"]
     dialect: Literal["tags", "tool-call", "gaze"] = "tags"
     """How a tool is called: `tags` (<search>, <bbox>, <answer>), `tool-call` (JSON in <tool_call>), `gaze` (<gaze>, <answer>)."""
     turns: int = Field(default=6, ge=1, le=64)

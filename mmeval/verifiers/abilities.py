@@ -12,6 +12,7 @@ from mmeval.verifiers.gui.dialects import DIALECTS
 from mmeval.verifiers.gui.rules import RULES as STEP_RULES
 from mmeval.verifiers.lists import ELEMENTS, FORMS
 from mmeval.verifiers.mask import READINGS
+from mmeval.verifiers.ranking import SCORES as PAIR_SCORES
 from mmeval.verifiers.reasonmap import FORMS as ROUTE_FORMS
 from mmeval.verifiers.reasonmap import RULES as ROUTE_RULES
 from mmeval.verifiers.refcoco import RULES as BOX_RULES
@@ -325,6 +326,7 @@ _BUILT_IN: Mapping[str, Callable[[Mapping[str, Any]], Abilities]] = {
     "pair-verdict": lambda options: Abilities(
         {**_COMMON, "style": _one_of(*STYLES), "ties": _one_of(*TIES)}, frozenset({"first", "tie"})
     ),
+    "scalar-pair": lambda options: Abilities({}, PAIR_SCORES, needs=frozenset({"answers"})),
     "step-verdicts": lambda options: Abilities({**_COMMON, STEPS: _STEPS}, frozenset(COUNTS), needs=frozenset({STEPS})),
     "degradation": lambda options: Abilities(_COMMON, frozenset({"class", "severity"})),
     "transcript": _transcript,

@@ -34,6 +34,7 @@ from mmeval.verifiers.ocrbench import OCRBenchV2Verifier
 from mmeval.verifiers.point import PointVerifier
 from mmeval.verifiers.pope import PopeVerifier
 from mmeval.verifiers.puzzlevqa import PuzzleVQAVerifier
+from mmeval.verifiers.ranking import ScalarPairVerifier
 from mmeval.verifiers.rating import RatingVerifier
 from mmeval.verifiers.reasonmap import ReasonMapVerifier
 from mmeval.verifiers.refcoco import RefCOCOVerifier
@@ -107,6 +108,7 @@ _BUILT_IN: Mapping[str, Callable[[Mapping[str, Any] | None], Verifier]] = {
     "vicrit": ViCritVerifier,
     "pair-verdict": PairVerdictVerifier,
     "step-verdicts": StepVerdictVerifier,
+    "scalar-pair": ScalarPairVerifier,
     "transcript": TranscriptVerifier,
     "degradation": DegradationVerifier,
     "vlmevalkit-choice": VLMEvalKitChoiceVerifier,

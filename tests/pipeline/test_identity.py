@@ -66,6 +66,7 @@ REQUEST_CHANGES: dict[str, Request] = {
     "no media": replace(BASE, media=()),
     "repeat": replace(BASE, repeat=1),
     "schema": replace(BASE, schema={"type": "object"}),
+    "scored": replace(BASE, scored=True),
     "message order": replace(BASE, messages=tuple(reversed(BASE.messages))),
     "role": replace(BASE, messages=(message("be brief", role="user"), BASE.messages[1])),
     "text": replace(BASE, messages=(BASE.messages[0], message(0, "and", 1, "what ?"))),
@@ -81,7 +82,7 @@ NO_IDENTITY = {"id", "sample"}
 
 
 def test_every_field_of_a_request_is_classed() -> None:
-    tested = {"messages", "media", "sampling", "repeat", "schema"}
+    tested = {"messages", "media", "sampling", "repeat", "schema", "scored"}
     assert {field.name for field in dataclasses.fields(Request)} == tested | NO_IDENTITY
 
 

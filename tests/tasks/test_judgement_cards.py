@@ -118,7 +118,7 @@ def test_pairs_are_shown_in_both_orders(task: str, protocol: str, tmp_path: Path
     assert (estimate("accuracy", inverted).value, estimate("consistent:pair", inverted).value) == (0.0, 1.0)
 
 
-@pytest.mark.parametrize("protocol", ["default", "parity", "votes-10"])
+@pytest.mark.parametrize("protocol", ["default", "parity", "votes-10", "scalar"])
 def test_vl_rewardbench(protocol: str, tmp_path: Path) -> None:
     import datasets
 
@@ -140,6 +140,11 @@ def test_vl_rewardbench(protocol: str, tmp_path: Path) -> None:
     datasets.Dataset.from_dict(columns, features=features).to_parquet(folder / "test-00000-of-00001.parquet")
     loaded, samples = opened("vl-rewardbench", protocol, tmp_path)
     assert len(samples) == (6 if protocol == "default" else 3)
+    if protocol == "scalar":
+        answers = [sample.context.options["answers"]["AB".index(sample.target)] for sample in samples]
+        assert set(answers) == {"GOOD"}
+        assert {shown(sample) for sample in samples} == {"Which?"}
+        return
     for sample in samples:
         assert (shown(sample).index("GOOD") < shown(sample).index("BAD")) == (sample.target == "A")
     assert {sample.subsets["group"] for sample in samples} == {"reasoning", "hallucination", "general"}

@@ -1,0 +1,51 @@
+"""Strategies of scalar reward models: the engine scores given answers instead of writing one."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+import orjson
+
+from mmeval.conditions.strategy import SCORE, Answered, Session, Trail
+from mmeval.core.types import Message, PreparedMedia, Response, Sample, TextPart
+from mmeval.tasks.looking import StrategySection
+
+ANSWERS = "answers"
+"""Option of the row that holds the answers to be scored, in the order in which the target counts them."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScalarPair:
+    """Score every answer of the row by itself, as the assistant's turn after the question; the response is the JSON list of scores.
+
+    A score that fails is the row's failure: nothing is ever ranked by a score that is not there.
+    """
+
+    section: StrategySection
+
+    @property
+    def name(self) -> str:
+        """See `Strategy.name`."""
+        return self.section.name
+
+    @property
+    def version(self) -> str:
+        """See `Strategy.version`."""
+        return self.section.version
+
+    async def answer(self, sample: Sample, media: tuple[PreparedMedia, ...], ask: Session, /) -> Answered:
+        """See `Strategy.answer`."""
+        answers = sample.context.options.get(ANSWERS)
+        if not isinstance(answers, (list, tuple)) or len(answers) < 2 or not all(isinstance(a, str) for a in answers):
+            return Answered(
+                Response("error", error=f"the row has no answers to score (row_options: {ANSWERS})"), Trail()
+            )
+        turns = [(*sample.messages, Message("assistant", (TextPart(answer),))) for answer in answers]
+        found = await asyncio.gather(*(ask(messages, media, SCORE) for messages in turns))
+        answered = Trail(turns=sum(response.status == "ok" for response in found))
+        failed = next((response for response in found if response.status != "ok"), None)
+        if failed is not None:
+            return Answered(failed, answered)
+        scores = [float(response.text or "nan") for response in found]
+        return Answered(Response("ok", text=orjson.dumps(scores).decode(), finish_reason="stop"), answered)
