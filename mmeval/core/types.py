@@ -27,11 +27,14 @@ class FrameSampling:
     """Frames per second, for `fps`."""
     max_side: int | None = None
     """Longest side in pixels; larger frames are scaled down (bicubic)."""
+    crop: tuple[int, int, int, int] | None = None
+    """(x1, y1, x2, y2) in pixels of the frame as decoded, half-open: the part that is shown; before `max_side`."""
 
     @property
     def key(self) -> list[Any]:
         """As JSON, for hashes."""
-        return [self.method, self.frames, self.fps if self.method == "fps" else None, self.max_side]
+        cut = [list(self.crop)] if self.crop is not None else []
+        return [self.method, self.frames, self.fps if self.method == "fps" else None, self.max_side, *cut]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +56,7 @@ class Media:
     frame_indices: tuple[int, ...] = ()
     """Indices of the frames in the source video."""
     sampling: FrameSampling | None = None
-    """Which frames of a video file are decoded."""
+    """Which frames of a video file are decoded, and which part of every frame is shown."""
 
     def read(self) -> bytes:
         """Return the encoded bytes of an image as they are stored.

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Literal
 from mmeval.core.errors import MediaError
 from mmeval.core.geometry import Turn
 from mmeval.core.hashing import sha256_bytes
-from mmeval.core.types import Media, PreparedImage, PreparedMedia
-from mmeval.pipeline.video import decode_video
+from mmeval.core.types import FrameSampling, Media, PreparedImage, PreparedMedia
+from mmeval.pipeline.video import decode_video, shown_part
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -207,13 +207,30 @@ def prepare(
     if media.kind != "video":
         return PreparedMedia("image", (one(media.read(), media.label, None),))
     if media.frames:
-        images = tuple(one(frame.read(), frame.label, None) for frame in media.frames)
+        images = tuple(one(*_shown(frame, media.sampling)) for frame in media.frames)
         return PreparedMedia("video", images, media.frame_indices or tuple(range(len(images))))
     if media.path is None and media.data is None:
         raise MediaError(f"{media.label}: the video has no frames")
     decoded = decode_video(media, frame_store)
     images = tuple(one(frame.data, f"{media.label}, frame {frame.index}", frame.source_sha256) for frame in decoded)
     return PreparedMedia("video", images, tuple(frame.index for frame in decoded))
+
+
+def _shown(frame: Media, sampling: FrameSampling | None) -> tuple[bytes, str, str | None]:
+    """Return the bytes of a frame that is an image, its name, and the hash of its source where the sampling shows less of it."""
+    data = frame.read()
+    if sampling is None or (sampling.crop is None and sampling.max_side is None):
+        return data, frame.label, None
+    whole = decode_rgb(data, frame.label)
+    try:
+        part = shown_part(whole, sampling)
+    except MediaError as error:
+        raise MediaError(f"{frame.label}: {error.message}") from error
+    if part is whole:
+        return data, frame.label, None
+    buffer = io.BytesIO()
+    part.save(buffer, "PNG", compress_level=1)
+    return buffer.getvalue(), frame.label, sha256_bytes(data)
 
 
 def _open(data: bytes, name: str) -> Image:

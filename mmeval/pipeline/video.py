@@ -167,11 +167,27 @@ def _picture(frame: Any, sampling: FrameSampling) -> Image:
     turn = getattr(frame, "rotation", 0) or 0
     if turn % 360:
         image = image.rotate(turn, expand=True)
+    return shown_part(image, sampling).convert("RGB")
+
+
+def shown_part(image: Image, sampling: FrameSampling) -> Image:
+    """Return what the sampling shows of an upright frame: its crop, scaled down to `max_side`.
+
+    Raises:
+        MediaError: when the crop reaches beyond the frame.
+    """
+    if sampling.crop is not None:
+        if sampling.crop[2] > image.width or sampling.crop[3] > image.height:
+            raise MediaError(
+                f"the crop {list(sampling.crop)} reaches beyond the frame of {image.width}×{image.height} pixels"
+                " (video.crop of the card)"
+            )
+        image = image.crop(sampling.crop)
     side = max(image.size)
     if sampling.max_side is not None and side > sampling.max_side:
         scale = sampling.max_side / side
         image = image.resize((max(1, round(image.width * scale)), max(1, round(image.height * scale))), 3)
-    return image.convert("RGB")
+    return image
 
 
 def _read_kept(path: Path, source: str) -> tuple[Frame, ...] | None:

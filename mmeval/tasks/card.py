@@ -125,6 +125,19 @@ class Video(_Section):
     fps: float = Field(default=1.0, gt=0, le=240)
     max_side: int | None = Field(default=None, ge=16)
     """Longest side in pixels; larger frames are scaled down."""
+    crop: tuple[int, int, int, int] | None = None
+    """[x1, y1, x2, y2] in pixels of every frame as decoded, half-open: the part that is shown (a corpus's mouth crop)."""
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What decides the frames, for digests; keys added later stand there only where they are set."""
+        return self.model_dump(exclude=None if self.crop else {"crop"})
+
+    @model_validator(mode="after")
+    def _crop_has_pixels(self) -> Video:
+        if self.crop is not None and not (0 <= self.crop[0] < self.crop[2] and 0 <= self.crop[1] < self.crop[3]):
+            raise ValueError("crop is [x1, y1, x2, y2] with 0 <= x1 < x2 and 0 <= y1 < y2")
+        return self
 
 
 class Prompt(_Section):

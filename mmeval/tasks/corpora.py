@@ -14,7 +14,7 @@ import orjson
 
 from mmeval.core.errors import DataError
 
-Layout: TypeAlias = Literal["grid", "lrs", "lrw", "reasonseg", "classes"]
+Layout: TypeAlias = Literal["grid", "lrs", "lrw", "lrw-1000", "transcript-list", "reasonseg", "classes"]
 _PICTURES = (".jpg", ".jpeg", ".png")
 GRID_UNSEEN = ("s1", "s2", "s20", "s22")
 """Speakers of the test set of unseen speakers (LipNet's protocol)."""

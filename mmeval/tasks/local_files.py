@@ -10,6 +10,7 @@ from typing import Any
 from mmeval.core.errors import DataError
 from mmeval.core.file_hashes import hash_files
 from mmeval.tasks.card import LocalSource
+from mmeval.tasks.clip_lists import LISTS, listed_rows
 from mmeval.tasks.corpora import corpus_row
 from mmeval.tasks.data import DELIMITED, Row, Source, read_rows, unreadable
 from mmeval.tasks.delimited import DelimitedFile, ImageOwners
@@ -84,6 +85,10 @@ def local_source(files: Sequence[Path], local: LocalSource, data_dir: Path | Non
             with unreadable(path):
                 yield from ((values, None) for values in detection_rows(layout, path))
             return
+        if layout == "lrw-1000" or layout == "transcript-list":
+            root = (path.parent / local.image_root).resolve()
+            yield from ((values, None) for values in listed_rows(layout, path, root))
+            return
         if layout is not None:
             yield corpus_row(layout, path), None
             return
@@ -103,7 +108,8 @@ def local_source(files: Sequence[Path], local: LocalSource, data_dir: Path | Non
                 yield values, None if owner is None else owner.cell
 
     _check_content(files, local)
-    total = len(files) if local.layout is not None and local.layout not in DETECTION_LAYOUTS else None
+    listed = {*DETECTION_LAYOUTS, *LISTS}
+    total = len(files) if local.layout is not None and local.layout not in listed else None
     if all(path.suffix.lower() == ".parquet" for path in files):
         total = sum(_parquet_length(path) for path in files)
     described: list[dict[str, Any]] = [{"file": path.name, "bytes": path.stat().st_size} for path in files]

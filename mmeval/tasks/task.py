@@ -133,7 +133,7 @@ class Task:
                 "prompt": prompt,
                 "written": written,
                 "images": card.fields.images,
-                **({"video": [card.fields.videos, card.video.model_dump()]} if card.fields.videos else {}),
+                **({"video": [card.fields.videos, card.video.settings]} if card.fields.videos else {}),
                 "decoding": decoding,
                 "condition": condition,
                 **({"strategy": card.strategy.asked()} if card.strategy is not None else {}),

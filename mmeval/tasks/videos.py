@@ -64,7 +64,8 @@ def of_frames(frames: Sequence[Media], sampling: FrameSampling, name: str) -> Me
         raise MediaError(f"{name}: no frames", remedy="a folder of frames holds image files, named in playing order")
     method: Literal["uniform", "all"] = "uniform" if sampling.method == "uniform" else "all"
     chosen = sample_indices(len(frames), None, FrameSampling(method, sampling.frames))
-    return Media("video", name=name, frames=tuple(frames[index] for index in chosen), frame_indices=chosen)
+    shown = tuple(frames[index] for index in chosen)
+    return Media("video", name=name, frames=shown, frame_indices=chosen, sampling=sampling)
 
 
 def _natural(path: Path) -> tuple[int, str]:

@@ -20,7 +20,7 @@ from mmeval.verifiers.scene_answer import CLEANINGS
 from mmeval.verifiers.screenspot import FORMS as CLICKS
 from mmeval.verifiers.steps import COUNTS, STEPS
 from mmeval.verifiers.text import SCORES
-from mmeval.verifiers.transcript import CASES, NUMBERS, PUNCTUATION, UNITS
+from mmeval.verifiers.transcript import CASES, MARKS, NUMBERS, PUNCTUATION, UNITS
 from mmeval.verifiers.verdict import STYLES, TIES
 from mmeval.verifiers.visemes import VISEME_MAPS
 
@@ -249,10 +249,12 @@ def _transcript(options: Mapping[str, Any]) -> Abilities:
         "punctuation": _one_of(*PUNCTUATION),
         "numbers": _one_of(*NUMBERS),
         "units": _one_of(*UNITS),
+        "marks": _one_of(*MARKS),
         "spaces": _FLAG,
         "visemes": _one_of(*VISEME_MAPS),
     }
     names = frozenset({"words", "word_errors", "characters", "character_errors"})
+    names |= {"other_script"}
     if options.get("visemes") is not None:
         return Abilities(rules, names | {"visemes", "viseme_errors"})
     return Abilities(rules, names, more="set answer.options.visemes for viseme errors")

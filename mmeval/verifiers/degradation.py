@@ -15,10 +15,23 @@ CLASSES: Mapping[str, str] = {
     "darken": "darken", "null": "null", "none": "null",
 }  # fmt: skip
 """What is written -> class: the prompt says compression where the data say JPEG."""
+_FORMS: Mapping[str, str] = {
+    **CLASSES,
+    **dict.fromkeys(("noisy", "gaussian noise"), "noise"),
+    **dict.fromkeys(
+        ("blurry", "blurred", "blurring", "blurriness", "gaussian blur", "motion blur", "defocus blur"), "blur"
+    ),
+    **dict.fromkeys(("dark", "darkened", "darkening", "darkness"), "darken"),
+    **dict.fromkeys(
+        ("compressed", "jpeg artifacts", "compression artifacts", "jpeg compression artifacts"), "compression"
+    ),
+    **dict.fromkeys(("no distortion", "no distortions"), "null"),
+}
+"""The classes in the word forms that models write."""
 SEVERITIES = ("slight", "moderate", "obvious", "serious", "catastrophic", "null")
-_VALUE = r"""\s*:\s*(?:"([^"\n]{0,40})"|'([^'\n]{0,40})'|([A-Za-z]{1,20}))"""
-_CLASS = re.compile(r"""["']distortion_class["']""" + _VALUE, re.IGNORECASE)
-_SEVERITY = re.compile(r"""["']severity["']""" + _VALUE, re.IGNORECASE)
+_VALUE = r"""[\\"'*`]{0,4}\s*[:=]\s*[*`\[]{0,3}\s*(?:\\?"([^"\\\n]{0,40})\\?"|'([^'\n]{0,40})'|([A-Za-z]{1,20})(?![\w ]*[A-Za-z]))(?!\s*,\s*["'][^"'\n]{0,40}["']\s*\])"""
+_CLASS = re.compile(r"""\bdistortion[_ -]class""" + _VALUE, re.IGNORECASE)
+_SEVERITY = re.compile(r"""\bseverity""" + _VALUE, re.IGNORECASE)
 
 
 class DegradationVerifier:
@@ -30,7 +43,7 @@ class DegradationVerifier:
     """
 
     name = "degradation"
-    version = "1"
+    version = "2"
 
     def __init__(self, options: Mapping[str, Any] | None = None) -> None:
         self._options = dict(options or {})
@@ -41,12 +54,12 @@ class DegradationVerifier:
         if isinstance(section, Extraction):
             return section
         named = list(_CLASS.finditer(section.text))
-        classes = {_value(one) for one in named}
+        classes = {_FORMS.get(_value(one), _value(one)) for one in named}
         if not named:
             return Extraction(reason="no distortion_class")
         if len(classes) > 1:
             return Extraction(reason="several classes")
-        found = CLASSES.get(classes.pop())
+        found = _FORMS.get(classes.pop())
         if found is None:
             return Extraction(reason="unknown class")
         levels = {_value(one) for one in _SEVERITY.finditer(section.text)}
@@ -74,4 +87,4 @@ class DegradationVerifier:
 
 
 def _value(found: re.Match[str]) -> str:
-    return next((group for group in found.groups() if group is not None), "").strip().lower()
+    return next((group for group in found.groups() if group is not None), "").strip().lower().replace("_", " ")

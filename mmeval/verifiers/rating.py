@@ -20,7 +20,10 @@ _LABEL = re.compile(r"\b(?:rating|score|quality|grade)\b\s*(?:is|of|:|=)+\s*", r
 _JSON_RATING = re.compile(
     r"""["'](?:rating|score)["']\s*:\s*("[^"\n]{0,80}"|'[^'\n]{0,80}'|[^,}\n]{1,80})""", re.IGNORECASE
 )
-_PLAIN_NUMBER = re.compile(r"[+-]?[0-9]{1,9}(?:\.[0-9]{1,20})?")
+_PLAIN_NUMBER = re.compile(
+    r"([+-]?(?:[0-9]{1,9}(?:\.[0-9]{0,20})?|\.[0-9]{1,20})(?:[eE][+-]?[0-9])?)(?:\s*(?:/|out\s+of)\s*([0-9.]{1,6}))?"
+)
+_DECIMAL_COMMA = re.compile(r",[0-9]")
 
 
 class RatingVerifier:
@@ -35,7 +38,7 @@ class RatingVerifier:
     """
 
     name = "rating"
-    version = "2"
+    version = "3"
 
     def __init__(self, options: Mapping[str, Any] | None = None) -> None:
         self._options = dict(options or {})
@@ -105,11 +108,16 @@ def _opinion(target: Any, options: Mapping[str, Any], scale: tuple[float, float]
 
 def _named_ratings(text: str) -> list[tuple[str, int, int]]:
     """Return the values of the key `rating` in a text that looks like JSON, with their places."""
-    return [(found.group(1), *found.span(1)) for found in _JSON_RATING.finditer(text)]
+    named = []
+    for found in _JSON_RATING.finditer(text):
+        # "3,42" is no JSON, and may mean 3.42 or 3: it is kept whole, and is no number.
+        whole = found.end() + 2 if _DECIMAL_COMMA.match(text, found.end()) else found.end()
+        named.append((text[found.start(1) : whole], found.start(1), whole))
+    return named
 
 
 def _of_json(section: Section, named: list[tuple[str, int, int]], scale: tuple[float, float]) -> Extraction:
-    numbers = [_plain_number(value) for value, _, _ in named]
+    numbers = [_plain_number(value, scale[1]) for value, _, _ in named]
     if any(number is None for number in numbers):
         return Extraction(reason="the rating is no number")
     if len(set(numbers)) > 1:
@@ -121,9 +129,15 @@ def _of_json(section: Section, named: list[tuple[str, int, int]], scale: tuple[f
     return Extraction(number, section.span(*named[-1][1:]))
 
 
-def _plain_number(text: str) -> float | None:
-    found = _PLAIN_NUMBER.fullmatch(text.strip().strip("\"'").strip())
-    return float(found.group()) if found else None
+def _plain_number(text: str, high: float) -> float | None:
+    """Return the value of a JSON field: a number, also in quotes, in a list of one, or with the end of the scale ("4/5")."""
+    inner = text.strip()
+    if inner.startswith("[") and inner.endswith("]"):
+        inner = inner[1:-1]
+    found = _PLAIN_NUMBER.fullmatch(inner.strip().strip("\"'").strip())
+    if found is None or (found.group(2) is not None and found.group(2).rstrip(".") not in (f"{high:g}", f"{high:.1f}")):
+        return None
+    return float(found.group(1))
 
 
 def _scale(options: Mapping[str, Any]) -> tuple[float, float]:

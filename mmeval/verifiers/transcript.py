@@ -19,15 +19,47 @@ CASES = ("fold", "keep")
 PUNCTUATION = ("apostrophe", "drop", "keep")
 NUMBERS = ("keep", "digits")
 UNITS = ("words", "characters")
+MARKS = ("keep", "drop")
 _DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+_SPOKEN = (
+    r"transcript(?:ion)?|sentence|words?|utterance|phrase|speech|text|lip[- ]?reading(?:\s+result)?|result|prediction"
+)
 _LABEL = re.compile(
-    r"\s*(?:(?:the\s+)?(?:transcript(?:ion)?|sentence|words?|utterance)(?:\s+(?:is|are|reads?))?\s*:"
-    r"|(?:the\s+)?(?:speaker|person|man|woman|he|she)\s+(?:says|said|is\s+saying)\s*:)\s*",
+    r"[\s*#_]*(?:(?:sure|certainly|okay|of course)[!,.]\s*)?(?:(?:based on|from|judging (?:by|from)|looking at)\s[^,:\n\"]{1,80},\s*)?"
+    r"(?:(?:i (?:think|believe)|it (?:seems|appears))\s+(?:that\s+)?)?(?:here(?:'s|\s+is|\s+are)\s+)?(?:(?:the|my)\s+)?"
+    r"(?:(?:most\s+)?(?:likely|possible|final|full|complete|predicted|spoken)\s+)?"
+    rf"(?:(?:{_SPOKEN})(?:\s+(?:spoken|said|of\s+the\s+(?:video|clip|speech|speaker)))?"
+    r"(?:\s+(?:is|are|reads?|(?:appears?|seems?)\s+to\s+be))?"
+    r"|(?:speaker|person|man|woman|individual|he|she)\s+(?:says|said|is\s+saying|(?:appears?|seems?)\s+to\s+(?:say|be\s+saying)))"
+    r"[\s*_]*(?:[:：][\s*_]*|-\s+|,?\s*(?=[\"“‘「『'`]\S))",
     re.IGNORECASE,
 )
-_JSON = re.compile(r"""^\s*\{\s*["'](?:transcript(?:ion)?|text)["']\s*:\s*(["'])(.*)\1\s*\}\s*$""", re.DOTALL)
+_LABEL_ZH = re.compile(
+    r"\s*(?:[^：:\n，。]{0,12}(?:说|讲)(?:的是|道|的内容是?)?|(?:唇语|转录|转写|内容|句子|文字)[^：:\n，。]{0,8})\s*[：:]\s*"
+)
+_KEYS = ("transcript", "transcription", "text", "sentence", "words", "speech", "answer")
+_FENCE = re.compile(r"\s*```[a-z]{0,10}[ \t]*\n?(.*?)\n?```[\s.]*", re.DOTALL | re.IGNORECASE)
+_FENCE_TAG = re.compile(r"\s*(?:json|text|txt|plaintext)[ \t]*\n", re.IGNORECASE)
+_REMARK = re.compile(
+    r"\s*\([^()\n]{0,60}\b(?:confiden|uncertain|unclear|guess|inaudible|approximat)\w*[^()\n]{0,40}\)\s*$",
+    re.IGNORECASE,
+)
 _SPEECHLESS = re.compile(r"\b(?:lip|lips|lip-?read\w*|video|frames?|audio|transcri\w+|mouth)\b", re.IGNORECASE)
-_QUOTES = "\"'“”‘’「」『』`"
+_SILENT = re.compile(
+    r"\W*(?:inaudible|unintelligible|silence|silent|no (?:speech|audio|sound|words?)(?:\s+(?:is|was|were|are))?(?:\s+(?:detected|spoken|heard|present|visible))?|n/a)\W*"
+    r"|(?:it is |it's |i am |i'm )?(?:unable|not able|impossible|not possible) to (?:determine|tell|transcribe|read|identify|say)\b.{0,120}",
+    re.IGNORECASE | re.DOTALL,
+)
+"""The whole answer: a note that nothing is said or seen."""
+_UNREAD = re.compile(
+    r"(?:(?:as an? ai|i'?m|i am|i|the video|there is|it is|it's|sorry)\b.{0,80}?)?"
+    r"\b(?:can'?t|cannot|can not|couldn'?t|could not|unable to|not able to|impossible to)\s+(?:\w+\s+){0,2}?"
+    r"(?:determine|transcribe|lip-?\s?read|read (?:the |their |his |her )?lips|decipher|discern)\b.{0,200}",
+    re.IGNORECASE | re.DOTALL,
+)
+"""The whole answer: a refusal to read lips."""
+_QUOTES = "\"'“”‘’「」『』`*"
+_CLOSING = {'"': '"', "“": "”", "「": "」", "『": "』"}
 
 
 class TranscriptVerifier:
@@ -36,15 +68,17 @@ class TranscriptVerifier:
     Options, the same for both sides: `case` fold (default) or keep; `punctuation` apostrophe (default: signs are dropped
     but for apostrophes inside words), drop or keep; `numbers` keep (default) or digits ("2" is "two", "19" is "one nine");
     `spaces` (default true): whether spaces are characters of the character error rate; `units: characters` for scripts
-    without spaces, where every character is a word; `visemes`: name of a map from letters to visemes.
+    without spaces, where every character is a word; `marks` keep (default) or drop: accents and the tone marks of pinyin;
+    `visemes`: name of a map from letters to visemes.
 
     Scores, also of rows without an answer (an empty hypothesis): `words` and `word_errors`, `characters` and
     `character_errors`, `visemes` and `viseme_errors` with the option. Edits are substitutions, deletions and insertions as
-    jiwer aligns them. Primary score: max(0, 1 - word_errors / words). `correct`: equal after normalisation.
+    jiwer aligns them. `other_script` is 1 for an answer in letters none of which belongs to the reference's script (its edits
+    count in full all the same). Primary score: max(0, 1 - word_errors / words). `correct`: equal after normalisation.
     """
 
     name = "transcript"
-    version = "1"
+    version = "2"
 
     def __init__(self, options: Mapping[str, Any] | None = None) -> None:
         self._options = dict(options or {})
@@ -57,9 +91,12 @@ class TranscriptVerifier:
         if not found.found or found.span is None:
             return found
         start, end = found.span
+        start -= start > 0 and text[start - 1] in _CLOSING
         said = text[start:end]
-        if looks_like_refusal(said) and _SPEECHLESS.search(said):
+        if (looks_like_refusal(said) and _SPEECHLESS.search(said)) or _UNREAD.fullmatch(said):
             return Extraction(reason="refusal")
+        if _SILENT.fullmatch(said):
+            return Extraction(reason="no speech")
         first, last = _inner(said)
         value = said[first:last]
         if not normalise(value, options):
@@ -76,7 +113,8 @@ class TranscriptVerifier:
         reference, hypothesis = _reference(target, options), normalise(str(value), options)
         scores = _counts(reference, hypothesis, options)
         score = max(0.0, 1 - scores["word_errors"] / scores["words"])
-        return Match(score, reference == hypothesis, scores)
+        foreign = _other_script(reference, hypothesis)
+        return Match(score, reference == hypothesis, {**scores, "other_script": float(foreign)})
 
     def unanswered(self, target: Any, context: AnswerContext) -> Mapping[str, float]:
         """Return the counts of an empty hypothesis.
@@ -94,18 +132,23 @@ def normalise(text: str, options: Mapping[str, Any]) -> str:
     Raises:
         DataError: for a value of an option that is unknown.
     """
-    case, punctuation, numbers, units = (
+    case, punctuation, numbers, units, marks = (
         _one_of(options, key, known)
-        for key, known in (("case", CASES), ("punctuation", PUNCTUATION), ("numbers", NUMBERS), ("units", UNITS))
-    )
-    return _normalised(text, case, punctuation, numbers, units)
+        for key, known in (
+            ("case", CASES), ("punctuation", PUNCTUATION), ("numbers", NUMBERS), ("units", UNITS), ("marks", MARKS),
+        )
+    )  # fmt: skip
+    return _normalised(text, case, punctuation, numbers, units, marks)
 
 
 @lru_cache(maxsize=16384)
-def _normalised(text: str, case: str, punctuation: str, numbers: str, units: str) -> str:
+def _normalised(text: str, case: str, punctuation: str, numbers: str, units: str, marks: str) -> str:
     plain = unicodedata.normalize("NFKC", text).replace("’", "'").replace("‘", "'")
     if case == "fold":
         plain = unicodedata.normalize("NFKC", plain.casefold())
+    if marks == "drop":
+        apart = unicodedata.normalize("NFD", plain)
+        plain = unicodedata.normalize("NFC", "".join(one for one in apart if unicodedata.category(one) != "Mn"))
     if numbers == "digits":
         plain = re.sub(r"[0-9]", lambda found: f" {_DIGITS[int(found.group())]} ", plain)
     if punctuation != "keep":
@@ -116,6 +159,15 @@ def _normalised(text: str, case: str, punctuation: str, numbers: str, units: str
     if units == "characters":
         plain = " ".join("".join(plain.split()))
     return " ".join(plain.split())
+
+
+def _other_script(reference: str, hypothesis: str) -> bool:
+    """Whether both have letters and no script in common; the script is the first word of a letter's Unicode name."""
+    scripts = [
+        {unicodedata.name(one, "?").partition(" ")[0] for one in text if one.isalpha()}
+        for text in (reference, hypothesis)
+    ]
+    return all(scripts) and scripts[0].isdisjoint(scripts[1])
 
 
 def _kept(text: str, place: int, punctuation: str) -> bool:
@@ -139,16 +191,38 @@ def _reference(target: Any, options: Mapping[str, Any]) -> str:
 
 
 def _inner(said: str) -> tuple[int, int]:
-    """Return where the words stand: without JSON around them, a label before them, and quotes around."""
+    """Return where the words stand: without a fence or JSON around them, a label before them, a remark behind, and quotes around."""
     start, end = 0, len(said)
-    if found := _JSON.match(said):
-        start, end = found.span(2)
-    if found := _LABEL.match(said, start, end):
+    if found := _FENCE.fullmatch(said):
+        start, end = found.span(1)
+    elif found := _FENCE_TAG.match(said):
         start = found.end()
+    start, end = _field(said, start, end)
+    if found := _LABEL.match(said, start, end) or _LABEL_ZH.match(said, start, end):
+        start = found.end()
+    if found := _REMARK.search(said, start, end):
+        end = found.start()
+    closing = said.find(_CLOSING.get(said[start : start + 1], "\n"), start + 1, end)
+    if said[start : start + 1] in _CLOSING and closing > start + 1:
+        end = closing
     while start < end and said[start] in _QUOTES:
         start += 1
     while end > start and said[end - 1] in _QUOTES:
         end -= 1
+    return start, end
+
+
+def _field(said: str, start: int, end: int) -> tuple[int, int]:
+    """Return where the words stand in a JSON object (or what looks like one), the whole where it is none."""
+    opening = said.find("{", start, end)
+    if opening < 0 or said[start:opening].strip():
+        return start, end
+    for key in _KEYS:
+        found = re.compile(
+            rf"""["']{key}["']\s*:\s*(?:"((?:[^"\\]|\\.)*)"|'((?:(?!'\s*[,}}]).)*)'\s*[,}}])""", re.IGNORECASE
+        ).search(said, opening, end)
+        if found:
+            return found.span(1 if found.group(1) is not None else 2)
     return start, end
 
 
