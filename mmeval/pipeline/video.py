@@ -6,11 +6,15 @@ import io
 import os
 import threading
 import zipfile
+from array import array
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
 
 from mmeval.core.errors import MediaError
 from mmeval.core.file_hashes import hash_files
@@ -97,67 +101,89 @@ def _opened(media: Media) -> Iterator[tuple[Any, Any]]:
         container.close()
 
 
-def _times(media: Media) -> tuple[list[int], float | None]:
-    """Presentation times of all frames in playing order (without decoding any), and the average rate."""
+@dataclass(frozen=True, slots=True)
+class _Index:
+    """What a pass over a stream's packets tells, without decoding any."""
+
+    times: npt.NDArray[np.int64]
+    """Presentation times of all frames in playing order."""
+    keys: npt.NDArray[np.int64]
+    """Those of the key frames, at which decoding can start."""
+    rate: float | None
+    """Average frames per second."""
+
+
+def _index(media: Media) -> _Index:
     import av
 
-    times: list[int] = []
+    times, keys = array("q"), array("q")
     with _opened(media) as (container, stream):
         rate = float(stream.average_rate) if stream.average_rate else None
         try:
             for packet in container.demux(stream):
                 if packet.pts is not None and packet.size:
                     times.append(packet.pts)
+                    if packet.is_keyframe:
+                        keys.append(packet.pts)
                     if len(times) > MAX_PACKETS:
                         raise MediaError(f"more than {MAX_PACKETS} frames")
         except av.FFmpegError as error:
             if not times:
                 raise MediaError(f"damaged video: {error}") from error
-    return sorted(set(times)), rate
+    return _Index(np.unique(np.array(times, dtype=np.int64)), np.unique(np.array(keys, dtype=np.int64)), rate)
 
 
 def _decode(media: Media, sampling: FrameSampling, source: str) -> Iterator[Frame]:
     import av
 
-    times, rate = _times(media)
-    indices = sample_indices(len(times), rate, sampling)
+    index = _index(media)
+    indices = sample_indices(int(index.times.size), index.rate, sampling)
     if not indices:
         return
-    wanted = [times[index] for index in indices]
-    found: dict[int, Image] = {}
+    wanted = index.times[list(indices)].tolist()
+    found: dict[int, bytes] = {}
     with _opened(media) as (container, stream):
         try:
-            for start, group in _groups(container, stream, wanted):
-                container.seek(start, stream=stream, backward=True, any_frame=False)
+            for group in _groups(index.keys, stream, wanted):
+                container.seek(group[0], stream=stream, backward=True, any_frame=False)
                 remaining = list(group)
                 for frame in container.decode(stream):
                     if frame.pts is None:
                         continue
                     while remaining and frame.pts >= remaining[0]:
-                        found[remaining.pop(0)] = _picture(frame, sampling)
+                        found[remaining.pop(0)] = _encoded(_picture(frame, sampling))
                     if not remaining:
                         break
         except (av.FFmpegError, ValueError, MemoryError) as error:
             raise MediaError(f"damaged video: {error}") from error
-    missing = [index for index, time in zip(indices, wanted, strict=True) if time not in found]
-    if missing:
-        raise MediaError(f"the video breaks off: frame {missing[0]} of {len(times)} cannot be decoded")
-    for index, time in zip(indices, wanted, strict=True):
-        buffer = io.BytesIO()
-        found[time].save(buffer, "PNG", compress_level=1)
-        yield Frame(index, buffer.getvalue(), digest([source, index]))
+    for number, time in zip(indices, wanted, strict=True):
+        if time not in found:
+            raise MediaError(f"the video breaks off: frame {number} of {index.times.size} cannot be decoded")
+        yield Frame(number, found[time], digest([source, number]))
 
 
-def _groups(container: Any, stream: Any, wanted: Sequence[int]) -> Iterator[tuple[int, Sequence[int]]]:
-    """Frames that lie close together are decoded in one go; far ones are sought, so that a film is not decoded whole."""
+def _groups(keys: npt.NDArray[np.int64], stream: Any, wanted: Sequence[int]) -> Iterator[Sequence[int]]:
+    """Frames that lie close together are decoded in one go; far ones are sought, so that a film is not decoded whole.
+
+    Without a key frame between two of them a search would only decode the same frames again.
+    """
     gap = int(10 / float(stream.time_base)) if stream.time_base else 0
     group: list[int] = []
     for time in wanted:
         if group and gap and time - group[-1] > gap:
-            yield group[0], group
-            group = []
+            before, upto = (int(np.searchsorted(keys, place, side="right")) for place in (group[-1], time))
+            if upto > before:
+                yield group
+                group = []
         group.append(time)
-    yield group[0], group
+    yield group
+
+
+def _encoded(image: Image) -> bytes:
+    """Return a picture as PNG: a decoded one of a large video takes many times the memory."""
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG", compress_level=1)
+    return buffer.getvalue()
 
 
 def _picture(frame: Any, sampling: FrameSampling) -> Image:

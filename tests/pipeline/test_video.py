@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -16,6 +20,7 @@ from PIL import Image
 from mmeval.core.errors import DataError, MediaError
 from mmeval.core.frames import sample_indices
 from mmeval.core.types import FrameSampling, Media
+from mmeval.pipeline import video as video_module
 from mmeval.pipeline.media import prepare
 from mmeval.pipeline.video import decode_video
 from mmeval.tasks.options import AskStyle, DataOptions
@@ -78,6 +83,115 @@ def test_a_long_film_is_sought_and_not_decoded_whole(tmp_path: Path) -> None:
     found = levels(video(path, frames=4))
     assert [index for index, _ in found] == [0, 199, 399, 599]
     assert all(abs(index * 4 % 256 / 4 - shown) <= 1.5 for index, shown in found)
+
+
+def sparse(path: Path, seconds: list[float], *, gop: int = 1) -> Path:
+    """A film with one frame at each of these times, and nothing between them."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=30)
+        stream.width, stream.height, stream.pix_fmt, stream.gop_size = 64, 48, "yuv420p", gop
+        stream.codec_context.time_base = Fraction(1, 1000)
+        for number, second in enumerate(seconds):
+            frame = av.VideoFrame.from_ndarray(np.full((48, 64, 3), 100 + number % 2, dtype=np.uint8), format="rgb24")
+            frame.pts, frame.time_base = round(second * 1000), Fraction(1, 1000)
+            for packet in stream.encode(frame):
+                container.mux(packet)
+        for packet in stream.encode():
+            container.mux(packet)
+    return path
+
+
+class Counted:
+    """A container that counts the frames that are decoded, and the most that are waited for at once."""
+
+    def __init__(self, container: Any, counts: dict[str, int]) -> None:
+        self._container, self._counts = container, counts
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._container, name)
+
+    def seek(self, *args: Any, **keys: Any) -> None:
+        self._counts["seeks"] += 1
+        self._container.seek(*args, **keys)
+
+    def decode(self, stream: Any) -> Iterator[Any]:
+        for frame in self._container.decode(stream):
+            self._counts["decoded"] += 1
+            yield frame
+
+
+@pytest.fixture
+def counts(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
+    found = {"decoded": 0, "seeks": 0}
+    opened = video_module._opened
+
+    @contextmanager
+    def counted(media: Media) -> Iterator[tuple[Any, Any]]:
+        with opened(media) as (container, stream):
+            yield Counted(container, found), stream
+
+    monkeypatch.setattr(video_module, "_opened", counted)
+    return found
+
+
+FOUR_HOURS = 4 * 3600
+
+
+def test_of_four_hours_only_what_is_asked_for_is_decoded(tmp_path: Path, counts: dict[str, int]) -> None:
+    path = sparse(tmp_path / "long.mp4", [float(second) for second in range(0, FOUR_HOURS, 12)], gop=10)  # 1,200 frames
+    found = decode_video(video(path, frames=8))
+    assert [frame.index for frame in found] == [0, 171, 342, 513, 685, 856, 1027, 1199]
+    assert counts["seeks"] == 8
+    assert counts["decoded"] <= 8 * 11
+
+
+def test_four_hours_behind_few_key_frames_are_decoded_once(tmp_path: Path, counts: dict[str, int]) -> None:
+    path = sparse(
+        tmp_path / "still.mkv", [float(second) for second in range(0, FOUR_HOURS, 60)], gop=10**6
+    )  # 240 frames
+    found = decode_video(video(path, frames=16))
+    assert (len(found), found[-1].index) == (16, 239)
+    assert counts["seeks"] <= 2  # the encoder sets a second key frame by itself
+    assert counts["decoded"] <= 240
+
+
+@pytest.mark.parametrize("method", ["uniform", "fps", "all"])
+def test_a_film_with_hours_between_its_frames(tmp_path: Path, method: str) -> None:
+    path = sparse(tmp_path / "sparse.mkv", [0.0, 7200.0, FOUR_HOURS])
+    found = decode_video(video(path, method=method, frames=32, fps=0.5))
+    # Every frame is there once, however many are asked for; empty hours hold none.
+    assert [frame.index for frame in found] == [0, 1, 2][: len(found)]
+    assert len(found) == 3 or (method == "fps" and found)
+
+
+def test_a_single_frame_is_a_video(tmp_path: Path) -> None:
+    assert [frame.index for frame in decode_video(video(film(tmp_path / "one.mp4", count=1), frames=32))] == [0]
+
+
+def test_a_video_without_frames_is_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "empty.mkv"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        container.start_encoding()
+    with pytest.raises(MediaError, match=r"empty\.mkv"):
+        decode_video(video(path))
+
+
+def test_a_stream_whose_frames_do_not_decode_is_an_error(tmp_path: Path) -> None:
+    whole = film(tmp_path / "clip.mp4", count=30, codec="mpeg4").read_bytes()
+    start = whole.index(b"mdat") + 4
+    end = whole.index(b"moov", start) - 4
+    path = tmp_path / "noise.mp4"
+    path.write_bytes(whole[:start] + bytes(end - start) + whole[end:])
+    with pytest.raises(MediaError, match=r"noise\.mp4"):
+        decode_video(video(path, frames=4))
+
+
+def test_frames_are_not_held_decoded(tmp_path: Path) -> None:
+    path = film(tmp_path / "clip.mp4", size=(640, 480))
+    held = decode_video(video(path, frames=32))
+    assert sum(len(frame.data) for frame in held) < 640 * 480 * 3  # 32 grey pictures as PNG, not as pixels
 
 
 def test_bytes_and_file_give_the_same_frames_and_identity(tmp_path: Path) -> None:
