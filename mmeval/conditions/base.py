@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from mmeval.conditions import regions, texts
 from mmeval.conditions.ablations import ABLATIONS
 from mmeval.conditions.regions import ByRegion
+from mmeval.conditions.segmented import Segmented
 from mmeval.conditions.strategy import FACTS, Checklist, Strategy, TwoHop
 from mmeval.core.errors import UsageError, unknown
 from mmeval.core.types import Media, MediaPart, Sample, TextPart
@@ -127,6 +128,8 @@ SETS: dict[str, tuple[str, ...]] = {
 SHUFFLED = "shuffled"
 """`shuffled:K` shows every item the picture of its K-th partner in the task."""
 MOST_PARTNERS = 9
+SEGMENT = "segment"
+"""`segment:NAME` hands the boxes and points of the answer to a segmenter."""
 
 
 def expand_conditions(names: Iterable[str]) -> list[Condition]:
@@ -152,10 +155,12 @@ def get_condition(name: str) -> Condition:
     family, colon, number = name.partition(":")
     if name in CONDITIONS:
         return CONDITIONS[name]
+    if family == SEGMENT:
+        return Condition(f"{SEGMENT}:{number or 'box'}", strategy=Segmented.of(number or "box"))
     if family == SHUFFLED:
         return _shuffled(name, number if colon else "1")
     if family not in ABLATIONS:
-        raise unknown("condition", name, [*CONDITIONS, *ABLATIONS, SHUFFLED, *SETS, "described-by:RUN"])
+        raise unknown("condition", name, [*CONDITIONS, *ABLATIONS, SHUFFLED, SEGMENT, *SETS, "described-by:RUN"])
     ablation = ABLATIONS[family]
     if ablation.default is None:
         if colon:

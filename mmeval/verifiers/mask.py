@@ -56,14 +56,14 @@ class MaskVerifier:
             DataError: when the coordinate space needs an image size that the sample lacks.
         """
         options = merged_options(self._options, context.options)
-        framed = _framed(context, options)
+        placed = framed(context, options)
         reading = options.get("prediction", READINGS[0])
         if reading == "mask":
-            return self._mask(text, framed, options)
+            return self._mask(text, placed, options)
         section = answer_section(text, options)
         if isinstance(section, Extraction):
             return section
-        found = find_boxes(section.text, framed.coordinate_order)
+        found = find_boxes(section.text, placed.coordinate_order)
         if reading == "box":
             stated = one_shape(section.text, found)
             if isinstance(stated, str):
@@ -71,7 +71,7 @@ class MaskVerifier:
             found = [stated]
         if not found:
             return Extraction(reason="not found")
-        factors = scales(framed)
+        factors = scales(placed)
         pixels = [to_pixels(shape.numbers, factors) for shape in found]
         boxes = [sorted_corners(box) for box in pixels if box is not None]
         if not boxes:
@@ -156,7 +156,12 @@ def _empty(options: Mapping[str, Any]) -> float:
     return float(value)
 
 
-def _framed(context: AnswerContext, options: Mapping[str, Any]) -> AnswerContext:
+def framed(context: AnswerContext, options: Mapping[str, Any]) -> AnswerContext:
+    """Return the context in which the model's pixels are those of the image brought to the size that option `frame` declares.
+
+    Raises:
+        DataError: when it is not [width, height].
+    """
     frame = options.get("frame")
     if frame is None:
         return context
