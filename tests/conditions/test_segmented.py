@@ -145,8 +145,8 @@ def test_sam2_of_random_weights_gives_masks(tmp_path: Path) -> None:
     from transformers import Sam2Config, Sam2ImageProcessor, Sam2Model, Sam2Processor
 
     backbone = {
-        "model_type": "sam2_hiera_det_model", "hidden_size": 8, "num_attention_heads": 1, "image_size": [1024, 1024], "blocks_per_stage": [1, 1, 1, 1],
-        "embed_dim_per_stage": [8, 16, 32, 64], "num_attention_heads_per_stage": [1, 1, 2, 4], "global_attention_blocks": [2],
+        "model_type": "sam2_hiera_det_model", "hidden_size": 8, "num_attention_heads": 1, "image_size": [1024, 1024], "blocks_per_stage": [1, 1, 2, 1],
+        "embed_dim_per_stage": [8, 16, 32, 64], "num_attention_heads_per_stage": [1, 1, 2, 4], "global_attention_blocks": [3],
     }  # fmt: skip
     vision = {"backbone_config": backbone, "backbone_channel_list": [64, 32, 16, 8], "fpn_hidden_size": 32}
     config = Sam2Config(
