@@ -20,7 +20,7 @@ CELLS = ("perceived, right", "perceived, wrong", "not perceived, right", "not pe
 
 ANALYSES = (
     "no-answer", "perception", "ablation", "masking", "shortcut", "text-solvable", "shuffled", "regions", "crops", "captions", "describers",
-    "hints", "formats", "versions", "repeats", "texts", "answers", "perception-change", "split", "transitions",
+    "hints", "formats", "versions", "repeats", "texts", "dependency", "answers", "perception-change", "split", "transitions",
 )  # fmt: skip
 
 
@@ -82,6 +82,8 @@ def missing(items: Mapping[tuple[str, str], TaskItems]) -> Iterator[str]:
             yield f"set {name} was not run ({why}): add --condition {name}"
     if all(task.repeats < 2 for task in items.values()):
         yield "one answer per item (curves of avg@k, pass@k, maj@k and semantic entropy need several): add --repeats 8 --sampling temperature=1.0"
+    if not any(name.startswith("dependency:") for name in present):
+        yield "token visual dependency was not run: add --condition dependency (engines that score tokens: hf, vllm, lmdeploy with backend=pytorch)"
     if sum(name.startswith("mask:") for name in present) < 2:
         yield "fewer than two strengths of masking were run: add --condition mask:0.2 --condition mask:0.5 --condition mask:0.8"
 

@@ -44,6 +44,7 @@ def diagnose(
     from mmeval.analysis.diagnose_change import diagnose_against
     from mmeval.analysis.diagnose_data import load_items, read_labels
     from mmeval.analysis.diagnose_findings import ANALYSES, DiagnoseOptions, Diagnosis, to_json, wanted
+    from mmeval.analysis.diagnose_tokens import dependency
     from mmeval.stats.resampling import BootstrapPlan
 
     for name in only:
@@ -59,7 +60,7 @@ def diagnose(
             remedy="run a task whose metric is an accuracy",
         )
     found = diagnose(items, chosen.models[0], options)
-    told = tuple(one for one in behaviour(chosen) if wanted(one.analysis, options))
+    told = tuple(one for one in (*behaviour(chosen), *dependency(chosen)) if wanted(one.analysis, options))
     found = replace(found, findings=(*found.findings, *told))
     if against is not None:
         base = _one(against)

@@ -33,6 +33,7 @@ class Condition:
         region: the same, given the gold boxes too; samples of one picture with gold boxes only.
         moves: whether pixels move, so that boxes and points in an answer would mean nothing; such items do not apply.
         donor: shows another item's picture instead: the how-many-th of its partners (from 1), or 0.
+        contrast: scores the tokens of the plain answer under this other condition too (token visual dependency), or "".
         strategy: asks in more than one call, or None; its last answer is the row's.
         verifier: name of the verifier that reads its rows, where that is not the card's own; no judge is asked then.
         metrics: what is computed of its rows, where that is not the card's own.
@@ -45,6 +46,7 @@ class Condition:
     region: ByRegion | None = None
     moves: bool = False
     donor: int = 0
+    contrast: str = ""
     strategy: Strategy | None = None
     verifier: str | None = None
     metrics: tuple[str, ...] = ()
@@ -53,7 +55,8 @@ class Condition:
     def identity(self) -> list[str]:
         """Name and versions, for the ask digest."""
         steps = [] if self.strategy is None else [self.strategy.name, self.strategy.version]
-        return [self.name, self.version, *steps]
+        other = get_condition(self.contrast).identity if self.contrast else []
+        return [self.name, self.version, *steps, *other]
 
     @property
     def changes_pixels(self) -> bool:
@@ -130,6 +133,10 @@ SHUFFLED = "shuffled"
 MOST_PARTNERS = 9
 SEGMENT = "segment"
 """`segment:NAME` hands the boxes and points of the answer to a segmenter."""
+DEPENDENCY = "dependency"
+"""`dependency:CONDITION` scores the tokens of the plain answer with the picture and under that condition."""
+DEPENDENCY_DEFAULT = "mask:0.5"
+"""VPPO's; PAPO blackens with probability 0.6."""
 
 
 def expand_conditions(names: Iterable[str]) -> list[Condition]:
@@ -157,10 +164,13 @@ def get_condition(name: str) -> Condition:
         return CONDITIONS[name]
     if family == SEGMENT:
         return Condition(f"{SEGMENT}:{number or 'box'}", strategy=Segmented.of(number or "box"))
+    if family == DEPENDENCY:
+        return _dependency(name, number if colon else DEPENDENCY_DEFAULT)
     if family == SHUFFLED:
         return _shuffled(name, number if colon else "1")
     if family not in ABLATIONS:
-        raise unknown("condition", name, [*CONDITIONS, *ABLATIONS, SHUFFLED, SEGMENT, *SETS, "described-by:RUN"])
+        known = [*CONDITIONS, *ABLATIONS, SHUFFLED, DEPENDENCY, SEGMENT, *SETS, "described-by:RUN"]
+        raise unknown("condition", name, known)
     ablation = ABLATIONS[family]
     if ablation.default is None:
         if colon:
@@ -178,6 +188,24 @@ def get_condition(name: str) -> Condition:
     return Condition(f"{family}:{value:g}", image=ablation.make(value))
 
 
+def _dependency(name: str, inner: str) -> Condition:
+    other = get_condition(inner)
+    if other.strategy is not None or other.contrast or other.verifier is not None:
+        raise UsageError(
+            f"condition {name!r}: {inner} is no other way of showing one prompt",
+            remedy="name a condition that changes the picture or takes it away: mask:0.5, blank, noise, shuffled:1, blind",
+        )
+    return Condition(
+        f"{DEPENDENCY}:{other.name}", sample=for_scores, contrast=other.name, verifier="dependency",
+        metrics=("mean:k3", "mean:log_ratio"),
+    )  # fmt: skip
+
+
+def for_scores(sample: Sample) -> Sample:
+    """The same prompt; no gold answer is needed to score its tokens."""
+    return replace(sample, target=True)
+
+
 def _shuffled(name: str, number: str) -> Condition:
     if not number.isdecimal() or not 1 <= int(number) <= MOST_PARTNERS:
         raise UsageError(
@@ -187,13 +215,17 @@ def _shuffled(name: str, number: str) -> Condition:
     return Condition(f"{SHUFFLED}:{int(number)}", donor=int(number))
 
 
+def _known(name: str) -> Condition | None:
+    return get_condition(name) if name.startswith(f"{DEPENDENCY}:") else CONDITIONS.get(name)
+
+
 def verifier_of(condition: str) -> Verifier | None:
     """The verifier of a condition's rows, where that is not the card's own; None for it, and for a name that is not known here."""
-    found = CONDITIONS.get(condition)
+    found = _known(condition)
     return None if found is None or found.verifier is None else get_verifier(found.verifier)
 
 
 def metrics_of(condition: str) -> list[str]:
     """The metrics of a condition's rows; empty where they are the card's own."""
-    found = CONDITIONS.get(condition)
+    found = _known(condition)
     return list(found.metrics) if found is not None else []

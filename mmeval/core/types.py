@@ -260,6 +260,21 @@ class TokenLogprobs:
     """Natural logarithm of each token's probability given the prompt and the tokens before it."""
     error: str | None = None
     """Why the status is not `ok`."""
+    texts: tuple[str, ...] = ()
+    """Text of each token by itself; empty where the engine does not say."""
+
+
+@dataclass(frozen=True, slots=True)
+class TokenContrast:
+    """Teacher-forced scores of one continuation after two prompts, over the whole vocabulary."""
+
+    status: Status
+    first: TokenLogprobs | None = None
+    second: TokenLogprobs | None = None
+    divergence: tuple[float, ...] = ()
+    """Kullback-Leibler divergence of the second's distribution from the first's, KL(first || second), in nats, per token."""
+    error: str | None = None
+    """Why the status is not `ok`."""
 
 
 @dataclass(frozen=True, slots=True)

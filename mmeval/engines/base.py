@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
-from mmeval.core.types import Request, Response, TokenLogprobs
+from mmeval.core.types import Request, Response, TokenContrast, TokenLogprobs
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +184,15 @@ def score_text(values: Sequence[float], index: int | None) -> str:
     if not math.isfinite(value):
         raise ValueError(f"the score is {value}")
     return repr(value)
+
+
+@runtime_checkable
+class ContrastsTokens(Protocol):
+    """An engine that has the whole distribution of every token, and so the exact divergence between two prompts."""
+
+    async def contrast(self, request: Request, other: Request, continuation: str) -> TokenContrast:
+        """Score a continuation after two prompts; see `ScoresTokens.logprobs`."""
+        ...
 
 
 @runtime_checkable

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, ClassVar
@@ -225,15 +225,18 @@ class CheckpointEngine:
         answer = await self._ask(request, {"want": "logprobs", "continuation": continuation})
         if answer["status"] != "ok":
             return TokenLogprobs(answer["status"], error=str(answer.get("error")))
-        return TokenLogprobs("ok", tuple(answer["tokens"]), tuple(answer["logprobs"]))
+        return scored(answer)
 
-    async def _ask(self, request: Request, further: dict[str, Any]) -> dict[str, Any]:
+    async def _ask(self, request: Request, further: dict[str, Any], more: Sequence[bytes] = ()) -> dict[str, Any]:
+        """Send a request with further keys; images of a second prompt (`other`) stand behind its own."""
         if self._worker is None:
             return {"status": "error", "error": f"the {self.backend} engine is not started"}
         header, blobs = self._message(request)
+        if "other" in further:
+            further = {**further, "other": {**further["other"], "from": len(blobs)}}
         try:
             async with asyncio.timeout(self._spec.timeout_s):
-                return await self._worker.ask({**header, **further}, blobs)
+                return await self._worker.ask({**header, **further}, [*blobs, *more])
         except TimeoutError:
             return {"status": "timeout", "error": f"no answer within {self._spec.timeout_s:g} s"}
 
@@ -261,6 +264,12 @@ class CheckpointEngine:
         worker, self._worker = self._worker, None
         if worker is not None:
             await worker.close()
+
+
+def scored(answer: dict[str, Any]) -> TokenLogprobs:
+    """The scores in a worker's answer."""
+    texts = tuple(answer.get("texts") or ())
+    return TokenLogprobs("ok", tuple(answer["tokens"]), tuple(answer["logprobs"]), texts=texts)
 
 
 def _reads_images(config: dict[str, Any], folder: Path) -> bool:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from mmeval.core.errors import EngineError
-from mmeval.core.types import Request, Response
+from mmeval.core.types import Request, Response, TokenContrast
 from mmeval.engines.base import NO_SCORES, SCORE_INDEX, EngineInfo, ModelSpec, score_text
-from mmeval.engines.checkpoint_engine import CheckpointEngine
+from mmeval.engines.checkpoint_engine import CheckpointEngine, scored
 from mmeval.engines.identity import read_json
 from mmeval.engines.options import one_of, refuse_unknown, whole
 from mmeval.engines.registry import has_gpu
@@ -98,6 +99,17 @@ class HfEngine(CheckpointEngine):
 
     def _slots(self) -> int:
         return 2 * self._batch_size
+
+    async def contrast(self, request: Request, other: Request, continuation: str) -> TokenContrast:
+        """See `base.ContrastsTokens`."""
+        second, blobs = self._message(other)
+        answer = await self._ask(request, {"want": "contrast", "continuation": continuation, "other": second}, blobs)
+        if answer["status"] != "ok":
+            return TokenContrast(answer["status"], error=str(answer.get("error")))
+        first = scored(answer)
+        return TokenContrast(
+            "ok", first, replace(first, logprobs=tuple(answer["other_logprobs"])), tuple(answer["divergence"])
+        )
 
 
 def scores_answers(config: Mapping[str, Any]) -> bool:

@@ -100,7 +100,8 @@ class ServedVllm(ServedEngine):
         if len(last) < len(ids) or any(str(token) not in (entry or {}) for token, entry in zip(ids, last, strict=True)):
             return TokenLogprobs("error", error="the server joins the continuation's first token with the prompt")
         values = (float(entry[str(token)]["logprob"]) for token, entry in zip(ids, last, strict=True))
-        return TokenLogprobs("ok", tuple(ids), tuple(values))
+        texts = (str(entry[str(token)].get("decoded_token") or "") for token, entry in zip(ids, last, strict=True))
+        return TokenLogprobs("ok", tuple(ids), tuple(values), texts=tuple(texts))
 
     async def _post(self, url: str, body: bytes) -> dict[str, Any] | TokenLogprobs:
         """The JSON object of an answer, or the failure."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 
 from mmeval.core.types import Request, Response
@@ -126,6 +127,18 @@ class Asker:
         if not isinstance(self.engine, ScoresAnswers):
             return Response("unsupported", error=NO_SCORES)
         return await self.engine.score(request)
+
+    @asynccontextmanager
+    async def slot(self) -> AsyncIterator[Engine]:
+        """Hold a slot of the started engine, for work that is not an answer (scoring tokens)."""
+        async with self._slots:
+            await self._ensure_started()
+            self.progress.in_flight += 1
+            self.progress.asked += 1
+            try:
+                yield self.engine
+            finally:
+                self.progress.in_flight -= 1
 
     async def _endpoint_up(self) -> bool:
         """Whether to ask: yes, while answers come; after many failures in a row one request at a time tries again.

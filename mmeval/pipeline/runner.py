@@ -17,10 +17,12 @@ from mmeval.engines.base import Engine
 from mmeval.pipeline.asking import Asker, Progress
 from mmeval.pipeline.cache import KEPT_STATUS
 from mmeval.pipeline.chain import Chain, rule_verdict
+from mmeval.pipeline.identity import cache_key
 from mmeval.pipeline.judging import JudgeDesk
 from mmeval.pipeline.plan import Effort
 from mmeval.pipeline.session import Conversation, NotAsked
-from mmeval.pipeline.work import Call, Stage, Ticket, Unit, lightened, prepare_units, tickets
+from mmeval.pipeline.tokens import scores_hash, token_scores
+from mmeval.pipeline.work import Call, Shown, Stage, Ticket, Unit, lightened, prepare_units, tickets
 from mmeval.tasks.task import SOUGHT
 
 Judging: TypeAlias = Literal["now", "later", "only"]
@@ -79,6 +81,7 @@ class ModelRun:
         self._verifying = ThreadPoolExecutor(effort.workers, "mmeval-verify")
         self._viewing = ThreadPoolExecutor(effort.workers, "mmeval-view")
         self._chains: dict[int, Chain] = {}
+        self._asking: dict[str, asyncio.Future[Response]] = {}
 
     async def run(self, stop: asyncio.Event) -> None:
         """Ask everything, until done or `stop` is set.
@@ -162,13 +165,29 @@ class ModelRun:
         if unit.stored is not None:
             return unit.stored, (), plainly
         assert unit.request is not None
+        if unit.other is not None:
+            return await self._by_tokens(unit, unit.request, unit.other)
         if unit.strategy is not None:
             return await self._by_strategy(unit, unit.strategy, unit.request)
         if self._judging == "only":
             return None, (), {}
-        response = await self._asker.ask(unit.request)
-        await self._commit(unit.key, response)
-        return response, (), plainly
+        return await self._ask_once(unit.key, unit.request), (), plainly
+
+    async def _ask_once(self, key: str, request: Request) -> Response:
+        """Ask and commit; whoever wants the same answer meanwhile waits for it, since a second one could be another."""
+        under_way = self._asking.get(key)
+        if under_way is not None:
+            return await under_way
+        answer: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
+        self._asking[key] = answer
+        try:
+            response = await self._asker.ask(request)
+            await self._commit(key, response)
+            answer.set_result(response)
+            return response
+        finally:
+            answer.cancel()
+            del self._asking[key]
 
     async def _commit(self, key: str, response: Response) -> None:
         if response.status in KEPT_STATUS:
@@ -199,6 +218,33 @@ class ModelRun:
         if section is None:
             return {}
         return trail_scores(section, trail, unit.sample.extras.get(SOUGHT) or {}, unit.sample.context.image_size)
+
+    async def _by_tokens(
+        self, unit: Unit, plain: Request, other: Shown
+    ) -> tuple[Response | None, tuple[Call, ...], dict[str, float]]:
+        """Score the tokens of the plain answer after both prompts; the answer and the scores are committed by themselves."""
+        answered = self.stage.cache.get(unit.key)
+        known = answered is not None
+        if answered is None:
+            if self._judging == "only":
+                return None, (), {}
+            answered = await self._ask_once(unit.key, plain)
+        made = Call("answer", None, self.progress.model, unit.request_hash, plain.messages, answered, known)
+        if answered.status != "ok":
+            return answered, (made,), {}
+        second = replace(plain, messages=other.messages, media=other.media)
+        asked = scores_hash(plain, second, answered.text or "", self.stage.info)
+        key = cache_key(asked, self.stage.scope)
+        response = self.stage.cache.get(key)
+        stored = response is not None
+        if response is None:
+            if self._judging == "only":
+                return None, (), {}
+            async with self._asker.slot() as engine:
+                response = await token_scores(engine, plain, second, answered.text or "")
+            await self._commit(key, response)
+        call = Call("scores", None, self.progress.model, asked, other.messages, response, stored)
+        return response, (made, call), {}
 
     def _chain(self, task: int) -> Chain:
         chain = self._chains.get(task)

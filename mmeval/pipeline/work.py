@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mmeval.conditions.base import Condition
+from mmeval.conditions.base import Condition, get_condition
 from mmeval.conditions.looking import strategy_of
 from mmeval.conditions.regions import ByRegion, Regions
 from mmeval.conditions.strategy import Strategy
@@ -63,6 +63,14 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
+class Shown:
+    """A conversation and its media."""
+
+    messages: tuple[Message, ...]
+    media: tuple[PreparedMedia, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Unit:
     """One (sample, condition, repeat) of one model."""
 
@@ -84,18 +92,21 @@ class Unit:
     """Asks in several calls; `request` is then the plain one that it starts from, and `stored` is never set."""
     grid: Grid | None = None
     """The sizes in which a card's strategy shows pictures; None for their own."""
+    other: Shown | None = None
+    """The other prompt after which the answer's tokens are scored too; `stored` is then never set."""
 
     @property
     def bytes(self) -> int:
         """Prepared media bytes that this unit keeps in memory."""
-        return sum(len(image.data) for media in self.media for image in media.images)
+        shown = (*self.media, *(self.other.media if self.other is not None else ()))
+        return sum(len(image.data) for media in shown for image in media.images)
 
 
 def lightened(unit: Unit) -> Unit:
     """The unit without the bytes of its media, which a row of the results table does not need."""
     if not unit.media:
         return unit
-    return replace(unit, media=without_bytes(unit.media), request=None)
+    return replace(unit, media=without_bytes(unit.media), request=None, other=None)
 
 
 def without_bytes(media: tuple[PreparedMedia, ...]) -> tuple[PreparedMedia, ...]:
@@ -170,22 +181,22 @@ def prepare_units(stage: Stage, ticket: Ticket) -> list[Unit]:
     strategy, shown_in = _strategy(stage, ticket)
     # Parts are cut from the full size; what is shown of it is the strategy's own affair.
     grid = None if shown_in is not None else _grid(stage.info, task)
-    read = partial(_prepared, stage)
     try:
-        source = tuple(read(media) for media in original.media)
+        source = tuple(_prepared(stage, media) for media in original.media)
     except MediaError as error:
         return _failed(stage, ticket, original, Response("error", error=str(error)))
     item = item_hash(original, source)
     try:
-        changed = ticket.condition.sample(original) if ticket.condition.sample else original
-        ablation, original = _ablation(stage, ticket, original, read)
-        if changed.media and (ablation is not None or grid is not None):
-            sent = tuple(read(media, ablation, grid) for media in changed.media)
-        else:
-            sent = source if changed.media else ()
-        sample = task.settle(original, source, sent)
-        if ticket.condition.sample is not None:
-            sample = replace(ticket.condition.sample(sample), media=original.media)
+        sample, sent = _shown(stage, ticket, ticket.condition, original, source, grid)
+        other = None
+        if ticket.condition.contrast:
+            if strategy is not None:
+                raise NotApplicableError(
+                    "the task's answers take several calls, and no single prompt to score them after"
+                )
+            inner, changed = _shown(stage, ticket, get_condition(ticket.condition.contrast), original, source, grid)
+            other = Shown(inner.messages, changed)
+            sample = replace(sample, extras={**sample.extras, "other_media": [one.sha256 for one in changed]})
     except MediaError as error:
         return _failed(stage, ticket, original, Response("error", error=str(error)))
     except NotApplicableError as error:
@@ -215,10 +226,23 @@ def prepare_units(stage: Stage, ticket: Ticket) -> list[Unit]:
         if strategy is not None:
             own = [] if shown_in is None else [shown_in.asked]
             asked = digest([asked, strategy.name, strategy.version, *own])
-        stored = stage.cache.get(key) if strategy is None else None
+        stored = stage.cache.get(key) if strategy is None and other is None else None
         size = None if shown_in is None else shown_in.grid
         unit = Unit(
-            order, task, ticket.condition.name, sample, item, request, asked, key, stored, None, sent, strategy, size
+            order,
+            task,
+            ticket.condition.name,
+            sample,
+            item,
+            request,
+            asked,
+            key,
+            stored,
+            None,
+            sent,
+            strategy,
+            size,
+            other,
         )
         units.append(unit)
     return units
@@ -302,20 +326,48 @@ def _prepared(
     return prepare(media, stage.cache.image_facts, stage.cache.remember_image, ablation, grid, stage.frame_store)
 
 
+def _shown(
+    stage: Stage,
+    ticket: Ticket,
+    condition: Condition,
+    original: Sample,
+    source: tuple[PreparedMedia, ...],
+    grid: Grid | None,
+) -> tuple[Sample, tuple[PreparedMedia, ...]]:
+    """Return the sample under a condition, settled, and its media as they are sent.
+
+    Raises:
+        MediaError: a picture that cannot be read.
+        NotApplicableError: the item lacks what the condition needs.
+    """
+    task = ticket.task.task
+    changed = condition.sample(original) if condition.sample else original
+    ablation, noted = _ablation(stage, ticket, condition, original)
+    if changed.media and (ablation is not None or grid is not None):
+        sent = tuple(_prepared(stage, media, ablation, grid) for media in changed.media)
+    else:
+        sent = source if changed.media else ()
+    sample = task.settle(noted, source, sent)
+    if condition.sample is not None:
+        sample = replace(condition.sample(sample), media=original.media)
+    return sample, sent
+
+
 def _ablation(
-    stage: Stage, ticket: Ticket, sample: Sample, read: Callable[[Media], PreparedMedia]
+    stage: Stage, ticket: Ticket, condition: Condition, sample: Sample
 ) -> tuple[Callable[[Image], Image] | None, Sample]:
     """Return what is done to each picture, and the sample with a note of it where another item's picture is shown.
 
     Raises:
         NotApplicableError: where the condition needs one picture with gold boxes, or a partner, that the item lacks.
     """
-    condition = ticket.condition
     # The family's name without its number: a stronger ablation of one sample then draws the same as a weaker one.
     seed = stage.plan.seed_for(sample.task, sample.id, 0) ^ zlib.crc32(condition.name.partition(":")[0].encode())
     if condition.donor:
         fresh = Partners(ticket.task, stage.style, stage.plan.seed)
-        partner = stage.partners.setdefault(ticket.task_index, fresh).of(sample.id, condition.donor, read)
+        partner = stage.partners.setdefault(ticket.task_index, fresh).of(
+            sample.id, condition.donor, partial(_prepared, stage)
+        )
         noted = replace(sample, extras={**sample.extras, "shown_from": partner.identifier})
         return partial(_instead, partner.media), noted
     if condition.region is not None:

@@ -279,6 +279,11 @@ _BUILT_IN: Mapping[str, Callable[[Mapping[str, Any]], Abilities]] = {
     "v-triune": _v_triune,
     "checklist": lambda options: Abilities(_COMMON, frozenset({"facts", "yes", "no"})),
     "choice": lambda options: Abilities(_COMMON),
+    "dependency": lambda options: Abilities(
+        {},
+        frozenset({"k3", "log_ratio", "log_ratio_sum", "k3_median", "k3_p90", "k3_max", "gini", "top_share", "tokens"}),
+        correct=False,
+    ),
     "dynamath": lambda options: Abilities(
         {"answer_type": OptionRule("a kind of question", lambda value: isinstance(value, str))},
         needs=frozenset({"answer_type"}),

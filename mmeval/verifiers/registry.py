@@ -15,6 +15,7 @@ from mmeval.verifiers.checklist import ChecklistVerifier
 from mmeval.verifiers.choice import ChoiceVerifier
 from mmeval.verifiers.counting import FirstIntegerVerifier, ReasonMapPlusRulesVerifier, ReasonMapPlusVerifier
 from mmeval.verifiers.degradation import DegradationVerifier
+from mmeval.verifiers.dependency import DependencyVerifier
 from mmeval.verifiers.detections import DetectionsVerifier, VTriuneVerifier
 from mmeval.verifiers.dynamath import DynaMathVerifier
 from mmeval.verifiers.emma import EMMAVerifier
@@ -70,6 +71,7 @@ _BUILT_IN: Mapping[str, Callable[[Mapping[str, Any] | None], Verifier]] = {
     "box": BoxVerifier,
     "boxes": BoxesVerifier,
     "checklist": ChecklistVerifier,
+    "dependency": DependencyVerifier,
     "choice": ChoiceVerifier,
     "detections": DetectionsVerifier,
     "dynamath": DynaMathVerifier,

@@ -20,6 +20,7 @@ def test_exit_codes_are_those_of_the_contract() -> None:
     }
     assert codes == {
         "MmevalError": 1,
+        "NotApplicableError": 1,
         "UsageError": 2,
         "DataError": 2,
         "EngineError": 2,

@@ -141,7 +141,7 @@ class _Engine:
         self.engine = self
         self.session_mgr = SimpleNamespace(get=lambda: object())
         self.vl_encoder = SimpleNamespace(model=self.vision)
-        self.tokenizer = SimpleNamespace(encode=lambda text, **_: [7] * len(text))
+        self.tokenizer = SimpleNamespace(encode=lambda text, **_: [7] * len(text), decode=lambda ids: "x" * len(ids))
 
     async def get_health_status(self) -> dict[str, Any]:
         return {"alive": self._behaviour.alive, "message": "the loop has stopped"}

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -27,6 +28,8 @@ from mmeval.engines.vllm import VllmEngine
 from mmeval.engines.worker import vllm_serve
 from mmeval.engines.worker.decoding import resolve
 from mmeval.engines.worker.failures import LoadError, remedy_for
+from mmeval.pipeline.tokens import token_scores
+from mmeval.verifiers.dependency import k3
 from tests.engines.conftest import clip, make_request, picture, still
 from tests.engines.endpoint import Endpoint
 from tests.engines.questions import synthetic_requests
@@ -257,6 +260,21 @@ class TestRealEngine:
                 assert len(a.tokens) == len(a.logprobs)
                 assert b.logprobs == pytest.approx(a.logprobs, abs=5e-3)
 
+    def test_token_dependency_agrees_with_hf_and_is_the_pictures(self, vllm: Managed, hf: Managed) -> None:
+        shown, masked, none = (
+            synthetic_requests(12, kind) for kind in ("the picture", "a masked picture", "no picture")
+        )
+        for own, changed, without in zip(shown, masked, none, strict=True):
+            for other in (own, changed, without):
+                here, there = (
+                    orjson.loads(side.runner.run(token_scores(side.engine, own, other, "red square")).text)
+                    for side in (hf, vllm)
+                )
+                assert here["tokens"] == there["tokens"]
+                for first, second in zip(_each(here), _each(there), strict=True):
+                    assert second == pytest.approx(first, abs=0.02 + 0.02 * first)
+                assert (max(_each(there)) < 1e-4) if other is own else True
+
     def test_scores_depend_on_the_picture(self, vllm: Managed) -> None:
         red, green = (
             vllm.runner.run(vllm.engine.logprobs(make_request(media=(still(data),)), "red")).logprobs[0]
@@ -456,3 +474,7 @@ def engine_core_of(leader: int) -> int:
     """The process in which vLLM's scheduler and model run."""
     names = {pid: Path(f"/proc/{pid}/comm").read_text().strip() for pid in group_of(leader)}
     return next(pid for pid, name in names.items() if name.startswith("VLLM::Engine"))
+
+
+def _each(scores: dict[str, Any]) -> list[float]:
+    return [k3(first, second) for first, second in zip(scores["with"], scores["without"], strict=True)]

@@ -161,6 +161,7 @@ def test_every_config_field_is_identity_or_transport_and_never_both() -> None:
     }
     assert names(Condition) == {
         "name",
+        "contrast",
         "version",
         "sample",
         "image",

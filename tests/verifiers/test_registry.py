@@ -58,6 +58,7 @@ OPTIONS: list[tuple[str, dict[str, object], str, object]] = [
     ("box", {"threshold": 0.5}, "[1,2,3,4]", [1, 2, 3, 4]),
     ("boxes", {}, "[[1,2,3,4]]", [[1, 2, 3, 4]]),
     ("checklist", {}, '["yes", "no"]', [True, False]),
+    ("dependency", {}, '{"tokens": ["x"], "with": [-1.0], "without": [-2.0]}', True),
     ("choice", {}, "B", "B"),
     (
         "detections",

@@ -14,7 +14,7 @@ from .checkpoint import Loaded, Settings, load
 from .decoding import Decoding, generate, resolve
 from .failures import MEMORY_REMEDY, RequestError, is_out_of_memory
 from .inputs import InputBuilder, Item
-from .scoring import extended, head_values, token_logprobs
+from .scoring import extended, head_values, token_contrast, token_logprobs
 from .wire import Channel
 
 
@@ -32,12 +32,16 @@ class Job:
     """Tokens to be scored; None when an answer is wanted."""
     rated: bool = False
     """The head's score of the whole conversation is wanted."""
+    other: Item | None = None
+    """A second prompt with the same continuation, to be contrasted with the first; such a job runs alone."""
 
     @property
     def kind(self) -> tuple[Any, ...]:
         """Jobs of equal kind can share a batch; those to be scored have equal lengths, so that nothing is padded."""
         if self.rated:
             return ("score", *self.item.signature, len(self.item.ids))
+        if self.other is not None:
+            return ("contrast", self.key)
         if self.continuation is not None:
             return ("logprobs", *self.item.signature, len(self.item.ids))
         return ("answer", *self.item.signature, self.limit)
@@ -102,16 +106,22 @@ class Worker:
 
     def _job(self, key: int, header: dict[str, Any], blobs: list[bytes], started: float) -> Job:
         rated = header.get("want") == "score"
-        item = self._builder.build(header["messages"], blobs, complete=rated)
+        second_from = header["other"]["from"] if header.get("want") == "contrast" else len(blobs)
+        item = self._builder.build(header["messages"], blobs[:second_from], complete=rated)
         decoding = resolve(header["sampling"], self._loaded.defaults)
         limit = decoding.max_tokens
-        if header.get("want") == "logprobs":
+        if header.get("want") in ("logprobs", "contrast"):
             continuation = self._builder.tokens(header["continuation"])
             if not continuation:
                 raise RequestError("there is no token to score: the continuation is empty")
             longer = extended(item, continuation)
             self._builder.check_length(longer)
-            return Job(key, longer, decoding, limit, started, continuation)
+            other = None
+            if header["want"] == "contrast":
+                second = header["other"]
+                other = extended(self._builder.build(second["messages"], blobs[second["from"] :]), continuation)
+                self._builder.check_length(other)
+            return Job(key, longer, decoding, limit, started, continuation, other=other)
         if rated:
             return Job(key, item, decoding, limit, started, rated=True)
         room = self._loaded.max_model_len - len(item.ids)
@@ -175,10 +185,15 @@ class Worker:
 
     def _scores(self, jobs: list[Job]) -> list[dict[str, Any]]:
         continuations = [job.continuation or [] for job in jobs]
+        if jobs[0].other is not None:
+            batches = [self._builder.collate([item]) for item in (jobs[0].item, jobs[0].other)]
+            first, second, divergence = token_contrast(self._loaded.model, batches[0], batches[1], continuations[0])
+            known = {"status": "ok", "tokens": continuations[0], "texts": self._builder.token_texts(continuations[0])}
+            return [{**known, "logprobs": first, "other_logprobs": second, "divergence": divergence}]
         batch = self._builder.collate([job.item for job in jobs])
         scores = token_logprobs(self._loaded.model, batch, continuations)
         return [
-            {"status": "ok", "tokens": tokens, "logprobs": values}
+            {"status": "ok", "tokens": tokens, "texts": self._builder.token_texts(tokens), "logprobs": values}
             for tokens, values in zip(continuations, scores, strict=True)
         ]
 

@@ -112,6 +112,10 @@ class InputBuilder:
         found: list[int] = self._loaded.tokenizer(text, add_special_tokens=False)["input_ids"]
         return found
 
+    def token_texts(self, tokens: list[int]) -> list[str]:
+        """Text of each token by itself."""
+        return [self._loaded.tokenizer.decode([token]) for token in tokens]
+
     def _qwen(self, messages: list[dict[str, Any]], images: list[Any], prompted: bool) -> Item:
         conversation = [
             {"role": m["role"], "content": [self._content(part) for part in m["content"]]} for m in messages

@@ -213,7 +213,8 @@ class LmdeployWorker:
         if len(rows) != len(tokens):
             raise RequestError(f"LMDeploy scored {len(rows)} of {len(tokens)} tokens")
         values = [float(row[token]) for row, token in zip(rows, tokens, strict=True)]
-        return {"status": "ok", "tokens": list(tokens), "logprobs": values}
+        texts = [self._engine.tokenizer.decode([token]) for token in tokens]
+        return {"status": "ok", "tokens": list(tokens), "texts": texts, "logprobs": values}
 
     def _check_scoring(self, configuration: Any) -> None:
         if self._engine.backend != "pytorch":

@@ -26,17 +26,35 @@ def token_logprobs(model: Any, batch: dict[str, Any], continuations: list[list[i
         batch: rows of equal length whose last tokens are the continuations; nothing is padded.
         continuations: token ids of each row, at least one.
     """
+    rows = _distributions(model, batch, continuations)
+    return [_chosen(row[-len(tokens) :], tokens) for row, tokens in zip(rows, continuations, strict=True)]
+
+
+def token_contrast(
+    model: Any, first: dict[str, Any], second: dict[str, Any], continuation: list[int]
+) -> tuple[list[float], list[float], list[float]]:
+    """Scores of one continuation after two prompts, and KL(first || second) of each token's distribution in nats."""
+    rows = [_distributions(model, batch, [continuation])[0][-len(continuation) :] for batch in (first, second)]
+    divergence = (rows[0].exp() * (rows[0] - rows[1])).sum(dim=-1).clamp(min=0.0)
+    return _chosen(rows[0], continuation), _chosen(rows[1], continuation), divergence.tolist()
+
+
+def _distributions(model: Any, batch: dict[str, Any], continuations: list[list[int]]) -> Any:
+    """Log-probabilities of the whole vocabulary for the last tokens, shape (rows, longest continuation, vocabulary)."""
     import torch
 
     longest = max(len(tokens) for tokens in continuations)
     keep = {"logits_to_keep": longest + 1} if "logits_to_keep" in inspect.signature(model.forward).parameters else {}
     with torch.inference_mode():
         logits = model(**batch, use_cache=False, **keep).logits[:, -longest - 1 : -1].float()
-    rows = logits.log_softmax(dim=-1)
-    found = []
-    for row, tokens in zip(rows, continuations, strict=True):
-        places = torch.tensor(tokens, device=row.device).unsqueeze(1)
-        found.append(row[-len(tokens) :].gather(1, places).squeeze(1).tolist())
+    return logits.log_softmax(dim=-1)
+
+
+def _chosen(row: Any, tokens: list[int]) -> list[float]:
+    import torch
+
+    places = torch.tensor(tokens, device=row.device).unsqueeze(1)
+    found: list[float] = row.gather(1, places).squeeze(1).tolist()
     return found
 
 

@@ -214,7 +214,8 @@ class VllmWorker:
         output = await self._last(key, prompt, params)
         scores = output.prompt_logprobs[-len(tokens) :]
         values = [float(score[token].logprob) for token, score in zip(tokens, scores, strict=True)]
-        return {"status": "ok", "tokens": list(tokens), "logprobs": values}
+        texts = [self._engine.get_tokenizer().decode([token]) for token in tokens]
+        return {"status": "ok", "tokens": list(tokens), "texts": texts, "logprobs": values}
 
     async def _last(self, key: int, prompt: Any, params: Any) -> Any:
         last = None
