@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -25,10 +26,11 @@ def with_beside(source: Source, beside: Mapping[str, BesideSource]) -> Source:
     def rows() -> Iterator[Row]:
         read = lru_cache(maxsize=256)(_content)
         for row in source.rows():
+            if row.problem is not None:
+                yield row
+                continue
             found = {name: _of_row(name, one, row, read) for name, one in beside.items()}
-            yield Row(
-                row.position, {**row.values, **found}, row.place, row.image_root, row.other_root, row.owner
-            )  # fmt: skip
+            yield replace(row, values={**row.values, **found})
 
     return Source(source.describe, rows, source.total)
 

@@ -21,7 +21,7 @@ LRW_1000_RATE = 25
 """Frames per second of LRW-1000."""
 
 
-def listed_rows(layout: str, path: Path, root: Path) -> Iterator[dict[str, Any]]:
+def listed_rows(layout: str, path: Path, root: Path) -> Iterator[dict[str, Any] | DataError]:
     """Yield a row for each line of a list: id, speaker, video, transcript, split (the list's name), and what the layout adds.
 
     The video is a path relative to `root` (absolute where it lies elsewhere); for lrw-1000 it is a list of frames.
@@ -31,8 +31,10 @@ def listed_rows(layout: str, path: Path, root: Path) -> Iterator[dict[str, Any]]
         path: the list.
         root: folder of the card's `image_root`.
 
+    A line that is not of the corpus gives the error that names it; the others stay.
+
     Raises:
-        DataError: naming the line that is not of the corpus.
+        DataError: when the list cannot be read.
     """
     yield from _lrw_1000(path, root) if layout == "lrw-1000" else _transcript_list(path, root)
 
@@ -50,13 +52,14 @@ def _lines(path: Path) -> Iterator[tuple[str, str]]:
             yield f"{path}, line {number}", line.strip()
 
 
-def _transcript_list(path: Path, root: Path) -> Iterator[dict[str, Any]]:
+def _transcript_list(path: Path, root: Path) -> Iterator[dict[str, Any] | DataError]:
     """Lines "s4/20110304/section_4_002.92_004.59 TEXT": the clip without its suffix, a blank, what is said."""
     find = _ClipFinder(root)
     for place, line in _lines(path):
         clip, *said = line.split(maxsplit=1)
         if not said or "/" not in clip:
-            raise DataError(f"{place}: not 'SPEAKER/CLIP TEXT'", remedy="use the corpus's own list of transcripts")
+            yield DataError(f"{place}: not 'SPEAKER/CLIP TEXT'", remedy="use the corpus's own list of transcripts")
+            continue
         speaker = clip.split("/", 1)[0]
         yield {"id": clip, "speaker": speaker, "video": find(clip), "transcript": said[0], "split": path.stem}
 
@@ -93,7 +96,7 @@ class _ClipFinder:
         return f"{folder}/{_VIDEO_FOLDER}/{name}"
 
 
-def _lrw_1000(path: Path, root: Path) -> Iterator[dict[str, Any]]:
+def _lrw_1000(path: Path, root: Path) -> Iterator[dict[str, Any] | DataError]:
     """Lines "DIR,AUDIO,[WORD,]PINYIN,START,END" with times in seconds; frame N of a clip is images/DIR/N.jpg."""
     for place, line in _lines(path):
         cells = [cell.strip() for cell in line.split(",")]
@@ -102,10 +105,11 @@ def _lrw_1000(path: Path, root: Path) -> Iterator[dict[str, Any]]:
         except (ValueError, OverflowError):
             first, last = 1, 0
         if len(cells) < 5 or not cells[0] or not cells[-3] or not 1 <= first <= last:
-            raise DataError(
+            yield DataError(
                 f"{place}: not 'DIR,AUDIO,PINYIN,START,END' with START and END in seconds",
                 remedy="use the corpus's own info/tst_1000.txt",
             )
+            continue
         folder = f"images/{cells[0]}"
         # The last frame that a rounded time names may be one beyond the clip.
         end = next((number for number in range(last, first, -1) if (root / folder / f"{number}.jpg").is_file()), last)

@@ -35,6 +35,8 @@ class Row:
     """Where relative image paths are looked for that `image_root` does not have."""
     owner: Callable[[str], Any] | None = None
     """Returns the image cell of the row with an index, in files whose rows may name another row's image; None: no such row."""
+    problem: DataError | None = None
+    """Why this row cannot be read; the others can. `values` then holds its id alone."""
 
 
 @dataclass(frozen=True, slots=True)

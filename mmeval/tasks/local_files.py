@@ -76,10 +76,15 @@ def local_source(files: Sequence[Path], local: LocalSource, data_dir: Path | Non
         for path in files:
             root = (path.parent / local.image_root).resolve()
             for number, (values, owner) in enumerate(of_file(path)):
-                yield Row(position, values, f"{path}, row {number + 1}", root, other, owner)
+                place = f"{path}, row {number + 1}"
+                if isinstance(values, DataError):
+                    named = {"id": f"{path.parent.name}/{path.name}, row {number + 1}"}
+                    yield Row(position, named, place, root, other, owner, values)
+                else:
+                    yield Row(position, values, place, root, other, owner)
                 position += 1
 
-    def of_file(path: Path) -> Iterator[tuple[dict[str, Any], Callable[[str], Any] | None]]:
+    def of_file(path: Path) -> Iterator[tuple[dict[str, Any] | DataError, Callable[[str], Any] | None]]:
         layout = local.layout
         if layout == "coco" or layout == "coco-classes" or layout == "odgt" or layout == "uavdt":
             with unreadable(path):
@@ -87,10 +92,13 @@ def local_source(files: Sequence[Path], local: LocalSource, data_dir: Path | Non
             return
         if layout == "lrw-1000" or layout == "transcript-list":
             root = (path.parent / local.image_root).resolve()
-            yield from ((values, None) for values in listed_rows(layout, path, root))
+            yield from ((values, None) for values in listed_rows(layout, path, root))  # bad lines are DataErrors
             return
         if layout is not None:
-            yield corpus_row(layout, path), None
+            try:
+                yield corpus_row(layout, path), None
+            except DataError as error:
+                yield error, None
             return
         if path not in delimited:
             # Some data sets tell their rows apart by the file or folder alone.

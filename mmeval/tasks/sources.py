@@ -198,7 +198,7 @@ def _filtered(source: Source, dataset: Dataset) -> Source:
     def rows() -> Iterator[Row]:
         for row in source.rows():
             for column, values in dataset.where.items():
-                if field_value(column, row, "dataset.where") not in values:
+                if row.problem is None and field_value(column, row, "dataset.where") not in values:
                     break
             else:
                 yield row
@@ -211,6 +211,9 @@ def _for_each(source: Source, column: str, values: Sequence[Any]) -> Source:
 
     def rows() -> Iterator[Row]:
         for row in source.rows():
+            if row.problem is not None:
+                yield replace(row, position=row.position * len(values))
+                continue
             if column in row.values:
                 raise DataError(
                     f"{row.place}: the row has a column {column!r}, which dataset.each would replace",

@@ -206,6 +206,8 @@ class Task:
             DataError: naming file, row and column.
         """
         try:
+            if row.problem is not None:
+                raise row.problem
             if self.card.dataset.synthetic is not None:
                 return self._synthetic_sample(row, style)
             return self._row_sample(row, style)

@@ -145,8 +145,9 @@ def test_frames_and_classes_of_lrw_1000(tmp_path: Path) -> None:
 def test_lines_that_are_none_of_the_corpus(layout: str, line: str, tmp_path: Path) -> None:
     path = tmp_path / "list.txt"
     path.write_text(f"\n{line}\n")
-    with pytest.raises(DataError, match=r"list\.txt, line 2: not"):
-        list(listed_rows(layout, path, tmp_path))
+    (found,) = listed_rows(layout, path, tmp_path)
+    assert isinstance(found, DataError)
+    assert "list.txt, line 2: not" in found.message
     path.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(DataError, match="not UTF-8"):
         list(listed_rows(layout, path, tmp_path))
@@ -213,3 +214,16 @@ def test_sound_never_reaches_the_model(tmp_path: Path) -> None:
     assert len(sent.images) == 6
     assert {image.format for image in sent.images} <= {"png", "jpeg", "webp"}
     assert all(image.data[:8] == b"\x89PNG\r\n\x1a\n" for image in sent.images)
+
+
+def test_a_clip_at_fault_is_its_rows_alone(tmp_path: Path) -> None:
+    for name in ("00001", "00002", "00003"):
+        clip(tmp_path / f"test/talk/{name}.mp4")
+    (tmp_path / "test/talk/00001.txt").write_text("nothing\n")
+    (tmp_path / "test/talk/00003.txt").write_text("Text:  GOOD MORNING\n")
+    loaded = Task.load(REGISTRY.cards["lrs3"], "default")
+    built = [build for _, build in loaded.open(DataOptions(data_dir=tmp_path)).samples(AskStyle())]
+    assert built[2]().target == "GOOD MORNING"
+    for build, why in ((built[0], r"00001\.txt: the first line is not"), (built[1], r"00002\.txt: cannot be read")):
+        with pytest.raises(DataError, match=why):
+            build()
