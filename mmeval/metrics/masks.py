@@ -72,3 +72,30 @@ class WhereFound(OverSamples):
     def units(self, metric: Metric, scores: Scores) -> Units:
         """Return samples with the score where the object was found, 0 elsewhere."""
         return sample_units(metric, scores.with_values(scores.values * scores.details["found"]))
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreOfAll(OverSamples):
+    """The mean of a named score, in which rows without an answer count with the score that the verifier gives them."""
+
+    key: str
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """The score."""
+        return (f"scores.{self.key}",)
+
+    @property
+    def monotone(self) -> bool:
+        """It is not a function of right and wrong."""
+        return False
+
+    def details(self, metric: Metric, columns: Mapping[str, Sequence[Any]], rows: IntArray) -> Mapping[str, Detail]:
+        """Return the score of every row that counts."""
+        cells, samples = columns[f"scores.{self.key}"], columns["sample_id"]
+        remedy = "use it for heat maps (verifier heatmap)"
+        return {"score": row_numbers(metric, cells, samples, rows, f"score {self.key!r}", remedy)}
+
+    def units(self, metric: Metric, scores: Scores) -> Units:
+        """Return samples with the mean of their repeats."""
+        return sample_units(metric, scores.with_values(scores.details["score"]))

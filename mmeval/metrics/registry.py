@@ -16,7 +16,7 @@ from mmeval.metrics.correlations import ErrorRate, RatingAssociation, Vote
 from mmeval.metrics.definition import Estimate, Form, Metric, Rows
 from mmeval.metrics.detection import BoxPrecision, detection_metric
 from mmeval.metrics.forms import AllRight, Macro, Robustness, Weighted, YesNo
-from mmeval.metrics.masks import CumulativeOverlap, WhereFound
+from mmeval.metrics.masks import CumulativeOverlap, ScoreOfAll, WhereFound
 from mmeval.metrics.selection import Answered, Best, Consistent, Majority, VoteAt
 from mmeval.metrics.step_scores import StepF1
 from mmeval.metrics.summary import summarise
@@ -74,6 +74,9 @@ _NAMED: dict[str, Callable[[], Metric]] = {
     **{name: partial(_caption, name) for name in CAPTION_METRICS},
     "giou": lambda: Metric("giou", "scores", key="iou"),
     "ciou": lambda: Metric("ciou", "scores", key="iou", form=CumulativeOverlap()),
+    "kld": lambda: Metric("kld", "score", bounds=None, form=ScoreOfAll("kld"), better="lower"),
+    "sim": lambda: Metric("sim", "score", form=ScoreOfAll("sim")),
+    "nss": lambda: Metric("nss", "score", bounds=None, form=ScoreOfAll("nss")),
     "p@50-95": lambda: Metric("p@50-95", "scores", key="p@50-95"),
     "vote": lambda: Metric("vote", "correct", form=Vote()),
     "vote:answered": lambda: Metric("vote:answered", "correct", form=Vote(answered=True), version="2"),

@@ -14,7 +14,7 @@ import orjson
 
 from mmeval.core.errors import DataError
 
-Layout: TypeAlias = Literal["grid", "lrs", "lrw", "lrw-1000", "transcript-list", "reasonseg", "classes"]
+Layout: TypeAlias = Literal["grid", "lrs", "lrw", "lrw-1000", "transcript-list", "reasonseg", "agd20k", "classes"]
 _PICTURES = (".jpg", ".jpeg", ".png")
 GRID_UNSEEN = ("s1", "s2", "s20", "s22")
 """Speakers of the test set of unseen speakers (LipNet's protocol)."""
@@ -36,6 +36,7 @@ def corpus_row(layout: Layout, path: Path) -> dict[str, Any]:
 
     Of lip reading, whose files are videos: id, speaker, video (relative to its folder), transcript, and what the layout adds.
     `reasonseg`, whose files are annotations: id, image, question (the first text), sentence (true, false), shapes.
+    `agd20k`, whose files are pictures: id, image and heatmap (below the folder of the test set), affordance, object.
     `classes`, whose files are pictures in a folder per class: id, image, label (the folder's name), classes (all of them).
 
     Raises:
@@ -119,6 +120,21 @@ def _reasonseg(path: Path) -> dict[str, Any]:
     }
 
 
+def _agd20k(path: Path) -> dict[str, Any]:
+    """egocentric/AFFORDANCE/OBJECT/NAME.jpg with GT/AFFORDANCE/OBJECT/NAME.png."""
+    affordance, thing = path.parents[1].name, path.parent.name
+    if len(path.parts) < 4 or path.parents[2].name != "egocentric":
+        raise DataError(f"{path}: no picture of AGD20K", remedy="it has egocentric/AFFORDANCE/OBJECT/NAME.jpg")
+    place = f"{affordance}/{thing}/{path.stem}"
+    return {
+        "id": place,
+        "image": f"egocentric/{affordance}/{thing}/{path.name}",
+        "heatmap": f"GT/{place}.png",
+        "affordance": _class_name(affordance),
+        "object": _class_name(thing),
+    }
+
+
 def _classes(path: Path) -> dict[str, Any]:
     """CLASS/picture.jpg; underscores in the names of folders stand for spaces."""
     root = path.parent.parent
@@ -148,5 +164,6 @@ _ROWS: Mapping[Layout, Callable[[Path], dict[str, Any]]] = {
     "lrs": _lrs,
     "lrw": _lrw,
     "reasonseg": _reasonseg,
+    "agd20k": _agd20k,
     "classes": _classes,
 }

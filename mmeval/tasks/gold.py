@@ -9,7 +9,7 @@ from typing import Any
 from mmeval.core.errors import DataError
 from mmeval.tasks.choices import Choices
 from mmeval.tasks.data import Row, lookup, missing_column
-from mmeval.tasks.masks import mask_target
+from mmeval.tasks.masks import heatmap_target, mask_target
 from mmeval.tasks.prompts import LETTERS, UndefinedName, evaluate
 
 
@@ -85,6 +85,8 @@ def gold_answer(raw: Any, kind: str, form: str, choices: Choices, row: Row) -> A
     # A table of text (CSV) has empty cells for nulls. No accepted text is no gold either, as no boxes are one.
     if absent(raw) or (isinstance(raw, str) and not raw.strip()) or (kind == "text" and raw in ([], ())):
         return None
+    if kind == "heatmap":
+        return heatmap_target(raw, row, "fields.answer")
     if kind == "mask":
         return mask_target(raw, row, "fields.answer")
     if kind != "choice" or form == "value":

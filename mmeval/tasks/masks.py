@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import binascii
 import io
 from collections.abc import Mapping
 from typing import Any
@@ -11,7 +12,8 @@ import orjson
 from mmeval.core.errors import DataError, MediaError
 from mmeval.tasks.data import Row
 from mmeval.tasks.images import media_from_cell
-from mmeval.verifiers.masks import Mask, encode_runs
+from mmeval.verifiers.heatmaps import from_picture
+from mmeval.verifiers.masks import Mask, MaskError, encode_runs
 
 _LOSSY = frozenset({"JPEG", "WEBP"})
 
@@ -46,6 +48,33 @@ def mask_target(cell: Any, row: Row, column: str) -> Any:
         return encode_runs(read_picture(pictures[0].read(), name))
     except MediaError as error:
         raise DataError(str(error), remedy="check the file of the mask") from error
+
+
+def heatmap_target(cell: Any, row: Row, column: str) -> Any:
+    """Return the gold heat map of a cell: rows of numbers, points, boxes and run-length codes as they are, a picture as base64.
+
+    Raises:
+        DataError: for a cell that is none of these, or a picture that cannot be read.
+    """
+    name = f"{row.place}, column {column}"
+    if isinstance(cell, str) and cell.lstrip()[:1] in ("{", "["):
+        try:
+            cell = orjson.loads(cell)
+        except orjson.JSONDecodeError as error:
+            raise DataError(f"{name}: not JSON: {error}", remedy="correct the cell") from error
+    if isinstance(cell, (list, tuple)):
+        return list(cell)
+    if isinstance(cell, Mapping) and cell.keys() & {"points", "boxes", "counts", "png"}:
+        return dict(cell)
+    pictures = media_from_cell(cell, row, column)
+    if len(pictures) != 1:
+        raise DataError(f"{name}: {len(pictures)} pictures are no heat map", remedy="give one picture per heat map")
+    try:
+        data = pictures[0].read()
+        from_picture(data)
+    except (MediaError, MaskError) as error:
+        raise DataError(f"{name}: {error}", remedy="check the file of the heat map") from error
+    return {"png": binascii.b2a_base64(data, newline=False).decode()}
 
 
 def read_picture(data: bytes, name: str) -> Mask:

@@ -151,6 +151,7 @@ def _is_frame(value: Any) -> bool:
 
 
 _FRAME = OptionRule("[width, height] in pixels", _is_frame)
+_SIGMA = OptionRule("a number above 0 and at most 1", lambda value: _is_number(value) and 0 < value <= 1)
 
 
 def _mask(options: Mapping[str, Any]) -> Abilities:
@@ -296,6 +297,12 @@ _BUILT_IN: Mapping[str, Callable[[Mapping[str, Any]], Abilities]] = {
     "leading-letter": lambda options: Abilities({}),
     "logicvista": lambda options: Abilities({}),
     "logicvista-rules": lambda options: Abilities(_COMMON),
+    "heatmap": lambda options: Abilities(
+        {**_COMMON, "sigma": _SIGMA, "frame": _FRAME},
+        frozenset({"sim", "kld", "nss"}),
+        correct=False,
+        needs=frozenset({"sigma"}),
+    ),
     "mask": _mask,
     "mathvision": lambda options: Abilities({}),
     "mathvista": _official,

@@ -21,6 +21,7 @@ from mmeval.verifiers.dynamath import DynaMathVerifier
 from mmeval.verifiers.emma import EMMAVerifier
 from mmeval.verifiers.expression import ExpressionVerifier
 from mmeval.verifiers.gui.step import StepVerifier
+from mmeval.verifiers.heatmap import HeatMapVerifier
 from mmeval.verifiers.lists import ListVerifier
 from mmeval.verifiers.logicvista import LogicVistaRulesVerifier, LogicVistaVerifier
 from mmeval.verifiers.mask import MaskVerifier
@@ -83,6 +84,7 @@ _BUILT_IN: Mapping[str, Callable[[Mapping[str, Any] | None], Verifier]] = {
     "leading-letter": LeadingLetterVerifier,
     "logicvista": LogicVistaVerifier,
     "logicvista-rules": LogicVistaRulesVerifier,
+    "heatmap": HeatMapVerifier,
     "mask": MaskVerifier,
     "mathvision": MathVisionVerifier,
     "mathvista": MathVistaOfficialVerifier,

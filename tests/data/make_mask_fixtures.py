@@ -76,7 +76,37 @@ def reasonaff() -> None:
     _source("reasonaff", "ReasonAff")
 
 
-MAKERS: dict[str, Callable[[], None]] = {"reasonseg": reasonseg, "reasonaff": reasonaff}
+def agd20k() -> None:
+    """A picture and a grey map for each."""
+    import numpy as np
+    from PIL import Image
+
+    for affordance, thing, centre in (("drink_with", "cup", (40, 20)), ("hold", "knife", (12, 30))):
+        root = HERE / "agd20k" / "Unseen" / "testset"
+        picture_path = root / "egocentric" / affordance / thing / f"{thing}_000001.jpg"
+        map_path = root / "GT" / affordance / thing / f"{thing}_000001.png"
+        for path in (picture_path, map_path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+        picture_path.write_bytes(_jpeg(thing))
+        x, y = np.meshgrid(np.arange(64), np.arange(48))
+        heat = np.exp(-((x - centre[0]) ** 2 + (y - centre[1]) ** 2) / 50)
+        Image.fromarray((heat * 255).astype(np.uint8)).save(map_path)
+    _source("agd20k", "AGD20K")
+
+
+def umd() -> None:
+    """A line for each picture and affordance, masks as run-length codes."""
+    from mmeval.verifiers.masks import encode_runs, from_boxes
+
+    rows = [
+        {"id": f"{tool}-{affordance}", "image": f"{tool}.png", "affordance": affordance, "mask": encode_runs(from_boxes([box], (64, 48)))}
+        for tool, affordance, box in (("mug", "wrap-grasp", [4, 4, 20, 30]), ("mug", "contain", [24, 4, 40, 20]), ("knife", "cut", [8, 20, 60, 24]))
+    ]  # fmt: skip
+    write_json("umd/umd_test.jsonl", rows, ["mug.png", "knife.png"], lines=True)
+    _source("umd", "UMD part affordances, as lines of mmeval's own")
+
+
+MAKERS: dict[str, Callable[[], None]] = {"reasonseg": reasonseg, "reasonaff": reasonaff, "agd20k": agd20k, "umd": umd}
 
 if __name__ == "__main__":
     for name in sys.argv[1:] or MAKERS:

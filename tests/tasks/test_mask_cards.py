@@ -49,6 +49,23 @@ def test_the_gold_said_back_is_right(name: str, rows: dict[str, int]) -> None:
             assert (verdict.score == 1.0) is exact, (protocol, sample.id, verdict)
 
 
+def test_umd_and_agd20k() -> None:
+    for protocol in ("default", "box", "box-as-mask", "frame-840"):
+        task, samples = settled("umd", protocol, DATA, AskStyle())
+        assert [said_back(task, sample).score for sample in samples] == [1.0, 1.0, 1.0]
+    for name, protocol, count in (("umd", "heatmap", 3), ("agd20k", "default", 2), ("agd20k", "frame-840", 2)):
+        task, samples = settled(name, protocol, DATA, AskStyle())
+        assert len(samples) == count
+        for sample in samples:
+            key = "png" if name == "agd20k" else None
+            text = json.dumps({"heatmap": sample.target[key]} if key else sample.target)
+            verdict = verify(task.verifier, Response("ok", text), sample.target, sample.context)
+            assert verdict.score == pytest.approx(1.0)
+    assert [sample.id for sample in samples] == ["drink_with/cup/cup_000001", "hold/knife/knife_000001"]
+    with pytest.raises(DataError, match="no picture of AGD20K"):
+        corpus_row("agd20k", Path("a/b.jpg"))
+
+
 def test_reasonseg_layout() -> None:
     row = corpus_row("reasonseg", DATA / "reasonseg/val/cup.json")
     assert row["question"] == "Where would the café’s guest drink from?"

@@ -84,6 +84,7 @@ OPTIONS: list[tuple[str, dict[str, object], str, object]] = [
     ("leading-letter", {}, "(B) x", "(B)"),
     ("logicvista", {}, "B, D", "B, D"),
     ("logicvista-rules", {}, "B and D", "B, D"),
+    ("heatmap", {"sigma": 0.1, "frame": [2, 1]}, '{"heatmap": [[1, 2]]}', [[1, 1]]),
     ("mask", {"empty": 0}, '{"size": [1, 2], "counts": [1, 1]}', {"size": [1, 2], "counts": [1, 1]}),
     (
         "mask",
