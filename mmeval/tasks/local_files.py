@@ -102,7 +102,9 @@ def local_source(files: Sequence[Path], local: LocalSource, data_dir: Path | Non
             return
         if path not in delimited:
             # Some data sets tell their rows apart by the file or folder alone.
-            place = {"_file": path.name, "_folder": path.parent.name} if path.suffix.lower() == ".json" else {}
+            place = (
+                {"_file": path.name, "_folder": path.parent.name} if path.suffix.lower() in (".json", ".jsonl") else {}
+            )
             for values in read_rows(path):
                 yield from (({**place, **entry}, None) for entry in _listed(values, local.rows, path))
             return

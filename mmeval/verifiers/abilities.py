@@ -292,6 +292,8 @@ _BUILT_IN: Mapping[str, Callable[[Mapping[str, Any]], Abilities]] = {
     "emma": lambda options: Abilities({"number_words": _FLAG}),
     "expression": lambda options: Abilities({**_COMMON, **_EXPRESSION}, frozenset({"exact"})),
     "gui-step": _step,
+    "screen-place": lambda options: Abilities({**_COMMON, "accept_box": _FLAG}, frozenset({"refused"})),
+    "screen-qa": lambda options: Abilities({**_COMMON, "whole": _FLAG}, frozenset({"em", "f1"})),
     "list": _list,
     "first-integer": lambda options: Abilities({}),
     "leading-letter": lambda options: Abilities({}),

@@ -20,6 +20,8 @@ from mmeval.verifiers.detections import DetectionsVerifier, VTriuneVerifier
 from mmeval.verifiers.dynamath import DynaMathVerifier
 from mmeval.verifiers.emma import EMMAVerifier
 from mmeval.verifiers.expression import ExpressionVerifier
+from mmeval.verifiers.gui.place import ScreenPlaceVerifier
+from mmeval.verifiers.gui.screen_qa import ScreenQAVerifier
 from mmeval.verifiers.gui.step import StepVerifier
 from mmeval.verifiers.heatmap import HeatMapVerifier
 from mmeval.verifiers.lists import ListVerifier
@@ -79,6 +81,8 @@ _BUILT_IN: Mapping[str, Callable[[Mapping[str, Any] | None], Verifier]] = {
     "emma": EMMAVerifier,
     "expression": ExpressionVerifier,
     "gui-step": StepVerifier,
+    "screen-place": ScreenPlaceVerifier,
+    "screen-qa": ScreenQAVerifier,
     "list": ListVerifier,
     "first-integer": FirstIntegerVerifier,
     "leading-letter": LeadingLetterVerifier,

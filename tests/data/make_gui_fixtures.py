@@ -5,6 +5,7 @@ python tests/data/make_gui_fixtures.py [NAME …]
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -96,7 +97,136 @@ def refcoco() -> None:
         _source(name, stem)
 
 
+def osworld_g() -> None:
+    """A box, a polygon, an element that is not there, and the groups."""
+    rows = [
+        {"id": f"own-{number}", "image_path": f"{number}.png", "image_size": list(SIZE), "instruction": instruction, "box_type": kind,
+         "box_coordinates": place, "GUI_types": ["Button"]}
+        for number, (instruction, kind, place) in enumerate((
+            ("Open the menu", "bbox", [4, 8, 20, 10]),
+            ("Select the slice", "polygon", [10, 10, 40, 10, 10, 40]),
+            ("Click the printer", "refusal", [-1, -1, -1, -1]),
+        ))
+    ]  # fmt: skip
+    write_json("osworld-g/benchmark/OSWorld-G.json", rows, [f"images/{row['image_path']}" for row in rows])
+    write_json("osworld-g/benchmark/OSWorld-G_refined.json", rows, [])
+    groups = {
+        "text_matching": [0],
+        "element_recognition": [1],
+        "layout_understanding": [0, 1],
+        "fine_grained_manipulation": [],
+        "refusal": [2],
+    }
+    classified = {name: [{"id": f"own-{number}"} for number in members] for name, members in groups.items()}
+    write_json("osworld-g/benchmark/classification_result.json", {"classified": classified}, [])
+    _source("osworld-g", "OSWorld-G")
+
+
+def screenqa_short() -> None:
+    """Questions with several accepted answers, and one without an answer."""
+    rows = [
+        {"screen_id": "1", "question": "What is the time?", "ground_truth": ["12:45", "12:45 pm"], "file_name": "1.jpg", "image": picture("12:45")},
+        {"screen_id": "1", "question": "What is the name?", "ground_truth": ["<no answer>"], "file_name": "1.jpg", "image": picture("12:45")},
+        {"screen_id": "2", "question": "Which city is shown?", "ground_truth": ["the city of Rome", "<no answer>"], "file_name": "2.jpg", "image": picture("Rome")},
+    ]  # fmt: skip
+    path = "screenqa-short/rootsautomation/RICO-ScreenQA-Short/data/{}-00000-of-00001.parquet"
+    for split in ("test", "validation"):
+        write(path.format(split), rows, ["image"], ground_truth=List(Value("string")))
+    _source("screenqa-short", "RICO-ScreenQA-Short")
+
+
+_ACTIONS = (
+    {"action_type": "open_app", "app_name": "Clock"},
+    {"action_type": "click", "x": 10, "y": 12},
+    {"action_type": "input_text", "text": "seven o'clock"},
+    {"action_type": "scroll", "direction": "down"},
+    {"action_type": "navigate_back"},
+    {"action_type": "wait"},
+    {"action_type": "long_press", "x": 50, "y": 40},
+)
+
+
+def androidcontrol() -> None:
+    """Two episodes in the data set's own actions; the same steps in AITZ's form; two rows of GUI-R1."""
+    for level in ("high", "low"):
+        folder = f"androidcontrol-{level}"
+        rows = [
+            {"episode_id": 1 + number // 4, "step": number % 4, "goal": "Set an alarm", "step_instruction": f"Do step {number}",
+             "action": json.dumps(action), "screenshot": f"screens/{number}.png"}
+            for number, action in enumerate(_ACTIONS)
+        ]  # fmt: skip
+        write_json(f"{folder}/androidcontrol.jsonl", rows, [row["screenshot"] for row in rows], lines=True)
+        _source(folder, "AndroidControl")
+    points = {"click": [10, 12], "long_press": [50, 40]}
+    codes = {"click": 4, "long_press": 4, "scroll": 4, "input_text": 3, "navigate_back": 5, "wait": 1}
+    steps = []
+    for number, action in enumerate(_ACTIONS[1:]):
+        kind = str(action["action_type"])
+        x, y = points.get(kind, [32, 24])
+        touch = [y / SIZE[1], x / SIZE[0]] if codes[kind] == 4 else [-1.0, -1.0]
+        lift = [touch[0] - 0.3, touch[1]] if kind == "scroll" else touch
+        steps.append({
+            "episode_id": 7, "step_id": number, "episode_length": 7, "image_width": SIZE[0], "image_height": SIZE[1], "image_path": f"{number}.png",
+            "instruction": "Set an alarm", "low_instruction": f"Do step {number}", "result_action_type": codes[kind], "result_touch_yx": str(touch),
+            "result_lift_yx": str(lift), "duration": None, "result_action_text": str(action.get("text", "")),
+            "ui_positions": str([[0.125, 0.0625, 0.25, 0.25]]), "subset": "android_control",
+        })  # fmt: skip
+    write_json("androidcontrol-aitz/test/android_control/7/7.json", steps, [str(step["image_path"]) for step in steps])
+    _source("androidcontrol-aitz", "AITZ, with steps of AndroidControl")
+    r1 = [
+        {"image": picture("one"), "instruction": "Set an alarm", "history": "None", "task_type": "high", "id": f"r1-{number}", "gt_action": action,
+         "gt_bbox": place, "gt_input_text": text}
+        for number, (action, place, text) in enumerate((
+            ("click", [10.0, 12.0], "no input text"), ("scroll", [-100.0, -100.0], "DOWN"), ("open_app", [-100.0, -100.0], "Clock"), ("wait", [-100.0, -100.0], "no input text"),
+        ))
+    ]  # fmt: skip
+    write("androidcontrol-r1/androidcontrol_high_test.parquet", r1, ["image"], gt_bbox=List(Value("float64")))
+    _source("androidcontrol-r1", "GUI-R1")
+
+
+def gui_odyssey() -> None:
+    """Two episodes of which one is in the test part."""
+    steps = (
+        ("CLICK", [[250, 500]], [200, 400, 300, 600]), ("CLICK", "KEY_HOME", None), ("SCROLL", [[500, 800], [500, 200]], None), ("TYPE", "New York", None),
+        ("LONG_PRESS", [[750, 250]], None), ("COMPLETE", "", None),
+    )  # fmt: skip
+    for name in ("0001", "0002"):
+        episode = {
+            "episode_id": name,
+            "device_info": {"device_name": "Pixel 7 Pro", "w": SIZE[0], "h": SIZE[1]},
+            "task_info": {"category": "General_Tool", "app": ["Clock"], "meta_task": "Set {}", "task": "Set it", "instruction": "Set an alarm for New York"},
+            "step_length": len(steps),
+            "steps": [
+                {"step": number, "screenshot": f"{name}_{number}.png", "action": action, "info": info, "sam2_bbox": box, "low_level_instruction": f"Do step {number}"}
+                for number, (action, info, box) in enumerate(steps)
+            ],
+        }  # fmt: skip
+        pictures = [f"../screenshots/{name}_{number}.png" for number in range(len(steps))] if name == "0001" else []
+        write_json(f"gui-odyssey/annotations/{name}.json", episode, pictures)
+    for split in ("random", "task", "device", "app"):
+        write_json(f"gui-odyssey/splits/{split}_split.json", {"train": ["0002.json"], "test": ["0001.json"]}, [])
+    _source("gui-odyssey", "GUI-Odyssey")
+
+
+def magic_rich() -> None:
+    """One or two steps of each part."""
+    for part, said in (
+        ("Routine", ["tap(500,500)", "scroll(500,500,up)", "text(500,100,你好)"]), ("Instruction", ["call_api(Amazon, open)", "long_press(100,200)"]),
+        ("Complex", ["drag(100,500,900,500)", "screen_shot()"]), ("Handing_Exception", ["no_answer()", "action_completed()", "take_over(请您接管当前界面)"]),
+    ):  # fmt: skip
+        rows = [
+            {"id": number, "query": f"任务 {number}", "images": [f"{number}.png"], "response": action} for number, action in enumerate(said)
+        ]  # fmt: skip
+        write_json(f"magic-rich/{part}/{part}.jsonl", rows, [f"images/{row['images'][0]}" for row in rows], lines=True)
+    _source("magic-rich", "Magic-RICH")
+
+
 FIXTURES: dict[str, Callable[[], None]] = {
+    "androidcontrol": androidcontrol,
+    "gui-odyssey": gui_odyssey,
+    "magic-rich": magic_rich,
+    "osworld-g": osworld_g,
+    "screenqa-short": screenqa_short,
     "refcoco": refcoco,
     "screenspot": screenspot,
     "screenspot-v2": screenspot_v2,

@@ -179,9 +179,9 @@ def test_the_first_pattern_and_the_tasks_own_folder_win(tmp_path: Path) -> None:
     (tmp_path / "t" / "own.jsonl").write_bytes(lines([{"a": "own"}]))
     (tmp_path / "common.jsonl").write_bytes(lines([{"a": "common"}]))
     source = open_dataset(local(), "family/t", tmp_path)
-    assert [found.values for found in source.rows()] == [{"a": "own"}]
+    assert [found.values for found in source.rows()] == [{"_file": "own.jsonl", "_folder": "t", "a": "own"}]
     assert source.describe == {"kind": "local", "files": [{"file": "own.jsonl", "bytes": 13}], "file_count": 1}
-    assert [found.values for found in open_dataset(local(), "u", tmp_path).rows()] == [{"a": "common"}]
+    assert [found.values["a"] for found in open_dataset(local(), "u", tmp_path).rows()] == ["common"]
 
 
 def test_several_files_are_one_data_set_and_can_be_read_again(tmp_path: Path) -> None:

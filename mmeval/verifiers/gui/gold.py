@@ -32,19 +32,25 @@ class Gold:
 
     action: Action
     boxes: tuple[tuple[float, float, float, float], ...] = ()
-    """Boxes of elements, (x1, y1, x2, y2) in pixels of the original image: the target's own, or all of the screen."""
+    """The target's own, (x1, y1, x2, y2) in pixels of the original image."""
+    elements: tuple[tuple[float, float, float, float], ...] = ()
+    """Boxes of the screen's elements, in the same form; which of them is the target is not known."""
 
     def as_json(self) -> dict[str, Any]:
         """Return action and boxes as a JSON object that `read_gold` reads."""
-        return {**self.action.as_json(), **({"boxes": [list(box) for box in self.boxes]} if self.boxes else {})}
+        groups = {"boxes": self.boxes, "elements": self.elements}
+        return {
+            **self.action.as_json(),
+            **{name: [list(box) for box in boxes] for name, boxes in groups.items() if boxes},
+        }
 
 
 def read_gold(target: Any, context: AnswerContext) -> Gold:
     """Return the gold of a row.
 
     Args:
-        target: an action as `Action.as_json` gives it, with `box` or `boxes` beside, in pixels of the original image; or an
-            object whose `schema` names a data set's own form: `android-control`, `aitz`, `odyssey`, `gui-r1`, `magicgui`.
+        target: an action as `Action.as_json` gives it, with `box`, `boxes` or `elements` beside, in pixels of the original
+            image; or an object whose `schema` names a data set's own form: `android-control`, `aitz`, `odyssey`, `gui-r1`, `magicgui`.
         context: the sample's, for its image size.
 
     Raises:
@@ -54,9 +60,10 @@ def read_gold(target: Any, context: AnswerContext) -> Gold:
         raise DataError(f"target {str(target)[:80]!r} is no action", remedy="give an object with kind, or with schema")
     schema = target.get("schema")
     if schema is None:
-        plain = {name: value for name, value in target.items() if name not in ("box", "boxes")}
+        plain = {name: value for name, value in target.items() if name not in ("box", "boxes", "elements")}
         boxes = [target["box"]] if target.get("box") is not None else target.get("boxes") or []
-        return Gold(Action.of(plain), tuple(_box(box) for box in boxes))
+        elements = target.get("elements") or []
+        return Gold(Action.of(plain), tuple(map(_box, boxes)), tuple(map(_box, elements)))
     if schema not in _SCHEMAS:
         raise DataError(f"target: unknown schema {schema!r}", remedy=f"use one of {', '.join(sorted(_SCHEMAS))}")
     if context.image_size is None:
@@ -96,10 +103,10 @@ def _android_control(target: Mapping[str, Any], size: tuple[int, int]) -> Gold:
     """The data set's own action: {"action_type": "click", "x": 540, "y": 1200}, pixels; directions say what comes into view."""
     action = _read(target["action"])
     kind = str(action["action_type"])
-    boxes = tuple(_element(*box) for box in _read(target.get("boxes") or []))
+    elements = tuple(_element(*box) for box in _read(target.get("elements") or []))
     if kind in ("click", "long_press"):
         place = gold_point([action["x"], action["y"]], "point")
-        return Gold(Action("click" if kind == "click" else "long-press", place), boxes)
+        return Gold(Action("click" if kind == "click" else "long-press", place), elements=elements)
     if kind == "scroll":
         return Gold(Action("scroll", direction=OPPOSITE[OPPOSITE[str(action["direction"]).lower()]]))
     if kind in ("input_text", "type"):
@@ -118,7 +125,7 @@ def _aitz(target: Mapping[str, Any], size: tuple[int, int]) -> Gold:
     [y, x] from 0 to 1, `ui_positions` as [y, x, height, width]."""
     width, height = size
     kind = int(target["result_action_type"])
-    boxes = tuple(
+    elements = tuple(
         _element(x * width, y * height, (x + w) * width, (y + h) * height)
         for y, x, h, w in _read(target.get("ui_positions") or "[]")
     )
@@ -126,9 +133,9 @@ def _aitz(target: Mapping[str, Any], size: tuple[int, int]) -> Gold:
         touch, lift = (_read(target[name]) for name in ("result_touch_yx", "result_lift_yx"))
         start, end = (gold_point([place[1] * width, place[0] * height], "point") for place in (touch, lift))
         if kind == 0:
-            return Gold(Action("long-press", start), boxes)
+            return Gold(Action("long-press", start), elements=elements)
         if math.dist(touch, lift) <= _SWIPE:
-            return Gold(Action("click", start), boxes)
+            return Gold(Action("click", start), elements=elements)
         return Gold(Action("scroll", direction=OPPOSITE[finger_direction(start, end, size)]))
     if kind == 3:
         return Gold(Action("type", text=str(target["result_action_text"])))

@@ -74,7 +74,10 @@ def contained(first: str, second: str) -> bool:
 
 
 def _on_target(action: Action, gold: Gold, size: Size) -> bool:
-    """In one of the target's boxes; within 14 % of the screen where only a point is given."""
+    """In one of the target's boxes; within 14 % of the screen where only a point is given.
+
+    The screen's elements do not matter: which of them is meant is not known, and some are as large as the screen.
+    """
     if gold.boxes:
         return any(inside(action.point, box) for box in gold.boxes)
     return within(action.point, gold.action.point, size, 0.14)
@@ -165,7 +168,7 @@ def _candidate(action: Action, gold: Gold, size: Size, limit: float, nearest: bo
     place = gold.action.point
     if place is None:
         return any(inside(action.point, box) for box in gold.boxes)
-    boxes: list[tuple[float, ...]] = [_enlarged(box, size) for box in gold.boxes]
+    boxes: list[tuple[float, ...]] = [_enlarged(box, size) for box in (*gold.boxes, *gold.elements)]
     boxes = nearest_boxes(boxes, place, size, 5) if nearest else [box for box in boxes if inside(place, box)]
     return any(inside(action.point, box) for box in boxes) or within(action.point, place, size, limit)
 

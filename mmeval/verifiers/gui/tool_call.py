@@ -23,7 +23,7 @@ _POINTED: Mapping[str, Kind] = {
     "mouse_move": "move", "move": "move", "hover": "move",
 }  # fmt: skip
 _PLAIN: Mapping[str, Action] = {
-    "wait": Action("wait"), "sleep": Action("wait"), "screenshot": Action("screenshot"), "take_screenshot": Action("screenshot"),
+    "wait": Action("wait"), "sleep": Action("wait"), "screenshot": Action("screenshot", detail="screen"), "take_screenshot": Action("screenshot", detail="screen"),
     "navigate_back": Action("press", key="back"), "press_back": Action("press", key="back"), "back": Action("press", key="back"),
     "navigate_home": Action("press", key="home"), "press_home": Action("press", key="home"), "home": Action("press", key="home"),
     "keyboard_enter": Action("press", key="enter"), "press_enter": Action("press", key="enter"), "enter": Action("press", key="enter"),
@@ -191,7 +191,7 @@ def _action(call: Mapping[str, Any]) -> Action:
     if name in _PRESS:
         return Action("press", key=_keys(call))
     if name in _OPEN:
-        return Action("open-app", app=_text(call, "text", "app_name", "app", "name", "value"))
+        return Action("open-app", app=_text(call, "text", "app_name", "app", "name", "value", "input_text"))
     if name in _TAKE_OVER:
         return Action("take-over", detail=str(call.get("message", call.get("text", ""))) or None)
     if name in _DRAG:
@@ -203,7 +203,7 @@ def _action(call: Mapping[str, Any]) -> Action:
 
 def _scroll(call: Mapping[str, Any], name: str) -> Action:
     place = _point(call)
-    named = call.get("direction", call.get("scroll_direction"))
+    named = call.get("direction", call.get("scroll_direction", call.get("input_text")))
     if named is None and isinstance(call.get("to"), str) and not _NUMBERS.fullmatch(call["to"]):
         named = call["to"]
     if named is not None:

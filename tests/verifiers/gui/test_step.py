@@ -48,7 +48,7 @@ RIGHT, HIT, MISS, OTHER = (1, 1, 0, 0), (1, 1, 1, 1), (0, 1, 0, 1), (0, 0, 0, 1)
 WRONG, NOT_TYPE = (0, 1, 0, 0), (0, 0, 0, 0)
 GOLD = click(500, 1000)
 BOXED = {**GOLD, "box": [480, 980, 520, 1020]}
-NODES = {**GOLD, "boxes": [[480, 980, 520, 1020], [0, 0, 1000, 2000], [600, 980, 640, 1020]]}
+NODES = {**GOLD, "elements": [[480, 980, 520, 1020], [0, 0, 1000, 2000], [600, 980, 640, 1020]]}
 
 
 @pytest.mark.parametrize(
@@ -73,6 +73,8 @@ NODES = {**GOLD, "boxes": [[480, 980, 520, 1020], [0, 0, 1000, 2000], [600, 980,
         ("mmeval", {"kind": "wait"}, {"kind": "stop"}, NOT_TYPE),
         ("mmeval", {"kind": "drag", "point": [0, 0], "end": [10, 10]}, {"kind": "drag", "point": [0, 0], "end": [10, 10]}, HIT),
         ("mmeval", {"kind": "drag", "point": [0, 0], "end": [900, 10]}, {"kind": "drag", "point": [0, 0], "end": [10, 10]}, (0, 1, 1, 1)),
+        ("mmeval", click(640, 1000), NODES, HIT),
+        ("mmeval", click(641, 1000), NODES, MISS),  # some element is everywhere
         ("os-atlas", click(640, 1000), GOLD, HIT),
         ("os-atlas", click(641, 1000), GOLD, MISS),
         ("os-atlas", click(530, 1000), BOXED, HIT),  # boxes do not matter
@@ -103,8 +105,8 @@ NODES = {**GOLD, "boxes": [[480, 980, 520, 1020], [0, 0, 1000, 2000], [600, 980,
         ("qwen", press("home"), press("back"), WRONG),
         ("qwen", {"kind": "open-app", "app": "a"}, GOLD, OTHER),
         ("agentcpm", click(640, 1000), GOLD, HIT),
-        ("agentcpm", click(645, 1000), {**GOLD, "boxes": [[600, 980, 640, 1020]]}, MISS),  # the box does not hold the gold
-        ("agentcpm", click(700, 1500), {**GOLD, "boxes": [[0, 0, 1000, 2000]]}, HIT),
+        ("agentcpm", click(645, 1000), {**GOLD, "elements": [[600, 980, 640, 1020]]}, MISS),  # the box does not hold the gold
+        ("agentcpm", click(700, 1500), {**GOLD, "elements": [[0, 0, 1000, 2000]]}, HIT),
         ("agentcpm", click(500, 1000, "long-press"), click(500, 1000, "long-press"), HIT),
         ("odyssey", click(515, 1005), BOXED, HIT),
         ("odyssey", click(640, 1000), BOXED, HIT),  # outside the box and within 14 %
@@ -194,7 +196,7 @@ OD = {"schema": "odyssey", "info": "", "box": None}
         ({**AITZ, "result_action_type": 4, "result_touch_yx": "[0.5, 0.5]", "result_lift_yx": "[0.2, 0.5]"}, scroll("down")),
         ({**AITZ, "result_action_type": 0, "result_touch_yx": [0.5, 0.5], "result_lift_yx": [0.5, 0.5]}, click(500, 1000, "long-press")),
         ({**AITZ, "result_action_type": 4, "result_touch_yx": [0.5, 0.5], "result_lift_yx": [0.5, 0.5], "ui_positions": "[[0.25, 0.1, 0.5, 0.2]]"},
-         {**click(500, 1000), "boxes": [[100, 500, pytest.approx(300), 1500]]}),
+         {**click(500, 1000), "elements": [[100, 500, pytest.approx(300), 1500]]}),
         ({**AITZ, "result_action_type": 3, "result_action_text": "a"}, typed("a")),
         ({**AITZ, "result_action_type": 5}, press("back")),
         ({**AITZ, "result_action_type": 1}, {"kind": "wait"}),
