@@ -18,6 +18,7 @@ from mmeval.verifiers.reasonmap import RULES as ROUTE_RULES
 from mmeval.verifiers.refcoco import RULES as BOX_RULES
 from mmeval.verifiers.scene_answer import CLEANINGS
 from mmeval.verifiers.screenspot import FORMS as CLICKS
+from mmeval.verifiers.spatialladder import FORMATS as OMNISPATIAL_FORMATS
 from mmeval.verifiers.steps import COUNTS, STEPS
 from mmeval.verifiers.text import SCORES
 from mmeval.verifiers.transcript import CASES, MARKS, NUMBERS, PUNCTUATION, UNITS
@@ -332,6 +333,8 @@ _BUILT_IN: Mapping[str, Callable[[Mapping[str, Any]], Abilities]] = {
     ),
     "reasonmap-plus": lambda options: Abilities(_REASONMAP, needs=frozenset({"question_type"})),
     "reasonmap-plus-rules": lambda options: Abilities({**_COMMON, **_REASONMAP}, needs=frozenset({"question_type"})),
+    "omnispatial": lambda options: Abilities({"form": _one_of(*OMNISPATIAL_FORMATS)}),
+    "spatialladder": lambda options: Abilities({"brackets": _FLAG, "answer_type": _one_of("choice", "number")}),
     "spar-bench": lambda options: Abilities(
         {**_COMMON, "answer_type": _one_of("choice", "number", "view-change"), "rule": _one_of("mmeval", "vlmevalkit")},
         needs=frozenset({"answer_type"}),

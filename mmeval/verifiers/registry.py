@@ -46,6 +46,7 @@ from mmeval.verifiers.scene_answer import SceneAnswerVerifier
 from mmeval.verifiers.scienceqa import ScienceQAVerifier
 from mmeval.verifiers.screenspot import ScreenSpotVerifier
 from mmeval.verifiers.sparbench import SPARBenchVerifier
+from mmeval.verifiers.spatialladder import OmniSpatialVerifier, SpatialLadderVerifier
 from mmeval.verifiers.steps import StepVerdictVerifier
 from mmeval.verifiers.text import TextVerifier
 from mmeval.verifiers.transcript import TranscriptVerifier
@@ -111,7 +112,9 @@ _BUILT_IN: Mapping[str, Callable[[Mapping[str, Any] | None], Verifier]] = {
     "reasonmap": ReasonMapVerifier,
     "reasonmap-plus": ReasonMapPlusVerifier,
     "reasonmap-plus-rules": ReasonMapPlusRulesVerifier,
+    "omnispatial": OmniSpatialVerifier,
     "spar-bench": SPARBenchVerifier,
+    "spatialladder": SpatialLadderVerifier,
     "text": TextVerifier,
     "vicrit": ViCritVerifier,
     "pair-verdict": PairVerdictVerifier,

@@ -116,3 +116,28 @@ def test_mistakes_of_a_suite_are_explained(tmp_path: Path) -> None:
     assert found is not None
     assert "scienceqa@mine" in found.message
     assert "'scienceqa' is none of the suite's tasks (did you mean scienceqa@mine" in found.message
+
+
+def test_spatialladder_asks_for_its_tags_and_reads_by_its_rules() -> None:
+    found = tasks("spatialladder")
+    assert {task.name for task in found} == {
+        "vsi-bench",
+        "spbench-si",
+        "spbench-mv",
+        "cv-bench",
+        "spar-bench",
+        "viewspatial",
+    }
+    for task in found:
+        assert (task.card.decoding.temperature, task.card.decoding.max_tokens) == (0.01, 1024)
+        assert task.verifier.name == ("spar-bench" if task.name == "spar-bench" else "spatialladder")
+        samples = list(task.open(DataOptions(DATA)).samples(AskStyle()))
+        for _, build in samples:
+            sample = build()
+            assert asked(sample).rstrip().endswith("between <answer> and </answer>.")
+            said = f"<think>Let me see.</think>\n<answer>{sample.target}</answer>"
+            assert verify(task.verifier, Response("ok", said), sample.target, sample.context).score == 1.0
+
+
+def test_rewardmap_has_the_maps_and_its_transfer_sets() -> None:
+    assert [task.card.name for task in tasks("rewardmap")][:3] == ["reasonmap", "reasonmap", "reasonmap-plus"]

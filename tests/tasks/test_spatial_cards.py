@@ -68,6 +68,9 @@ def said(sample: Sample, task: Task) -> str:
         )
     if isinstance(target, (list, tuple)):
         target = target[0]
+    if task.verifier.name == "omnispatial":
+        form = str(task.card.answer.options.get("form", "re"))
+        return {"re": f"I see. Answer: {target}", "json": f'{{"answer": "{target}"}}', "direct": str(target)}[form]
     return f"({target})" if task.verifier.name == "blink" else str(target)
 
 

@@ -136,6 +136,8 @@ OPTIONS: list[tuple[str, dict[str, object], str, object]] = [
     ),
     ("reasonmap-plus", {"question_type": "TorF1"}, "yes", 1),
     ("reasonmap-plus-rules", {"question_type": "Counting1"}, "B", 1),
+    ("omnispatial", {"form": "json"}, '{"answer": "B"}', "B"),
+    ("spatialladder", {"brackets": True}, "(b)", "B"),
     ("spar-bench", {"answer_type": "choice", "rule": "vlmevalkit"}, "B", "B"),
     ("vicrit", {"match": "compat"}, '["a red car"]', {"changed": "a red car", "original": "a blue car"}),
     ("vicrit", {"control": True}, "[]", {"changed": "a red car", "original": "a blue car"}),
@@ -158,6 +160,7 @@ OPTIONS: list[tuple[str, dict[str, object], str, object]] = [
 ]
 NEED_CHOICES = {
     "vsi-bench",
+    "spatialladder",
     "scienceqa",
     "puzzlevqa",
     "mmlu-pro",
