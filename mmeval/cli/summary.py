@@ -170,6 +170,7 @@ def row_json(row: LeaderboardRow) -> dict[str, Any]:
         "value": estimate.value,
         "ci": [interval.low, interval.high] if interval is not None else None,
         "ci_method": interval.method if interval is not None else None,
+        "no_ci": estimate.no_interval,
         "n": estimate.n,
         "unit": estimate.unit,
         "clusters": estimate.clusters,

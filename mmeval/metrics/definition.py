@@ -224,3 +224,16 @@ class Estimate:
     """Rows by outcome."""
     unit: str = "sample"
     """What `n` counts."""
+
+    @property
+    def no_interval(self) -> str | None:
+        """Why there is no interval; None where there is one."""
+        if self.interval is not None:
+            return None
+        if self.n == 0:
+            return "no row counts"
+        if self.value is None:
+            return "undefined for these rows (0/0)"
+        if self.clusters == 1:
+            return "one cluster"
+        return "no spread between clusters, and no bounds"
