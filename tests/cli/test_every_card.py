@@ -62,7 +62,9 @@ def chance(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """The leaderboard and the rows of one run of all cards that have a fixture, at most six samples of each."""
     folder = tmp_path_factory.mktemp("every-card")
     asked = [f"{name}@{PROTOCOLS[name]}" for name in RUN if has_fixture(name)]
-    code, out, err = run(folder, "-m", "chance", "-t", ",".join(asked), "--limit", "6", "-o", "out", "--allow-errors", "1")
+    code, out, err = run(
+        folder, "-m", "chance", "-t", ",".join(asked), "--limit", "6", "-o", "out", "--allow-errors", "1"
+    )
     assert code == 0, err
     rows = pq.read_table(folder / "out/results.parquet").to_pylist()
     return {"cells": json.loads(out)["leaderboard"], "rows": rows}

@@ -164,7 +164,19 @@ def lip_reading() -> None:
             )
     for word in ("ABOUT", "WATER"):
         clip(f"lrw/{word}/test/{word}_00001.mp4")
-    for task in ("grid", "lrs2", "lrs3", "lrw"):
+    listed = {
+        "cmlr/test.ref": ("s4/20110304/section_4_002.92_004.59 今天 天气很好", "s11/20120101/section_1_0.1_0.9 各位观众晚上好"),
+        "grid-overlapped/overlapped_test.ref": ("s1/bbaf2n BIN BLUE AT F TWO NOW", "s3/lgip9a LAY GREEN IN P NINE AGAIN"),
+    }  # fmt: skip
+    for path, lines in listed.items():
+        save(path, "\n".join(lines) + "\n")
+        for line in lines:
+            clip(f"{path.partition('/')[0]}/{line.partition(' ')[0]}.mp4")
+    save("lrw-1000/info/tst_1000.txt", "a01,a01_audio,beijing,0.0,0.12\nb02,b02_audio,中国,zhongguo,0.0,0.08\n")
+    for name, count in (("a01", 4), ("b02", 3)):
+        for number in range(1, count + 1):
+            draw(f"lrw-1000/images/{name}/{number}.jpg", name)
+    for task in ("grid", "lrs2", "lrs3", "lrw", "cmlr", "grid-overlapped", "lrw-1000"):
         source(task)
 
 
