@@ -7,6 +7,8 @@ from typing import Any
 
 from mmeval.conditions.strategy import Trail
 from mmeval.core.errors import DataError
+from mmeval.core.geometry import View
+from mmeval.core.views import box_to_original
 from mmeval.metrics.retrieval import ndcg, recall, reciprocal_rank
 from mmeval.tasks.looking import StrategySection
 from mmeval.verifiers.box import read_box
@@ -53,8 +55,7 @@ def _gold_box(section: StrategySection, box: Any, size: tuple[int, int] | None) 
         return numbers
     if size is None:
         raise DataError("the gold box is relative to an image, and the sample has none", remedy="correct the card")
-    unit = 1 if section.gold_coordinates == "unit" else 1000
-    return [number * size[place % 2] / unit for place, number in enumerate(numbers)]
+    return list(box_to_original(View(size), numbers, section.gold_coordinates))
 
 
 def _of_box(trail: Trail, gold: Box | None) -> dict[str, float]:

@@ -78,6 +78,7 @@ _NAMED: dict[str, Callable[[], Metric]] = {
     "sim": lambda: Metric("sim", "score", form=ScoreOfAll("sim")),
     "nss": lambda: Metric("nss", "score", bounds=None, form=ScoreOfAll("nss")),
     "p@50-95": lambda: Metric("p@50-95", "scores", key="p@50-95"),
+    "answered-f1": lambda: Metric("answered-f1", "score", bounds=None, form=ErrorRate("f1_matched", "f1_total")),
     "vote": lambda: Metric("vote", "correct", form=Vote()),
     "vote:answered": lambda: Metric("vote:answered", "correct", form=Vote(answered=True), version="2"),
     "step-f1": lambda: Metric("step-f1", "score", form=StepF1()),

@@ -72,7 +72,7 @@ class StrategySection(_Section):
     retrieval: Retrieval | None = None
     gold_box: str | None = None
     """Column or expression: the box of what decides the answer, [x1, y1, x2, y2]; null where a row has none."""
-    gold_coordinates: Literal["pixels", "unit", "thousand"] = "pixels"
+    gold_coordinates: Literal["pixels", "unit", "thousand", "unit-square"] = "pixels"
     """Space of `gold_box`, relative to the original image."""
     gold_pages: str | None = None
     """Column or expression: ids of the pages that hold the answer, a list; empty where there is none."""

@@ -12,6 +12,7 @@ from mmeval.verifiers.gui.dialects import DIALECTS
 from mmeval.verifiers.gui.rules import RULES as STEP_RULES
 from mmeval.verifiers.lists import ELEMENTS, FORMS
 from mmeval.verifiers.mask import READINGS
+from mmeval.verifiers.mmlongbench import FORMS as FORMATS
 from mmeval.verifiers.ranking import SCORES as PAIR_SCORES
 from mmeval.verifiers.reasonmap import FORMS as ROUTE_FORMS
 from mmeval.verifiers.reasonmap import RULES as ROUTE_RULES
@@ -335,6 +336,13 @@ _BUILT_IN: Mapping[str, Callable[[Mapping[str, Any]], Abilities]] = {
     "reasonmap-plus-rules": lambda options: Abilities({**_COMMON, **_REASONMAP}, needs=frozenset({"question_type"})),
     "omnispatial": lambda options: Abilities({"form": _one_of(*OMNISPATIAL_FORMATS)}),
     "spatialladder": lambda options: Abilities({"brackets": _FLAG, "answer_type": _one_of("choice", "number")}),
+    "squad": lambda options: Abilities({**_COMMON, "whole": _FLAG}, frozenset({"em", "f1"})),
+    "mmlongbench": lambda options: Abilities(
+        {**_COMMON, "whole": _FLAG, "answer_format": _one_of(*FORMATS)},
+        frozenset({"f1_matched", "f1_total"}),
+        correct=False,
+        needs=frozenset({"answer_format"}),
+    ),
     "spar-bench": lambda options: Abilities(
         {**_COMMON, "answer_type": _one_of("choice", "number", "view-change"), "rule": _one_of("mmeval", "vlmevalkit")},
         needs=frozenset({"answer_type"}),

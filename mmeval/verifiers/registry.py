@@ -30,6 +30,7 @@ from mmeval.verifiers.mask import MaskVerifier
 from mmeval.verifiers.mathvision import MathVisionVerifier
 from mmeval.verifiers.mathvista import MathVistaOfficialVerifier, MathVistaRulesVerifier
 from mmeval.verifiers.mixed import MixedVerifier
+from mmeval.verifiers.mmlongbench import MMLongBenchVerifier
 from mmeval.verifiers.mmlu_pro import MMLUProVerifier
 from mmeval.verifiers.mmmu import MMMUProVerifier, MMMUVerifier
 from mmeval.verifiers.mmstar import MMStarVerifier
@@ -47,6 +48,7 @@ from mmeval.verifiers.scienceqa import ScienceQAVerifier
 from mmeval.verifiers.screenspot import ScreenSpotVerifier
 from mmeval.verifiers.sparbench import SPARBenchVerifier
 from mmeval.verifiers.spatialladder import OmniSpatialVerifier, SpatialLadderVerifier
+from mmeval.verifiers.squad import SquadVerifier
 from mmeval.verifiers.steps import StepVerdictVerifier
 from mmeval.verifiers.text import TextVerifier
 from mmeval.verifiers.transcript import TranscriptVerifier
@@ -115,6 +117,8 @@ _BUILT_IN: Mapping[str, Callable[[Mapping[str, Any] | None], Verifier]] = {
     "omnispatial": OmniSpatialVerifier,
     "spar-bench": SPARBenchVerifier,
     "spatialladder": SpatialLadderVerifier,
+    "squad": SquadVerifier,
+    "mmlongbench": MMLongBenchVerifier,
     "text": TextVerifier,
     "vicrit": ViCritVerifier,
     "pair-verdict": PairVerdictVerifier,

@@ -139,6 +139,8 @@ OPTIONS: list[tuple[str, dict[str, object], str, object]] = [
     ("omnispatial", {"form": "json"}, '{"answer": "B"}', "B"),
     ("spatialladder", {"brackets": True}, "(b)", "B"),
     ("spar-bench", {"answer_type": "choice", "rule": "vlmevalkit"}, "B", "B"),
+    ("squad", {"whole": True}, "a cat", "cat"),
+    ("mmlongbench", {"answer_format": "Str"}, "cat", "cat"),
     ("vicrit", {"match": "compat"}, '["a red car"]', {"changed": "a red car", "original": "a blue car"}),
     ("vicrit", {"control": True}, "[]", {"changed": "a red car", "original": "a blue car"}),
     ("vlmevalkit-spatial", {"answer_type": "choice"}, "B", "B"),
