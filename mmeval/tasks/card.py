@@ -75,6 +75,14 @@ class BesideSource(_Section):
     """Key of the list's objects by which they are looked up; the column is then an object by that key, as text."""
 
 
+class Pairs(_Section):
+    """Rows are compared two by two; `mmeval.tasks.pairs` says how they are drawn and which columns a pair has."""
+
+    within: str | None = None
+    """Column or expression: only rows with the same value are compared (the reference picture)."""
+    seed: int = 0
+
+
 class Dataset(_Section):
     """Where the rows come from: a generator, or files and the hub (files first when `--data-dir` has them)."""
 
@@ -87,6 +95,8 @@ class Dataset(_Section):
     """Column -> values: every row becomes a row per value, with that column (data sets that hold several questions in a row)."""
     where: dict[str, list[Any]] = Field(default_factory=dict)
     """Column or expression -> values to keep."""
+    pairs: Pairs | None = None
+    """The items are pairs of rows, with the columns `first`, `second` and `pair`; `where` is about the rows."""
     beside: dict[str, BesideSource] = Field(default_factory=dict)
     """Column -> JSON file beside the data set whose content every row gets under that name."""
 

@@ -95,7 +95,7 @@ def _identify(column: str | None, row: Row, seen: dict[str, int]) -> tuple[str, 
     try:
         own = identifier_of(column, row)
     except DataError as error:
-        return f"row {row.position + 1} (no id)", error
+        return f"row {row.position + 1} (no id)", row.problem or error
     first = seen.setdefault(own, row.position)
     if first == row.position:
         return own, None

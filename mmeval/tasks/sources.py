@@ -14,6 +14,7 @@ from mmeval.tasks.card import Dataset, HubSource
 from mmeval.tasks.data import Row, Source
 from mmeval.tasks.gold import field_value
 from mmeval.tasks.local_files import find_local_files, local_source
+from mmeval.tasks.pairs import in_pairs
 
 _SPLIT_WORDS: Mapping[str, tuple[str, ...]] = {
     "train": ("train", "training"),
@@ -192,8 +193,13 @@ def _filtered(source: Source, dataset: Dataset) -> Source:
         source = with_beside(source, dataset.beside)
     for column, values in dataset.each.items():
         source = _for_each(source, column, values)
-    if not dataset.where:
-        return source
+    if dataset.where:
+        source = _kept(source, dataset)
+    return source if dataset.pairs is None else in_pairs(source, dataset.pairs)
+
+
+def _kept(source: Source, dataset: Dataset) -> Source:
+    """Return the rows that `dataset.where` keeps."""
 
     def rows() -> Iterator[Row]:
         for row in source.rows():

@@ -86,6 +86,9 @@ class Task:
         named = [column for _, column in columns(self.card)] + [*dataset.where]
         named += [self.card.prompt.column] if self.card.prompt.column and self.prompt_override is None else []
         made = {*dataset.each, *dataset.beside}
+        if dataset.pairs is not None:
+            named = [column.removeprefix("first.").removeprefix("second.") for column in named]
+            made.add("pair")
         return [column for column in dict.fromkeys(named) if not column.startswith("=") and column not in made]
 
     @property
