@@ -38,6 +38,7 @@ def trail_scores(
         "turns": float(trail.turns), "tool_errors": float(trail.tool_errors), "crops": float(trail.crops),
         "searches": float(trail.searches),
     }  # fmt: skip
+    found |= {name: value for name, value in trail.rewards.items() if name in section.scores}
     if section.gold_box is not None:
         found |= _of_box(trail, _gold_box(section, sought.get("box"), size))
     if section.gold_pages is not None and section.retrieval is not None:

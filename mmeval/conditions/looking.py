@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from mmeval.conditions.dialects import Crop, Final, Gaze, Malformed, Search, Step, read_tags, read_tool_call
 from mmeval.conditions.scoring import ScalarPair
+from mmeval.conditions.selection import GuidedGreedy, Rated, RefinedBestOfN
 from mmeval.conditions.strategy import Answered, Page, Session, Strategy, Trail
 from mmeval.core.geometry import Size, View
 from mmeval.core.types import Extraction, MediaPart, Message, Part, PreparedMedia, Response, Sample, TextPart
@@ -36,10 +38,15 @@ def frame_of(section: StrategySection, sample: Sample) -> Frame:
     return next(frame for frame in FRAMES if frame == declared)
 
 
+_OTHERS: Mapping[str, Callable[[StrategySection], Strategy]] = {
+    "scalar-pair": ScalarPair, "rated": Rated, "guided-greedy": GuidedGreedy, "refined-best-of-n": RefinedBestOfN,
+}  # fmt: skip
+
+
 def strategy_of(section: StrategySection) -> Strategy:
     """The strategy that a card declares."""
-    if section.name == "scalar-pair":
-        return ScalarPair(section)
+    if section.name in _OTHERS:
+        return _OTHERS[section.name](section)
     return VisualCoT(section) if section.name == "visual-cot" else ToolLoop(section)
 
 

@@ -63,6 +63,28 @@ class Session(Protocol):
         """Ask the retriever for pages, best first."""
         ...
 
+    async def draw(
+        self, messages: tuple[Message, ...], media: tuple[PreparedMedia, ...], role: str, number: int, /
+    ) -> Response:
+        """Ask the model for one of several answers to the same conversation: another number, another seed."""
+        ...
+
+    async def verify(
+        self,
+        messages: tuple[Message, ...],
+        media: tuple[PreparedMedia, ...],
+        accepts: Callable[[str], bool] | None,
+        /,
+    ) -> Response:
+        """Ask the verifier, which is the run's judge model.
+
+        Args:
+            messages: the conversation; its last turn is to be scored where `accepts` is None, else answered.
+            media: what they refer to.
+            accepts: whether a reply can be read; another one is not kept, so that the next run asks again.
+        """
+        ...
+
     def note(self, step: Mapping[str, Any], /) -> None:
         """Keep what became of the last reply (JSON), beside it."""
         ...
@@ -94,6 +116,8 @@ class Trail:
     """Ids of all pages in the order in which the searches listed them."""
     shown: tuple[str, ...] = field(default_factory=tuple)
     """Ids of the pages that were shown, in that order."""
+    rewards: Mapping[str, float] = field(default_factory=dict)
+    """What a verifier said of the answer, by score."""
 
 
 class Strategy(Protocol):

@@ -79,11 +79,13 @@ class _OfRepeats(PlainForm):
         return ()
 
 
-def _by_sample(scores: Scores, usable: Any, k: int | None) -> tuple[Units, list[IntArray]]:
-    """Return the samples all of whose counted rows are usable and that have at least k of them, and the rows of each."""
+def _by_sample(scores: Scores, usable: Any, k: int | None, whole: bool = False) -> tuple[Units, list[IntArray]]:
+    """Return the samples all of whose counted rows (`whole`: all of whose rows) are usable, at least k, and their rows."""
     plain = Metric("rows", "score")
     counted = scores.counted
-    bad = {sample for sample, fits in zip(scores.samples, usable | ~counted, strict=True) if not fits}
+    bad = {
+        sample for sample, fits in zip(scores.samples, usable if whole else usable | ~counted, strict=True) if not fits
+    }
     kept = np.fromiter((sample not in bad for sample in scores.samples), dtype=bool, count=scores.samples.size)
     found = sample_units(plain, scores, kept)
     sizes = np.bincount(found.unit_of_row[found.unit_of_row >= 0], minlength=found.ids.size)
@@ -174,8 +176,8 @@ class Majority(_OfRepeats):
 class Best(_OfRepeats):
     """Best-of-k by a score that a reward model gave: the expected value of the answer with the highest score among k.
 
-    An exact mean over all subsets of k of the repeats; answers with equal scores share. A sample of which any answer has no
-    score is left out, since nobody knows whether it would have been chosen. Without k the best of all repeats.
+    An exact mean over all subsets of k of the repeats; answers with equal scores share. A sample of which any answer failed or
+    has no score is left out, since nobody knows whether it would have been chosen; a refusal is no candidate. Without k the best of all repeats.
     """
 
     score: str
@@ -196,13 +198,16 @@ class Best(_OfRepeats):
         cells = columns[self.reads[0]]
         found = np.full(len(columns["sample_id"]), np.nan)
         for row in rows.tolist():
-            found[row] = np.nan if cells[row] is None else float(cells[row])
+            missing = cells[row] is None
+            # What says nothing is no candidate; a row with an answer and no score is not known to be one.
+            silent = -np.inf if columns["outcome"][row] == "no_answer" else np.nan
+            found[row] = silent if missing else float(cells[row])
         return {"choice": found}
 
     def units(self, metric: Metric, scores: Scores) -> Units:
         """Return samples and the expected value of the chosen answer."""
         choice = scores.details["choice"]
-        found, rows = _by_sample(scores, np.isfinite(choice), self.k)
+        found, rows = _by_sample(scores, scores.counted & ~np.isnan(choice), self.k, whole=True)
         values = [best_of(choice[part].tolist(), scores.values[part].tolist(), self.k or part.size) for part in rows]
         return _with_values(found, values, False)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -168,6 +168,19 @@ class JudgeDesk:
                 scores[JUDGE_AGREEMENT] = agreement
                 self.tally.agreements.append(agreement)
         return replace(verdict, scores=scores), tuple(calls)
+
+    async def verify(self, request: Request, accepts: Callable[[str], bool] | None) -> tuple[Response, Call]:
+        """Ask the judge model as the verifier of a strategy: for a score, or for a critique that `accepts` can read."""
+        asked = request_hash(request, self.info)
+        key = cache_key(asked, self._scope)
+        stored = self._cache.get(key)
+        response = stored or await self._asker.ask(request)
+        readable = accepts is None or accepts(response.text or "")
+        if stored is None and readable:
+            await self._commit([(key, response)])
+        call = Call("reward", None, response.model or self.name, asked, request.messages, response, stored is not None)
+        self.tally.add(call)
+        return response, call
 
     def _times(self, step: Step) -> int:
         return self.settings.repeats * (2 if self._swaps(step) else 1)

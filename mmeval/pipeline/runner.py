@@ -199,8 +199,17 @@ class ModelRun:
         self, unit: Unit, strategy: Strategy, plain: Request
     ) -> tuple[Response | None, tuple[Call, ...], dict[str, float]]:
         """Let a strategy ask; every call is looked up and committed by itself."""
+        # A judge that comes later rates later: what the strategy has asked so far is in the cache by then.
+        verify = None if self._desk is None or self._judging == "later" else self._desk.verify
         talk = Conversation(
-            unit, plain, self.stage, self._asker.ask, self.progress.model, self._judging == "only", self._viewing
+            unit,
+            plain,
+            self.stage,
+            self._asker.ask,
+            self.progress.model,
+            self._judging == "only",
+            self._viewing,
+            verify,
         )
         try:
             answered = await strategy.answer(without_gold(unit.sample), unit.media, talk)

@@ -14,7 +14,7 @@ import orjson
 from mmeval.conditions.strategy import SCORE, Found, Page
 from mmeval.core.errors import MediaError
 from mmeval.core.geometry import View
-from mmeval.core.hashing import digest, sha256_bytes
+from mmeval.core.hashing import derived_seed, digest, sha256_bytes
 from mmeval.core.types import Message, PreparedImage, PreparedMedia, Request, Response, Sampling
 from mmeval.core.views import Region
 from mmeval.pipeline.cache import KEPT_STATUS
@@ -25,6 +25,8 @@ from mmeval.pipeline.views import keep, render_view
 from mmeval.pipeline.work import Call, Stage, Unit, store_media, unsupported, without_bytes
 from mmeval.tasks.task import SENT
 
+CRITIQUE_TOKENS = 4096
+"""Longest reply of a verifier that writes."""
 SEARCH_VERSION = 1
 """Raised whenever a stored search can mean something else."""
 
@@ -42,7 +44,8 @@ class Conversation:
         stage: the model's pass.
         send: asks the model.
         model: name of the model, for the cache.
-        only_cached: whether nothing may be asked any more.
+        only_cached: whether the model may not be asked any more.
+        verify: asks the verifier; None while it cannot be asked.
         workers: where pictures are cut.
     """
 
@@ -55,6 +58,7 @@ class Conversation:
         model: str,
         only_cached: bool,
         workers: Executor,
+        verify: Callable[[Request, Callable[[str], bool] | None], Awaitable[tuple[Response, Call]]] | None = None,
     ) -> None:
         self._unit = unit
         self._plain = plain
@@ -63,6 +67,7 @@ class Conversation:
         self._model = model
         self._only_cached = only_cached
         self._workers = workers
+        self._verify = verify
         self.calls: list[Call] = []
 
     async def __call__(self, messages: tuple[Message, ...], media: tuple[PreparedMedia, ...], role: str, /) -> Response:
@@ -91,6 +96,43 @@ class Conversation:
             await self._commit(key, response, stage.info.engine, self._model)
         kept = without_bytes(media)
         self.calls.append(Call(role, None, self._model, asked, messages, response, stored is not None, kept))
+        return response
+
+    async def draw(
+        self, messages: tuple[Message, ...], media: tuple[PreparedMedia, ...], role: str, number: int, /
+    ) -> Response:
+        """See `Session.draw`."""
+        plain = self._plain
+        seed = plain.sampling.seed
+        drawn = None if seed is None else derived_seed(seed, "draw", number)
+        talk = Conversation(
+            self._unit,
+            replace(plain, repeat=1000 * (plain.repeat + 1) + number, sampling=replace(plain.sampling, seed=drawn)),
+            self._stage, self._send, self._model, self._only_cached, self._workers, self._verify,
+        )  # fmt: skip
+        response = await talk(messages, media, role)
+        self.calls += talk.calls
+        return response
+
+    async def verify(
+        self,
+        messages: tuple[Message, ...],
+        media: tuple[PreparedMedia, ...],
+        accepts: Callable[[str], bool] | None,
+        /,
+    ) -> Response:
+        """See `Session.verify`.
+
+        Raises:
+            NotAsked: while the verifier cannot be asked; a later pass can.
+        """
+        if self._verify is None:
+            raise NotAsked
+        sampling = Sampling(max_tokens=1 if accepts is None else CRITIQUE_TOKENS)
+        name = f"{self._plain.id}/{len(self.calls)}-reward"
+        request = Request(name, messages, media, sampling, scored=accepts is None)
+        response, call = await self._verify(request, accepts)
+        self.calls.append(call)
         return response
 
     async def view(self, picture: PreparedMedia, region: Region | None) -> tuple[PreparedMedia, View]:

@@ -24,6 +24,7 @@ from mmeval.pipeline.media import BICUBIC, Grid, decode_rgb, prepare
 from mmeval.pipeline.partners import Partners
 from mmeval.pipeline.plan import RunPlan
 from mmeval.pipeline.retriever import Retriever
+from mmeval.tasks.looking import RATING
 from mmeval.tasks.opened import RowError
 from mmeval.tasks.options import AskStyle
 from mmeval.tasks.task import OpenTask, Task, item_hash
@@ -265,6 +266,8 @@ def _strategy(stage: Stage, ticket: Ticket) -> tuple[Strategy | None, _ShownIn |
     if section.name == "scalar-pair":
         # Predictions may hold the scores; every other engine has to give them.
         return (None if stage.info.engine == "replay" else strategy_of(section)), None
+    if section.name in RATING:
+        return strategy_of(section), None
     if stage.info.reads_sample:
         return None, None
     grid = None

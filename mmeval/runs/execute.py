@@ -23,7 +23,7 @@ from mmeval.pipeline.retriever import checked_url
 from mmeval.runs.config import RunConfig, config_digest
 from mmeval.runs.descriptions import resolve_conditions
 from mmeval.runs.file_tasks import configured_cards
-from mmeval.runs.judge import Judge, check_judge, judge_desk, prepare_judge
+from mmeval.runs.judge import Judge, check_judge, check_verifier, judge_desk, prepare_judge
 from mmeval.runs.manifest import Manifest, read_manifest, write_manifest
 from mmeval.runs.record import finished_manifest, new_manifest
 from mmeval.runs.running import Running, first_error
@@ -157,6 +157,7 @@ async def prepare_run(config: RunConfig, api_key: str | None = None, judge_key: 
         for engine in engines:
             infos.append(await engine.describe())
         judge = await prepare_judge(config, tasks, judge_key or api_key)
+        check_verifier(tasks, engines, judge)
     except BaseException:
         await _close(engines)
         raise

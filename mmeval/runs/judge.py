@@ -17,6 +17,7 @@ from mmeval.pipeline.judging import JudgeDesk, JudgeSettings
 from mmeval.pipeline.plan import Effort
 from mmeval.runs.config import RunConfig
 from mmeval.runs.manifest import JudgeRecord
+from mmeval.tasks.looking import INTERLEAVED
 from mmeval.tasks.task import Task
 
 
@@ -53,7 +54,30 @@ class Judge:
 
 def needs_judge(task: Task) -> bool:
     """Whether the protocol cannot do without a judge."""
-    return task.card.answer.reads == "extraction" or any(step.when == "always" for step in task.card.judges)
+    always = any(step.when == "always" for step in task.card.judges)
+    return task.card.answer.reads == "extraction" or always or uses_verifier(task)
+
+
+def uses_verifier(task: Task) -> bool:
+    """Whether a strategy has its answers rated by the judge model."""
+    return task.card.strategy is not None and task.card.strategy.reward is not None
+
+
+def check_verifier(tasks: Sequence[Task], engines: Sequence[Engine], judge: Judge | None) -> None:
+    """Refuse strategies that ask model and verifier by turns where these cannot be loaded together.
+
+    Raises:
+        UsageError: both fill the card by themselves.
+    """
+    if judge is None or not judge.engine.exclusive or not any(engine.exclusive for engine in engines):
+        return
+    for task in tasks:
+        section = task.card.strategy
+        if section is not None and section.name in INTERLEAVED:
+            raise UsageError(
+                f"{task.name}@{task.protocol} asks model and verifier by turns, and both would be loaded here",
+                remedy="serve one of them and name it as openai: with --base-url or --judge-base-url",
+            )
 
 
 def check_judge(tasks: Sequence[Task], judge: str | None) -> list[str]:
@@ -62,7 +86,7 @@ def check_judge(tasks: Sequence[Task], judge: str | None) -> list[str]:
     Raises:
         UsageError: a protocol needs a judge and there is none, or it scores extractions and names no judge that extracts.
     """
-    judged = [task for task in tasks if task.card.judges]
+    judged = [task for task in tasks if task.card.judges or uses_verifier(task)]
     for task in tasks:
         name = f"{task.name}@{task.protocol}"
         if task.card.answer.reads == "extraction" and not task.card.judges:
@@ -105,7 +129,7 @@ async def prepare_judge(config: RunConfig, tasks: Sequence[Task], api_key: str |
     Raises:
         MmevalError: when the judge cannot work.
     """
-    judged = [task for task in tasks if task.card.judges]
+    judged = [task for task in tasks if task.card.judges or uses_verifier(task)]
     if config.judge is None or not judged:
         return None
     spec = parse_model(
@@ -131,7 +155,7 @@ async def prepare_judge(config: RunConfig, tasks: Sequence[Task], api_key: str |
 
 def judge_facts(task: Task, judge: Judge | None, repeats: int, swap: bool) -> dict[str, Any] | None:
     """What a judge adds to the score digest of a task; None for tasks that rules decide."""
-    if judge is None or not task.card.judges:
+    if judge is None or not (task.card.judges or uses_verifier(task)):
         return None
     return {"steps": list(Chain.of(task, True).judges), "judge": judge.identity, "repeats": repeats, "swap": swap}
 

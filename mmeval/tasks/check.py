@@ -85,6 +85,7 @@ def problems(card: Card, prompt_override: str | None = None) -> list[str]:
         *_expressions(card),
         *_data(card),
         *leaks(card),
+        *_strategy(card),
     ]
     return list(dict.fromkeys(found))
 
@@ -284,6 +285,17 @@ def _data(card: Card) -> Iterator[str]:
         yield "fields.answer: without the column of gold answers nothing can be scored (name it, or set answer.withheld)"
     for name in _twice(card.metrics):
         yield f"metrics: {name!r} is there twice (leave one out)"
+
+
+def _strategy(card: Card) -> Iterator[str]:
+    section = card.strategy
+    if (
+        section is not None
+        and section.name == "guided-greedy"
+        and section.candidates > 1
+        and card.decoding.temperature == 0
+    ):
+        yield "decoding.temperature: 0 gives every candidate of a step alike (strategy guided-greedy; take 0.7, say)"
 
 
 def _twice(names: Iterable[str]) -> list[str]:

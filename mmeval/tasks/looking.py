@@ -6,7 +6,14 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-VERSIONS = {"visual-cot": "1", "tool-loop": "1", "scalar-pair": "1"}
+VERSIONS = {
+    "visual-cot": "1",
+    "tool-loop": "1",
+    "scalar-pair": "1",
+    "rated": "1",
+    "guided-greedy": "1",
+    "refined-best-of-n": "1",
+}
 """Raised whenever what is asked changes; part of the ask digest."""
 SCORES_VERSION = "1"
 """Raised whenever a score of the way to an answer changes; part of the score digest."""
@@ -43,10 +50,27 @@ class Retrieval(_Section):
     """Ranks of recall@k and ndcg@k."""
 
 
+class Reward(_Section):
+    """How the verifier, the run's judge model, rates an answer."""
+
+    method: Literal["score", "critique"] = "score"
+    """`score`: a scalar reward model's number; `critique`: a model that writes a verdict on every step (1 right, 0 wrong)."""
+    steps: bool = False
+    """Rate every step, each with those before it; the answer's number is made of theirs. A critique always does."""
+    by: Literal["min", "last", "mean", "product", "max"] = "mean"
+    """Which aggregate of the steps' scores is the score `reward`; the others are kept beside it."""
+
+
+RATING = frozenset({"rated", "guided-greedy", "refined-best-of-n"})
+"""Strategies that need a verifier."""
+INTERLEAVED = frozenset({"guided-greedy", "refined-best-of-n"})
+"""Those whose model is asked again after the verifier."""
+
+
 class StrategySection(_Section):
     """How one answer is obtained in several calls."""
 
-    name: Literal["visual-cot", "tool-loop", "scalar-pair"]
+    name: Literal["visual-cot", "tool-loop", "scalar-pair", "rated", "guided-greedy", "refined-best-of-n"]
     dialect: Literal["tags", "tool-call", "gaze"] = "tags"
     """How a tool is called: `tags` (<search>, <bbox>, <answer>), `tool-call` (JSON in <tool_call>), `gaze` (<gaze>, <answer>)."""
     turns: int = Field(default=6, ge=1, le=64)
@@ -69,6 +93,10 @@ class StrategySection(_Section):
     """Name of the tool, for `tool-call`."""
     instruction: str | None = None
     """What the model is told of its tools, instead of our words."""
+    candidates: int = Field(default=4, ge=1, le=64)
+    """Candidates of each step, for `guided-greedy`."""
+    reward: Reward | None = None
+    """How a verifier rates answers, for `rated`, `guided-greedy` and `refined-best-of-n`."""
     retrieval: Retrieval | None = None
     gold_box: str | None = None
     """Column or expression: the box of what decides the answer, [x1, y1, x2, y2]; null where a row has none."""
@@ -79,6 +107,10 @@ class StrategySection(_Section):
 
     @model_validator(mode="after")
     def _fits(self) -> StrategySection:
+        if (self.reward is not None) != (self.name in RATING):
+            raise ValueError(f"reward: {', '.join(sorted(RATING))} need it, other strategies have none")
+        if self.name == "refined-best-of-n" and self.reward is not None and self.reward.method != "critique":
+            raise ValueError("refined-best-of-n needs reward.method: critique, which corrects the first wrong step")
         if self.retrieval is not None and (self.name, self.dialect) != ("tool-loop", "tags"):
             raise ValueError("retrieval needs name: tool-loop with dialect: tags, which has <search>")
         if self.gold_pages is not None and self.retrieval is None:
@@ -94,7 +126,9 @@ class StrategySection(_Section):
 
     def asked(self) -> dict[str, Any]:
         """What decides how the model is asked, for the ask digest."""
-        return {**self.model_dump(exclude={"gold_box", "gold_coordinates", "gold_pages"}), "version": self.version}
+        left_out = {"gold_box", "gold_coordinates", "gold_pages"}
+        left_out |= set() if self.name in RATING else {"reward", "candidates"}
+        return {**self.model_dump(exclude=left_out), "version": self.version}
 
     def scored(self) -> dict[str, Any]:
         """What decides the scores of the way, for the score digest."""
@@ -118,6 +152,12 @@ class StrategySection(_Section):
     def scores(self) -> frozenset[str]:
         """Names of the scores that every row with an answer, and every row without one, has beside its verifier's."""
         names = {"conversation", "turns", "tool_errors", "crops", "searches"}
+        if self.reward is not None:
+            names.add("reward")
+            if self.reward.steps or self.reward.method == "critique":
+                names |= {f"reward_{name}" for name in ("min", "last", "mean", "product", "max", "steps")}
+            if self.name == "refined-best-of-n":
+                names |= {"refined", "reward_first"}
         if self.gold_box is not None:
             names |= {"with_box", "box_given", "box_iou", "box_iou@0.5", "box_seen"}
         if self.gold_pages is not None and self.retrieval is not None:

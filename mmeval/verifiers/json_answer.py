@@ -35,6 +35,30 @@ def json_answer(text: str, start: int, end: int) -> tuple[int, int] | None:
     return None
 
 
+def objects(text: str, most: int = 400) -> list[dict[str, Any]]:
+    """Return the JSON objects in a text, and those in lists of theirs, each by itself.
+
+    Args:
+        text: anything.
+        most: opening brackets that are tried.
+    """
+    found: list[dict[str, Any]] = []
+    decoder = json.JSONDecoder(strict=False)
+    place = 0
+    for opening in [one.start() for one in re.finditer(r"[\[{]", text)][:most]:
+        if opening < place:
+            continue
+        try:
+            value, place = decoder.raw_decode(text, opening)
+        except (ValueError, RecursionError):
+            continue
+        entries = value if isinstance(value, list) else [value]
+        if isinstance(value, dict):
+            entries = [*entries, *(entry for inner in value.values() if isinstance(inner, list) for entry in inner)]
+        found += [entry for entry in entries if isinstance(entry, dict)]
+    return found
+
+
 def _object(text: str, start: int, end: int) -> tuple[dict[str, Any], int] | None:
     try:
         # strict=False: models write line breaks inside strings.
