@@ -106,10 +106,14 @@ def _coco(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def _coco_classes(path: Path) -> Iterator[dict[str, Any]]:
-    for row in image_rows(read_annotations(path), str(path)):
+    content = read_annotations(path)
+    # LVIS says how often a class occurs: r (rare), c (common), f (frequent).
+    frequency = {str(entry.get("name")): entry.get("frequency") for entry in content["categories"]}
+    for row in image_rows(content, str(path)):
         for label in row["labels"]:
             own = [one for one in row["objects"] if one["label"] == label]
-            yield {**row, "id": f"{row['id']}/{label}", "image_id": row["id"], "category": label, "objects": own}
+            named = {"id": f"{row['id']}/{label}", "image_id": row["id"], "category": label}
+            yield {**row, **named, "frequency": frequency.get(label), "objects": own}
 
 
 def _odgt(path: Path) -> Iterator[dict[str, Any]]:

@@ -88,7 +88,7 @@ def local_source(files: Sequence[Path], local: LocalSource, data_dir: Path | Non
         layout = local.layout
         if layout == "coco" or layout == "coco-classes" or layout == "odgt" or layout == "uavdt":
             with unreadable(path):
-                yield from ((values, None) for values in detection_rows(layout, path))
+                yield from (({"_file": path.name, **values}, None) for values in detection_rows(layout, path))
             return
         if layout == "lrw-1000" or layout == "transcript-list":
             root = (path.parent / local.image_root).resolve()
