@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from mmeval.core.errors import DataError
+from mmeval.metrics.captions import CaptionScore
 from mmeval.metrics.collect import row_numbers
 from mmeval.metrics.correlations import OverSamples
 from mmeval.metrics.definition import Detail, Metric, Scores, Units
@@ -99,3 +102,48 @@ class ScoreOfAll(OverSamples):
     def units(self, metric: Metric, scores: Scores) -> Units:
         """Return samples with the mean of their repeats."""
         return sample_units(metric, scores.with_values(scores.details["score"]))
+
+
+@dataclass(frozen=True, slots=True)
+class CaptionWhereFound(CaptionScore):
+    """A caption metric in which the caption of an object that was not found is empty: CIDEr, BLEU, METEOR, ROUGE-L at an IoU.
+
+    Rows are gold objects; `extracted` holds box and caption, `target` box and references (verifier caption3d).
+    """
+
+    threshold: float = 0.5
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """Captions with their boxes, and the overlap."""
+        return "extracted", "target", "scores.iou"
+
+    def details(self, metric: Metric, columns: Mapping[str, Sequence[Any]], rows: IntArray) -> Mapping[str, Detail]:
+        """Return the words of captions, none where the object was not found, and of references."""
+        remedy = "use it for boxes with a caption (verifier caption3d)"
+        outcomes, samples = columns["outcome"], columns["sample_id"]
+        scored = np.array([row for row in rows.tolist() if outcomes[row] == "scored"], dtype=np.int64)
+        overlap = row_numbers(metric, columns["scores.iou"], samples, scored, "score 'iou'", remedy)
+        said, gold = list(columns["extracted"]), list(columns["target"])
+        for row in rows.tolist():
+            gold[row] = _part(gold[row], "references", samples[row], metric)
+        for row in scored.tolist():
+            caption = _part(said[row], "caption", samples[row], metric)
+            said[row] = caption if overlap[row] >= self.threshold else ""
+        # By its name: a dataclass with slots is another class than the one that `super()` would look for.
+        return CaptionScore.details(self, metric, {**columns, "extracted": said, "target": gold}, rows)
+
+
+def _part(cell: Any, key: str, sample: Any, metric: Metric) -> Any:
+    value = cell
+    if isinstance(cell, str):
+        try:
+            value = json.loads(cell)
+        except ValueError:
+            value = None
+    if not isinstance(value, Mapping) or key not in value:
+        raise DataError(
+            f"sample {sample!r} has no {key}, which metric {metric.name!r} needs",
+            remedy="use it for boxes with a caption (verifier caption3d)",
+        )
+    return value[key]

@@ -16,7 +16,7 @@ from mmeval.metrics.correlations import ErrorRate, RatingAssociation, Vote
 from mmeval.metrics.definition import Estimate, Form, Metric, Rows
 from mmeval.metrics.detection import BoxPrecision, detection_metric
 from mmeval.metrics.forms import AllRight, Macro, Robustness, Weighted, YesNo
-from mmeval.metrics.masks import CumulativeOverlap, ScoreOfAll, WhereFound
+from mmeval.metrics.masks import CaptionWhereFound, CumulativeOverlap, ScoreOfAll, WhereFound
 from mmeval.metrics.selection import Answered, Best, Consistent, Majority, VoteAt
 from mmeval.metrics.step_scores import StepF1
 from mmeval.metrics.summary import summarise
@@ -90,7 +90,7 @@ _NAMED: dict[str, Callable[[], Metric]] = {
 _FORMS: dict[str, str] = {
     "iou@T": "share with IoU >= T",
     "p@NN": "share with IoU > NN / 100",
-    "found@T:SCORE": "mean of a named score that counts 0 where IoU < T",
+    "found@T:SCORE": "mean of a named score that counts 0 where IoU < T; a caption metric in which such captions are empty",
     "ap": "COCO's average precision; ap50, ap75, ap_small, ap_medium, ap_large, ap@N with at most N boxes, nms-ap (OVDEval)",
     "ar@N": "COCO's average recall with at most N boxes; ar (100), ar_small, ar_medium, ar_large",
     "f1@T": "F1 of boxes matched one to one at IoU >= T; precision@T, recall@T",
@@ -160,6 +160,10 @@ def _parsed(name: str) -> Metric | UsageError | None:
         # Strictly above: the threshold itself does not count.
         return Metric(name, "scores", key="iou", threshold=math.nextafter(int(found.group(1)) / 100, 1.0))
     if (found := _FOUND.fullmatch(name)) and float(found.group(1)) > 0:
+        if found.group(2) in CAPTION_METRICS:
+            return replace(
+                _caption(found.group(2)), name=name, form=CaptionWhereFound(found.group(2), float(found.group(1)))
+            )
         return Metric(name, "scores", key=found.group(2), bounds=None, form=WhereFound(float(found.group(1))))
     if found := _PASS_AT.fullmatch(name):
         return Metric(name, "correct", k=int(found.group(1)))

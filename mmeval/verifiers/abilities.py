@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from mmeval.verifiers.box3d import FORMS as BOXES_3D
 from mmeval.verifiers.detections import CURVE, FRAMES, MATCHINGS, POLICIES, is_frame
 from mmeval.verifiers.gui.dialects import DIALECTS
 from mmeval.verifiers.gui.rules import RULES as STEP_RULES
@@ -144,6 +145,16 @@ def _box(options: Mapping[str, Any]) -> Abilities:
 
 def _boxes(options: Mapping[str, Any]) -> Abilities:
     return Abilities(_COMMON, frozenset({"precision", "recall", "f1"}), correct=False)
+
+
+_THRESHOLD = OptionRule("a number above 0 and at most 1", lambda value: _is_number(value) and 0 < value <= 1)
+
+
+def _box3d(options: Mapping[str, Any], more: Mapping[str, OptionRule]) -> Abilities:
+    names = frozenset({"iou", "iou@0.25", "iou@0.5"})
+    correct = "threshold" in more and options.get("threshold") is not None
+    hint = "set answer.options.threshold for right and wrong" if more and not correct else ""
+    return Abilities({**_COMMON, "form": _one_of(*BOXES_3D), **more}, names, correct=correct, more=hint)
 
 
 def _is_frame(value: Any) -> bool:
@@ -301,6 +312,8 @@ _BUILT_IN: Mapping[str, Callable[[Mapping[str, Any]], Abilities]] = {
     "leading-letter": lambda options: Abilities({}),
     "logicvista": lambda options: Abilities({}),
     "logicvista-rules": lambda options: Abilities(_COMMON),
+    "box3d": lambda options: _box3d(options, {"threshold": _THRESHOLD}),
+    "caption3d": lambda options: _box3d(options, {}),
     "heatmap": lambda options: Abilities(
         {**_COMMON, "sigma": _SIGMA, "frame": _FRAME},
         frozenset({"sim", "kld", "nss"}),

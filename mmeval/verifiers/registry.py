@@ -10,6 +10,7 @@ from mmeval.core.errors import UsageError, unknown
 from mmeval.verifiers.base import Verifier
 from mmeval.verifiers.blink import BlinkVerifier, LeadingLetterVerifier
 from mmeval.verifiers.box import BoxVerifier
+from mmeval.verifiers.box3d import Box3DVerifier, Caption3DVerifier
 from mmeval.verifiers.boxes import BoxesVerifier
 from mmeval.verifiers.checklist import ChecklistVerifier
 from mmeval.verifiers.choice import ChoiceVerifier
@@ -75,6 +76,8 @@ from mmeval.verifiers.yes_no import YesNoVerifier
 _BUILT_IN: Mapping[str, Callable[[Mapping[str, Any] | None], Verifier]] = {
     "blink": BlinkVerifier,
     "box": BoxVerifier,
+    "box3d": Box3DVerifier,
+    "caption3d": Caption3DVerifier,
     "boxes": BoxesVerifier,
     "checklist": ChecklistVerifier,
     "dependency": DependencyVerifier,

@@ -106,7 +106,39 @@ def umd() -> None:
     _source("umd", "UMD part affordances, as lines of mmeval's own")
 
 
-MAKERS: dict[str, Callable[[], None]] = {"reasonseg": reasonseg, "reasonaff": reasonaff, "agd20k": agd20k, "umd": umd}
+def scanrefer() -> None:
+    """Descriptions of ScanRefer and Nr3D, with the boxes of ScanNet beside each."""
+    things = (
+        (3, "chair", "the chair by the door", [0.5, 1.0, 0.4, 0.6, 0.6, 0.8]),
+        (7, "lamp", "a tall lamp", [2.0, 1.5, 1.0, 0.4, 0.4, 1.8]),
+    )
+    rows = [
+        {"scene_id": "scene0011_00", "object_id": str(number), "object_name": name, "ann_id": "0", "description": text, "bbox": box, "unique_multiple": "unique"}
+        for number, name, text, box in things
+    ]  # fmt: skip
+    write_json("scanrefer/scanrefer_val.jsonl", rows, [], lines=True)
+    rows = [
+        {"assignmentid": number, "stimulus_id": f"scene0011_00-{name}-2-{number}-5", "scan_id": "scene0011_00", "target_id": number, "instance_type": name, "utterance": text, "bbox": box}
+        for number, name, text, box in things
+    ]  # fmt: skip
+    write_json("nr3d/nr3d_val.jsonl", rows, [], lines=True)
+    rows = [
+        {"scene_id": "scene0011_00", "object_id": str(number), "object_name": name, "descriptions": [text, f"it is a {name}"], "bbox": box}
+        for number, name, text, box in things
+    ]  # fmt: skip
+    for name in ("scanrefer", "nr3d"):
+        write_json(f"{name}-caption/{name}_val_objects.jsonl", rows, [], lines=True)
+        _source(name, f"{name}, with boxes")
+        _source(f"{name}-caption", f"{name}, object by object")
+
+
+MAKERS: dict[str, Callable[[], None]] = {
+    "reasonseg": reasonseg,
+    "reasonaff": reasonaff,
+    "agd20k": agd20k,
+    "umd": umd,
+    "scanrefer": scanrefer,
+}
 
 if __name__ == "__main__":
     for name in sys.argv[1:] or MAKERS:

@@ -66,6 +66,19 @@ def test_umd_and_agd20k() -> None:
         corpus_row("agd20k", Path("a/b.jpg"))
 
 
+@pytest.mark.parametrize("name", ["scanrefer", "nr3d", "scanrefer-caption", "nr3d-caption"])
+def test_boxes_in_space(name: str) -> None:
+    task, samples = settled(name, "default", DATA, AskStyle())
+    assert len({sample.id for sample in samples}) == 2
+    assert {sample.cluster for sample in samples} == {"scene0011_00"}
+    for sample in samples:
+        box = sample.target["box"] if isinstance(sample.target, dict) else sample.target
+        text = f"<answer>the object is localized at <obj>{', '.join(map(str, box))}</obj>, a chair</answer>"
+        verdict = verify(task.verifier, Response("ok", text), sample.target, sample.context)
+        assert (verdict.outcome, verdict.score) == ("scored", 1.0)
+        assert verify(task.verifier, Response("ok", ""), sample.target, sample.context).outcome == "no_answer"
+
+
 def test_reasonseg_layout() -> None:
     row = corpus_row("reasonseg", DATA / "reasonseg/val/cup.json")
     assert row["question"] == "Where would the café’s guest drink from?"

@@ -84,6 +84,14 @@ OPTIONS: list[tuple[str, dict[str, object], str, object]] = [
     ("leading-letter", {}, "(B) x", "(B)"),
     ("logicvista", {}, "B, D", "B, D"),
     ("logicvista-rules", {}, "B and D", "B, D"),
+    ("box3d", {"form": "corners", "threshold": 0.5}, "[0, 0, 0, 1, 1, 1]", [0, 0, 0, 1, 1, 1]),
+    ("box3d", {}, "[0, 0, 0, 1, 1, 1]", [0, 0, 0, 1, 1, 1]),
+    (
+        "caption3d",
+        {"form": "centre"},
+        "<obj>0, 0, 0, 1, 1, 1</obj> a chair",
+        {"box": [0, 0, 0, 1, 1, 1], "references": ["a"]},
+    ),
     ("heatmap", {"sigma": 0.1, "frame": [2, 1]}, '{"heatmap": [[1, 2]]}', [[1, 1]]),
     ("mask", {"empty": 0}, '{"size": [1, 2], "counts": [1, 1]}', {"size": [1, 2], "counts": [1, 1]}),
     (
