@@ -75,7 +75,8 @@ def test_boxes_in_space(name: str) -> None:
         box = sample.target["box"] if isinstance(sample.target, dict) else sample.target
         text = f"<answer>the object is localized at <obj>{', '.join(map(str, box))}</obj>, a chair</answer>"
         verdict = verify(task.verifier, Response("ok", text), sample.target, sample.context)
-        assert (verdict.outcome, verdict.score) == ("scored", 1.0)
+        assert verdict.outcome == "scored"
+        assert verdict.score == pytest.approx(1.0)
         assert verify(task.verifier, Response("ok", ""), sample.target, sample.context).outcome == "no_answer"
 
 
