@@ -33,10 +33,12 @@ METEOR_ALPHA, METEOR_BETA, METEOR_GAMMA = 0.9, 3.0, 0.5
 
 @dataclass(frozen=True, slots=True)
 class DocumentFrequencies:
-    """In the references of how many samples an n-gram occurs."""
+    """How much an n-gram weighs: the fewer samples have it in their references, the more."""
 
-    samples: int
-    counts: Counter[Words]
+    weights: dict[Words, float]
+    """Logarithm of samples / frequency."""
+    unseen: float
+    """The same of an n-gram that no reference has, which counts as if one had it."""
 
     @classmethod
     def of(cls, corpus: Sequence[References]) -> DocumentFrequencies:
@@ -44,11 +46,8 @@ class DocumentFrequencies:
         counts: Counter[Words] = Counter()
         for references in corpus:
             counts.update({gram for words in references for gram in _ngrams(words)})
-        return cls(len(corpus), counts)
-
-    def weight(self, ngram: Words) -> float:
-        """Return log(samples / frequency); an n-gram that no reference has counts as if one had it."""
-        return math.log(self.samples) - math.log(max(1, self.counts[ngram]))
+        most = math.log(max(1, len(corpus)))
+        return cls({gram: most - math.log(count) for gram, count in counts.items()}, most)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +62,8 @@ class _Vector:
 
     @classmethod
     def of(cls, words: Words, frequencies: DocumentFrequencies) -> _Vector:
-        weights = {gram: count * frequencies.weight(gram) for gram, count in _ngrams(words).items()}
+        known, unseen = frequencies.weights, frequencies.unseen
+        weights = {gram: count * known.get(gram, unseen) for gram, count in _ngrams(words).items()}
         squares = [0.0] * ORDERS
         for gram, weight in weights.items():
             squares[len(gram) - 1] += weight**2

@@ -97,7 +97,7 @@ class CaptionScore(PlainForm):
         answers = np.bincount(unit, minlength=size)[:, None]
         by_unit: FloatArray = np.stack([sums_by(unit, column, size) for column in counts.T], axis=1) / answers
         functional = Bleu(BLEU[self.measure], by_unit)
-        values = np.array([functional.select(np.array([one])).value() or 0.0 for one in range(size)], dtype=np.float64)
+        values = functional.each()
         return Units(found.ids, values, found.clusters, found.unit_of_row, False, functional)
 
 

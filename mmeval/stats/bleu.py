@@ -34,6 +34,10 @@ class Bleu:
         """Return BLEU of the corpus, None where there is no caption."""
         return float(self._of(self.counts.sum(axis=0)[None])[0]) if self.units else None
 
+    def each(self) -> FloatArray:
+        """Return BLEU of every caption alone, shape (units,)."""
+        return self._of(self.counts)
+
     def over(self, index: IntArray, clusters: int) -> ByCluster:
         """Return BLEU as a function of cluster weights."""
         sums = np.stack([sums_by(index, column, clusters) for column in self.counts.T], axis=1)

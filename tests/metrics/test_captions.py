@@ -148,6 +148,13 @@ def test_repeats_are_averaged_and_one_document_has_no_cider() -> None:
     assert estimate("rouge-l", once[1:2]).value is not None
 
 
+@pytest.mark.parametrize("metric", CAPTION_METRICS)
+def test_nothing_to_count(metric: str) -> None:
+    failed = [{**row, "outcome": "error", "extracted": None} for row in rows(["a chair"] * 3, [["a chair"]] * 3)]
+    found = estimate(metric, failed)
+    assert (found.value, found.n, found.coverage) == (None, 0, 0.0)
+
+
 def test_rows_of_another_kind_are_refused() -> None:
     one = rows(["a chair"], [["a chair"]])[0]
     for broken in ({"extracted": json.dumps([1, 2])}, {"target": json.dumps({"a": 1})}, {"target": "[]"}):
