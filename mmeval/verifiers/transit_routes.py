@@ -25,6 +25,7 @@ _FINAL = re.compile(
     r"\b(?:final (?:answer|route)|correct(?:ed)? (?:answer|route)|correction|the answer is)\b|最终(?:答案|路线)",
     re.IGNORECASE,
 )
+_BREAK = re.compile(r"<br\s*/?>", re.IGNORECASE)
 _BRACKETS = re.compile(r"[(（][^)）]*[)）]")
 _BETWEEN = re.compile(r"[,，、;；→>\n]")
 _NOTHING = frozenset({"", "none", "n/a", "na", "no", "nil", "direct", "无", "没有"})
@@ -68,6 +69,8 @@ def read_routes(text: str) -> tuple[list[list[Leg]], str]:
     unreadable, but for stops before the first leg and templates ("<route name>"). A leg that starts at the first stop again without having been
     carried there starts another route. Where "Route Name" stands behind the last "final answer" (or "correction" …), what is before does not count.
     """
+    # A string of JSON has its line breaks escaped.
+    text = _BREAK.sub("\n", text if "\n" in text.strip() else text.replace("\\n", "\n"))
     final = [place.end() for place in _FINAL.finditer(text)]
     if final and "route name" in _names(text[final[-1] :]):
         text = text[final[-1] :]

@@ -71,6 +71,11 @@ def test_by_subset() -> None:
 
 
 def test_a_score_counts_where_the_object_is_found() -> None:
-    rows = [row(0, 3, 4, quality=1.5), row(1, 1, 4, quality=2.0), row(2, 1, 2, quality=0.5), row(3, 0, 5, answered=False)]
+    rows = [
+        row(0, 3, 4, quality=1.5),
+        row(1, 1, 4, quality=2.0),
+        row(2, 1, 2, quality=0.5),
+        row(3, 0, 5, answered=False),
+    ]
     assert estimate("found@0.5:quality", rows).value == pytest.approx((1.5 + 0.5) / 4)
     assert estimate("found@0.25:quality", rows).value == pytest.approx((1.5 + 2 + 0.5) / 4)

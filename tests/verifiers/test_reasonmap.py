@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -64,6 +65,7 @@ def read(text: str) -> list[tuple[str, ...]] | str:
         ('{"route_name": "Line 1", "departure_stop": "Fjord Station", "arrival_stop": "Hill Station"}', [C]),
         (f"{RIGHT}\nNumber of Via Stops: 2", [A, B]), (f"{HILL}\nVia Stops: Market Station", [C]),
         (RIGHT.replace("Line 1", "Metro Line-1"), [A, B]), (f"Route Name: <name>\nDeparture Stop: <stop>\nArrival Stop: <stop>\n--\n{RIGHT}", [A, B]),
+        (json.dumps({"answer": RIGHT}), [A, B]), (RIGHT.replace("\n", "<br>\n"), [A, B]), (f"\\boxed{{{HILL}}}", [C]), (RIGHT.replace("\n", "  \n"), [A, B]),
         # The same route again is one route; one behind "final answer" replaces those before.
         (f"{RIGHT}\n\nSo:\n{RIGHT}", [A, B]), (f"{HILL}\nFinal answer:\n{RIGHT}", [A, B]), (f"{HILL}\n**Corrected route:**\n{RIGHT}", [A, B]),
         (f"{RIGHT}\nThe final answer is above.", [A, B]), (f"The answer is:\n{RIGHT}", [A, B]),
