@@ -123,6 +123,8 @@ def test_the_gold_given_back_is_right_under_every_metric(name: str, protocol: st
     for metric in task.card.metrics:
         if metric in CAPTION_METRICS:
             assert estimate(metric, rows).value or metric == "bleu-4", metric
+        elif metric.startswith("looked:"):
+            continue  # of the calls of a strategy, and no rows of calls are here
         elif metric == "mean:map_score":
             assert (estimate(metric, rows).value or 0) > 13, metric
         elif metric != "yes_rate":
