@@ -6,9 +6,12 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, TypeAlias
 
 import orjson
+
+from mmeval.verifiers.answer import after_reasoning
 
 MAX_QUERY = 2000
 """Longest query that is sent to a retriever, in characters."""
@@ -60,12 +63,12 @@ class Malformed:
 
 Step: TypeAlias = Crop | Gaze | Search | Final | Malformed
 
-_THINK_CLOSE = re.compile(r"<\s*/\s*(?:think|thinking|reasoning)\s*>", re.IGNORECASE)
-_THINK_OPEN = re.compile(r"<\s*(?:think|thinking|reasoning)\s*>", re.IGNORECASE)
 _NUMBERS = re.compile(r"[\[(]?\s*([^\[\]()]*?)\s*[\])]?")
 
 
-def read_tags(text: str, actions: tuple[str, ...], *, complete: bool) -> Step:
+def read_tags(
+    text: str, actions: tuple[str, ...], *, complete: bool, options: Mapping[str, Any] = MappingProxyType({})
+) -> Step:
     """Read a reply that ends in one of `<search>…</search>`, `<bbox>…</bbox>`, `<gaze>…</gaze>`, `<answer>…</answer>`.
 
     The first tag behind the reasoning counts. Without its end it reaches to the end of the reply, where that is complete:
@@ -75,8 +78,9 @@ def read_tags(text: str, actions: tuple[str, ...], *, complete: bool) -> Step:
         text: the reply.
         actions: names of the tags that are known, beside `answer`.
         complete: whether the model ended the reply by itself.
+        options: of the answer context (`reasoning_tags`).
     """
-    begin = _after_reasoning(text)
+    begin = _after_reasoning(text, options)
     if begin is None:
         return Malformed("the reasoning never ends; close it and then act")
     names = "|".join([*actions, "answer"])
@@ -107,7 +111,7 @@ def read_tags(text: str, actions: tuple[str, ...], *, complete: bool) -> Step:
     return Gaze(numbers[0], numbers[1], zoom, end)
 
 
-def read_tool_call(text: str, tool: str, *, complete: bool) -> Step:
+def read_tool_call(text: str, tool: str, *, complete: bool, options: Mapping[str, Any] = MappingProxyType({})) -> Step:
     """Read a reply that may hold `<tool_call>{"name": …, "arguments": {"bbox_2d": […]}}</tool_call>`, or only that JSON object.
 
     The first call behind the reasoning counts; a reply without one is the answer, and so is one whose `<answer>` comes first.
@@ -116,8 +120,9 @@ def read_tool_call(text: str, tool: str, *, complete: bool) -> Step:
         text: the reply.
         tool: name of the tool.
         complete: whether the model ended the reply by itself.
+        options: of the answer context (`reasoning_tags`).
     """
-    begin = _after_reasoning(text)
+    begin = _after_reasoning(text, options)
     if begin is None:
         # The answer's own rule says that the reasoning never ends.
         return Final() if not complete else Malformed("the reasoning never ends; close it and then act")
@@ -172,11 +177,10 @@ def _crop(numbers: list[float], picture: int | None, end: int) -> Step:
     return Crop((numbers[0], numbers[1], numbers[2], numbers[3]), picture, end)
 
 
-def _after_reasoning(text: str) -> int | None:
+def _after_reasoning(text: str, options: Mapping[str, Any]) -> int | None:
     """Where the reply begins behind its reasoning; None where that was opened and never closed."""
-    closed = [found.end() for found in _THINK_CLOSE.finditer(text)]
-    begin = closed[-1] if closed else 0
-    return None if _THINK_OPEN.search(text, begin) else begin
+    rest = after_reasoning(text, options)
+    return None if rest is None else len(text) - len(rest)
 
 
 def _numbers(inner: str) -> list[float] | None:

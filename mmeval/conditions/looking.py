@@ -239,12 +239,12 @@ class _Table:
         return TOOLS[section.dialect].format(tags=tags, **words)
 
     def _read(self, text: str, *, complete: bool) -> Step:
+        options = self.sample.context.options
         if self.section.dialect == "tool-call":
-            return read_tool_call(text, self.section.tool, complete=complete)
-        step = read_tags(text, self._tags, complete=complete)
-        if self.section.dialect == "gaze" and isinstance(step, Malformed) and "<" not in text and complete:
-            return Final()  # a plain answer, without any tag
-        return step
+            return read_tool_call(text, self.section.tool, complete=complete, options=options)
+        if self.section.dialect == "gaze" and "<gaze" not in text.lower():
+            return Final()  # the answer, with or without its tag
+        return read_tags(text, self._tags, complete=complete, options=options)
 
     async def _act(self, text: str, step: Step) -> Response | None:
         """Carry a call out and put its result before the model; returns the failure that ends the row, if any."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Literal, TypeAlias
@@ -16,6 +17,10 @@ Corners: TypeAlias = tuple[float, float, float, float]
 """x1, y1, x2, y2."""
 Region: TypeAlias = tuple[int, int, int, int]
 """x1, y1, x2, y2 in whole pixels of the original; x2 and y2 are outside."""
+
+
+LONGEST_RATIO = 100
+"""Longer side over shorter side of a part; processors refuse pictures that are much thinner (Qwen-VL's: 200)."""
 
 
 def to_original(view: View, point: Sequence[float], frame: Frame) -> Point:
@@ -50,7 +55,8 @@ def region_of(box: Sequence[float], size: Size, padding: int, least: int, *, squ
         return None
     left, right = max(0, region[0] - padding), min(size[0], region[2] + padding)
     top, bottom = max(0, region[1] - padding), min(size[1], region[3] + padding)
-    wanted = max(least, right - left, bottom - top) if square else least
+    longer = max(right - left, bottom - top)
+    wanted = max(least, longer if square else math.ceil(longer / LONGEST_RATIO))
     left, right = _grown(left, right, wanted, size[0])
     top, bottom = _grown(top, bottom, wanted, size[1])
     return left, top, right, bottom

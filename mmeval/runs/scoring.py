@@ -25,7 +25,7 @@ from mmeval.runs.manifest import TaskRecord
 from mmeval.runs.rows import call_rows
 from mmeval.runs.schema import calls_schema, results_schema
 from mmeval.runs.score_worker import ScorePool, task_spec, verdict_of
-from mmeval.runs.stored import SAMPLE_COLUMNS, same_gold, stored_response, stored_sample, with_way
+from mmeval.runs.stored import SAMPLE_COLUMNS, conversations, same_gold, stored_response, stored_sample, with_way
 from mmeval.runs.writer import ROW_GROUP, TableWriter
 from mmeval.tasks.registry import Registry
 from mmeval.tasks.task import Task
@@ -158,7 +158,7 @@ class Rescoring:
         self.tally = ScoreTally()
 
     async def write(self) -> ScoreTally:
-        """Score every row and write `results.parquet` (and `calls.parquet` where judges were asked).
+        """Score every row and write `results.parquet` (and `calls.parquet` where judges were asked, or strategies had made calls).
 
         Raises:
             DataError: a table of the run is missing or damaged.
@@ -170,6 +170,9 @@ class Rescoring:
                 TableWriter(self._folder / "results.parquet", results_schema()) as results,
                 TableWriter(self._folder / "calls.parquet", calls_schema(), optional=True) as calls,
             ):
+                calls.add(
+                    conversations(self._run, {name: self._entries[i].task.protocol for name, i in self._tasks.items()})
+                )
                 await self._all(results, calls)
         except OSError as error:
             raise StorageError(

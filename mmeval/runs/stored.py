@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,6 +11,9 @@ import orjson
 from mmeval.conditions.strategy import FACTS
 from mmeval.core.errors import DataError
 from mmeval.core.types import AnswerContext, Response, Sample, Status, Verdict
+from mmeval.runs.folder import Run, stream_batches
+from mmeval.runs.schema import calls_schema
+from mmeval.runs.writer import ROW_GROUP
 from mmeval.tasks.task import SENT, Task
 from mmeval.verifiers.base import NO_TARGET
 
@@ -90,6 +93,19 @@ def with_way(verdict: Verdict, stored: Any, task: Task) -> Verdict:
         return verdict
     kept = {name: value for name, value in dict(stored).items() if name in section.scores and value is not None}
     return replace(verdict, scores={**verdict.scores, **kept})
+
+
+def conversations(run: Run, protocols: Mapping[tuple[str, str], str]) -> Iterator[dict[str, Any]]:
+    """Yield the calls of strategies as rows of `calls.parquet`, under the protocols that the tasks are scored by now."""
+    path = run.path / "calls.parquet"
+    if not path.is_file():
+        return
+    names = calls_schema().names
+    for batch in stream_batches(path, size=ROW_GROUP):
+        for row in batch.to_pylist():
+            if row["role"] not in ("judge", "model"):
+                pair = (row["task"], row["protocol"])
+                yield {**{name: row.get(name) for name in names}, "protocol": protocols.get(pair, pair[1])}
 
 
 def same_gold(before: Task, after: Task) -> bool:

@@ -94,6 +94,7 @@ def test_a_loop_of_searches_and_crops(mmeval: Callable, tmp_path: Path) -> None:
     assert scored.code == 0, scored.err
     kept = pd.read_parquet(tmp_path / "runs/s/results.parquet").set_index("sample_id")
     assert dict(kept.loc["11", "scores"]) == scores
+    assert pd.read_parquet(tmp_path / "runs/s/calls.parquet")["step"].tolist() == calls["step"].tolist()
 
 
 def test_a_run_that_is_killed_inside_a_conversation_goes_on(mmeval: Callable, tmp_path: Path) -> None:

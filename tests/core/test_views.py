@@ -51,6 +51,10 @@ def test_outside_or_without_area_there_is_nothing_to_show() -> None:
     assert region_of((-50, -50, 10.2, 10), (400, 200), 0, 1) == (0, 0, 11, 10)
 
 
+def test_a_part_is_never_much_thinner_than_long() -> None:
+    assert region_of((0, 50, 8000, 51), (8000, 200), 0, 1) == (0, 11, 8000, 91)
+
+
 def test_a_square_grows_around_its_middle_and_is_moved_inside() -> None:
     assert region_of((0, 90, 40, 100), (200, 100), 0, 28, square=True) == (0, 60, 40, 100)
     assert region_of((100, 40, 140, 60), (200, 100), 0, 28, square=True) == (100, 30, 140, 70)

@@ -208,6 +208,9 @@ def test_tool_calls_and_gazes(tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
     nowhere = run(tmp_path / "other", Spoken(says("<gaze>[900, 50]</gaze>", "<answer>red</answer>")), gaze)
     assert nowhere.verdict.scores["tool_errors"] == 1
+    (tmp_path / "plain").mkdir()
+    plain = run(tmp_path / "plain", Spoken(says("<think>easy</think> red")), gaze)
+    assert (plain.verdict.correct, plain.verdict.scores["turns"]) == (True, 1)
 
 
 COT = {"name": "visual-cot", "coordinates": "unit-square", "square": True, "gold_box": "box"}
