@@ -14,7 +14,9 @@ import orjson
 
 from mmeval.core.errors import DataError
 
-Layout: TypeAlias = Literal["grid", "lrs", "lrw", "lrw-1000", "transcript-list", "reasonseg", "agd20k", "classes"]
+Layout: TypeAlias = Literal[
+    "grid", "lrs", "lrw", "lrw-1000", "transcript-list", "reasonseg", "agd20k", "classes", "class-list"
+]
 _PICTURES = (".jpg", ".jpeg", ".png")
 GRID_UNSEEN = ("s1", "s2", "s20", "s22")
 """Speakers of the test set of unseen speakers (LipNet's protocol)."""

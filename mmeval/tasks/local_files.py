@@ -10,6 +10,8 @@ from typing import Any
 from mmeval.core.errors import DataError
 from mmeval.core.file_hashes import hash_files
 from mmeval.tasks.card import LocalSource
+from mmeval.tasks.class_lists import LAYOUT as CLASS_LIST
+from mmeval.tasks.class_lists import class_rows
 from mmeval.tasks.clip_lists import LISTS, listed_rows
 from mmeval.tasks.corpora import corpus_row
 from mmeval.tasks.data import DELIMITED, Row, Source, read_rows, unreadable
@@ -94,6 +96,9 @@ def local_source(files: Sequence[Path], local: LocalSource, data_dir: Path | Non
             root = (path.parent / local.image_root).resolve()
             yield from ((values, None) for values in listed_rows(layout, path, root))  # bad lines are DataErrors
             return
+        if layout == CLASS_LIST:
+            yield from ((values, None) for values in class_rows(path))
+            return
         if layout is not None:
             try:
                 yield corpus_row(layout, path), None
@@ -118,7 +123,7 @@ def local_source(files: Sequence[Path], local: LocalSource, data_dir: Path | Non
                 yield values, None if owner is None else owner.cell
 
     _check_content(files, local)
-    listed = {*DETECTION_LAYOUTS, *LISTS}
+    listed = {*DETECTION_LAYOUTS, *LISTS, CLASS_LIST}
     total = len(files) if local.layout is not None and local.layout not in listed else None
     if all(path.suffix.lower() == ".parquet" for path in files):
         total = sum(_parquet_length(path) for path in files)

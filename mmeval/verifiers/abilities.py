@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mmeval.verifiers.box3d import FORMS as BOXES_3D
+from mmeval.verifiers.class_names import RULES as CLASS_RULES
 from mmeval.verifiers.detections import CURVE, FRAMES, MATCHINGS, POLICIES, is_frame
 from mmeval.verifiers.gui.dialects import DIALECTS
 from mmeval.verifiers.gui.rules import RULES as STEP_RULES
@@ -312,6 +313,10 @@ _BUILT_IN: Mapping[str, Callable[[Mapping[str, Any]], Abilities]] = {
     "leading-letter": lambda options: Abilities({}),
     "logicvista": lambda options: Abilities({}),
     "logicvista-rules": lambda options: Abilities(_COMMON),
+    "class-name": lambda options: Abilities(
+        {**_COMMON, "rule": _one_of(*CLASS_RULES), "whole": _FLAG}, frozenset({"exact", "contained"})
+    ),
+    "label-set": lambda options: Abilities(_COMMON, frozenset({"iou"})),
     "box3d": lambda options: _box3d(options, {"threshold": _THRESHOLD}),
     "caption3d": lambda options: _box3d(options, {}),
     "heatmap": lambda options: Abilities(

@@ -14,6 +14,7 @@ from mmeval.verifiers.box3d import Box3DVerifier, Caption3DVerifier
 from mmeval.verifiers.boxes import BoxesVerifier
 from mmeval.verifiers.checklist import ChecklistVerifier
 from mmeval.verifiers.choice import ChoiceVerifier
+from mmeval.verifiers.class_names import ClassNameVerifier, LabelSetVerifier
 from mmeval.verifiers.counting import FirstIntegerVerifier, ReasonMapPlusRulesVerifier, ReasonMapPlusVerifier
 from mmeval.verifiers.degradation import DegradationVerifier
 from mmeval.verifiers.dependency import DependencyVerifier
@@ -82,6 +83,8 @@ _BUILT_IN: Mapping[str, Callable[[Mapping[str, Any] | None], Verifier]] = {
     "checklist": ChecklistVerifier,
     "dependency": DependencyVerifier,
     "choice": ChoiceVerifier,
+    "class-name": ClassNameVerifier,
+    "label-set": LabelSetVerifier,
     "detections": DetectionsVerifier,
     "dynamath": DynaMathVerifier,
     "emma": EMMAVerifier,

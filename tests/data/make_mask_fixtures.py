@@ -132,12 +132,43 @@ def scanrefer() -> None:
         _source(f"{name}-caption", f"{name}, object by object")
 
 
+def classes() -> None:
+    """Pictures in folders of their classes, and lists of pictures."""
+    for name, folders in (
+        ("flower102", ("bird_of_paradise", "rose")),
+        ("cars196", ("BMW M3 Coupe 2012", "Audi TT RS Coupe 2012")),
+    ):
+        for folder in folders:
+            path = HERE / name / "test" / folder / f"{name}_{folders.index(folder)}.jpg"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(_jpeg(folder[:6]))
+        _source(name, f"{name}, a folder per class")
+    for name, listed, text in (
+        ("fgvc-aircraft", "images_variant_test.txt", "1514522 707-320\n0747566 Boeing 717\n"),
+        (
+            "pets37",
+            "annotations/test.txt",
+            "#Image CLASS-ID SPECIES BREED ID\nAbyssinian_201 1 1 1\namerican_bulldog_203 2 2 1\n",
+        ),
+    ):
+        path = HERE / name / listed
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+        (HERE / name / "images").mkdir(exist_ok=True)
+        for line in text.splitlines():
+            if not line.startswith("#"):
+                picture_name = line.split()[0]
+                (HERE / name / "images" / f"{picture_name}.jpg").write_bytes(_jpeg(picture_name[:6]))
+        _source(name, name)
+
+
 MAKERS: dict[str, Callable[[], None]] = {
     "reasonseg": reasonseg,
     "reasonaff": reasonaff,
     "agd20k": agd20k,
     "umd": umd,
     "scanrefer": scanrefer,
+    "classes": classes,
 }
 
 if __name__ == "__main__":

@@ -84,6 +84,8 @@ OPTIONS: list[tuple[str, dict[str, object], str, object]] = [
     ("leading-letter", {}, "(B) x", "(B)"),
     ("logicvista", {}, "B, D", "B, D"),
     ("logicvista-rules", {}, "B and D", "B, D"),
+    ("class-name", {"rule": "visual-rft"}, "It is a rose.", "rose"),
+    ("label-set", {}, "cat, dog", ["dog", "cat"]),
     ("box3d", {"form": "corners", "threshold": 0.5}, "[0, 0, 0, 1, 1, 1]", [0, 0, 0, 1, 1, 1]),
     ("box3d", {}, "[0, 0, 0, 1, 1, 1]", [0, 0, 0, 1, 1, 1]),
     (
