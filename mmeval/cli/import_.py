@@ -22,6 +22,7 @@ FORMATS = (
     "mmmu",
     "megabench",
     "mmvet",
+    "screenspot-pro",
     "dynamath",
     "vlmevalkit",
     "lmms-eval",

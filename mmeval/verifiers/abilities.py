@@ -344,7 +344,13 @@ _BUILT_IN: Mapping[str, Callable[[Mapping[str, Any]], Abilities]] = {
         {**_COMMON, "clean": _one_of(*CLEANINGS), "whole": _FLAG, "first_match": _FLAG}, frozenset({"em", "em_refined"})
     ),
     "scienceqa": lambda options: Abilities({}),
-    "screenspot": lambda options: Abilities({"form": _one_of(*CLICKS)}, needs=frozenset({"form"})),
+    "screenspot": lambda options: Abilities(
+        {
+            "form": _one_of(*CLICKS),
+            "wrapper": OptionRule("an object with a point", lambda value: isinstance(value, Mapping)),
+        },
+        needs=frozenset({"form"}),
+    ),
     "reasonmap": lambda options: Abilities(
         {**_COMMON, **_TRANSIT},
         frozenset({"map_score", "endpoints", "route_names", "stops", "via"}),

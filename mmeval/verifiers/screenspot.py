@@ -46,7 +46,8 @@ class ScreenSpotVerifier:
     """A click by a published rule, value [x, y]; the target is {"box": [x1, y1, x2, y2]}, in original pixels.
 
     A hit is a point inside the box, edges included. Option `form` names the rule. Under `vlmevalkit` an answer without
-    "x=…, y=…" is the point (0, 0), and the row has the score `fallback`.
+    "x=…, y=…" is the point (0, 0), and the row has the score `fallback`. A row's option `wrapper`, {"point": [x, y] or null},
+    is what the benchmark's own wrapper of the model had read, in original pixels: it is taken instead of reading anew.
     """
 
     name = "screenspot"
@@ -66,7 +67,11 @@ class ScreenSpotVerifier:
             DataError: when the form's space needs an image size that the sample lacks.
             UsageError: when no form is given.
         """
-        read = FORMS.get(str(merged_options(self._options, context.options).get("form")))
+        options = merged_options(self._options, context.options)
+        wrapper = options.get("wrapper")
+        if isinstance(wrapper, Mapping):
+            return _wrapped(wrapper.get("point"), text)
+        read = FORMS.get(str(options.get("form")))
         if read is None:
             raise UsageError("verifier 'screenspot' needs the option form", remedy=f"use one of {', '.join(FORMS)}")
         click = read(text)
@@ -84,6 +89,13 @@ class ScreenSpotVerifier:
             DataError: when the target is not {"box": [x1, y1, x2, y2]}.
         """
         return self._region.match(value, target, context)
+
+
+def _wrapped(point: Any, text: str) -> Extraction:
+    if not isinstance(point, (list, tuple)) or len(point) < 2 or not all(_is_number(one) for one in point[:2]):
+        return Extraction(reason="not found" if text.strip() else "empty")
+    x, y = float(point[0]), float(point[1])
+    return Extraction([x, y]) if math.isfinite(x) and math.isfinite(y) else Extraction(reason="not finite")
 
 
 def _in_pixels(click: _Click, context: AnswerContext) -> list[float] | None:

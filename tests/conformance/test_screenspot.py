@@ -161,3 +161,23 @@ def test_screenspot_pro(name: str, form: str, published: Callable[[str], Path]) 
     for kind in ("text", "icon"):
         part = [row for row in table if row["subsets"]["type"] == kind]
         assert right(part) / len(part) == pytest.approx(official[f"{kind}_acc"])
+
+
+@pytest.mark.realdata
+@pytest.mark.parametrize("name", ["zeonlap_aguvis.json", "wood_qwen2vl.json", "wood_qwen25vldevice.json"])
+def test_screenspot_pro_through_the_command_line(
+    name: str, published: Callable[[str], Path], command: Callable[..., Any], tmp_path: Path
+) -> None:
+    folder = published("screenspot_pro")
+    official = expectations(folder)[name]["official"]
+    found = command(
+        "import", "screenspot-pro", str(folder / name), "-t", "screenspot-pro@official", "--model", name, "-o", str(tmp_path / "run"),
+        "--no-report",
+    )  # fmt: skip
+    assert found["returned"] == 0, found["stderr"]
+    assert found["agreement"] == {"equal": 1581, "verdicts": 1581}
+    cell = found["leaderboard"][0]
+    assert (cell["n"], round(cell["value"] * cell["n"])) == (official["num_total"], official["num_correct_action"])
+    rows = [row for row in found["subsets"] if row["subset"][0] == "type" and row["metric"] == "accuracy"]
+    types = {row["subset"][1]: row["value"] for row in rows}
+    assert types == {kind: pytest.approx(official[f"{kind}_acc"]) for kind in ("text", "icon")}

@@ -55,6 +55,12 @@ def _dynamath() -> Reader:
     return read
 
 
+def _screenspot_pro() -> Reader:
+    from mmeval.runs.importers.screenspot_pro import read
+
+    return read
+
+
 def _vlmevalkit() -> Reader:
     from mmeval.runs.importers.vlmevalkit import read
 
@@ -106,6 +112,9 @@ FORMATS: dict[str, Format] = {
             _megabench,
         ),
         Format("mmvet", "*-grade-*runs.json of MM-Vet's evaluator, with the answers as another PATH", _mmvet),
+        Format(
+            "screenspot-pro", "results of ScreenSpot-Pro's script: details with the point of each row", _screenspot_pro
+        ),
         Format("dynamath", "*-result.csv of DynaMath: a verdict per question and variant", _dynamath),
         Format(
             "vlmevalkit",
