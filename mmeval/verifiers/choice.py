@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mmeval.core.errors import DataError
 from mmeval.core.types import AnswerContext, Extraction, Match
 from mmeval.verifiers.answer import Section, answer_section, merged_options
+from mmeval.verifiers.choice_patterns import AMBIGUOUS, RECONSIDERS
 from mmeval.verifiers.choice_reader import ChoiceReader
-from mmeval.verifiers.letters import LETTERS
+from mmeval.verifiers.letters import LETTERS, letters_in
 from mmeval.verifiers.options import Found
+
+_REFUTED = re.compile(
+    r"\W{0,3}\s*(?:(?:is|seems|looks|would\s+be)\s+(?:\w+\s+)?(?:wrong|incorrect|not|false)\b|isn[’']t\b|can(?:not|[’']t)\b)",
+    re.IGNORECASE,
+)
 
 __all__ = ["LETTERS", "ChoiceVerifier"]
 
@@ -22,11 +29,12 @@ class ChoiceVerifier:
     that says so); a line of its own; "I choose …"; the concluding sentence; the option's text, or the amount that the
     sentences state; a single letter. Two different readings of the same rank are ambiguous, and ambiguous is no
     answer. Letters beyond the options name nothing. Where a box names no option, an answer that the text around it
-    states counts.
+    states counts. Behind an answer that is taken back ("Answer: B. Wait, actually …"), another option that is stated is the
+    answer; one that is only mentioned makes it ambiguous.
     """
 
     name = "choice"
-    version = "3"
+    version = "4"
 
     def __init__(self, options: Mapping[str, Any] | None = None) -> None:
         self._options = dict(options or {})
@@ -65,7 +73,7 @@ class ChoiceVerifier:
 
 def _read(text: str, section: Section, context: AnswerContext) -> tuple[Found | None, int]:
     """Return the reading and the offset in the response that its places count from."""
-    found = ChoiceReader(section.text, context.choices).read()
+    found = _reconsidered(section.text, ChoiceReader(section.text, context.choices).read(), context.choices)
     if section.around is None or not section.boxed:
         return found, section.start
     start, end = section.around
@@ -75,3 +83,27 @@ def _read(text: str, section: Section, context: AnswerContext) -> tuple[Found | 
     begin = section.start + len(section.text)
     later = ChoiceReader(text[begin:end], context.choices).phrases()
     return (later, begin) if later is not None and later.index is not None else (found, section.start)
+
+
+def _reconsidered(text: str, found: Found | None, choices: Sequence[str]) -> Found | None:
+    """Return what an answer becomes by the words that take it back: the last clear commitment, or none that is clear."""
+    if found is None or found.index is None:
+        return found
+    mark = RECONSIDERS.search(text, found.end)
+    if mark is None:
+        return found
+    reader = ChoiceReader(text[mark.start() :], choices)
+    stated = reader.stated()
+    if stated is None or stated.index is None:
+        tail = text[mark.start() :]
+        named = [
+            letter.index
+            for letter in letters_in(tail, 0, len(tail))
+            if letter.index < reader.count and _REFUTED.match(tail, letter.end) is None
+        ]
+        if not named or reader.options.same(named[-1], found.index):
+            return found
+        return Found.none(AMBIGUOUS, found.start)
+    if reader.options.same(stated.index, found.index):
+        return found
+    return Found(stated.index, mark.start() + stated.start, mark.start() + stated.end)

@@ -46,6 +46,12 @@ CORRECTED = re.compile(
     r"|i\s+made\s+a\s+mistake)\b[\s,:;.!-]*(?:no\b[\s,:;.-]*)?(?:(?:it|that|the\s+answer)(?:\s+is|'s|\s+should\s+be)\s+)?",
     re.IGNORECASE,
 )
+RECONSIDERS = re.compile(
+    r"(?:[.!?…\n。][*\s)]*|\s[—–-]+\s*)(?:(?:hmm+|oh|but|no|sorry|um)\W{1,4})?"
+    r"(?:wait|hold\s+on|actually|on\s+second\s+thought|scratch\s+that|correction|let\s+me\s+(?:re-?check|reconsider|re-?think|double[- ]check))\b",
+    re.IGNORECASE,
+)
+"""How a writer takes back what stands before."""
 BOUNDARY = re.compile(r"\s*(?:$|[\n.,;:)\]]|[-–—]\s|\(|(?:because|since|as|which|due|given|for|with|and\s+not|not)\b)")
 ALSO = re.compile(
     rf"\s*(?:\b(?:and|or)\b|[/&或和、]|,\s*(?:and|or)\b|,(?=\s*[(\[]?[A-Z][)\]]?\s*(?:[,.;\n]|$|and\b|or\b))|(?=[(\[][A-Z][)\]]))"

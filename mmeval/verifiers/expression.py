@@ -57,6 +57,20 @@ _DAMAGE = str.maketrans({"\x0c": "\\f", "\x08": "\\b", "\x07": "\\a", "\x0b": "\
 _TAB_DAMAGE = re.compile(r"\t(?=imes|ext|frac|heta|an\b|riangle)")
 
 
+_DENIES = re.compile(
+    r"\W*(?:(?:so|therefore|thus|hence)\W+)?(?:(?:the\s+)?(?:(?:final|correct|right)\s+)?(?:answer|value|result|solution)|it|this|that)?"
+    r"[\s:]*(?:\b(?:is|are|was|be|does|do|could|can|should|must|would)\b\s*not\b|(?:is|are|was|does|do|could|ca|wo|would)n[’']t\b|cannot\b|not\b)"
+    r"(?!\s+(?:only|just|exist)).{0,80}",
+    re.IGNORECASE | re.DOTALL,
+)
+"""The whole answer says what it is not."""
+_IS_DENIED = re.compile(
+    r"[\s$)]*(?:(?:is|are|was)(?:\s+not|n[’']t)|cannot\s+be|can[’']t\s+be)\s+(?:the\s+)?(?:(?:right|correct|final)\s+)?(?:answer|solution|correct|right)\b",
+    re.IGNORECASE,
+)
+_NOT_BOXED = re.compile(r"(?:\bnot|n[’']t)\s*\$*\\boxed\{\s*$", re.IGNORECASE)
+
+
 class ExpressionVerifier:
     r"""The answer is mathematics in LaTeX or plain text; value is the formula as written, the target a string.
 
@@ -69,7 +83,7 @@ class ExpressionVerifier:
     """
 
     name = "expression"
-    version = "1"
+    version = "2"
     blocking = True
     """Matching may wait for another process."""
 
@@ -91,6 +105,12 @@ class ExpressionVerifier:
             inner = section.span(*found)
             inner = (inner[0] + start, inner[1] + start)
             if inner == (start, end):
+                if (
+                    _DENIES.fullmatch(text, start, end)
+                    or _IS_DENIED.match(text, end)
+                    or _NOT_BOXED.search(text, 0, start)
+                ):
+                    return Extraction(reason="denied")
                 return Extraction(text[start:end], (start, end))
             start, end = inner
 

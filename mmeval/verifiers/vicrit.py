@@ -23,7 +23,20 @@ _NOTHING = re.compile(
     r"\[\s*\]|(?:none|nothing|no)\W*|(?:there (?:is|are) )?no (?:hallucinations?|errors?|mistakes?)\b.{0,80}",
     re.IGNORECASE | re.DOTALL,
 )
+_UNSEEN = re.compile(
+    r"\W*(?:(?:i['’]?m|i am)\s+)?(?:sorry\b|(?:i\s+)?(?:can(?:no|['’])t|could\s*(?:not|n['’]t)|am\s+unable|unable)\s+(?:to\s+)?(?:find|see|view|access|identify|determine|process|analy[sz]e|tell|help)\b)",
+    re.IGNORECASE,
+)
 _LEAD = re.compile(r"^[^:\n]{0,80}(?:hallucinat|phrase|answer|error)[^:\n]{0,80}:\s*", re.IGNORECASE)
+_TEXT = re.compile(r"\\text\{([^{}]*)\}")
+_BULLET = re.compile(r"^\s*(?:[-*•]\s+|[0-9]{1,2}[.)]\s+)")
+_KEY = re.compile(r"\s*:(?!\w)")
+_INSTEAD = re.compile(
+    r"[\s,]*(?:(?:is|are)\s+(?:wrong|incorrect|a\s+hallucination)\W+(?:it\s+)?)?(?:should\s+(?:actually\s+)?(?:be|read|say)|->|→|=>|instead\s+of|rather\s+than|not)[\s:]*",
+    re.IGNORECASE,
+)
+"""Between a phrase and what would be right in its place."""
+_ASIDE = re.compile(r"\s*\((?:should|it|the|actual|correct|instead)\b[^()]{0,120}\)?\s*$", re.IGNORECASE)
 _EDGE = " \t\r\n.,:;!?*`\"'“”[](){}"
 
 
@@ -42,7 +55,7 @@ class ViCritVerifier:
     """
 
     name = "vicrit"
-    version = "1"
+    version = "2"
 
     def __init__(self, options: Mapping[str, Any] | None = None) -> None:
         self._options = dict(options or {})
@@ -55,6 +68,11 @@ class ViCritVerifier:
         answer = section.text.strip()
         if not answer:
             return Extraction(reason="empty")
+        if _UNSEEN.match(answer):
+            return Extraction(reason="refusal")
+        if merged_options(self._options, context.options).get("match") == "compat":
+            # The released script looks into the box, or the last line, as a whole.
+            return Extraction([answer.splitlines()[-1]])
         phrases = named_phrases(answer)
         return Extraction(reason="not found") if phrases is None else Extraction(phrases)
 
@@ -79,21 +97,38 @@ class ViCritVerifier:
 
 def named_phrases(answer: str) -> list[str] | None:
     """Return the phrases that an answer names; [] where it says that there is none, None where it names nothing."""
-    if _NOTHING.fullmatch(answer):
+    answer = _TEXT.sub(lambda found: found.group(1), answer)
+    if _NOTHING.fullmatch(answer.strip()):
         return []
     start, end = answer.find("["), answer.rfind("]")
-    if 0 <= start < end:
+    if 0 <= start < end and "{" not in answer[: end + 1]:
         try:
             found = read_literal(answer[start : end + 1])
         except DataError:
-            found = [answer[start + 1 : end]]
+            found = [answer[start + 1 : end].strip(_EDGE)]
+        if isinstance(found, list) and len(found) == 1 and isinstance(found[0], list):
+            found = found[0]
         if isinstance(found, list) and all(isinstance(phrase, str) for phrase in found):
-            return [phrase for phrase in found if words(phrase)]
-    quoted = [next(filter(None, one)) for one in _QUOTED.findall(answer)]
+            return [phrase.strip(_EDGE) for phrase in found if words(phrase) and not _NOTHING.fullmatch(phrase.strip())]
+    quoted = list(_QUOTED.finditer(answer))
     if quoted:
-        return list(dict.fromkeys(quoted))
-    line = _LEAD.sub("", answer.splitlines()[-1]).strip(_EDGE)
+        return _distinct(answer, quoted)
+    line = _LEAD.sub("", _BULLET.sub("", answer.splitlines()[-1])).strip(_EDGE)
+    line = _ASIDE.sub("", line).strip(_EDGE)
     return [line] if words(line) else None
+
+
+def _distinct(answer: str, quoted: Sequence[re.Match[str]]) -> list[str]:
+    """Return the quoted phrases, each once: no key of an object, and no correction ("X" should be "Y")."""
+    found: list[str] = []
+    for place, one in enumerate(quoted):
+        before = answer[quoted[place - 1].end() : one.start()] if place else ""
+        phrase = next(filter(None, one.groups())).strip(_EDGE)
+        if _KEY.match(answer, one.end()) or (found and _INSTEAD.fullmatch(before)) or not words(phrase):
+            continue
+        if not _NOTHING.fullmatch(phrase) and phrase not in found:
+            found.append(phrase)
+    return found
 
 
 def words(text: str) -> list[str]:

@@ -41,6 +41,11 @@ _QUESTION = re.compile(r"[\s\"')\]}$]*[?？]")
 _SUBJECT = re.compile(r"\s+(?:there|it|they|he|she|this|that|the|you|we|because|since|as)\b")
 _WORD = re.compile(r"[a-z0-9\u4e00-\u9fff]")
 _BOTH = re.compile(r"\b(?:yes\s*(?:/|or|and|nor)\s*no|true\s*(?:/|or|and|nor)\s*false|no\s*(?:/|or|and)\s*yes)\b")
+_BESIDE = re.compile(r"(?:yes\s+no|no\s+yes|true\s+false|false\s+true)\b")
+_TAKEN_BACK = re.compile(
+    r"(?:[.!?…\n][*\s]*|\s[—–-]+\s*)(?:(?:hmm+|oh|but|sorry)\W{1,4})?"
+    r"(?:wait|hold\s+on|actually|on\s+second\s+thought|scratch\s+that|correction)\b"
+)
 _FILL = re.compile(r"(?:[\s:=\"'(]|\b(?:is|be|a|an|definitely|clearly|probably|likely|simply|therefore|thus)\b)*")
 
 
@@ -48,12 +53,13 @@ class YesNoVerifier:
     """The answer is yes or no; value is "yes" or "no", the target these, true/false, or a boolean.
 
     Words count as an answer where they open the text, follow "the answer is", or stand apart between pauses;
-    the "no" of "there is no dog" does not, nor does a word before a question mark. Option `words` says which words are
+    the "no" of "there is no dog" does not, nor does a word before a question mark. An answer that is taken back ("Answer: yes.
+    Wait, no") is none, unless a later phrase states one: that "no" may be an exclamation. Option `words` says which words are
     asked for: `yes-no`, `true-false`, or `any` (default).
     """
 
     name = "yes-no"
-    version = "3"
+    version = "4"
 
     def __init__(self, options: Mapping[str, Any] | None = None) -> None:
         self._options = dict(options or {})
@@ -104,10 +110,10 @@ class _Reader:
         text = self._text
         behind = self._behind_phrase()
         if behind is not None:
-            return behind
-        if _BOTH.search(text):
-            return "ambiguous"
+            return self._kept(behind)
         start = self._opening()
+        if _BOTH.search(text) or _BESIDE.match(text, start):
+            return "ambiguous"
         bare = text[start:].rstrip(" \t\r\n.!。！*\"'")
         if bare in _ALONE and "yes" in self._asked:
             return start, start + len(bare), _ALONE[bare]
@@ -157,13 +163,21 @@ class _Reader:
                 continue
             end = sentence_end(self._text, position)
             value = _WORDS[token.group()]
-            both = _BOTH.match(self._text, token.start()) is not None
+            both = any(pattern.match(self._text, token.start()) for pattern in (_BOTH, _BESIDE))
             if both or (end == sentence and isinstance(result, tuple) and result[2] != value):
                 result = "ambiguous"
             else:
                 result = (*token.span(), value)
             sentence = end
         return result
+
+    def _kept(self, found: tuple[int, int, str] | str) -> tuple[int, int, str] | str:
+        """Return a stated answer, unless words behind it take it back and say the contrary."""
+        if isinstance(found, str):
+            return found
+        mark = _TAKEN_BACK.search(self._text, found[1])
+        taken = mark is not None and any(one[0] >= mark.end() and one[2] != found[2] for one in self._apart())
+        return "ambiguous" if taken else found
 
     def _apart(self) -> list[tuple[int, int, str]]:
         """Return the words that a pause follows and no negation precedes, except mere adverbs ("is correct.")."""
