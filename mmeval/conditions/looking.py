@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from mmeval.conditions.dialects import Crop, Final, Gaze, Malformed, Search, Step, read_tags, read_tool_call
-from mmeval.conditions.scoring import ScalarPair
+from mmeval.conditions.scoring import ScalarPair, ScalarSteps
 from mmeval.conditions.selection import GuidedGreedy, Rated, RefinedBestOfN
 from mmeval.conditions.strategy import Answered, Page, Session, Strategy, Trail
 from mmeval.core.geometry import Size, View
@@ -39,7 +39,7 @@ def frame_of(section: StrategySection, sample: Sample) -> Frame:
 
 
 _OTHERS: Mapping[str, Callable[[StrategySection], Strategy]] = {
-    "scalar-pair": ScalarPair, "rated": Rated, "guided-greedy": GuidedGreedy, "refined-best-of-n": RefinedBestOfN,
+    "scalar-pair": ScalarPair, "scalar-steps": ScalarSteps, "rated": Rated, "guided-greedy": GuidedGreedy, "refined-best-of-n": RefinedBestOfN,
 }  # fmt: skip
 
 

@@ -53,7 +53,7 @@ class OpenAIEngine:
     """Any compatible endpoint. `--engine-arg` fields go into the request body under the server's own names.
 
     Some arguments are mmeval's own: `video` = `frames` (a video is sent as several images, the default) or `video_url`;
-    `score_route` = `pooling` (default), `classify` or `score` and `score_index`, for reward models (`openai_score`).
+    `score_route` = `pooling` (default), `classify`, `score` or `sign` and `score_index`, for reward models (`openai_score`).
     """
 
     modalities = frozenset({"text", "image", "images", "video"})

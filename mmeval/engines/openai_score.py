@@ -2,24 +2,28 @@
 
 `/pooling` and `/classify` are sent the conversation with the answer as its last turn, and give `data[0].data` (the head's values
 of the conversation, or of every token) and `data[0].probs`; `/score` is sent question and answer as a pair, and gives
-`data[0].score`. Values of every token: the last token's count, as reward models are trained.
+`data[0].score`. Values of every token: the last token's count, as reward models are trained. `sign` asks a chat model that judges with
++ or - (VL-PRM, 2509.23250): the score is the probability of + among the two, from the first token's most likely ones.
 """
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
 
-from mmeval.core.types import MediaPart, Message, Request, Response
+from mmeval.core.types import MediaPart, Message, Request, Response, TextPart
 from mmeval.engines.base import SCORE_INDEX, score_text
 from mmeval.engines.openai_body import BodyStyle, content_json, conversation_body
 from mmeval.engines.options import one_of, whole
 
-ROUTES = ("pooling", "classify", "score")
+ROUTES = ("pooling", "classify", "score", "sign")
+TOP_LOGPROBS = 10
+SIGN = "\n\n[Solution so far]\n{answer}\n\nIs everything in it right, what it says of the image and how it reasons? Answer with + or - alone."
 OWN_ARGUMENTS = frozenset({"score_route", SCORE_INDEX})
 
 
@@ -49,11 +53,17 @@ class ScoreStyle:
         return {"score": [self.route, self.index]} if self.asked else {}
 
     def address(self, base: str) -> str:
-        """The route's address: it stands beside /v1, not below it."""
+        """The route's address: vLLM's stand beside /v1, not below it."""
+        if self.route == "sign":
+            return f"{base}/chat/completions"
         return f"{base.removesuffix('/v1')}/{self.route}"
 
     def body(self, request: Request, style: BodyStyle) -> bytes:
         """Return the request body."""
+        if self.route == "sign":
+            asked = replace(request, messages=_with_solution(request.messages))
+            fields = {"model": style.model, style.max_tokens_field: 1, "temperature": 0.0, "logprobs": True}
+            return conversation_body(asked, style, {**fields, "top_logprobs": TOP_LOGPROBS, **style.extra})
         if self.route == "score":
             *before, answer = request.messages
             pair = {"text_1": _side(before, request, style), "text_2": _side([answer], request, style)}
@@ -64,10 +74,12 @@ class ScoreStyle:
         """Turn a reply with status 200 into a response whose text is the score."""
         try:
             payload = orjson.loads(content)
+            if self.route == "sign":
+                return Response("ok", text=repr(_plus(payload)), finish_reason="stop", completion_tokens=1)
             (entry,) = payload["data"]
             key = {"pooling": "data", "classify": "probs", "score": "score"}[self.route]
             values = _values(entry[key])
-        except (orjson.JSONDecodeError, KeyError, TypeError, ValueError) as error:
+        except (orjson.JSONDecodeError, LookupError, TypeError, ValueError, OverflowError) as error:
             return Response("error", error=f"/{self.route} gives no score: {type(error).__name__}: {error}")
         try:
             text = score_text(values, self.index)
@@ -80,6 +92,26 @@ class ScoreStyle:
             "ok", text=text, finish_reason="stop", completion_tokens=0, model=model if isinstance(model, str) else None,
             prompt_tokens=prompt if isinstance(prompt, int) else None,
         )  # fmt: skip
+
+
+def _with_solution(messages: tuple[Message, ...]) -> tuple[Message, ...]:
+    """The question with the answer below it in one turn, and what is asked of it."""
+    *before, question, answer = messages
+    said = "".join(part.text for part in answer.parts if not isinstance(part, MediaPart))
+    return (*before, Message(question.role, (*question.parts, TextPart(SIGN.format(answer=said)))))
+
+
+def _plus(payload: Any) -> float:
+    """The probability of + among + and - as the first token; several tokens of one sign count together."""
+    first = payload["choices"][0]["logprobs"]["content"][0]
+    seen = {entry["token"]: float(entry["logprob"]) for entry in (first, *first.get("top_logprobs", ()))}
+    plus, minus = (
+        sum(math.exp(logprob) for token, logprob in seen.items() if token.strip() in signs)
+        for signs in (("+",), ("-", "−", "–"))
+    )
+    if not plus + minus > 0:
+        raise ValueError(f"neither + nor - is among the {TOP_LOGPROBS} most likely tokens")
+    return plus / (plus + minus)
 
 
 def lacks_route(response: Response) -> bool:

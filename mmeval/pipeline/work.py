@@ -24,7 +24,7 @@ from mmeval.pipeline.media import BICUBIC, Grid, decode_rgb, prepare
 from mmeval.pipeline.partners import Partners
 from mmeval.pipeline.plan import RunPlan
 from mmeval.pipeline.retriever import Retriever
-from mmeval.tasks.looking import RATING
+from mmeval.tasks.looking import RATING, SCALAR
 from mmeval.tasks.opened import RowError
 from mmeval.tasks.options import AskStyle
 from mmeval.tasks.task import OpenTask, Task, item_hash
@@ -263,7 +263,7 @@ def _strategy(stage: Stage, ticket: Ticket) -> tuple[Strategy | None, _ShownIn |
     section = ticket.task.task.card.strategy
     if ticket.condition.strategy is not None or section is None:
         return ticket.condition.strategy, None
-    if section.name == "scalar-pair":
+    if section.name in SCALAR:
         # Predictions may hold the scores; every other engine has to give them.
         return (None if stage.info.engine == "replay" else strategy_of(section)), None
     if section.name in RATING:

@@ -52,10 +52,10 @@ class Judge:
         )
 
 
-def needs_judge(task: Task) -> bool:
-    """Whether the protocol cannot do without a judge."""
+def needs_judge(task: Task, stored: bool = False) -> bool:
+    """Whether the protocol cannot do without a judge; `stored`: its answers are there, with what a verifier said of them."""
     always = any(step.when == "always" for step in task.card.judges)
-    return task.card.answer.reads == "extraction" or always or uses_verifier(task)
+    return task.card.answer.reads == "extraction" or always or (uses_verifier(task) and not stored)
 
 
 def uses_verifier(task: Task) -> bool:
@@ -80,8 +80,13 @@ def check_verifier(tasks: Sequence[Task], engines: Sequence[Engine], judge: Judg
             )
 
 
-def check_judge(tasks: Sequence[Task], judge: str | None) -> list[str]:
+def check_judge(tasks: Sequence[Task], judge: str | None, stored: bool = False) -> list[str]:
     """Refuse a run that lacks its judge; return what the user should know.
+
+    Args:
+        tasks: what is scored.
+        judge: the judge, if there is one.
+        stored: whether stored answers are scored again.
 
     Raises:
         UsageError: a protocol needs a judge and there is none, or it scores extractions and names no judge that extracts.
@@ -94,7 +99,12 @@ def check_judge(tasks: Sequence[Task], judge: str | None) -> list[str]:
                 f"{name} scores answers that were extracted elsewhere, and its card names no judge that extracts",
                 remedy="use `mmeval import` for files with extractions, or add `judges:` to the card",
             )
-        if judge is None and needs_judge(task):
+        if judge is None and uses_verifier(task) and not stored:
+            raise UsageError(
+                f"{name} has its answers rated by a verifier, which is the judge model",
+                remedy="add --judge MODEL (e.g. --judge openai:NAME --judge-base-url URL), see docs/selection.md",
+            )
+        if judge is None and needs_judge(task, stored):
             raise UsageError(
                 f"{name} needs a judge",
                 remedy=f"add --judge MODEL (e.g. --judge openai:NAME --judge-base-url URL), or use a protocol that rules decide: {_rule_protocols(task)}",

@@ -74,7 +74,7 @@ async def score_run(
         raise UsageError(f"{folder} holds a run already", remedy="give another folder with -o, or add --overwrite")
     entries = tasks_to_score(run, options.tasks, options.protocol, options.task_paths)
     config = _config(run, options)
-    notes = check_judge([entry.task for entry in entries], config.judge)
+    notes = check_judge([entry.task for entry in entries], config.judge, stored=True)
     judge = await prepare_judge(config, [entry.task for entry in entries], api_key)
     cache: ResponseCache | None = None
     try:

@@ -10,6 +10,7 @@ VERSIONS = {
     "visual-cot": "1",
     "tool-loop": "1",
     "scalar-pair": "1",
+    "scalar-steps": "1",
     "rated": "1",
     "guided-greedy": "1",
     "refined-best-of-n": "1",
@@ -63,6 +64,8 @@ class Reward(_Section):
 
 RATING = frozenset({"rated", "guided-greedy", "refined-best-of-n"})
 """Strategies that need a verifier."""
+SCALAR = frozenset({"scalar-pair", "scalar-steps"})
+"""Strategies whose model scores what it is given, and writes nothing."""
 INTERLEAVED = frozenset({"guided-greedy", "refined-best-of-n"})
 """Those whose model is asked again after the verifier."""
 
@@ -70,7 +73,9 @@ INTERLEAVED = frozenset({"guided-greedy", "refined-best-of-n"})
 class StrategySection(_Section):
     """How one answer is obtained in several calls."""
 
-    name: Literal["visual-cot", "tool-loop", "scalar-pair", "rated", "guided-greedy", "refined-best-of-n"]
+    name: Literal[
+        "visual-cot", "tool-loop", "scalar-pair", "scalar-steps", "rated", "guided-greedy", "refined-best-of-n"
+    ]
     dialect: Literal["tags", "tool-call", "gaze"] = "tags"
     """How a tool is called: `tags` (<search>, <bbox>, <answer>), `tool-call` (JSON in <tool_call>), `gaze` (<gaze>, <answer>)."""
     turns: int = Field(default=6, ge=1, le=64)

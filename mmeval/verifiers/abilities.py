@@ -378,7 +378,9 @@ _BUILT_IN: Mapping[str, Callable[[Mapping[str, Any]], Abilities]] = {
         {**_COMMON, "style": _one_of(*STYLES), "ties": _one_of(*TIES)}, frozenset({"first", "tie"})
     ),
     "scalar-pair": lambda options: Abilities({}, PAIR_SCORES, needs=frozenset({"answers"})),
-    "step-verdicts": lambda options: Abilities({**_COMMON, STEPS: _STEPS}, frozenset(COUNTS), needs=frozenset({STEPS})),
+    "step-verdicts": lambda options: Abilities(
+        {**_COMMON, STEPS: _STEPS, "threshold": _BOUND}, frozenset(COUNTS), needs=frozenset({STEPS})
+    ),
     "degradation": lambda options: Abilities(_COMMON, frozenset({"class", "severity"})),
     "transcript": _transcript,
     "vlmevalkit-choice": lambda options: Abilities(_VLMEVALKIT),

@@ -54,6 +54,8 @@ class StepVerdictVerifier:
     by step, "Step 1: correct" and numbered lines, and a bare sequence "+ + -". The value is a list of "+", "-" and null: a step
     without a verdict, or with two different ones, has none. A list of another length than the solution is no answer.
 
+    Option `threshold`: the text is the JSON list of a reward model's scores, and a step is right from this score on.
+
     Score: share of the labelled steps that are right. `correct`: whether the first wrong step is found (or that there is
     none). `scores`: counts for the F1 of right and of wrong steps (metric `step-f1`), in which a step without a verdict is missed.
     """
@@ -72,6 +74,8 @@ class StepVerdictVerifier:
         """
         options = merged_options(self._options, context.options)
         count = _count(options)
+        if options.get("threshold") is not None:
+            return _by_threshold(text, count, float(options["threshold"]))
         answer = after_reasoning(text, options)
         if answer is None:
             return Extraction(reason="unfinished reasoning")
@@ -116,6 +120,17 @@ class StepVerdictVerifier:
         """
         labels = _labels(target)
         return _counted([None] * len(labels), labels)
+
+
+def _by_threshold(text: str, count: int, threshold: float) -> Extraction:
+    try:
+        scores = json.loads(text)
+    except (ValueError, RecursionError):
+        return Extraction(reason="no list of scores")
+    numbers = isinstance(scores, list) and all(isinstance(s, (int, float)) and not isinstance(s, bool) for s in scores)
+    if not numbers or len(scores) != count or any(score != score for score in scores):
+        return Extraction(reason="no list of a score per step")
+    return Extraction(["+" if score >= threshold else "-" for score in scores])
 
 
 def _count(options: Mapping[str, Any]) -> int:

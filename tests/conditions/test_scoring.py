@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from mmeval.conditions.scoring import ScalarPair
+from mmeval.conditions.scoring import ScalarPair, ScalarSteps
 from mmeval.conditions.strategy import SCORE, Answered
 from mmeval.core.types import AnswerContext, Message, PreparedMedia, Response, Sample, TextPart
 from mmeval.tasks.looking import StrategySection
@@ -55,6 +55,15 @@ def test_every_answer_is_scored_by_itself() -> None:
 def test_a_failed_score_fails_the_row(status: Any) -> None:
     found, _ = answered({"good": Response(status, error="down"), "bad": Response("ok", "1.0")}, ["good", "bad"])
     assert (found.response.status, found.response.text) == (status, None)
+
+
+def test_steps_are_scored_with_those_before_them() -> None:
+    options = {"steps": ["read", "add"]}
+    sample = Sample("s", "t", (Message("user", (TextPart("Q?"),)),), None, context=AnswerContext(options=options))
+    session = Scripted({"read": Response("ok", "0.9"), "read\n\nadd": Response("ok", "0.1")})
+    found = asyncio.run(ScalarSteps(StrategySection(name="scalar-steps")).answer(sample, (), session))
+    assert found.response.text == "[0.9,0.1]"
+    assert [texts[-1] for texts in session.asked] == ["assistant: read", "assistant: read\n\nadd"]
 
 
 @pytest.mark.parametrize("answers", [None, ["one"], "ab", ["a", 3]])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -42,7 +43,7 @@ class Server:
     async def open(self) -> Server:
         app = web.Application(client_max_size=1 << 24)
         app.router.add_get("/v1/models", self._list)
-        for route in ("pooling", "classify", "score"):
+        for route in ("pooling", "classify", "score", "v1/chat/completions"):
             app.router.add_post(f"/{route}", self._score)
         self._runner = web.AppRunner(app, access_log=None)
         await self._runner.setup()
@@ -110,6 +111,35 @@ def test_pictures_are_sent(route: str, server: Server, runner: asyncio.Runner) -
     body = server.bodies[route]
     parts = body["text_1"]["content"] if route == "score" else body["messages"][0]["content"]
     assert [part["type"] for part in parts] == ["image_url", "text"]
+
+
+def tokens(*entries: tuple[str, float]) -> dict[str, Any]:
+    listed = [{"token": token, "logprob": math.log(share)} for token, share in entries]
+    return {"choices": [{"logprobs": {"content": [{**listed[0], "top_logprobs": listed}]}}]}
+
+
+@pytest.mark.parametrize(
+    ("reply", "share"),
+    [
+        (tokens(("+", 0.6), ("-", 0.2)), 0.75),
+        (tokens(("-", 0.5), (" +", 0.25), ("+", 0.25)), 0.5),
+        (tokens(("+", 0.9), ("yes", 0.1)), 1.0),
+        (tokens(("yes", 0.9), ("no", 0.1)), None),
+        ({"choices": [{"message": {"content": "+"}}]}, None),
+        ({"choices": []}, None),
+    ],
+)
+def test_the_probability_of_plus(reply: Any, share: float | None, server: Server, runner: asyncio.Runner) -> None:
+    server.reply = reply
+    found = ask(runner, server, scored("2 + 3 = 5."), score_route="sign")
+    if share is None:
+        assert found.status == "error"
+        return
+    assert float(str(found.text)) == pytest.approx(share)
+    body = server.bodies["v1/chat/completions"]
+    assert (body["max_tokens"], body["logprobs"], body["top_logprobs"]) == (1, True, 10)
+    assert [message["role"] for message in body["messages"]] == ["user"]
+    assert "2 + 3 = 5." in json.dumps(body["messages"])
 
 
 @pytest.mark.parametrize(

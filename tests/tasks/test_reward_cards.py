@@ -47,6 +47,8 @@ def table(task: Task, samples: list[Sample], answer: Callable[[Sample], str]) ->
 def gold(sample: Sample) -> str:
     if "answers" in sample.context.options:
         return "[0.5, -1.0]" if sample.target == "A" else "[0.5, 2.0]"
+    if "threshold" in sample.context.options:
+        return json.dumps([0.2 if label < 0 else 0.5 for label in sample.target])
     if isinstance(sample.target, list):
         return "\n".join(f"Step {number}: {'-' if label < 0 else '+'}" for number, label in enumerate(sample.target, 1))
     if sample.target in ("A", "B"):

@@ -123,6 +123,7 @@ OPTIONS: list[tuple[str, dict[str, object], str, object]] = [
     ("pair-verdict", {"ties": "half"}, "Overall Judgment: Answer 2 is better.", "B"),
     ("scalar-pair", {}, "[0.5, -1.0]", "A"),
     ("step-verdicts", {"steps": 2}, "+ -", [1, -1]),
+    ("step-verdicts", {"steps": 2, "threshold": 0.5}, "[1, 0]", [1, -1]),
     ("degradation", {}, '{"distortion_class": "noise", "severity": "slight"}', ["noise", "slight"]),
     ("transcript", {"case": "fold", "visemes": "letters-en"}, "bin blue", "BIN BLUE"),
     (

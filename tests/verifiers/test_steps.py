@@ -151,6 +151,22 @@ def test_labels_that_are_none(target: Any) -> None:
         VERIFIER.match(["+", "-"], target, AnswerContext(options={"steps": 2}))
 
 
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("[0.5, 0.4, 1]", "+-+"),
+        ("[0.5, 0.4]", None),
+        ("[0.5, null, 1]", None),
+        ("[NaN, 1, 1]", None),
+        ("+ + +", None),
+        ("", None),
+    ],
+)
+def test_scores_from_a_threshold_on(text: str, value: str | None) -> None:
+    found = VERIFIER.parse(text, AnswerContext(options={"steps": 3, "threshold": 0.5})).value
+    assert (None if found is None else "".join(found)) == value
+
+
 def test_a_row_must_say_how_many_steps_there_are() -> None:
     with pytest.raises(DataError, match="steps"):
         VERIFIER.parse("+", AnswerContext())
