@@ -74,6 +74,8 @@ class VisualCoT:
         if not media:
             response = await ask(sample.messages, (), "answer")
             return Answered(response, Trail(turns=int(response.status == "ok")))
+        if media[0].kind == "video":
+            return Answered(Response("unsupported", error=NO_VIDEO), Trail())
         frame = frame_of(self.section, sample)
         yx = sample.context.coordinate_order == "yx"
         question = str(sample.item.get("question", ""))
@@ -110,6 +112,7 @@ class VisualCoT:
 
 
 OUTSIDE = "the box lies outside the picture"
+NO_VIDEO = "no part of a video can be shown"
 
 
 def _box_of(text: str, sample: Sample) -> tuple[float, ...] | str:
@@ -273,6 +276,9 @@ class _Table:
             self._refuse(action, reason)
             return
         original, view = self.shown[number]
+        if self.originals[original].kind == "video":
+            self._refuse(action, NO_VIDEO, picture=number)
+            return
         box = self._box(step, view)
         region = _cut(box, self.section, view.original)
         if region is None:

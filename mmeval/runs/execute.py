@@ -123,7 +123,7 @@ async def prepare_run(config: RunConfig, api_key: str | None = None, judge_key: 
         registry.suites, split_selectors(config.tasks), {(task.name, task.protocol) for task in tasks}
     )
     judge_notes = check_judge(tasks, config.judge)
-    _check_retriever(config, tasks)
+    searching = _check_retriever(config, tasks)
     conditions = resolve_conditions(config.conditions)
     specs = [
         parse_model(
@@ -163,20 +163,29 @@ async def prepare_run(config: RunConfig, api_key: str | None = None, judge_key: 
         raise
     names = _model_names(config.models)
     notes += [note for name, info in zip(names, infos, strict=True) if (note := _profile_note(name, info.profile))]
-    return Prepared(config, plan, engines, infos, names, notes + judge_notes + missed, judge, aggregates)
+    return Prepared(config, plan, engines, infos, names, notes + judge_notes + searching + missed, judge, aggregates)
 
 
-def _check_retriever(config: RunConfig, tasks: Sequence[Task]) -> None:
+def _check_retriever(config: RunConfig, tasks: Sequence[Task]) -> list[str]:
+    """Return what a reader must know of the tasks that search.
+
+    Raises:
+        UsageError: when there is no retriever for them, or its address is none.
+    """
+    named = [
+        f"{task.name}@{task.protocol}"
+        for task in tasks
+        if task.card.strategy is not None and task.card.strategy.retrieval is not None
+    ]
     if config.retriever is not None:
         checked_url(config.retriever)
-        return
-    for task in tasks:
-        section = task.card.strategy
-        if section is not None and section.retrieval is not None:
-            raise UsageError(
-                f"task {task.name}@{task.protocol} searches documents, and there is no retriever",
-                remedy="add --retriever URL (docs/looking.md says what it must answer)",
-            )
+        return [f"{', '.join(named)}: pages come from the retriever at {config.retriever}"] if named else []
+    if named:
+        raise UsageError(
+            f"task {named[0]} searches documents, and there is no retriever",
+            remedy="add --retriever URL (docs/looking.md says what it must answer)",
+        )
+    return []
 
 
 def _profile_note(name: str, profile: Mapping[str, Any]) -> str | None:

@@ -41,11 +41,11 @@ class MMLongBenchVerifier:
     """
 
     name = "mmlongbench"
-    version = "1"
 
     def __init__(self, options: Mapping[str, Any] | None = None) -> None:
         self._options = dict(options or {})
         self._text = TextVerifier(options)
+        self.version = f"1+{self._text.version}"
 
     def parse(self, text: str, context: AnswerContext) -> Extraction:
         """See `TextVerifier.parse`."""

@@ -2,45 +2,32 @@
 
 from __future__ import annotations
 
-import re
-import string
-from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
 from mmeval.core.errors import DataError
 from mmeval.core.types import AnswerContext, Extraction, Match
+from mmeval.verifiers.gui.screen_qa import bag_f1, squad_normalised
 from mmeval.verifiers.text import TextVerifier
-
-_ARTICLES = re.compile(r"\b(?:a|an|the)\b")
-_PUNCTUATION = str.maketrans("", "", string.punctuation)
-
-
-def normalised(text: str) -> str:
-    """Return lower-case text without ASCII punctuation and articles, white space squeezed."""
-    return " ".join(_ARTICLES.sub(" ", text.lower().translate(_PUNCTUATION)).split())
 
 
 def token_f1(answer: str, gold: str) -> float:
     """Return the harmonic mean of precision and recall over the tokens of two normalised texts; 1 where both are empty."""
-    given, wanted = normalised(answer).split(), normalised(gold).split()
-    if not given or not wanted:
-        return float(given == wanted)
-    shared = (Counter(given) & Counter(wanted)).total()
-    return 2 * shared / (len(given) + len(wanted))
+    given, wanted = squad_normalised(answer).split(), squad_normalised(gold).split()
+    return bag_f1(given, wanted) if given and wanted else float(given == wanted)
 
 
 class SquadVerifier:
     """The answer is a short text; the target is a string, a number, or a list of these, of which the best counts.
 
-    Scores: `em` (equal after `normalised`; it decides right and wrong) and `f1` (tokens). The answer is read as by `text`.
+    Scores: `em` (equal after SQuAD's normalisation; it decides right and wrong) and `f1` (tokens). The answer is read as by `text`.
     """
 
     name = "squad"
-    version = "1"
 
     def __init__(self, options: Mapping[str, Any] | None = None) -> None:
         self._text = TextVerifier(options)
+        self.version = f"1+{self._text.version}"
 
     def parse(self, text: str, context: AnswerContext) -> Extraction:
         """See `TextVerifier.parse`."""
@@ -55,6 +42,6 @@ class SquadVerifier:
         accepted = target if isinstance(target, (list, tuple)) else [target]
         if not accepted or any(isinstance(one, bool) or not isinstance(one, (str, int, float)) for one in accepted):
             raise DataError(f"target {target!r} is not text", remedy="give a string or a list of accepted strings")
-        exact = any(normalised(str(value)) == normalised(str(one)) for one in accepted)
+        exact = squad_normalised(str(value)) in [squad_normalised(str(one)) for one in accepted]
         scores = {"em": float(exact), "f1": max(token_f1(str(value), str(one)) for one in accepted)}
         return Match(scores["em"], exact, scores)
