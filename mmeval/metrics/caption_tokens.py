@@ -31,11 +31,11 @@ _TOKEN = re.compile(
     | [#@][^\W\d]\w*
     | </?[^\W\d][\w-]*>
     | (?:[^\W\d_]\.){{2,}}
-    | (?:{"|".join(re.escape(word) for word in _ABBREVIATIONS)})\.(?=\s|$|[,;:])
+    | (?:{"|".join(re.escape(word) for word in _ABBREVIATIONS)})\.(?!\w)
     | (?:no|nos|fig|p|pp)\.(?=\s*\d)
     | (?<![\w.])[+-]?\d+(?:[,.:]\d+)+
     | (?<![\w.])[+-]\d+\b
-    | (?<!\w)[^\W\d_]\.(?=\s+\w)
+    | (?<![^\W\d_])[^\W\d_]\.(?=\.*\s+\S)
     | \w+(?:[&/_.-]\w+|'[^\W\d_]\w*)*
     | '\d\ds?\b|'(?:s|m|d|re|ve|ll)\b
     | \.{{2,}}|(?:\.\ ){{2,}}\.

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import json
 import random
+import shutil
+import subprocess
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +19,7 @@ from nltk.translate.meteor_score import meteor_score
 from pycocoevalcap.bleu.bleu import Bleu as CocoBleu
 from pycocoevalcap.cider.cider import Cider as CocoCider
 from pycocoevalcap.rouge.rouge import Rouge as CocoRouge
+from pycocoevalcap.tokenizer.ptbtokenizer import PUNCTUATIONS
 
 from mmeval.core.errors import DataError, UsageError
 from mmeval.metrics import estimate
@@ -172,9 +177,7 @@ def test_macro_means_over_types_take_means_but_not_bleu() -> None:
         get_metric("macro:type:bleu-4")
 
 
-@pytest.mark.parametrize(
-    ("text", "words"),
-    [
+TOKENISED = [
         # As Stanford's PTBTokenizer 3.4.1 with -lowerCase splits them, without the signs that pycocoevalcap drops.
         ("There's a two-story house (with a red roof), isn't it?", "there 's a two-story house -lrb- with a red roof -rrb- is n't it"),
         ("I cannot see the U.S. flag... it's 3,000.5 m away; he'll go -- can't he!", "i can not see the u.s. flag it 's 3,000.5 m away he 'll go ca n't he"),
@@ -194,10 +197,32 @@ def test_macro_means_over_types_take_means_but_not_bleu() -> None:
         ("椅子 café", "椅子 café"),
         ("... !", ""),
         ("", ""),
-    ],
-)  # fmt: skip
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "words"), TOKENISED)
 def test_words_are_those_of_the_penn_treebank(text: str, words: str) -> None:
     assert " ".join(caption_words(text)) == words
+
+
+@pytest.mark.skipif(shutil.which("java") is None, reason="Stanford's tokenizer needs Java")
+def test_words_are_those_of_the_java_tokenizer(tmp_path: Path) -> None:
+    spec = find_spec("pycocoevalcap")
+    assert spec is not None
+    assert spec.submodule_search_locations is not None
+    (jar,) = Path(spec.submodule_search_locations[0]).glob("tokenizer/stanford-corenlp-*.jar")
+    captions = [text for text, _ in TOKENISED if text.strip(" .!")]
+    captions += [
+        "a brown chair/desk, 4 legs: two black; two grey.",
+        "The kids' room isn't \"big\"; it'll do.",
+        "on top of it - a lamp",
+        "room_0 at 12:30 pm",
+    ]
+    (tmp_path / "captions.txt").write_text("\n".join(captions) + "\n", encoding="utf-8")
+    command = ["java", "-cp", str(jar), "edu.stanford.nlp.process.PTBTokenizer", "-preserveLines", "-lowerCase", str(tmp_path / "captions.txt")]  # fmt: skip
+    lines = subprocess.run(command, capture_output=True, check=True, encoding="utf-8").stdout.split("\n")
+    for caption, line in zip(captions, lines, strict=False):
+        assert caption_words(caption) == tuple(word for word in line.split(" ") if word and word not in PUNCTUATIONS)
 
 
 @given(st.text(max_size=60))
