@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
-from mmeval.core.errors import DataError
+from mmeval.core.errors import DataError, MediaError
 from mmeval.core.types import MediaPart, Response, Sample
 from mmeval.metrics import estimate
 from mmeval.metrics.captions import CAPTION_METRICS
+from mmeval.pipeline.video import decode_video
 from mmeval.tasks.options import AskStyle, DataOptions
 from mmeval.tasks.registry import Registry
 from mmeval.tasks.task import Task
@@ -213,3 +214,21 @@ def test_points_of_reasonmap() -> None:
         task, samples = built("reasonmap", protocol)
         rows = table(task, samples, [said(sample, task) for sample in samples])
         assert [row["scores"]["map_score"] for row in rows] == wanted, protocol
+
+
+@pytest.mark.parametrize("content", [b"", b"\x00" * 400, None])
+def test_a_video_that_cannot_be_shown_is_the_fault_of_its_rows(content: bytes | None, tmp_path: Path) -> None:
+    shutil.copytree(DATA / "vsi-bench", tmp_path / "vsi-bench")
+    broken = tmp_path / "vsi-bench/scannet/scene0011_00.mp4"
+    broken.unlink() if content is None else broken.write_bytes(content)
+    task = Task.load(REGISTRY.cards["vsi-bench"], "default")
+    shown = 0
+    for _, build in task.open(DataOptions(data_dir=tmp_path)).samples(AskStyle()):
+        (media,) = build().media
+        if media.path == broken:
+            with pytest.raises(MediaError, match=r"scene0011_00\.mp4"):
+                decode_video(media)
+        else:
+            assert len(decode_video(media)) == 12  # all frames of the clip, of 32 that may be shown
+            shown += 1
+    assert shown == 5
