@@ -48,7 +48,7 @@ def find_calls(text: str, is_action: Callable[[str], bool]) -> Iterator[Call]:
 
 
 def _closing(text: str, start: int, *, quotes: bool) -> int | None:
-    """Return where the bracket that was opened before `start` closes, within a line unless in quotation marks or brackets."""
+    """Return where the bracket that was opened before `start` closes; brackets in quotation marks do not count."""
     open_brackets, quote, position = [")"], "", start
     while position < min(len(text), start + _LONGEST):
         character = text[position]

@@ -21,7 +21,8 @@ _ATLAS_KINDS: Mapping[str, Kind] = {
 _ATLAS = re.compile(r"^[ \t>*`-]*([A-Z]{2,}(?:_[A-Z]+)*)\b[ \t]*(.*?)[ \t`]*$", re.MULTILINE)
 _OPEN_POINT = re.compile(r"<point>[^\])<]*")
 """Without a closing bracket or tag the last number may lack digits."""
-_ATLAS_POINT = re.compile(_POINT + r"[.,;]?")
+_ATLAS_POINT = re.compile(_POINT + r"(?:[.,;]|\s[^0-9\[\]()<>]*)?")
+"""Words may follow a point, another number may not."""
 
 
 def read_os_atlas(text: str) -> Found:

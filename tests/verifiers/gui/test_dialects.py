@@ -227,6 +227,8 @@ ATLAS = [
     ("Thought: A CLICK is needed.\nAction: CLICK <point>[[100,200]]</point>", CLICK),
     ("actions:\nCLICK <point>[[100,200]]</point>\n", CLICK),
     ("CLICK <point>[[100,200]]</point>.", CLICK),
+    ("CLICK <point>[[100,200]]</point> to open it", CLICK),
+    ("CLICK <point>[[100,200]]</point> or <point>[[1,2]]</point>", "a box, not a point"),
     ("`CLICK <point>[[100,200]]</point>`", CLICK),
     ("- CLICK <point>[[100,200]]</point>", CLICK),
     ("<think>CLICK [[1,2]]</think>\nCLICK <point>[[100,200]]</point>", CLICK),
