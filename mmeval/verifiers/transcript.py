@@ -34,6 +34,12 @@ _LABEL = re.compile(
     r"[\s*_]*(?:[:：][\s*_]*|-\s+|,?\s*(?=[\"“‘「『'`]\S))",
     re.IGNORECASE,
 )
+_ONE_WORD = re.compile(
+    r"(?:(?:i\s+(?:think|believe)|it\s+(?:seems|appears))\s+(?:that\s+)?)?(?:the\s+)?(?:\w+\s+){0,2}word\s+(?:(?:being\s+)?(?:spoken|said)\s+)?(?:in\s+the\s+(?:middle\s+of\s+the\s+)?(?:clip|video)\s+)?"
+    r"(?:is|was|(?:appears|seems)\s+to\s+be)\s+(?=[\w'’-]+\W*$)",
+    re.IGNORECASE,
+)
+"""Before the only word of an answer about a word: "The spoken word is about."."""
 _LABEL_ZH = re.compile(
     r"\s*(?:[^：:\n，。]{0,12}(?:说|讲)(?:的是|道|的内容是?)?|(?:唇语|转录|转写|内容|句子|文字)[^：:\n，。]{0,8})\s*[：:]\s*"
 )
@@ -198,7 +204,11 @@ def _inner(said: str) -> tuple[int, int]:
     elif found := _FENCE_TAG.match(said):
         start = found.end()
     start, end = _field(said, start, end)
-    if found := _LABEL.match(said, start, end) or _LABEL_ZH.match(said, start, end):
+    if (
+        found := _LABEL.match(said, start, end)
+        or _ONE_WORD.match(said, start, end)
+        or _LABEL_ZH.match(said, start, end)
+    ):
         start = found.end()
     if found := _REMARK.search(said, start, end):
         end = found.start()

@@ -118,3 +118,43 @@ def test_votes_count_unreadable_repeats_unless_told_not_to() -> None:
     ]  # fmt: skip
     assert (estimate("vote", rows).value, estimate("vote", rows).n) == (0.2, 5)
     assert (estimate("vote:answered", rows).value, estimate("vote:answered", rows).n) == (pytest.approx(2 / 3), 3)
+
+
+def _four(x: Any, b1: float, b2: float, b3: float, b4: float) -> Any:
+    return (b1 - b2) / (1 + np.exp(-(x - b3) / b4)) + b2
+
+
+def _five(x: Any, b1: float, b2: float, b3: float, b4: float, b5: float) -> Any:
+    return b1 * (0.5 - 1 / (1 + np.exp(b2 * (x - b3)))) + b4 * x + b5
+
+
+@pytest.mark.filterwarnings("ignore::scipy.optimize.OptimizeWarning")
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("parameters", [4, 5])
+def test_fitted_curves_are_at_least_as_good_as_scipys(parameters: int, seed: int) -> None:
+    """DeQA's start for four parameters, VQEG's for five; where scipy finds the optimum, the correlation is the same."""
+    from scipy.optimize import curve_fit
+
+    generator = np.random.default_rng(seed)
+    x = generator.uniform(1, 5, 200)
+    y = 20 + 60 / (1 + np.exp(-2.0 * (x - 3))) + generator.normal(0, 4, 200)
+    curve, start = {
+        4: (_four, [y.max(), y.min(), x.mean(), x.std() / 4]),
+        5: (_five, [10, 0, y.mean(), 0.1, 0.1]),
+    }[parameters]
+    with np.errstate(all="ignore"):
+        best, _ = curve_fit(curve, x, y, p0=start, maxfev=20_000)
+    theirs = float(stats.pearsonr(curve(x, *best), y).statistic)
+    ours = estimate(f"plcc-logistic{parameters}", [rating(i, a, b) for i, (a, b) in enumerate(zip(x, y, strict=True))])
+    assert ours.value is not None
+    assert ours.value >= theirs - 1e-9
+    if parameters == 4:
+        assert ours.value == pytest.approx(theirs, abs=1e-9)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_correlations_on_drawn_data_are_scipys(seed: int) -> None:
+    rows = drawn(500, 0, seed)
+    x, y = ([row["scores"][key] for row in rows] for key in ("rating", "opinion"))
+    for metric, reference in REFERENCES.items():
+        assert estimate(metric, rows).value == pytest.approx(reference(x, y), abs=1e-9)

@@ -160,9 +160,13 @@ def test_degradations_of_models(text: str, value: list[str] | None) -> None:
         ("视频中的人说的是：“今天天气很好”", "今天天气很好"),
         ("答案：你好世界", "你好世界"),
         ("she says: we don't know", "we don't know"),
+        ("The word is about.", "about"),
+        ("The spoken word appears to be ABOUT", "ABOUT"),
+        ("The word in the middle of the clip is 'ABOUT'.", "ABOUT"),
         # What is said may itself speak of saying: nothing is cut off without a colon or quotation marks.
         ("he said that we will go", "he said that we will go"),
         ("the words we use matter", "the words we use matter"),
+        ("the word is out there", "the word is out there"),
         ("i can't hear you", "i can't hear you"),
         ("there is no answer to that", "there is no answer to that"),
         ("I can't read lips.", None),
