@@ -149,10 +149,10 @@ class Rated:
         return self.section.version
 
     async def answer(self, sample: Sample, media: tuple[PreparedMedia, ...], ask: Session, /) -> Answered:
-        """See `Strategy.answer`. A refusal is not rated: it is no candidate."""
+        """See `Strategy.answer`. A refusal, or nothing at all, is not rated: it is no candidate."""
         response = await ask(sample.messages, media, "answer")
-        if response.status != "ok":
-            return Answered(response, Trail())
+        if response.status != "ok" or not (response.text or "").strip():
+            return Answered(response, Trail(turns=int(response.status == "ok")))
         rating = await Rater(self.section).rate(sample, media, ask, response.text or "")
         if isinstance(rating, Response):
             return Answered(rating, Trail(turns=1))
@@ -183,8 +183,8 @@ class RefinedBestOfN:
         """See `Strategy.answer`."""
         rater = Rater(self.section)
         first = await ask(sample.messages, media, "answer")
-        if first.status != "ok":
-            return Answered(first, Trail())
+        if first.status != "ok" or not (first.text or "").strip():
+            return Answered(first, Trail(turns=int(first.status == "ok")))
         rating = await rater.rate(sample, media, ask, first.text or "")
         if isinstance(rating, Response):
             return Answered(rating, Trail(turns=1))

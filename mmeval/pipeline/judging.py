@@ -24,6 +24,10 @@ _NO_SCHEMA = ("response_format", "json_schema", "structured", "guided", "schema"
 """Words by which an endpoint says that it cannot force a reply to follow a schema."""
 
 
+REWARD = "reward"
+"""Role of a call in which the judge model rates an answer as the verifier of a strategy."""
+
+
 @dataclass(frozen=True, slots=True)
 class JudgeSettings:
     """How often a judge is asked; every field is identity."""
@@ -178,7 +182,7 @@ class JudgeDesk:
         readable = accepts is None or accepts(response.text or "")
         if stored is None and readable:
             await self._commit([(key, response)])
-        call = Call("reward", None, response.model or self.name, asked, request.messages, response, stored is not None)
+        call = Call(REWARD, None, response.model or self.name, asked, request.messages, response, stored is not None)
         self.tally.add(call)
         return response, call
 

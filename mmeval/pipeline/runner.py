@@ -18,7 +18,7 @@ from mmeval.pipeline.asking import Asker, Progress
 from mmeval.pipeline.cache import KEPT_STATUS
 from mmeval.pipeline.chain import Chain, rule_verdict
 from mmeval.pipeline.identity import cache_key
-from mmeval.pipeline.judging import JudgeDesk
+from mmeval.pipeline.judging import REWARD, JudgeDesk
 from mmeval.pipeline.plan import Effort
 from mmeval.pipeline.session import Conversation, NotAsked
 from mmeval.pipeline.tokens import scores_hash, token_scores
@@ -278,7 +278,9 @@ class ModelRun:
             verdict = rule_verdict(chain, response, unit.sample)
         calls = made
         needed = chain.open(response, verdict, unit.sample)
-        if (self._judging == "only" and not needed) or (self._judging == "later" and needed):
+        # What a verifier has rated could not be delivered before it was loaded.
+        rated = any(call.role == REWARD for call in made)
+        if (self._judging == "only" and not needed and not rated) or (self._judging == "later" and needed):
             return
         if chain.steps:
             assert self._desk is not None

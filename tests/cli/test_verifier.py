@@ -8,6 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pytest
+
+from tests.engines.test_scores import reward_checkpoint
 
 CARD = """\
 name: sums
@@ -83,3 +86,19 @@ def test_guided_search_asks_by_turns(mmeval: Callable, tmp_path: Path) -> None:
     assert found.code == 0, found.err
     calls = pd.read_parquet(tmp_path / "runs/r/calls.parquet")
     assert {"step", "reward"} == set(calls["role"])
+
+
+@pytest.mark.model
+def test_model_and_verifier_on_one_card_take_turns(mmeval: Callable, tmp_path: Path) -> None:
+    """Both would fill the card: all answers first, then all ratings; a search that needs both is refused."""
+    reward_checkpoint(tmp_path / "rm", 1)
+    common = ("--judge", "hf:rm", *prepared(tmp_path))
+    found = mmeval("run", "-m", "tiny", "-t", "sums", *common, "-o", "runs/r")
+    assert found.code == 0, found.err
+    table = pd.read_parquet(tmp_path / "runs/r/results.parquet")
+    rated = [dict(cell).get("reward") for cell, text in zip(table["scores"], table["response"], strict=True) if text]
+    assert len(table) == 9
+    assert rated
+    assert None not in rated
+    refused = mmeval("run", "-m", "tiny", "-t", "sums@guided", *common, "-o", "runs/g")
+    assert (refused.code, "by turns" in refused.err) == (2, True)

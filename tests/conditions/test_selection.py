@@ -105,10 +105,11 @@ def test_a_verifier_that_fails_is_never_the_worst_score(name: str, status: Any) 
     assert not found.trail.rewards
 
 
-def test_a_refusal_is_not_rated() -> None:
-    session = Scripted(lambda *_: Response("refused"), lambda _: "1.0")
+@pytest.mark.parametrize("said", [Response("refused"), " \n"])
+def test_a_refusal_and_silence_are_not_rated(said: str | Response) -> None:
+    session = Scripted(lambda *_: said, lambda _: "1.0")
     found = run(Rated(section("rated")), session)
-    assert (found.response.status, session.rated) == ("refused", [])
+    assert (found.response.status, session.rated) == (said.status if isinstance(said, Response) else "ok", [])
 
 
 class TestGuidedGreedy:
