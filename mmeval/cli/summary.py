@@ -11,6 +11,7 @@ import click
 import orjson
 
 from mmeval.runs.aggregates import SuiteMean, suite_means
+from mmeval.runs.coordinate_hints import coordinate_hints
 from mmeval.runs.execute import Outcome
 from mmeval.runs.folder import open_run
 from mmeval.runs.leaderboard import LeaderboardRow, leaderboard
@@ -30,6 +31,7 @@ def print_outcome(outcome: Outcome, *, report: bool, as_json: bool, more: Mappin
     """
     run = open_run(outcome.folder)
     rows = leaderboard(run) if (outcome.folder / "results.parquet").exists() else []
+    hints = coordinate_hints(run) if rows else []
     path = None
     existing = outcome.folder / "report.html"
     if report and outcome.unchanged and existing.is_file():
@@ -42,6 +44,7 @@ def print_outcome(outcome: Outcome, *, report: bool, as_json: bool, more: Mappin
         cells = leaderboard(run, by_subset=True, all_metrics=True) if rows else []
         record = {**summary_json(outcome, cells, str(path) if path else None), **(more or {})}
         record["suites"] = [mean_json(mean) for mean in suite_means(run)] if rows else []
+        record["hints"] = hints
         click.echo(orjson.dumps(record, option=orjson.OPT_INDENT_2).decode())
     elif rows:
         from rich.console import Console
@@ -54,6 +57,10 @@ def print_outcome(outcome: Outcome, *, report: bool, as_json: bool, more: Mappin
             click.echo(mean_line(mean))
         for line in decision_lines(rows):
             click.echo(line)
+    for hint in hints:
+        from mmeval.reports.format import visible_text
+
+        click.echo(visible_text(hint), err=True)
     print_failures(outcome)
     click.echo(summary_line(outcome), err=True)
     if path is not None:

@@ -7,12 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
-
 from mmeval.core.errors import DataError, UsageError, unknown
 from mmeval.core.labelled_boxes import GoldObject, PredictedObject, read_gold_objects, read_predicted_objects
 from mmeval.core.types import AnswerContext, Extraction, Match
-from mmeval.stats.detection_matching import falling_pairs, gold_order_pairs, overlaps
 from mmeval.verifiers.answer import answer_section, merged_options
 from mmeval.verifiers.coordinates import scales, sorted_corners, to_pixels
 from mmeval.verifiers.detection_answer import Stated, distinct, read_statement
@@ -111,6 +108,8 @@ class DetectionsVerifier:
         Raises:
             DataError: when the target is not a list of boxes.
         """
+        from mmeval.stats.detection_matching import falling_pairs
+
         options = merged_options(self._options, context.options)
         golds = read_gold_objects(target)
         found = read_predicted_objects(value)
@@ -159,6 +158,8 @@ class VTriuneVerifier(DetectionsVerifier):
         Raises:
             DataError: when the target is not a list of boxes.
         """
+        from mmeval.stats.detection_matching import falling_pairs, gold_order_pairs
+
         options = merged_options(self._options, context.options)
         plain = super().match(value, target, context)
         golds = read_gold_objects(target)
@@ -281,11 +282,15 @@ def _rates(precision: float, recall: float, f1: float, mean: float, options: Map
 
 
 def _boxes(objects: Sequence[GoldObject] | Sequence[PredictedObject]) -> Any:
+    import numpy as np
+
     return np.array([one.box for one in objects], dtype=np.float64).reshape(-1, 4)
 
 
 def _alike(found: Sequence[PredictedObject], golds: Sequence[GoldObject], labelled: bool) -> Any:
     """Return which pairs are of one class, shape (D, G); None where classes do not matter."""
+    import numpy as np
+
     if not labelled:
         return None
     table = [[mine.label == one.label for one in golds] for mine in found]
@@ -294,6 +299,10 @@ def _alike(found: Sequence[PredictedObject], golds: Sequence[GoldObject], labell
 
 def _in_crowds(free: Sequence[PredictedObject], crowds: Sequence[GoldObject], labelled: bool) -> int:
     """Return how many unmatched boxes lie for half of their area or more in a region to ignore of their class."""
+    import numpy as np
+
+    from mmeval.stats.detection_matching import overlaps
+
     if not free or not crowds:
         return 0
     shares = overlaps(_boxes(free), _boxes(crowds), np.ones(len(crowds), dtype=bool)) >= IGNORED_SHARE

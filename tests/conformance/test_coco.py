@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -54,9 +56,6 @@ def test_perfect_boxes_no_boxes_and_strangers() -> None:
 
 @pytest.mark.realdata
 def test_the_twelve_numbers_of_an_imported_run(published: Callable[[str], Path], tmp_path: Path) -> None:
-    import subprocess
-    import sys
-
     folder = published("coco")
     files = [
         str(folder / name) for name in ("instances_val2014_fakebbox100_results.json", "instances_val2014_100.json")
@@ -82,3 +81,37 @@ def test_the_twelve_numbers_of_an_imported_run(published: Callable[[str], Path],
     ]
     assert [cells[name]["value"] for name in names] == pytest.approx(expected, abs=1e-6)
     assert all(cells[name]["ci"][0] < cells[name]["value"] < cells[name]["ci"][1] for name in names)
+
+
+@pytest.mark.realdata
+def test_boxes_of_a_results_file_in_another_space(published: Callable[[str], Path], tmp_path: Path) -> None:
+    folder = published("coco")
+    results = json.loads((folder / "instances_val2014_fakebbox100_results.json").read_text(encoding="utf-8"))
+    moved = tmp_path / "results.json"
+    moved.write_text(
+        json.dumps([{**one, "bbox": [value / 1000 for value in one["bbox"]]} for one in results]), encoding="utf-8"
+    )
+    truth = folder / "instances_val2014_100.json"
+
+    def imported(file: Path, name: str) -> list[str]:
+        command = [
+            sys.executable,
+            "-m",
+            "mmeval",
+            "import",
+            "coco",
+            str(file),
+            str(truth),
+            "-t",
+            "sample",
+            "--model",
+            name,
+        ]
+        done = subprocess.run(
+            [*command, "-o", str(tmp_path / name), "--json"], capture_output=True, text=True, check=True
+        )
+        assert ("hint: " in done.stderr) == bool(json.loads(done.stdout)["hints"])
+        return list(json.loads(done.stdout)["hints"])
+
+    assert "another space of coordinates" in imported(moved, "moved")[0]
+    assert imported(folder / "instances_val2014_fakebbox100_results.json", "right") == []
