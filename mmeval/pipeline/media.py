@@ -62,13 +62,17 @@ class Grid:
     """Both sides become multiples of this."""
     min_pixels: int
     max_pixels: int
+    exact: tuple[int, int] | None = None
+    """(width, height) that every image is brought to, whatever its shape, where the model was trained so."""
 
     def fit(self, width: int, height: int) -> tuple[int, int]:
         """Return (width, height) after the resize rule of the Qwen-VL processors.
 
         Sides are rounded to multiples of `factor`; beyond the limits on pixels both are scaled by the square root of the
-        ratio, downwards when too large and upwards when too small.
+        ratio, downwards when too large and upwards when too small. An exact size is itself.
         """
+        if self.exact is not None:
+            return self.exact
         new_width = max(self.factor, round(width / self.factor) * self.factor)
         new_height = max(self.factor, round(height / self.factor) * self.factor)
         if new_width * new_height > self.max_pixels:

@@ -320,7 +320,8 @@ def _model_grid(info: EngineInfo) -> Grid | None:
         return None
     low = info.details.get("min_pixels") or QWEN_PIXELS[0]
     high = info.details.get("max_pixels") or QWEN_PIXELS[1]
-    return Grid(int(factor), int(low), int(high))
+    size = (info.profile.get("resize") or {}).get("size")
+    return Grid(int(factor), int(low), int(high), None if size is None else (int(size[0]), int(size[1])))
 
 
 def _prepared(

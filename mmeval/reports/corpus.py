@@ -148,7 +148,7 @@ def shapes(verifier: str | None, value: Any) -> list[list[float]]:
 
     Only values of the box, boxes and point verifiers are coordinates; any other list of numbers is not drawn.
     """
-    if (verifier or "").partition("/")[0] not in {"box", "boxes", "point", "detections", "v-triune"}:
+    if (verifier or "").partition("/")[0] not in {"box", "boxes", "point", "mask", "heatmap", "detections", "v-triune"}:
         return []
     return list(_shapes(value))[:SHAPE_LIMIT]
 

@@ -440,6 +440,13 @@ def test_grid_sides_are_multiples_within_the_limit(width: int, height: int) -> N
         assert wide * high <= 1_000_000
 
 
+def test_an_exact_size_is_itself() -> None:
+    grid = Grid(28, 3136, 1_000_000, (840, 840))
+    assert grid.fit(100, 3000) == (840, 840)
+    sent, _ = prepare_image(encode(Image.new("RGB", (100, 60), "red"), "PNG"), "one", grid=grid)
+    assert (sent.width, sent.height, sent.source_width, sent.source_height) == (840, 840, 100, 60)
+
+
 def test_an_image_off_the_grid_is_resized_and_one_on_it_is_sent_unchanged() -> None:
     grid = Grid(28, 3136, 1_000_000)
     off, on = encode(Image.new("RGB", (100, 60), "red"), "PNG"), encode(Image.new("RGB", (112, 56), "red"), "PNG")
