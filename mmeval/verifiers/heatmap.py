@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
 from mmeval.core.errors import DataError
 from mmeval.core.types import AnswerContext, Extraction, Match
 from mmeval.verifiers.answer import answer_section, merged_options
@@ -99,6 +97,8 @@ class HeatMapVerifier:
 
     def unanswered(self, target: Any, context: AnswerContext) -> Mapping[str, float]:
         """The scores of a flat map."""
+        import numpy as np
+
         gold = _gold(target, context, merged_options(self._options, context.options))
         return _scores(np.ones_like(gold), gold)
 

@@ -8,14 +8,15 @@ from __future__ import annotations
 import binascii
 import io
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeAlias
-
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from mmeval.verifiers.masks import MOST_PIXELS, MaskError, decode_runs, from_boxes
 
-HeatMap: TypeAlias = npt.NDArray[np.float64]
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+HeatMap: TypeAlias = "npt.NDArray[np.float64]"
 EPSILON = 1e-12
 """Added where AGD20K's scripts add it."""
 FIXATION = 0.1
@@ -24,12 +25,16 @@ FIXATION = 0.1
 
 def divergence(map_: HeatMap, gold: HeatMap) -> float:
     """Return the Kullback-Leibler divergence of the gold map from the map, both brought to a sum of 1 (KLD, lower is better)."""
+    import numpy as np
+
     first, second = map_ / (map_.sum() + EPSILON), gold / (gold.sum() + EPSILON)
     return float(np.sum(second * np.log(second / (first + EPSILON) + EPSILON)))
 
 
 def similarity(map_: HeatMap, gold: HeatMap) -> float:
     """Return the sum of the smaller of both maps, both brought to a sum of 1 (SIM, in [0, 1])."""
+    import numpy as np
+
     first, second = map_ / (map_.sum() + EPSILON), gold / (gold.sum() + EPSILON)
     return float(np.minimum(first, second).sum())
 
@@ -39,6 +44,8 @@ def scanpath_saliency(map_: HeatMap, gold: HeatMap) -> float:
 
     A flat map has no spread, and 0.
     """
+    import numpy as np
+
     spread = float(map_.std())
     if spread <= EPSILON * float(np.abs(map_).max()):
         return 0.0
@@ -60,6 +67,8 @@ def read_map(value: Any, size: tuple[int, int] | None, sigma: float | None) -> H
     Raises:
         MaskError: when it is none of these, has a number that is negative or not finite, or nothing but zeros.
     """
+    import numpy as np
+
     if isinstance(value, Mapping) and "png" in value:
         found = from_picture(_decoded(value["png"]))
     elif isinstance(value, Mapping) and "counts" in value:
@@ -88,6 +97,7 @@ def drawn(
         size: (width, height).
         sigma: as a share of the longer side.
     """
+    import numpy as np
     from scipy.ndimage import gaussian_filter
 
     width, height = size
@@ -104,6 +114,7 @@ def from_picture(data: bytes) -> HeatMap:
     Raises:
         MaskError: for bytes that are no picture.
     """
+    import numpy as np
     from PIL import Image, UnidentifiedImageError
 
     try:
@@ -116,6 +127,7 @@ def from_picture(data: bytes) -> HeatMap:
 
 def resized(map_: HeatMap, size: tuple[int, int]) -> HeatMap:
     """Return a map brought to (width, height), bilinear."""
+    import numpy as np
     from PIL import Image
 
     if map_.shape == (size[1], size[0]):
@@ -134,6 +146,8 @@ def _decoded(text: Any) -> bytes:
 
 
 def _table(value: Any) -> HeatMap:
+    import numpy as np
+
     try:
         found = np.asarray(value, dtype=np.float64)
     except (TypeError, ValueError) as error:

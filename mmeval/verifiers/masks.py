@@ -9,18 +9,19 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
-
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from mmeval.verifiers.raster import FAR, paint
 
-Mask: TypeAlias = npt.NDArray[np.bool_]
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+Mask: TypeAlias = "npt.NDArray[np.bool_]"
 MOST_PIXELS = 1 << 28
 """Larger masks are mistakes, and would not fit into memory."""
-THRESHOLDS: tuple[float, ...] = tuple(float(value) for value in np.arange(0.5, 0.96, 0.05))
-"""0.50, 0.55 … 0.95 as Affordance-R1's script makes them."""
+THRESHOLDS = tuple(0.5 + index * ((0.5 + 0.05) - 0.5) for index in range(10))
+"""0.50, 0.55 … 0.95 as the arange of Affordance-R1's script makes them."""
 _FIRST, _BITS = 48, 6
 """Characters of a compressed code stand for 0 … 63, from this one on."""
 
@@ -39,11 +40,15 @@ class Gold:
     @property
     def area(self) -> int:
         """Pixels of the mask that count."""
+        import numpy as np
+
         counted = self.mask if self.ignored is None else self.mask & ~self.ignored
         return int(np.count_nonzero(counted))
 
     def shared(self, other: Mask) -> tuple[int, int]:
         """Return intersection and union with another mask of the same size, in pixels that count."""
+        import numpy as np
+
         both, either = self.mask & other, self.mask | other
         if self.ignored is not None:
             both, either = both & ~self.ignored, either & ~self.ignored
@@ -82,6 +87,8 @@ def decode_runs(value: Mapping[str, Any]) -> Mask:
     Raises:
         MaskError: for a code that is cut off, has a negative run, or does not cover the image.
     """
+    import numpy as np
+
     width, height = size_of(value)
     counts = value.get("counts")
     if isinstance(counts, (bytes, bytearray)):
@@ -100,6 +107,8 @@ def decode_runs(value: Mapping[str, Any]) -> Mask:
 
 def encode_runs(mask: Mask) -> dict[str, Any]:
     """Return the compressed run-length code of a mask, as COCO writes it."""
+    import numpy as np
+
     height, width = mask.shape
     flat = np.asarray(mask, dtype=bool).T.reshape(-1)
     changes = np.flatnonzero(np.diff(flat)) + 1
@@ -165,6 +174,8 @@ def from_polygons(polygons: Any, size: tuple[int, int]) -> Mask:
     Raises:
         MaskError: for a polygon of fewer than three points, or with a coordinate that is not finite or far outside.
     """
+    import numpy as np
+
     if not isinstance(polygons, (list, tuple)) or not polygons:
         raise MaskError("polygons are a list of [x1, y1, x2, y2, …]")
     checked = [flat_polygon(polygon) for polygon in polygons]
@@ -211,6 +222,8 @@ def from_shapes(shapes: Any, size: tuple[int, int]) -> Gold:
     Raises:
         MaskError: for a shape without label or points, or one that is no polygon.
     """
+    import numpy as np
+
     if not isinstance(shapes, (list, tuple)):
         raise MaskError("shapes are a list of {label, points}")
     width, height = size
@@ -239,6 +252,8 @@ def from_boxes(boxes: Sequence[Sequence[float]], size: tuple[int, int]) -> Mask:
         boxes: corners in order, in pixels.
         size: (width, height).
     """
+    import numpy as np
+
     width, height = size
     mask = np.zeros((height, width), dtype=bool)
     for box in boxes:
@@ -252,6 +267,8 @@ def from_boxes(boxes: Sequence[Sequence[float]], size: tuple[int, int]) -> Mask:
 
 def bounding_box(mask: Mask) -> list[float] | None:
     """Return [x1, y1, x2, y2] around a mask in pixels (the last row and column are inside), None for an empty one."""
+    import numpy as np
+
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     if not rows.size:
         return None

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-import numpy as np
-import numpy.typing as npt
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
 
 FAR = 100_000
 """Coordinates beyond this are mistakes; painting their edges would take for ever."""
@@ -22,6 +25,8 @@ def paint(points: Sequence[Sequence[float]], width: int, height: int) -> npt.NDA
     Raises:
         ValueError: for fewer than three points, a point that is no pair of finite numbers, or one beyond `FAR`.
     """
+    import numpy as np
+
     corners = _corners(points)
     mask = np.zeros((height, width), dtype=bool)
     ends = np.roll(corners, -1, axis=0)
@@ -43,6 +48,8 @@ def paint(points: Sequence[Sequence[float]], width: int, height: int) -> npt.NDA
 
 
 def _corners(points: Sequence[Sequence[float]]) -> npt.NDArray[np.int64]:
+    import numpy as np
+
     try:
         found = np.asarray(points, dtype=np.float64)
     except (TypeError, ValueError) as error:
@@ -58,6 +65,8 @@ def _corners(points: Sequence[Sequence[float]]) -> npt.NDArray[np.int64]:
 
 def _line(x0: int, y0: int, x1: int, y1: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """Return columns and rows of a line of one pixel's width, walked from left to right."""
+    import numpy as np
+
     if x1 < x0:
         x0, y0, x1, y1 = x1, y1, x0, y0
     across, down = x1 - x0, abs(y1 - y0)
@@ -72,6 +81,8 @@ def _line(x0: int, y0: int, x1: int, y1: int) -> tuple[npt.NDArray[np.int64], np
 
 def _fill(mask: npt.NDArray[np.bool_], rows: npt.NDArray[np.int64], at: npt.NDArray[np.int64]) -> None:
     """Fill between the first and second, third and fourth … crossing of every row."""
+    import numpy as np
+
     width = mask.shape[1]
     order = np.lexsort((at, rows))
     rows, at = rows[order], at[order]

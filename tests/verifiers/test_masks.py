@@ -272,7 +272,7 @@ def test_pixels_that_do_not_count() -> None:
 
 
 def test_thresholds_of_the_script() -> None:
-    assert len(THRESHOLDS) == 10
+    assert list(THRESHOLDS) == np.arange(0.5, 0.96, 0.05).tolist()
     assert all(abs(value - (50 + 5 * index) / 100) < 1e-12 <= 1 for index, value in enumerate(THRESHOLDS))
 
 
