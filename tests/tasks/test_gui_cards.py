@@ -53,7 +53,7 @@ def _protocols() -> Iterator[tuple[str, str]]:
 @pytest.mark.parametrize(("name", "protocol"), list(_protocols()))
 def test_the_gold_said_back_is_right(name: str, protocol: str) -> None:
     task, samples = settled(name, protocol, DATA, AskStyle())
-    assert len(samples) == POINTS[name]
+    assert len(samples) == (2 if protocol == "magicgui-mobile" else POINTS[name])
     form = task.card.answer.options.get("form")
     for sample in samples:
         box = sample.target["box"]

@@ -73,7 +73,7 @@ def in_words(gold: dict[str, Any], form: str, scroll: str) -> str:
     point = [round(number * 1000 / side) for number, side in zip(gold.get("point", SIZE), SIZE, strict=True)]
     place, direction = ",".join(map(str, point)), gold.get("direction", "")
     way = OPPOSITE[direction] if direction and scroll == "finger" else direction
-    if form == "os-atlas":
+    if form == "osatlas":
         return {
             "click": f"CLICK <point>[[{place}]]</point>", "long-press": f"LONG_PRESS <point>[[{place}]]</point>", "type": f"TYPE [{gold.get('text')}]",
             "scroll": f"SCROLL [{way.upper()}]", "open-app": f"OPEN_APP [{gold.get('app')}]", "press": f"PRESS_{gold.get('key', '').upper()}",
@@ -88,7 +88,7 @@ def in_words(gold: dict[str, Any], form: str, scroll: str) -> str:
     }[kind]  # fmt: skip
 
 
-UNSAID = {"magicgui": {"open-app"}, "tool-call": {"no-answer", "take-over", "call-api"}, "os-atlas": set()}
+UNSAID = {"magicgui": {"open-app"}, "tool-call": {"no-answer", "take-over", "call-api"}, "osatlas": set()}
 """Actions that a dialect does not have."""
 
 
@@ -126,7 +126,7 @@ def test_the_gold_said_back_is_right(name: str, protocol: str, folder: str) -> N
         })  # fmt: skip
     for metric in task.card.metrics:
         value = estimate(metric, rows).value
-        if options["rule"] == "os-atlas-odyssey" and metric == "weighted:grounding:grounded":
+        if options["rule"] == "osatlas-odyssey" and metric == "weighted:grounding:grounded":
             assert value == 0.5  # a long press counts there, and never hits
             continue
         assert value == 1.0 or (value is None and folder == "androidcontrol-r1" and metric == "all:episode"), metric

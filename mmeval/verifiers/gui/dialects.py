@@ -37,7 +37,7 @@ class Dialect:
 DIALECTS: Mapping[str, Dialect] = {
     "pyautogui": Dialect(read_code),
     "tool-call": Dialect(read_tool_call),
-    "os-atlas": Dialect(read_os_atlas, "thousand"),
+    "osatlas": Dialect(read_os_atlas, "thousand"),
     "magicgui": Dialect(read_magicgui, "thousand", "finger"),
     "ui-tars": Dialect(read_ui_tars),
 }

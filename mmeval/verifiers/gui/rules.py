@@ -303,8 +303,8 @@ def _magicgui_released(nearest: bool) -> Rule:
 
 RULES: Mapping[str, Rule] = {
     "mmeval": _mmeval,
-    "os-atlas": _os_atlas,
-    "os-atlas-odyssey": _os_atlas_odyssey,
+    "osatlas": _os_atlas,
+    "osatlas-odyssey": _os_atlas_odyssey,
     "qwen": _agent(0.04, nearest=True, long_press_clicks=True),
     "agentcpm": _agent(0.14, nearest=False, long_press_clicks=False),
     "gui-r1": _gui_r1,
@@ -318,7 +318,7 @@ RULES: Mapping[str, Rule] = {
 def unanswered(rule: str, gold: Gold) -> Step:
     """Return the step of a row without an action: wrong, and counted for the grounding as the gold alone says."""
     wanted = gold.action
-    if rule.startswith("os-atlas"):
+    if rule.startswith("osatlas"):
         return Step(False, False)  # only steps of the right type count there
     clicks = POINTED if rule in ("mmeval", "gui-r1", "magicgui") else frozenset({"click", "long-press"})
     grounded = wanted.kind in clicks and (wanted.point is not None or bool(gold.boxes))

@@ -397,7 +397,7 @@ TARS = [
 ALL = [
     (dialect, text, expected)
     for dialect, cases in (
-        ("pyautogui", PYAUTOGUI), ("tool-call", TOOL_CALL), ("os-atlas", ATLAS), ("magicgui", MAGIC), ("ui-tars", TARS),
+        ("pyautogui", PYAUTOGUI), ("tool-call", TOOL_CALL), ("osatlas", ATLAS), ("magicgui", MAGIC), ("ui-tars", TARS),
     )
     for text, expected in cases
 ]  # fmt: skip
@@ -423,7 +423,7 @@ def test_every_dialect_has_many_cases() -> None:
         (AnswerContext(image_size=(3840, 2160), coordinates="unit"), "pyautogui", "pyautogui.click(x=0.5, y=0.25)", [1920.0, 540.0]),
         (AnswerContext(image_size=(3840, 2160), coordinates="unit"), "pyautogui", "pyautogui.click(x=500, y=250)", [1920000.0, 540000.0]),
         (AnswerContext(image_size=(3840, 2160), coordinates="thousand"), "tool-call", call(action="click", coordinate=[0.5, 0.5]), [1.92, 1.08]),
-        (AnswerContext(image_size=(3840, 2160), coordinates="unit"), "os-atlas", "CLICK [[500,250]]", [1920.0, 540.0]),
+        (AnswerContext(image_size=(3840, 2160), coordinates="unit"), "osatlas", "CLICK [[500,250]]", [1920.0, 540.0]),
         (AnswerContext(image_size=(3840, 2160), sent_size=(28, 28)), "magicgui", "tap(500,250)", [1920.0, 540.0]),
         (AnswerContext(image_size=(1000, 2000), coordinates="thousand", coordinate_order="yx"), "tool-call", call(action="click", coordinate=[100, 200]), [200.0, 200.0]),
     ],
@@ -453,7 +453,7 @@ def test_a_swipe_goes_the_longer_way_of_the_screen() -> None:
 
 
 def test_what_a_direction_says_can_be_set() -> None:
-    assert read("os-atlas", "SCROLL [UP]", scroll="finger") == act("scroll", direction="down")
+    assert read("osatlas", "SCROLL [UP]", scroll="finger") == act("scroll", direction="down")
     assert read("magicgui", "scroll(1,2,up)", scroll="content") == act("scroll", 1, 2, direction="down")
 
 
@@ -513,7 +513,7 @@ TEXTS = st.text(
 @given(NUMBERS, NUMBERS)
 def test_points_read_back(x: float, y: float) -> None:
     said = {
-        "pyautogui": f"pyautogui.click(x={x}, y={y})", "tool-call": call(action="click", coordinate=[x, y]), "os-atlas": f"CLICK <point>[[{x:f},{y:f}]]</point>",
+        "pyautogui": f"pyautogui.click(x={x}, y={y})", "tool-call": call(action="click", coordinate=[x, y]), "osatlas": f"CLICK <point>[[{x:f},{y:f}]]</point>",
         "magicgui": f"tap({x:f},{y:f})", "ui-tars": f"click(start_box='({x:f},{y:f})')",
     }  # fmt: skip
     for dialect, text in said.items():

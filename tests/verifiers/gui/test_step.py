@@ -75,23 +75,23 @@ NODES = {**GOLD, "elements": [[480, 980, 520, 1020], [0, 0, 1000, 2000], [600, 9
         ("mmeval", {"kind": "drag", "point": [0, 0], "end": [900, 10]}, {"kind": "drag", "point": [0, 0], "end": [10, 10]}, (0, 1, 1, 1)),
         ("mmeval", click(640, 1000), NODES, HIT),
         ("mmeval", click(641, 1000), NODES, MISS),  # some element is everywhere
-        ("os-atlas", click(640, 1000), GOLD, HIT),
-        ("os-atlas", click(641, 1000), GOLD, MISS),
-        ("os-atlas", click(530, 1000), BOXED, HIT),  # boxes do not matter
-        ("os-atlas", typed("a"), GOLD, NOT_TYPE),  # and the step does not count for the grounding
-        ("os-atlas", click(640, 1000, "long-press"), click(500, 1000, "long-press"), RIGHT),
-        ("os-atlas", press("back"), press("home"), NOT_TYPE),  # keys are types
-        ("os-atlas", typed("new york"), typed("new jersey"), RIGHT),  # the first word alone
-        ("os-atlas", typed("new"), typed("new jersey"), WRONG),  # "[new]" is not "[new"
-        ("os-atlas", typed("the new york"), typed("new york"), WRONG),
-        ("os-atlas", scroll("up"), scroll("down"), WRONG),
-        ("os-atlas", {"kind": "stop"}, {"kind": "stop"}, RIGHT),
-        ("os-atlas", {"kind": "stop", "detail": "failure"}, {"kind": "stop"}, NOT_TYPE),
-        ("os-atlas-odyssey", typed("new york"), typed("new jersey"), RIGHT),  # TYPE and "[new" of three words: 0.67
-        ("os-atlas-odyssey", typed("york"), typed("new jersey"), WRONG),
-        ("os-atlas-odyssey", click(640, 1000, "long-press"), click(500, 1000, "long-press"), (1, 1, 0, 1)),
-        ("os-atlas-odyssey", click(640, 1000), GOLD, HIT),
-        ("os-atlas-odyssey", click(500.5, 1000), GOLD, MISS),  # a click is two whole thousandths
+        ("osatlas", click(640, 1000), GOLD, HIT),
+        ("osatlas", click(641, 1000), GOLD, MISS),
+        ("osatlas", click(530, 1000), BOXED, HIT),  # boxes do not matter
+        ("osatlas", typed("a"), GOLD, NOT_TYPE),  # and the step does not count for the grounding
+        ("osatlas", click(640, 1000, "long-press"), click(500, 1000, "long-press"), RIGHT),
+        ("osatlas", press("back"), press("home"), NOT_TYPE),  # keys are types
+        ("osatlas", typed("new york"), typed("new jersey"), RIGHT),  # the first word alone
+        ("osatlas", typed("new"), typed("new jersey"), WRONG),  # "[new]" is not "[new"
+        ("osatlas", typed("the new york"), typed("new york"), WRONG),
+        ("osatlas", scroll("up"), scroll("down"), WRONG),
+        ("osatlas", {"kind": "stop"}, {"kind": "stop"}, RIGHT),
+        ("osatlas", {"kind": "stop", "detail": "failure"}, {"kind": "stop"}, NOT_TYPE),
+        ("osatlas-odyssey", typed("new york"), typed("new jersey"), RIGHT),  # TYPE and "[new" of three words: 0.67
+        ("osatlas-odyssey", typed("york"), typed("new jersey"), WRONG),
+        ("osatlas-odyssey", click(640, 1000, "long-press"), click(500, 1000, "long-press"), (1, 1, 0, 1)),
+        ("osatlas-odyssey", click(640, 1000), GOLD, HIT),
+        ("osatlas-odyssey", click(500.5, 1000), GOLD, MISS),  # a click is two whole thousandths
         ("qwen", click(540, 1000), GOLD, HIT),
         ("qwen", click(541, 1000), GOLD, MISS),
         ("qwen", click(524, 1024), BOXED, HIT),  # the box 1.2 times as large
@@ -157,7 +157,7 @@ def tool(**arguments: Any) -> str:
     [
         ("mmeval", GOLD, (0, 0, 1, 1)),
         ("mmeval", typed("a"), (0, 0, 0, 1)),
-        ("os-atlas", GOLD, (0, 0, 0, 1)),
+        ("osatlas", GOLD, (0, 0, 0, 1)),
         ("qwen", GOLD, (0, 0, 1, 1)),
         ("gui-r1", GOLD, (0, 0, 1, 1)),
         ("gui-r1", {"kind": "wait"}, (0, 0, 0, 0)),
