@@ -53,6 +53,12 @@ _TIED = re.compile(
 _TIE_FIRST = re.compile(
     r"\W*(?:it(?:'s|\s+is)\s+)?(?:a\s+)?(?:tie|draw|tied|equal|both(?:\s+are)?\s+equal(?:ly\s+\w+)?)\b", re.I
 )
+_CRITERION = re.compile(
+    r"[^\n\w]*(?:[0-9]+[.)]\s*)?[^\n\w]*(?:accuracy|completeness|clarity|relevance|correctness|helpfulness|details?|depth|style|fluency"
+    r"|conciseness|faithfulness|grounding|safety|coherence)\b",
+    re.IGNORECASE,
+)
+"""A line about one criterion, which is no verdict on the whole: the answer may have been cut off before that."""
 _BRACKET = re.compile(r"\[\[\s*([ABC]|A\s*>{1,2}\s*B|B\s*>{1,2}\s*A|A\s*=\s*B|tie)\s*\]\]", re.IGNORECASE)
 _LETTER: Mapping[str, str] = {"1": "A", "2": "B", "A": "A", "B": "B", "FIRST": "A", "SECOND": "B"}
 _SHORT = re.compile(rf"\W*(?:{_NOUN})?\s*([12AB])\W*", re.IGNORECASE)
@@ -162,13 +168,17 @@ def _stated(text: str, *patterns: re.Pattern[str], start: int = 0) -> Iterator[t
     for pattern in patterns:
         for one in pattern.finditer(text, start):
             named = [(name, value) for name, value in one.groupdict().items() if value is not None]
-            if not named or _is_negated(text, one.start()):
+            if not named or _is_negated(text, one.start()) or (not start and _on_criterion(text, one.start())):
                 continue
             name, value = named[-1]
             letter = _LETTER.get(value.upper(), TIE)
             if pattern is _WORSE:
                 letter = "B" if letter == "A" else "A"
             yield letter, *one.span(name)
+
+
+def _on_criterion(text: str, place: int) -> bool:
+    return _CRITERION.match(text, text.rfind("\n", 0, place) + 1, place) is not None
 
 
 def _is_negated(text: str, place: int) -> bool:

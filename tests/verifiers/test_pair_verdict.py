@@ -76,6 +76,8 @@ def read(name: str, text: str, options: dict[str, Any] | None = None) -> Any:
         ("<think>Answer 1 is better", None),
         ("Answer 1 is better.\nTherefore, Answer 2 is better.\n\nOverall Judgment: Answer 1 is slightly better.", "A"),
         ("Answer 12 is better.", None),
+        ("1. **Accuracy**: Answer 1 is better.\n2. Completeness: Answer 1 is bet", None),
+        ("Accuracy: Answer 1 is better.\nClarity: Answer 2 is better.\nAll in all, Answer 2 is better.", "B"),
         ("I'm sorry, I can't judge these answers.", None),
         ("Answer 1 describes the image. Answer 2 desc", None),
     ],
