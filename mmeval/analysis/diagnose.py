@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 import numpy as np
 
@@ -26,6 +27,7 @@ from mmeval.analysis.diagnose_findings import (
     source_limits,
     wanted,
 )
+from mmeval.analysis.diagnose_labels import corrected_rates, described, error_types
 from mmeval.stats.clustered import cluster_difference
 from mmeval.stats.comparison import compare_paired
 from mmeval.stats.decomposition import perception_rates
@@ -41,6 +43,7 @@ def diagnose(items: Mapping[tuple[str, str], TaskItems], model: str, options: Di
     single: dict[str, Callable[[TaskItems], Iterator[Finding]]] = {
         "no-answer": _no_answer,
         "perception": _perception,
+        "error-types": error_types,
         "ablation": _ablation,
         "masking": _masking,
         "shortcut": _shortcut,
@@ -74,17 +77,29 @@ def _perception(task: TaskItems) -> Iterator[Finding]:
         rates = perception_rates(seen[rows], right[rows], labels)
         wrong = rows[right[rows] == 0]
         blamed = share(1 - seen[wrong], [task.clusters[row] for row in wrong])
-        numbers = {
+        numbers: dict[str, Any] = {
             "source": source,
             **rates_json(rates),
             "failures_without_perception": share_json(blamed),
             "unknown": len(task.ids) - int(rows.size),
         }
+        if source in task.judged:
+            numbers["corrected"] = corrected_rates(task, seen)
+        if source == "two-hop":
+            numbers["for_the_reader"] = described(task)
         cells = rates.counts
         says = (
             f"by {source}: {percent(rates.perceived)} perceived; right {percent(rates.right_if_perceived)} where perceived, "
             f"{percent(rates.right_if_not)} where not; {percent(blamed)} of {len(wrong)} failures lack perception ({'/'.join(map(str, cells))})"
         )
+        if numbers.get("for_the_reader"):
+            says += f"; {100 * numbers['for_the_reader']['estimate']:.1f} % described well enough, between the floor (blind) and the ceiling (exact caption) of this reader"
+        if numbers.get("corrected"):
+            fixed = numbers["corrected"]
+            listed = ", ".join(f"{name} {100 * fixed[name]['estimate']:.1f} %" for name in ("p", "r", "l"))
+            says += f"; corrected by {fixed['labels']} labels of people: {listed}"
+        elif source in task.judged:
+            says += " (uncalibrated)"
         yield Finding("perception", task.record.name, numbers, says, source_limits(source))
 
 

@@ -21,6 +21,7 @@ from mmeval.analysis.diagnose_findings import (
     source_limits,
     wanted,
 )
+from mmeval.analysis.diagnose_labels import error_changes, same_cards
 from mmeval.core.errors import ComparisonError
 from mmeval.stats.categorical import bowker, stuart_maxwell
 from mmeval.stats.comparison import compare_paired
@@ -52,6 +53,7 @@ def diagnose_against(
                 f"task {key[0]}: the two runs were asked in different ways (prompt, media, decoding or conditions)",
                 remedy="run both with one command",
             )
+        same_cards(first, second)
         first, second, alone = joined(first, second)
         if alone or not first.ids:
             raise ComparisonError(
@@ -63,6 +65,7 @@ def diagnose_against(
             "perception-change": _perception_change,
             "split": _split,
             "transitions": _transitions,
+            "error-changes": error_changes,
         }
         for name, run in paired.items():
             if wanted(name, options):

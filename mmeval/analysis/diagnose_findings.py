@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mmeval.analysis.diagnose_data import TaskItems, plain
+from mmeval.runs.labels import HUMAN
 from mmeval.stats.comparison import PairedComparison
 from mmeval.stats.decomposition import PerceptionRates
 from mmeval.stats.intervals import Interval
@@ -19,8 +20,8 @@ CELLS = ("perceived, right", "perceived, wrong", "not perceived, right", "not pe
 
 
 ANALYSES = (
-    "no-answer", "perception", "ablation", "masking", "shortcut", "text-solvable", "shuffled", "regions", "crops", "captions", "describers",
-    "hints", "formats", "versions", "repeats", "texts", "dependency", "answers", "perception-change", "split", "transitions",
+    "no-answer", "perception", "error-types", "ablation", "masking", "shortcut", "text-solvable", "shuffled", "regions", "crops", "captions", "describers",
+    "hints", "formats", "versions", "repeats", "texts", "dependency", "answers", "perception-change", "split", "transitions", "error-changes",
 )  # fmt: skip
 
 
@@ -55,6 +56,8 @@ class DiagnoseOptions:
 
     only: tuple[str, ...] = ()
     """Names of analyses; all when empty."""
+    threshold: float = 1.0
+    """Share of the visual facts of an item that must be right, or stated, for perceived."""
     plan: BootstrapPlan = field(default_factory=lambda: BootstrapPlan(resamples=2000))
 
 
@@ -67,7 +70,7 @@ def missing(items: Mapping[tuple[str, str], TaskItems]) -> Iterator[str]:
     """What a diagnosis lacks, with the option that would produce it."""
     present = {name for task in items.values() for name in task.right}
     if not any(task.sources for task in items.values()):
-        yield "no perception labels: add --condition checklist (tasks with visual facts) or two-hop, or --labels FILE.csv of people"
+        yield "no perception labels: add --condition checklist (tasks with visual facts) or two-hop, or `mmeval judge label RUN error-type --judge MODEL`, or --labels FILE.csv of people"
     wanted = {"blind": "what is answered without the picture", "two-hop": "whether the own description suffices"}
     for name, why in wanted.items():
         if name not in present:
@@ -94,6 +97,10 @@ def source_limits(source: str) -> str:
         return "a description can lack what was seen, and can be used badly: a failure here is not proof that the picture was not perceived"
     if source == "checklist":
         return "perceived means that every listed fact was answered rightly; what is not listed is not tested, and items that are perceived are easier ones"
+    if source != HUMAN:
+        return (
+            "labels of a judge: without labels of people on a random part of these rows nobody knows how far they err"
+        )
     return "labels of people; how they were drawn and how far two people agree decides what they are worth"
 
 

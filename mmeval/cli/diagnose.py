@@ -24,11 +24,24 @@ if TYPE_CHECKING:
 @click.option(
     "--labels", type=click.Path(path_type=Path), help="Perception labels of people: CSV with task, id, perceived."
 )
+@click.option(
+    "--threshold",
+    type=click.FloatRange(0, 1, min_open=True),
+    default=1.0,
+    help="Share of an item's visual facts that must be right (checklist) or stated (annotation recall) for perceived.",
+)
 @click.option("--resamples", type=click.IntRange(100, 100_000), default=2000, help="Of the bootstrap.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, help="Of the bootstrap.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def diagnose(
-    run: str, against: str | None, only: tuple[str, ...], labels: Path | None, resamples: int, seed: int, as_json: bool
+    run: str,
+    against: str | None,
+    only: tuple[str, ...],
+    labels: Path | None,
+    threshold: float,
+    resamples: int,
+    seed: int,
+    as_json: bool,
 ) -> int:
     """Say whether failures are failures to see or to reason, and which of the two changed.
 
@@ -50,10 +63,10 @@ def diagnose(
     for name in only:
         if name not in ANALYSES:
             raise unknown("analysis", name, ANALYSES)
-    options = DiagnoseOptions(only, BootstrapPlan(resamples, seed))
+    options = DiagnoseOptions(only, threshold, BootstrapPlan(resamples, seed))
     chosen = _one(run)
     people = read_labels(labels) if labels is not None else None
-    items = load_items(chosen, people)
+    items = load_items(chosen, people, threshold)
     if not items:
         raise UsageError(
             f"{run}: no task has right and wrong answers under the standard condition",
@@ -64,7 +77,9 @@ def diagnose(
     found = replace(found, findings=(*found.findings, *told))
     if against is not None:
         base = _one(against)
-        change = diagnose_against(load_items(base, people), items, (base.models[0], chosen.models[0]), options)
+        change = diagnose_against(
+            load_items(base, people, threshold), items, (base.models[0], chosen.models[0]), options
+        )
         found = Diagnosis(change.model, change.base, (*found.findings, *change.findings), change.missing)
     if as_json:
         record = {

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from mmeval.cli.judge_label import label
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
@@ -28,7 +30,11 @@ def judge() -> None:
       mmeval judge list
       mmeval judge agree runs/judge-a runs/judge-b
       mmeval judge calibrate my-judge --labels labels.csv --run runs/judged
+      mmeval judge label runs/mine error-type --judge openai:NAME
     """
+
+
+judge.add_command(label)
 
 
 @judge.command("list")

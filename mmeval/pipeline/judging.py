@@ -186,6 +186,19 @@ class JudgeDesk:
         self.tally.add(call)
         return response, call
 
+    async def find(
+        self, step: Step, unit: Unit, response: Response
+    ) -> tuple[JudgeFinding | JudgeFault, tuple[Call, ...]]:
+        """Ask one judge about a row, outside any chain: what it finds, and the calls made for it."""
+        calls: list[Call] = []
+        finding, _ = await self._ask(step, self._input(step, unit, response, None), unit, calls)
+        self.tally.rows += 1
+        for call in calls:
+            self.tally.add(call)
+        if isinstance(finding, JudgeFault):
+            self.tally.faults[finding.reason[:200]] += 1
+        return finding, tuple(calls)
+
     def _times(self, step: Step) -> int:
         return self.settings.repeats * (2 if self._swaps(step) else 1)
 

@@ -8,13 +8,13 @@ from collections import Counter, deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from mmeval.conditions.base import verifier_of
 from mmeval.core.errors import DataError, StorageError, UsageError
-from mmeval.core.types import PreparedImage, PreparedMedia, Verdict
+from mmeval.core.types import Verdict
 from mmeval.pipeline.chain import Chain
 from mmeval.pipeline.judging import JudgeDesk
 from mmeval.pipeline.runner import Finished
@@ -25,7 +25,15 @@ from mmeval.runs.manifest import TaskRecord
 from mmeval.runs.rows import call_rows
 from mmeval.runs.schema import calls_schema, results_schema
 from mmeval.runs.score_worker import ScorePool, task_spec, verdict_of
-from mmeval.runs.stored import SAMPLE_COLUMNS, conversations, same_gold, stored_response, stored_sample, with_way
+from mmeval.runs.stored import (
+    SAMPLE_COLUMNS,
+    conversations,
+    same_gold,
+    stored_media,
+    stored_response,
+    stored_sample,
+    with_way,
+)
 from mmeval.runs.writer import ROW_GROUP, TableWriter
 from mmeval.tasks.registry import Registry
 from mmeval.tasks.task import Task
@@ -258,7 +266,7 @@ class Rescoring:
         except DataError:
             return verdict, []  # the rules have said so already
         response = stored_response(row)
-        media = self._media(row) if any(step.card.shows_image for step in chain.steps) else ()
+        media = stored_media(self._run, row) if any(step.card.shows_image for step in chain.steps) else ()
         order = Order(0, index, 0, 0, row["repeat"] or 0)
         unit = Unit(
             order,
@@ -275,30 +283,6 @@ class Rescoring:
         )
         verdict, calls = await self._desk.judge(chain, unit, response, verdict)
         return verdict, call_rows(Finished(unit, response, verdict, calls), row["model"])
-
-    def _media(self, row: Mapping[str, Any]) -> tuple[PreparedMedia, ...]:
-        images = []
-        for entry in row.get("media") or ():
-            path = self._run.media_path(entry["sha256"])
-            if path is None:
-                raise DataError(
-                    f"{self._run.path}: image {entry['sha256'][:12]} of sample {row['sample_id']} is not in media/, and the judge needs it",
-                    remedy="run without --no-media",
-                )
-            form: Literal["jpeg", "png", "webp"] = entry["format"] or "png"
-            images.append(
-                PreparedImage(
-                    path.read_bytes(),
-                    form,
-                    entry["width"],
-                    entry["height"],
-                    entry["sha256"],
-                    entry["sha256"],
-                    entry["width"],
-                    entry["height"],
-                )
-            )
-        return tuple(PreparedMedia("image", (image,)) for image in images)
 
     def _count(self, row: Mapping[str, Any], verdict: Verdict | None) -> None:
         tally = self.tally

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 import orjson
 
 from mmeval.conditions.strategy import FACTS
 from mmeval.core.errors import DataError
-from mmeval.core.types import AnswerContext, Response, Sample, Status, Verdict
+from mmeval.core.types import AnswerContext, PreparedImage, PreparedMedia, Response, Sample, Status, Verdict
 from mmeval.runs.folder import Run, stream_batches
 from mmeval.runs.schema import calls_schema
 from mmeval.runs.writer import ROW_GROUP
@@ -78,6 +78,36 @@ def stored_response(row: Mapping[str, Any]) -> Response:
     if status != "ok" or row["response"] is None:
         return Response(status if status != "ok" else "error", error=row["error"])
     return Response("ok", text=row["response"], finish_reason=row["finish_reason"])
+
+
+def stored_media(run: Run, row: Mapping[str, Any]) -> tuple[PreparedMedia, ...]:
+    """The images of a row as they were sent, from the run's `media/`.
+
+    Raises:
+        DataError: when one is not there.
+    """
+    images = []
+    for entry in row.get("media") or ():
+        path = run.media_path(entry["sha256"])
+        if path is None:
+            raise DataError(
+                f"{run.path}: image {entry['sha256'][:12]} of sample {row['sample_id']} is not in media/, and the judge needs it",
+                remedy="run without --no-media",
+            )
+        form: Literal["jpeg", "png", "webp"] = entry["format"] or "png"
+        images.append(
+            PreparedImage(
+                path.read_bytes(),
+                form,
+                entry["width"],
+                entry["height"],
+                entry["sha256"],
+                entry["sha256"],
+                entry["width"],
+                entry["height"],
+            )
+        )
+    return tuple(PreparedMedia("image", (image,)) for image in images)
 
 
 def with_way(verdict: Verdict, stored: Any, task: Task) -> Verdict:

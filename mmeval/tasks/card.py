@@ -194,6 +194,8 @@ class Visual(_Section):
 
     facts: str | None = None
     """Column or expression: list of {question, answer} with yes-or-no questions, in both polarities."""
+    annotations: str | None = None
+    """Column or expression: list of sentences, each a visual fact (what `perception-consistency` looks for in a response)."""
     caption: str | None = None
     """Column or expression: a text that says all that the question needs."""
     regions: str | None = None

@@ -26,6 +26,14 @@ def known_of_row(card: Card, row: Row) -> dict[str, Any]:
     facts = field_value(visual.facts, row, "visual.facts")
     if not absent(facts):
         found["facts"] = _facts(facts, row)
+    annotations = field_value(visual.annotations, row, "visual.annotations")
+    if not absent(annotations):
+        listed = [annotations] if isinstance(annotations, str) else annotations
+        if not isinstance(listed, (list, tuple)) or not all(isinstance(text, str) for text in listed):
+            raise DataError(
+                f"{row.place}: visual.annotations is {str(annotations)[:80]!r}", remedy="give a list of sentences"
+            )
+        found["annotations"] = list(listed)
     caption = field_value(visual.caption, row, "visual.caption")
     if not absent(caption) and str(caption).strip():
         found["caption"] = str(caption)

@@ -32,7 +32,7 @@ def judging(reply: Callable[[str], str]) -> Iterator[Endpoint]:
 
     async def answer(request: web.Request) -> web.StreamResponse:
         content: Any = json.loads(await request.read())["messages"][-1]["content"]
-        text = content if isinstance(content, str) else "".join(part["text"] for part in content)
+        text = content if isinstance(content, str) else "".join(part.get("text", "") for part in content)
         message = {"role": "assistant", "content": reply(text)}
         usage = {"prompt_tokens": 50, "completion_tokens": 5}
         return web.json_response(

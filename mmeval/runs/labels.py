@@ -1,0 +1,178 @@
+"""`labels.parquet`: what judges and people say of the rows of a run beside right and wrong, one row per source."""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mmeval.core.errors import DataError, StorageError
+from mmeval.runs.folder import Run, stream_batches
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+HUMAN = "human"
+"""Source of labels that people gave."""
+FILE = "labels.parquet"
+KEY = ("model", "task", "protocol", "condition", "sample_id", "repeat")
+_TRUE, _FALSE = frozenset({"1", "true", "yes"}), frozenset({"0", "false", "no"})
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """One label of one row."""
+
+    model: str
+    task: str
+    protocol: str
+    condition: str
+    sample_id: str
+    repeat: int
+    source: str
+    """The judge card, or `human`."""
+    label: str | None = None
+    """In words: a kind of error."""
+    value: float | None = None
+    """A share or grade in [0, 1]."""
+    perceived: float | None = None
+    """Whether the picture was perceived, as people say it: 1, 0."""
+    details: str | None = None
+    """JSON: steps, further labels."""
+    reason: str | None = None
+    judge_model: str | None = None
+    card_digest: str | None = None
+    status: str = "ok"
+    """`ok`, or `fault` where the judge gave no verdict; such rows have no label."""
+    response_hash: str | None = None
+    """Of the text that was labelled."""
+
+    @property
+    def key(self) -> tuple[str, str, str, str, str, int]:
+        """The row of the results table."""
+        return self.model, self.task, self.protocol, self.condition, self.sample_id, self.repeat
+
+
+def labels_schema() -> pa.Schema:
+    """Columns of `labels.parquet`."""
+    import pyarrow as pa
+
+    kinds = {"repeat": pa.int32(), "value": pa.float64(), "perceived": pa.float64()}
+    return pa.schema([(name, kinds.get(name, pa.string())) for name in Label.__dataclass_fields__])
+
+
+def read_labels_table(run: Run) -> list[Label]:
+    """Return the labels of the models in view; none where the run has no such file.
+
+    Raises:
+        DataError: when the file is damaged.
+    """
+    path = run.path / FILE
+    if not path.exists():
+        return []
+    found = [Label(**row) for batch in stream_batches(path) for row in batch.to_pylist()]
+    return [label for label in found if run.model is None or label.model == run.model]
+
+
+def write_labels_table(run: Run, labels: Iterable[Label]) -> None:
+    """Add labels to the run; those of the same row and source (and judge) are replaced. Written whole or not at all.
+
+    Raises:
+        StorageError: when the file cannot be written; the older one stays.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    everything = Run(run.path, run.manifest)
+    merged = {
+        (label.key, label.source, label.judge_model): label for label in (*read_labels_table(everything), *labels)
+    }
+    columns = {name: [getattr(label, name) for label in merged.values()] for name in Label.__dataclass_fields__}
+    path = run.path / FILE
+    temporary = path.with_name(f".{FILE}.{os.getpid()}")
+    try:
+        pq.write_table(pa.table(columns, schema=labels_schema()), temporary, compression="zstd")
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise StorageError(
+            f"{path} cannot be written: {error.strerror or error}",
+            remedy="free some space or make the folder writable, then run the same command again; verdicts come from the cache",
+        ) from error
+
+
+def human_labels(path: Path, run: Run) -> list[Label]:
+    """Read people's labels of a run: a CSV with `task`, `id`, and `label` (a kind of error), `perceived` (0 or 1), or both.
+
+    `model`, `protocol`, `condition` (standard) and `repeat` (0) may be given; a row that is not in the run is refused.
+
+    Raises:
+        DataError: naming file, line and column.
+    """
+    tasks: dict[str, list[str]] = {}
+    for record in run.manifest.tasks:
+        tasks.setdefault(record.name, []).append(record.protocol)
+    known = _rows(run)
+    found: dict[tuple[Any, ...], Label] = {}
+    for number, row in _lines(path):
+        place = f"{path}, line {number}"
+        label, seen = (row.get("label") or "").strip(), (row.get("perceived") or "").strip().lower()
+        if not label and not seen:
+            continue
+        if seen and seen not in _TRUE | _FALSE:
+            raise DataError(
+                f"{place}: column perceived: {seen!r} is neither 0 nor 1", remedy="write 0 or 1, or leave it empty"
+            )
+        task = row["task"] or ""
+        protocol = row.get("protocol") or (tasks.get(task) or [""])[0]
+        model = row.get("model") or (run.models[0] if len(run.models) == 1 else "")
+        if not model:
+            raise DataError(
+                f"{place}: the run holds {len(run.models)} models", remedy="add a column model, or name RUN#MODEL"
+            )
+        repeat = (row.get("repeat") or "0").strip()
+        if not repeat.isdecimal():
+            raise DataError(f"{place}: column repeat: {repeat!r} is no whole number", remedy="count repeats from 0")
+        made = Label(
+            model, task, protocol, row.get("condition") or "standard", row["id"] or "", int(repeat), HUMAN,
+            label=label or None, perceived=None if not seen else float(seen in _TRUE),
+        )  # fmt: skip
+        if made.key not in known:
+            raise DataError(
+                f"{place}: the run has no answer of {model} to task {task!r}, id {made.sample_id!r} ({made.condition}, repeat {repeat})",
+                remedy="labels belong to answers of this run; correct the row or label the run that holds it",
+            )
+        if made.key in found:
+            raise DataError(
+                f"{place}: task {task!r}, id {made.sample_id!r} is labelled twice", remedy="keep one of the two"
+            )
+        found[made.key] = made
+    if not found:
+        raise DataError(f"{path}: no label", remedy="fill the column label or perceived")
+    return list(found.values())
+
+
+def _rows(run: Run) -> set[tuple[Any, ...]]:
+    frame = run.results(list(KEY))
+    return set(frame[list(KEY)].itertuples(index=False, name=None))
+
+
+def _lines(path: Path) -> Iterable[tuple[int, Mapping[str, str | None]]]:
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as stream:
+            reader = csv.DictReader(stream)
+            names: Sequence[str] = reader.fieldnames or ()
+            missing = sorted({"task", "id"} - set(names)) or ([] if {"label", "perceived"} & set(names) else ["label"])
+            if missing:
+                raise DataError(
+                    f"{path}: column {missing[0]!r} is missing",
+                    remedy="the columns are task, id, and label or perceived",
+                )
+            yield from enumerate(reader, 2)
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(
+            f"cannot read {path}: {error}", remedy="give a UTF-8 CSV with task, id, label, perceived"
+        ) from error
