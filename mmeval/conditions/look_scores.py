@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 from mmeval.conditions.strategy import Trail
 from mmeval.core.errors import DataError
 from mmeval.core.geometry import View
-from mmeval.core.views import box_to_original
+from mmeval.core.views import Region, box_to_original
 from mmeval.metrics.retrieval import ndcg, recall, reciprocal_rank
 from mmeval.tasks.looking import StrategySection
 from mmeval.verifiers.box import read_box
@@ -39,6 +41,7 @@ def trail_scores(
         "searches": float(trail.searches),
     }  # fmt: skip
     found |= {name: value for name, value in trail.rewards.items() if name in section.scores}
+    found["view_shift"] = _shift(trail.regions, size)
     if section.gold_box is not None:
         found |= _of_box(trail, _gold_box(section, sought.get("box"), size))
     if section.gold_pages is not None and section.retrieval is not None:
@@ -60,18 +63,28 @@ def _gold_box(section: StrategySection, box: Any, size: tuple[int, int] | None) 
 
 
 def _of_box(trail: Trail, gold: Box | None) -> dict[str, float]:
-    overlap, seen = 0.0, 0.0
+    overlap, first = 0.0, 0
     if gold is not None:
         if trail.box is not None:
             overlap = iou(sorted_corners(list(trail.box)), gold)
-        seen = float(any(_share(gold, region) >= HALF for region in trail.regions))
+        shares = [_share(gold, region) >= HALF for region in trail.regions]
+        first = shares.index(True) + 1 if True in shares else 0
     return {
         "with_box": float(gold is not None),
         "box_given": float(trail.box is not None),
         "box_iou": overlap,
         "box_iou@0.5": float(overlap >= HALF),
-        "box_seen": seen,
+        "box_seen": float(first > 0),
+        "box_found_at": float(first),
     }
+
+
+def _shift(regions: Sequence[Region], size: tuple[int, int] | None) -> float:
+    """The mean way between the middles of parts shown one after the other, in diagonals of the picture; 0 for fewer than two."""
+    if len(regions) < 2 or size is None:
+        return 0.0
+    middles = [((left + right) / 2, (top + bottom) / 2) for left, top, right, bottom in regions]
+    return sum(math.dist(*pair) for pair in pairwise(middles)) / (len(middles) - 1) / math.hypot(*size)
 
 
 def _share(gold: Box, region: Sequence[int]) -> float:

@@ -156,7 +156,7 @@ class StrategySection(_Section):
     @property
     def scores(self) -> frozenset[str]:
         """Names of the scores that every row with an answer, and every row without one, has beside its verifier's."""
-        names = {"conversation", "turns", "tool_errors", "crops", "searches"}
+        names = {"conversation", "turns", "tool_errors", "crops", "searches", "view_shift"}
         if self.reward is not None:
             names.add("reward")
             if self.reward.steps or self.reward.method == "critique":
@@ -164,7 +164,7 @@ class StrategySection(_Section):
             if self.name == "refined-best-of-n":
                 names |= {"refined", "reward_first"}
         if self.gold_box is not None:
-            names |= {"with_box", "box_given", "box_iou", "box_iou@0.5", "box_seen"}
+            names |= {"with_box", "box_given", "box_iou", "box_iou@0.5", "box_seen", "box_found_at"}
         if self.gold_pages is not None and self.retrieval is not None:
             ranks = self.retrieval.at
             names |= {

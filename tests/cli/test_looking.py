@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -17,6 +18,7 @@ import pytest
 
 import tests.cli.conftest as shared
 from tests.cli.conftest import environment
+from tests.cli.test_judge_run import judging
 
 DATA = Path(__file__).parents[1] / "data"
 SERVER = Path(__file__).with_name("looking_server.py")
@@ -150,3 +152,20 @@ def test_a_task_that_searches_needs_a_retriever(mmeval: Callable) -> None:
     )
     assert refused.code == 2
     assert "pw" not in refused.err
+
+
+def test_a_judge_reads_the_final_answer_and_the_way_keeps_its_scores(mmeval: Callable, tmp_path: Path) -> None:
+    def verdict(text: str) -> str:
+        number = re.findall(r'"id": "(r[0-9a-f]+)"', text)[-1]
+        return json.dumps({"id": number, "reason": "same", "equivalent": "<search>" not in text})
+
+    with serving(tmp_path) as url, judging(verdict) as judge:
+        given = [part.replace("@search", "@search-judged") for part in arguments(url)]
+        found = mmeval(*given, "--judge", "openai:echo", "--judge-base-url", judge.url)
+        assert found.code == 0, found.err
+    table = rows(tmp_path)
+    assert list(table["correct"]) == [True, True]
+    assert table.loc["12", "scores"]["judged"] == 1
+    assert table.loc["12", "scores"]["recall@5"] == 1
+    roles = pd.read_parquet(tmp_path / "runs/r/calls.parquet").groupby("sample_id")["role"].agg(list)
+    assert roles["11"] == ["turn", "turn", "turn", "turn", "judge"]

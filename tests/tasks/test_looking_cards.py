@@ -96,6 +96,16 @@ def test_without_gold_the_scores_are_there_and_weigh_nothing() -> None:
     assert (some["recall@1"], some["recall@5"], some["mrr"], some["pages_seen"]) == (0, 1, 0.5, 0)
 
 
+def test_how_steadily_and_how_soon_the_gaze_finds() -> None:
+    section = opened("visual-cot")[0].card.strategy
+    assert section is not None
+    trail = Trail(3, crops=2, regions=((0, 0, 20, 20), (30, 40, 50, 60)))
+    scores = trail_scores(section, trail, {"box": [0.3, 0.5, 0.5, 0.6]}, (100, 100))
+    assert set(scores) == section.scores
+    assert scores["view_shift"] == pytest.approx(50 / 2**0.5 / 100)
+    assert (scores["box_seen"], scores["box_found_at"], scores["box_given"]) == (1, 2, 0)
+
+
 @pytest.mark.parametrize(
     ("strategy", "word"),
     [
