@@ -31,11 +31,16 @@ from mmeval.analysis.diagnose_labels import corrected_rates, described, error_ty
 from mmeval.stats.clustered import cluster_difference
 from mmeval.stats.comparison import compare_paired
 from mmeval.stats.decomposition import perception_rates
+from mmeval.stats.equivalence import equivalence_test
 from mmeval.stats.intervals import FloatArray
 from mmeval.stats.repeats import share
 
 ABLATED = ("blind", "blind-told", "blank", "black", "mean", "noise", "blur", "jpeg", "downscale")
 """Families of conditions that take the picture away, or something from it."""
+BLIND = ("blind", "blind-told", "blank", "black")
+"""Conditions that leave nothing of it."""
+MARGIN = 0.05
+"""Accuracies that differ by less are called equivalent."""
 
 
 def diagnose(items: Mapping[tuple[str, str], TaskItems], model: str, options: DiagnoseOptions) -> Diagnosis:
@@ -120,12 +125,17 @@ def _ablation(task: TaskItems) -> Iterator[Finding]:
             "condition": name, "standard": float(right[rows].mean()), "ablated": float(values[rows].mean()), "chance": task.record.chance,
             "prior_share": None if kept is None else share_json(kept), **difference_json(pair),
         }  # fmt: skip
+        floor = _against_chance(task, values, rows) if name in BLIND else None
+        numbers["floor"] = floor
         says = (
             f"{name}: {100 * float(values[rows].mean()):.1f} % against {100 * float(right[rows].mean()):.1f} % with the picture, gain "
             f"{points(pair.difference.estimate, pair.difference.interval)}"
         )
         if kept is not None and kept.estimate is not None:
             says += f"; {percent(kept)} of what is right with the picture is right without it"
+        if floor is not None:
+            verb = "equivalent to" if floor["p"] < 0.05 else "not shown to be within 5 points of"
+            says += f"; {verb} the best blind guess of {100 * floor['chance']:.1f} % (TOST p = {floor['p']:.2g})"
         yield Finding(
             "ablation",
             task.record.name,
@@ -133,6 +143,16 @@ def _ablation(task: TaskItems) -> Iterator[Finding]:
             says,
             "chance and prior knowledge are in both numbers; a changed picture may also confuse",
         )
+
+
+def _against_chance(task: TaskItems, values: FloatArray, rows: Any) -> dict[str, Any] | None:
+    """Whether accuracy without the picture is that of the best guess from the question alone, within `MARGIN` (Schuirmann's two tests)."""
+    chance = task.record.chance
+    if chance is None or len({task.clusters[row] for row in rows}) < 3:
+        return None
+    labels = [task.clusters[row] for row in rows]
+    found = equivalence_test(np.full(rows.size, chance), values[rows], MARGIN, labels)
+    return {"chance": chance, "margin": MARGIN, "test": found.method, "p": plain(found.p_value)}
 
 
 def _masking(task: TaskItems) -> Iterator[Finding]:

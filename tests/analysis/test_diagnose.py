@@ -77,6 +77,16 @@ def test_a_change_is_laid_to_what_changed_and_terms_add_up(change: dict[str, flo
     assert (changed["p"] < 0.001) == (term == "perception")
 
 
+@pytest.mark.parametrize(("blind", "equivalent"), [(0.25, True), (0.4, False)])
+def test_blind_answers_are_held_against_the_best_guess(blind: float, equivalent: bool) -> None:
+    names = tuple(map(str, range(2000)))
+    values = (np.random.default_rng(0).random(2000) < blind).astype(float)
+    task = TaskItems(RECORD, names, names, names, {"standard": np.ones(2000), "blind": values}, ("",) * 2000, 1)
+    floor = of(diagnose({("t", "default"): task}, "m", FAST).findings, "ablation").numbers["floor"]
+    assert (floor["chance"], floor["margin"]) == (0.25, 0.05)
+    assert (floor["p"] < 0.05) == equivalent
+
+
 def test_published_counts_of_papo_come_out() -> None:
     """134/49/10/7 errors of which 61/31/8/7 are mended: 30.5 points of the sampled errors, 45.5 % of the perception errors."""
     seen = np.array([0.0] * 134 + [1.0] * 66)
