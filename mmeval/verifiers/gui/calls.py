@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -72,6 +72,16 @@ def _closing(text: str, start: int, *, quotes: bool) -> int | None:
 def _opens_string(text: str, position: int, start: int) -> bool:
     before = text[start:position].rstrip()
     return not before or before[-1] in "(,=[{:"
+
+
+def only(text: str, spans: Sequence[tuple[int, int]]) -> str:
+    """Return the text with spaces for all that lies outside some places, so that what is found in it keeps its place."""
+    found, at = [], 0
+    for start, end in spans:
+        found.append(re.sub(r"[^\n]", " ", text[at:start]))
+        found.append(text[start:end])
+        at = end
+    return "".join(found) + re.sub(r"[^\n]", " ", text[at:])
 
 
 def bound(call: Call, names: tuple[str, ...]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from mmeval.verifiers.gui.action import Action, Direction, ParseError, key_name
-from mmeval.verifiers.gui.calls import bound, find_calls, number, pair, point, text_of
+from mmeval.verifiers.gui.calls import bound, find_calls, number, only, pair, point, text_of
 
 _WORDS: Mapping[str, Action] = {
     "WAIT": Action("wait"), "DONE": Action("stop", detail="success"), "FAIL": Action("stop", detail="failure"),
@@ -25,15 +25,15 @@ def read_code(text: str) -> list[tuple[Action, tuple[int, int]]]:
     Raises:
         ParseError: for an action that is outside the dialect, cut off or malformed.
     """
-    start, code = _code(text)
+    code = _code(text)
     word = _WORDS.get(code.strip().strip(".`'\"").upper())
     if word is not None:
-        return [(word, (start, start + len(code)))]
+        return [(word, (0, len(code)))]
     found: list[tuple[Action, tuple[int, int]]] = []
     pauses: list[tuple[Action, tuple[int, int]]] = []
     for call in find_calls(code, _is_action):
         namespace, _, name = call.name.rpartition(".")
-        span = (start + call.start, start + call.end)
+        span = (call.start, call.end)
         if name == "sleep":
             pauses.append((Action("wait"), span))
         elif _is_action(call.name):
@@ -51,10 +51,10 @@ def _is_action(name: str) -> bool:
     return last == "sleep" or namespace in _NAMESPACES or (not namespace and last in _BARE)
 
 
-def _code(text: str) -> tuple[int, str]:
-    """The last fenced block, where there is one."""
+def _code(text: str) -> str:
+    """The text with nothing but its fenced blocks, where it has some; places stay."""
     blocks = list(_FENCE.finditer(text))
-    return (blocks[-1].start(1), blocks[-1].group(1)) if blocks else (0, text)
+    return only(text, [block.span(1) for block in blocks]) if blocks else text
 
 
 def _add(found: list[tuple[Action, tuple[int, int]]], action: Action, span: tuple[int, int]) -> None:

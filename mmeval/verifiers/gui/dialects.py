@@ -11,6 +11,7 @@ from mmeval.core.errors import unknown
 from mmeval.core.types import AnswerContext
 from mmeval.verifiers.answer import after_reasoning
 from mmeval.verifiers.gui.action import OPPOSITE, Action, ParseError
+from mmeval.verifiers.gui.calls import only
 from mmeval.verifiers.gui.code import read_code
 from mmeval.verifiers.gui.function_text import read_magicgui, read_os_atlas, read_ui_tars
 from mmeval.verifiers.gui.tool_call import read_tool_call
@@ -102,13 +103,11 @@ def state(text: str, context: AnswerContext, dialect: Dialect, options: Mapping[
 
 def _said(answer: str) -> tuple[int, str]:
     """Return where the action is to be found: inside answer tags, and behind the first "Action:"."""
-    start, part = 0, answer
     tags = list(_ANSWER.finditer(answer))
-    if tags:
-        start, part = tags[-1].start(1), tags[-1].group(1)
+    part = only(answer, [tag.span(1) for tag in tags]) if tags else answer
     mark = _MARK.search(part)
     # All that follows counts: a second action, of a turn that the model made up, is another action.
-    return (start + mark.end(), part[mark.end() :]) if mark else (start, part)
+    return (mark.end(), part[mark.end() :]) if mark else (0, part)
 
 
 def _checked(action: Action, scroll: str) -> Action:
