@@ -294,6 +294,8 @@ def estimate_functional(
         return FunctionalEstimate(value, _fallback(functional, value, drawn, bounds, plan), None, None)
     if bounds is not None:
         found = found.clip(*bounds)
+    # The correction of a number that resamples overestimate (average precision) can pass the number itself.
+    found = replace(found, low=min(found.low, value), high=max(found.high, value))
     stretch = Stretch.of(np.array([stratum.size for stratum in drawn.design.strata]))
     jackknife = None if bootstrap.jackknife is None else bootstrap.jackknife[0]
     limits = Limits.of(bootstrap.replicates[0], value, jackknife, stretch if plan.method == "bca-t" else None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -288,3 +289,28 @@ def test_standard_error_of_a_mean_is_the_cluster_robust_one() -> None:
     values, _, _, cluster = data(200)
     found = estimate_functional(RatioMean.of(values, np.ones(200)), cluster)
     assert found.standard_error == pytest.approx(cluster_mean(values, cluster).standard_error, rel=0.03)
+
+
+def test_the_interval_holds_the_value_that_resamples_overestimate() -> None:
+    class Overestimated:
+        units = 40
+
+        def value(self) -> float:
+            return 0.5
+
+        def over(self, index: np.ndarray, clusters: int) -> Any:
+            def at(weights: np.ndarray) -> np.ndarray:
+                # More the more clusters are drawn twice, and never as low as on the data.
+                return 0.5 + 0.05 * np.square(weights - 1).mean(axis=1) + 1e-3 * (weights[:, 0] - 1)
+
+            return at
+
+        def strata(self, index: np.ndarray, clusters: int) -> np.ndarray:
+            return np.zeros(clusters, dtype=np.int64)
+
+        def effective_clusters(self, index: np.ndarray, clusters: int) -> float:
+            return float(clusters)
+
+    found = estimate_functional(cast(Any, Overestimated()), np.arange(40))
+    assert found.interval is not None
+    assert found.interval.low <= 0.5 <= found.interval.high
