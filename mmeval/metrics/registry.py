@@ -74,7 +74,8 @@ _NAMED: dict[str, Callable[[], Metric]] = {
     **{name: partial(_caption, name) for name in CAPTION_METRICS},
     "giou": lambda: Metric("giou", "scores", key="iou"),
     "ciou": lambda: Metric("ciou", "scores", key="iou", form=CumulativeOverlap()),
-    "kld": lambda: Metric("kld", "score", bounds=None, form=ScoreOfAll("kld"), better="lower"),
+    # With 1e-12 added to the map, no divergence is beyond log(1e12) = 27.6.
+    "kld": lambda: Metric("kld", "score", bounds=(0.0, 28.0), form=ScoreOfAll("kld"), better="lower"),
     "sim": lambda: Metric("sim", "score", form=ScoreOfAll("sim")),
     "nss": lambda: Metric("nss", "score", bounds=None, form=ScoreOfAll("nss")),
     "p@50-95": lambda: Metric("p@50-95", "scores", key="p@50-95"),
