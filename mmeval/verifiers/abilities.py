@@ -383,6 +383,7 @@ _BUILT_IN: Mapping[str, Callable[[Mapping[str, Any]], Abilities]] = {
     ),
     "degradation": lambda options: Abilities(_COMMON, frozenset({"class", "severity"})),
     "transcript": _transcript,
+    "quality-pair": lambda options: Abilities(_COMMON),
     "vlmevalkit-choice": lambda options: Abilities(_VLMEVALKIT),
     "vlmevalkit-logicvista": lambda options: Abilities({}),
     "vlmevalkit-mathverse": lambda options: Abilities({}),

@@ -41,6 +41,7 @@ from mmeval.verifiers.ocrbench import OCRBenchV2Verifier
 from mmeval.verifiers.point import PointVerifier
 from mmeval.verifiers.pope import PopeVerifier
 from mmeval.verifiers.puzzlevqa import PuzzleVQAVerifier
+from mmeval.verifiers.quality_pair import QualityPairVerifier
 from mmeval.verifiers.ranking import ScalarPairVerifier
 from mmeval.verifiers.rating import RatingVerifier
 from mmeval.verifiers.reasonmap import ReasonMapVerifier
@@ -113,6 +114,7 @@ _BUILT_IN: Mapping[str, Callable[[Mapping[str, Any] | None], Verifier]] = {
     "puzzlevqa": PuzzleVQAVerifier,
     "pope": PopeVerifier,
     "rating": RatingVerifier,
+    "quality-pair": QualityPairVerifier,
     "refcoco": RefCOCOVerifier,
     "scene-answer": SceneAnswerVerifier,
     "scienceqa": ScienceQAVerifier,

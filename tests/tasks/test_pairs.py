@@ -84,12 +84,14 @@ def test_the_gold_of_a_pair_follows_from_the_scores(tmp_path: Path) -> None:
         for sample in samples:
             assert isinstance(sample, Sample)
             first, second = (scores[name] for name in sample.id.split(" and "))
-            gold = "C" if abs(first - second) < threshold else "A" if first > second else "B"
+            gold = "similar" if abs(first - second) < threshold else "A" if first > second else "B"
             assert sample.target == gold
             assert len(sample.media) == 2
-            said = {"A": "Image A", "B": "<think>Image A is dark.</think><answer>Image B</answer>", "C": "Similar"}[
-                gold
-            ]
+            said = {
+                "A": "Image A",
+                "B": "<think>Image A is dark.</think><answer>Image B</answer>",
+                "similar": "Similar",
+            }[gold]
             assert verify(task.verifier, Response("ok", said), sample.target, sample.context).correct
     written(
         tmp_path,
@@ -98,7 +100,7 @@ def test_the_gold_of_a_pair_follows_from_the_scores(tmp_path: Path) -> None:
     )
     _, samples = opened("quality-pairs", "kadid-10k", tmp_path)
     golds = {sample.cluster: sample.target for sample in samples if isinstance(sample, Sample)}
-    assert golds["I02"] == "C"
+    assert golds["I02"] == "similar"
     assert golds["I01"] in "AB"
     (alone,) = (one for one in samples if isinstance(one, DataError))
     assert "I03" in alone.message

@@ -125,6 +125,7 @@ OPTIONS: list[tuple[str, dict[str, object], str, object]] = [
     ("step-verdicts", {"steps": 2}, "+ -", [1, -1]),
     ("step-verdicts", {"steps": 2, "threshold": 0.5}, "[1, 0]", [1, -1]),
     ("degradation", {}, '{"distortion_class": "noise", "severity": "slight"}', ["noise", "slight"]),
+    ("quality-pair", {}, "Image A is better.", "A"),
     ("transcript", {"case": "fold", "visemes": "letters-en"}, "bin blue", "BIN BLUE"),
     (
         "transcript",
