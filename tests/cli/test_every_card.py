@@ -5,15 +5,20 @@ A fixture is a folder of the card's name in tests/data (see its README), read wi
 
 from __future__ import annotations
 
+import base64
+import io
 import json
 import subprocess
 import sys
+import threading
 from functools import cache
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+from PIL import Image
 
 from mmeval.core.errors import DataError
 from mmeval.runs.judge import needs_judge
@@ -48,11 +53,48 @@ JUDGED = [name for name, protocol in PROTOCOLS.items() if protocol and needs_jud
 RUN = [name for name in NAMES if name not in IMPORTED and name not in JUDGED]
 
 
+class Retriever(BaseHTTPRequestHandler):
+    """A retriever that finds one white page."""
+
+    def do_POST(self) -> None:
+        """Answer any query."""
+        image = io.BytesIO()
+        Image.new("RGB", (56, 56), "white").save(image, "PNG")
+        page = {"id": "page/1", "image": base64.b64encode(image.getvalue()).decode()}
+        body = json.dumps({"results": [page]}).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Say nothing."""
+
+
 def run(folder: Path, *arguments: str) -> tuple[int, str, str]:
-    done = subprocess.run(
-        [sys.executable, "-m", "mmeval", "run", "--data-dir", str(DATA), "--no-report", "--json", *arguments],
-        cwd=folder, env=environment(folder), capture_output=True, text=True, timeout=300,
-    )  # fmt: skip
+    """Run `mmeval run` with the fixtures, and with a retriever for the cards that search."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Retriever)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    address = f"http://127.0.0.1:{server.server_address[1]}/search"
+    command = [
+        sys.executable,
+        "-m",
+        "mmeval",
+        "run",
+        "--data-dir",
+        str(DATA),
+        "--no-report",
+        "--json",
+        "--retriever",
+        address,
+    ]
+    try:
+        done = subprocess.run(
+            [*command, *arguments], cwd=folder, env=environment(folder), capture_output=True, text=True, timeout=300
+        )
+    finally:
+        server.shutdown()
+        server.server_close()
     assert "Traceback" not in done.stderr, done.stderr
     return done.returncode, done.stdout, done.stderr
 

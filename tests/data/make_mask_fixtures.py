@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
+from itertools import product
 from typing import Any
 
 from datasets import List, Value
@@ -81,8 +82,9 @@ def agd20k() -> None:
     import numpy as np
     from PIL import Image
 
-    for affordance, thing, centre in (("drink_with", "cup", (40, 20)), ("hold", "knife", (12, 30))):
-        root = HERE / "agd20k" / "Unseen" / "testset"
+    things = (("drink_with", "cup", (40, 20)), ("hold", "knife", (12, 30)))
+    for split, (affordance, thing, centre) in product(("Unseen", "Seen"), things):
+        root = HERE / "agd20k" / split / "testset"
         picture_path = root / "egocentric" / affordance / thing / f"{thing}_000001.jpg"
         map_path = root / "GT" / affordance / thing / f"{thing}_000001.png"
         for path in (picture_path, map_path):

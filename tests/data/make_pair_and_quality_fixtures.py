@@ -53,7 +53,7 @@ def quality() -> None:
     """Four pictures in each list that Q-Insight evaluates on."""
     for name, (listed, scores) in LISTS.items():
         rows = [
-            {"id": f"{listed}_{number}", "image": f"images/I0{number}_01_01.png", "gt_score": score}
+            {"id": f"{listed}_{number}", "image": f"images/I0{number // 2}_01_0{number % 2}.png", "gt_score": score}
             for number, score in enumerate(scores)
         ]
         save(f"{name}/metas/{listed}.json", json.dumps(rows, indent=1) + "\n")
