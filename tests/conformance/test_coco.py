@@ -115,3 +115,39 @@ def test_boxes_of_a_results_file_in_another_space(published: Callable[[str], Pat
 
     assert "another space of coordinates" in imported(moved, "moved")[0]
     assert imported(folder / "instances_val2014_fakebbox100_results.json", "right") == []
+
+
+@pytest.mark.realdata
+def test_gold_of_lvis_said_back_and_classes_that_nobody_looked_for(
+    published: Callable[[str], Path],
+) -> None:
+    from mmeval.metrics import estimate
+    from mmeval.tasks.detection_files import detection_rows
+
+    (path,) = published("lvis_gt_only").rglob("lvis_val_100.json")
+    images = list(detection_rows("coco", path))
+    assert len(images) == 100
+
+    def rows(stray: bool) -> list[dict[str, object]]:
+        found = []
+        for image in images:
+            boxes = [{"box": one["box"], "label": one["label"], "score": 0.5} for one in image["objects"]]
+            seen = {*image["labels"], *image["verified"]}
+            unseen = next(name for name in image["classes"] if name not in seen)
+            wrong = image["verified"] if stray else [unseen]
+            boxes += [{"box": [0, 0, 9, 9], "label": name, "score": 1.0} for name in wrong]
+            target = {"objects": image["objects"], "verified": image["verified"], "partial": image["partial"]}
+            found.append(
+                {
+                    "sample_id": str(image["id"]), "cluster": str(image["id"]), "repeat": 0, "outcome": "scored", "score": 1.0,
+                    "target": json.dumps(target), "extracted": json.dumps(boxes),
+                }
+            )  # fmt: skip
+        return found
+
+    # At most 300 boxes per class: a class may have more than 100 boxes on one picture of LVIS.
+    kept = estimate("ap@300", rows(stray=False)).value
+    assert kept == pytest.approx(1.0)
+    lowered = estimate("ap@300", rows(stray=True)).value
+    assert lowered is not None
+    assert lowered < 0.999

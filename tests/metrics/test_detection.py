@@ -284,3 +284,23 @@ def test_swapping_two_models_joins_their_classes() -> None:
     assert both.units == 4
     mixed = both.over(np.arange(4), 4)(np.array([[1.0, 0, 0, 1], [0, 1, 1, 0]]))
     assert mixed.tolist() == [1.0, 0.0]
+
+
+def test_two_models_are_compared_on_the_same_resamples() -> None:
+    from mmeval.stats.pairs import pair_of
+
+    rows = made_up(40, 0)
+    worse = [dict(one, extracted="[]") if number % 3 else one for number, one in enumerate(rows)]
+    sides = [functional("ap50", side) for side in (rows, worse)]
+    values = np.ones(40)
+    found = pair_of(values, values, None, (sides[0], sides[1])).compare().difference
+    low, high = sides[1].value(), sides[0].value()
+    assert low is not None
+    assert high is not None
+    assert found.estimate == pytest.approx(low - high)
+    assert found.interval is not None
+    assert found.interval.low <= found.estimate <= found.interval.high < 0
+    assert found.p_value is not None
+    assert found.p_value < 0.05
+    same = pair_of(values, values, None, (sides[0], sides[0])).compare().difference
+    assert (same.estimate, same.p_value) == (0.0, 1.0)
