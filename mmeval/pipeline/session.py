@@ -165,7 +165,8 @@ class Conversation:
         top, sent = section.retrieval.top, self._unit.sample.context.options.get(SENT) or {}
         body = {"query": query, "top": top, "task": self._unit.task.name, "filter": sent}
         key = digest(["retriever", SEARCH_VERSION, stage.run_id, retriever.settings.url, body])
-        pages = self._kept(stage.cache.get(key))
+        in_thread = asyncio.get_running_loop().run_in_executor
+        pages = await in_thread(self._workers, self._kept, stage.cache.get(key))
         if pages is None:
             if self._only_cached:
                 raise NotAsked
@@ -173,8 +174,7 @@ class Conversation:
             if isinstance(found, Response):
                 return Found(failure=found)
             try:
-                work = asyncio.get_running_loop().run_in_executor(self._workers, self._prepare, found[:top])
-                pages = await work
+                pages = await in_thread(self._workers, self._prepare, found[:top])
             except MediaError as error:
                 return Found(failure=Response("error", error=f"a page of the retriever: {error}"))
             facts = [{"id": p.id, "score": p.score, "sha256": p.media.images[0].sha256} for p in pages]
