@@ -41,7 +41,8 @@ _CONTAINERS = frozenset(
 )  # fmt: skip
 """Keys whose name says nothing about the class of the boxes below them."""
 _FENCE = re.compile(r"```[ \t]*[A-Za-z0-9_+-]*[ \t]*\r?\n?(.*?)(?:```|\Z)", re.DOTALL)
-_FLAT = re.compile(r"\{[^{}]*\}")
+_FLAT = re.compile(r"""\{(?:[^{}"]++|"(?:[^"\\]++|\\.)*+")*+\}|\{[^{}]*\}""", re.DOTALL)
+"""An object without objects in it; braces inside of quoted text are text."""
 _VALUE_START = re.compile(r"\[\s*(?:[\[{\"'\-+.0-9]|\])|\{\s*[\"'}]")
 _NUMBER = r"[+\-−]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+\-]?[0-9]{1,3})?"
 _FOUR = re.compile(rf"[\[(\s]*({_NUMBER})\s*[,;\s]\s*({_NUMBER})\s*[,;\s]\s*({_NUMBER})\s*[,;\s]\s*({_NUMBER})[\])\s]*")
@@ -61,9 +62,10 @@ _REFERENCE = re.compile(
     r"<ref>([^<]{0,300})</ref>|<\|object_ref_start\|>([^<]{0,300})<\|object_ref_end\|>", re.IGNORECASE
 )
 _NONE = re.compile(
-    r"\W*(?:(?:none|nothing|n/a)(?:\s+(?:found|detected|visible|present))?|(?:(?:there\s+(?:are|is)|i\s+(?:see|found|find)|the\s+image\s+(?:has|contains))"
+    r"\W*(?:(?:none|nothing|n/a)(?:\s+(?:found|detected|visible|present))?|(?:(?:there(?:\s+are|\s+is|['’]s)|i\s+(?:see|found|find)|the\s+image\s+(?:has|contains))"
     r"\s+)?(?:no|zero)\s+(?:[\w'\"-]+\s+){0,6}?(?:objects?|box(?:es)?|instances?|items?|detections?|found|visible|present|detected|image|picture|"
-    r"photo|scene)|(?:there\s+(?:are|is)|the\s+image\s+(?:has|contains))\s+no\s+[\w'\" -]{1,60})\W*",
+    r"photo|scene)|(?:there(?:\s+are|\s+is|['’]s)|the\s+image\s+(?:has|contains))\s+no\s+[\w'\" -]{1,60}"
+    r"|i\s+(?:do\s+not|don['’]t|cannot|can['’]t)\s+(?:see|find|detect)\s+any\s+[\w'\" -]{1,60})\W*",
     re.IGNORECASE,
 )
 _DEPTH = 12
@@ -200,6 +202,8 @@ class _Reader:
         if not value:
             self.found.empty = True
         for key, entry in value.items():
+            if isinstance(entry, str):  # a list that stands as text in an object
+                entry = _parsed(entry.strip())
             if isinstance(entry, (list, tuple, Mapping)):
                 plain_key = _plain(key)
                 inner = named if plain_key in _CONTAINERS or plain_key in LABEL_LIST_KEYS else str(key)

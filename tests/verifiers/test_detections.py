@@ -78,6 +78,13 @@ def read(text: str, context: AnswerContext = SIZE, **options: Any) -> list[tuple
         ("```json\n[]\n```", []),
         ('{"objects": []}', []),
         ("No Objects", []),
+        ("There's no cat in this picture.", []),
+        ("I don't see any cats in the image.", []),
+        ("{\"answer\": \"[{'bbox_2d': [1, 2, 30, 40], 'label': 'cat'}]\"}", [CAT]),
+        (
+            '[{"bbox_2d": [1, 2, 30, 40], "label": "a } b"}, {"bbox_2d": [5, 6, 70, 80], "label": "dog"}',
+            [([1, 2, 30, 40], "a } b"), DOG],
+        ),
         ("<answer>No Objects</answer>", []),
         ("There are no cats in the image.", []),
         ("None", []),
