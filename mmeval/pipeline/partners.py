@@ -9,8 +9,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import numpy as np
-
 from mmeval.core.errors import MediaError, NotApplicableError, StorageError
 from mmeval.core.hashing import derived_seed
 from mmeval.core.types import Media, PreparedMedia
@@ -83,6 +81,8 @@ class Partners:
         return different[number - 1]
 
     def _fill(self, read: Prepare) -> None:
+        import numpy as np
+
         entries = sorted(self._entries(read), key=lambda one: (round(one.aspect, 6), one.identifier))
         count = max(1, len(entries) // BIN)
         generator = np.random.default_rng(derived_seed(self.seed, self.task.task.name, "shuffled", 0))

@@ -7,14 +7,12 @@ import os
 import threading
 import zipfile
 from array import array
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
-import numpy.typing as npt
 
 from mmeval.core.errors import MediaError
 from mmeval.core.file_hashes import hash_files
@@ -105,9 +103,9 @@ def _opened(media: Media) -> Iterator[tuple[Any, Any]]:
 class _Index:
     """What a pass over a stream's packets tells, without decoding any."""
 
-    times: npt.NDArray[np.int64]
+    times: Sequence[int]
     """Presentation times of all frames in playing order."""
-    keys: npt.NDArray[np.int64]
+    keys: Sequence[int]
     """Those of the key frames, at which decoding can start."""
     rate: float | None
     """Average frames per second."""
@@ -130,17 +128,17 @@ def _index(media: Media) -> _Index:
         except av.FFmpegError as error:
             if not times:
                 raise MediaError(f"damaged video: {error}") from error
-    return _Index(np.unique(np.array(times, dtype=np.int64)), np.unique(np.array(keys, dtype=np.int64)), rate)
+    return _Index(array("q", sorted(set(times))), array("q", sorted(set(keys))), rate)
 
 
 def _decode(media: Media, sampling: FrameSampling, source: str) -> Iterator[Frame]:
     import av
 
     index = _index(media)
-    indices = sample_indices(int(index.times.size), index.rate, sampling)
+    indices = sample_indices(len(index.times), index.rate, sampling)
     if not indices:
         return
-    wanted = index.times[list(indices)].tolist()
+    wanted = [index.times[place] for place in indices]
     found: dict[int, bytes] = {}
     with _opened(media) as (container, stream):
         try:
@@ -158,11 +156,11 @@ def _decode(media: Media, sampling: FrameSampling, source: str) -> Iterator[Fram
             raise MediaError(f"damaged video: {error}") from error
     for number, time in zip(indices, wanted, strict=True):
         if time not in found:
-            raise MediaError(f"the video breaks off: frame {number} of {index.times.size} cannot be decoded")
+            raise MediaError(f"the video breaks off: frame {number} of {len(index.times)} cannot be decoded")
         yield Frame(number, found[time], digest([source, number]))
 
 
-def _groups(keys: npt.NDArray[np.int64], stream: Any, wanted: Sequence[int]) -> Iterator[Sequence[int]]:
+def _groups(keys: Sequence[int], stream: Any, wanted: Sequence[int]) -> Iterator[Sequence[int]]:
     """Frames that lie close together are decoded in one go; far ones are sought, so that a film is not decoded whole.
 
     Without a key frame between two of them a search would only decode the same frames again.
@@ -171,7 +169,7 @@ def _groups(keys: npt.NDArray[np.int64], stream: Any, wanted: Sequence[int]) -> 
     group: list[int] = []
     for time in wanted:
         if group and gap and time - group[-1] > gap:
-            before, upto = (int(np.searchsorted(keys, place, side="right")) for place in (group[-1], time))
+            before, upto = (bisect_right(keys, place) for place in (group[-1], time))
             if upto > before:
                 yield group
                 group = []

@@ -58,6 +58,14 @@ OPTIONS: list[tuple[str, dict[str, object], str, object]] = [
     ("box", {"threshold": 0.5}, "[1,2,3,4]", [1, 2, 3, 4]),
     ("boxes", {}, "[[1,2,3,4]]", [[1, 2, 3, 4]]),
     ("checklist", {}, '["yes", "no"]', [True, False]),
+    (
+        "gui-step",
+        {"form": "tool-call", "rule": "mmeval"},
+        '{"name": "mobile_use", "arguments": {"action": "click", "coordinate": [420, 420]}}',
+        {"kind": "click", "point": [420, 420]},
+    ),
+    ("screen-place", {"accept_box": True}, "[2, 3]", {"box": [1, 2, 5, 6]}),
+    ("screen-qa", {}, "Wi-Fi", ["Wi-Fi"]),
     ("dependency", {}, '{"tokens": ["x"], "with": [-1.0], "without": [-2.0]}', True),
     ("choice", {}, "B", "B"),
     (
