@@ -93,13 +93,13 @@ def test_the_gold_said_back_is_right(name: str, protocol: str) -> None:
 
 
 def test_what_is_asked() -> None:
-    _, (first, second) = settled("coco", "default", DATA, AskStyle("thousand"))
+    _, (first, second) = settled("coco", "constant", DATA, AskStyle("thousand"))
     assert asked(first) == (
         "Find every instance of these classes in the picture: cat, dog.\n"
         'Answer with a JSON list of boxes, each {"bbox_2d": [x1, y1, x2, y2], "label": "name"}, in coordinates from 0 to 1000.'
     )
     assert (first.id, second.id, second.subsets["classes"]) == ("12", "30", "single")
-    _, (one, *_) = settled("coco", "confidence", DATA, AskStyle())
+    _, (one, *_) = settled("coco", "default", DATA, AskStyle())
     assert '"label": "name", "confidence": 0.00 to 1.00}, in pixels.' in asked(one)
     _, queries = settled("coco-few-shot", "default", DATA, AskStyle())
     assert [(query.id, query.item["question"], query.cluster) for query in queries] == [
