@@ -16,6 +16,7 @@ import orjson
 
 from mmeval.core.errors import EngineError
 from mmeval.core.hashing import sha256_bytes
+from mmeval.core.json_keys import repeated_key
 from mmeval.core.types import Request, Response, Status
 from mmeval.engines.base import SAMPLING_FIELDS, EngineInfo, ModelSpec
 from mmeval.engines.options import refuse_unknown
@@ -174,6 +175,9 @@ def _rows(data: bytes, name: str, columns: frozenset[str]) -> Iterator[tuple[str
     if isinstance(whole, list):
         yield from ((f"{name}, entry {number}", row) for number, row in enumerate(whole, 1))
     elif isinstance(whole, dict) and not columns.intersection(whole):
+        twice = repeated_key(data)
+        if twice is not None:
+            raise EngineError(f"{name}: the key {twice!r} is there twice", remedy="keep one answer of each sample")
         for identifier, value in whole.items():
             row = {"id": identifier, **value} if isinstance(value, dict) else {"id": identifier, "response": value}
             yield f"{name}, entry {identifier!r}", row

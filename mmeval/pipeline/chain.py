@@ -76,7 +76,7 @@ class Chain:
         steps = []
         facts: list[dict[str, Any]] = []
         for entry in task.card.judges:
-            card = load_judge(entry.card)
+            card = load_judge(entry.card, task.judge_folders)
             verifier = None
             if card.kind == "extraction":
                 options = {**answer.options, **entry.options}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,7 @@ from mmeval.tasks.gold_columns import leaks
 from mmeval.tasks.prompts import TEMPLATE_NAMES, compile_expression
 from mmeval.tasks.registry import CardFile
 from mmeval.verifiers.abilities import Abilities, OptionRule, abilities_of
+from mmeval.verifiers.judge_card import judges_beside
 
 if TYPE_CHECKING:
     from mmeval.metrics import Metric
@@ -49,36 +50,39 @@ def explain(file: CardFile) -> UsageError | None:
     """Return every mistake of a card and of its protocols as one error, or None."""
     if not isinstance(file.raw, dict):
         return mistakes(file.path, [f"card: a card is a YAML mapping, this is {type(file.raw).__name__}"])
-    lines = _of_raw(file.raw)
+    folders = judges_beside(file.path)
+    lines = _of_raw(file.raw, folders)
     protocols = file.raw.get("protocols")
     for name, override in protocols.items() if isinstance(protocols, dict) else ():
         if isinstance(override, dict):
-            found = _of_raw(merge(file.raw, override))
+            found = _of_raw(merge(file.raw, override), folders)
             lines += [f"protocol {name}: {line}" for line in found if line not in lines]
     return mistakes(file.path, lines) if lines else None
 
 
-def _of_raw(raw: dict[str, Any]) -> list[str]:
+def _of_raw(raw: dict[str, Any], judge_folders: Sequence[Path]) -> list[str]:
     card, lines = validate(raw)
-    return lines if card is None else lines + problems(card)
+    return lines if card is None else lines + problems(card, judge_folders=judge_folders)
 
 
-def check(card: Card, place: Path | str, prompt_override: str | None = None) -> None:
-    """Refuse a card with mistakes.
+def check(
+    card: Card, place: Path | str, prompt_override: str | None = None, judge_folders: Sequence[Path] = ()
+) -> None:
+    """Refuse a card with mistakes; `judge_folders` hold judge cards of its own.
 
     Raises:
         UsageError: that lists every mistake with its key and remedy.
     """
-    lines = problems(card, prompt_override)
+    lines = problems(card, prompt_override, judge_folders)
     if lines:
         raise mistakes(place, lines)
 
 
-def problems(card: Card, prompt_override: str | None = None) -> list[str]:
+def problems(card: Card, prompt_override: str | None = None, judge_folders: Sequence[Path] = ()) -> list[str]:
     """Return the mistakes of a card as lines that begin with the key."""
     found = [
         *_verifier(card),
-        *_judges(card),
+        *_judges(card, judge_folders),
         *_metrics(card),
         *_groups(card),
         *_templates(card, prompt_override),
@@ -121,13 +125,13 @@ def _verifier(card: Card) -> Iterator[str]:
         yield f"answer.row_options: verifier {name!r} needs {option!r} of every row (name its column there)"
 
 
-def _judges(card: Card) -> Iterator[str]:
+def _judges(card: Card, folders: Sequence[Path]) -> Iterator[str]:
     from mmeval.verifiers.judge_card import load_judge
     from mmeval.verifiers.registry import get_verifier
 
     for number, step in enumerate(card.judges):
         try:
-            judge = load_judge(step.card)
+            judge = load_judge(step.card, folders)
             if step.verifier is not None:
                 get_verifier(step.verifier, {**card.answer.options, **step.options})
         except MmevalError as error:

@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 
 from mmeval.core.errors import DataError, nearest
+from mmeval.core.json_keys import repeated_key
 from mmeval.tasks.delimited import DelimitedFile
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -129,6 +130,9 @@ def _json_rows(path: Path) -> Iterator[dict[str, Any]]:
             return
         raise DataError(f"{path}: not JSON: {error}", remedy="download the file again") from error
     if isinstance(value, dict) and value and all(isinstance(entry, dict) for entry in value.values()):
+        twice = repeated_key(data)
+        if twice is not None:
+            raise DataError(f"{path}: the key {twice!r} is there twice", remedy="keep one row of each key")
         for key, entry in value.items():
             yield {"_key": key, **entry}
     elif isinstance(value, list) and all(isinstance(entry, dict) for entry in value):

@@ -90,6 +90,17 @@ def split_selectors(values: Iterable[str]) -> list[str]:
     return found
 
 
+PACKED = {
+    ".gz": "gunzip -k",
+    ".bz2": "bunzip2 -k",
+    ".xz": "unxz -k",
+    ".zst": "unzstd",
+    ".zip": "unzip",
+    ".tar": "tar -xf",
+}
+"""Suffix of packed files -> the command that unpacks them. They are not read: rows and images are read from places in the file."""
+
+
 def _exists(path: Path) -> bool:
     try:
         return path.exists()
@@ -125,6 +136,15 @@ def file_path(selector: str) -> tuple[Path, str]:
         UsageError: no such file, or of a format that mmeval does not read.
     """
     path, protocol = _parts(selector)
+    if path.name and _exists(path) and path.is_dir():
+        raise UsageError(
+            f"-t {selector}: this is a folder", remedy=f"name one file of it, or several: -t '{PREFIX}{path}/*.jsonl'"
+        )
+    if path.suffix.lower() in PACKED:
+        raise UsageError(
+            f"-t {selector}: packed files are not read",
+            remedy=f"unpack it first: {PACKED[path.suffix.lower()]} {path.name}",
+        )
     if path.suffix.lower() not in FORMATS:
         raise UsageError(
             f"-t {selector}: {path.name!r} is of no format that mmeval reads", remedy=f"it reads {', '.join(FORMATS)}"

@@ -156,7 +156,7 @@ def made_card(card: FileCard) -> CardFile:
 
 def _read_cards(folder: Path) -> Iterator[CardFile]:
     for path in sorted(folder.rglob("*.yaml")):
-        if path.parent.name == "suites":
+        if path.parent.name in ("suites", "judges"):
             continue
         raw = read_yaml(path)
         if not isinstance(raw, dict) or not isinstance(raw.get("name"), str):

@@ -45,6 +45,7 @@ from mmeval.tasks.trial import try_rows
 from mmeval.tasks.videos import videos_from_cell
 from mmeval.tasks.visual import gold_regions, known_of_item, known_of_row
 from mmeval.verifiers.base import NO_TARGET, Verifier
+from mmeval.verifiers.judge_card import judges_beside
 from mmeval.verifiers.registry import get_verifier
 
 __all__ = ["OpenTask", "Task", "item_hash"]
@@ -67,6 +68,8 @@ class Task:
     protocol: str
     prompt_override: str | None = None
     """Text of `--prompt-file`."""
+    judge_folders: tuple[Path, ...] = ()
+    """Folders with judge cards that the card brings along."""
 
     @classmethod
     def load(cls, file: CardFile, protocol: str = "default", prompt_override: str | None = None) -> Task:
@@ -76,8 +79,8 @@ class Task:
             UsageError: for a card with mistakes or an unknown protocol, verifier or metric.
         """
         card = beside(parse_card(file.raw, file.path, protocol), file.path)
-        task = cls(card, protocol, prompt_override)
-        check(task.card, file.path, prompt_override)
+        task = cls(card, protocol, prompt_override, judges_beside(file.path))
+        check(task.card, file.path, prompt_override, task.judge_folders)
         return task
 
     def _plain_columns(self) -> list[str]:

@@ -287,6 +287,12 @@ def judge_folders(extra: Iterable[Path] = ()) -> list[Path]:
     return [resource_dir("judges"), *_package_folders(), *extra]
 
 
+def judges_beside(card: Path) -> tuple[Path, ...]:
+    """Return the folders `judges` that a task card brings along: beside it, and one and two folders above, nearest last."""
+    folders = [parent / "judges" for parent in list(card.absolute().parents)[:3]]
+    return tuple(folder for folder in reversed(folders) if folder.is_dir())
+
+
 def load_judge(name: str, extra_paths: Iterable[Path] = ()) -> JudgeCard:
     """Return the judge card `name`.
 

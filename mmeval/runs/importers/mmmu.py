@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 
 from mmeval.core.errors import DataError
+from mmeval.core.json_keys import repeated_key
 from mmeval.core.literals import read_literal
 from mmeval.runs.importers.predictions import OwnItem, Prediction, Reading, as_text, files_of, listed
 from mmeval.tasks.data import read_rows
@@ -56,12 +57,16 @@ def _files(paths: Sequence[Path]) -> list[Path]:
 
 def _json(path: Path, reading: Reading) -> Iterator[Prediction]:
     try:
-        content = orjson.loads(path.read_bytes())
+        data = path.read_bytes()
+        content = orjson.loads(data)
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror or error}", remedy="check the file") from error
     except orjson.JSONDecodeError as error:
         raise DataError(f"{path}: not JSON: {error}", remedy=f"MMMU's outputs are {_FORMS}") from error
     if isinstance(content, dict) and all(isinstance(value, (str, list)) for value in content.values()):
+        twice = repeated_key(data)
+        if twice is not None:
+            raise DataError(f"{path}: the key {twice!r} is there twice", remedy="keep one row of each key")
         reading.notes.append(f"{path.name} holds answers that MMMU's script had parsed (or drawn), not the responses")
         for number, (name, value) in enumerate(content.items(), 1):
             reading.found += 1

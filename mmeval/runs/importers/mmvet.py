@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 
 from mmeval.core.errors import DataError
+from mmeval.core.json_keys import repeated_key
 from mmeval.runs.importers.predictions import Prediction, Reading, as_number, files_of
 
 _REMEDY = "give *_gpt-4-grade-*runs.json of MM-Vet's evaluator, and the file of answers (id -> text) if it is at hand"
@@ -47,11 +48,15 @@ def read(paths: Sequence[Path], reading: Reading) -> Iterator[Prediction]:
 
 def _json(path: Path) -> dict[str, Any]:
     try:
-        found = orjson.loads(path.read_bytes())
+        data = path.read_bytes()
+        found = orjson.loads(data)
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror or error}", remedy="check the file") from error
     except orjson.JSONDecodeError as error:
         raise DataError(f"{path}: not JSON: {error}", remedy=_REMEDY) from error
     if not isinstance(found, dict):
         raise DataError(f"{path}: an object of question -> grades is expected", remedy=_REMEDY)
+    twice = repeated_key(data)
+    if twice is not None:
+        raise DataError(f"{path}: the key {twice!r} is there twice", remedy="keep one entry of each question")
     return found
