@@ -13,6 +13,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from mmeval.tasks.needs import needs_of  # noqa: E402
 from mmeval.tasks.registry import Registry  # noqa: E402
 from mmeval.tasks.suites import Suite  # noqa: E402
 
@@ -63,7 +64,7 @@ def _rows(cards: Iterable[Mapping[str, Any]], suites: Iterable[str]) -> Iterator
             name for name, keys in named.items() if any(step["when"] == "always" for step in keys.get("judges", ()))
         }
         protocols = ", ".join(f"{name}*" if name in needing else name for name in named if name not in added)
-        needs = ", ".join(card.get("needs") or ())
+        needs = ", ".join(needs_of(card))
         rows = (dataset.get("synthetic") or {}).get("size", 500) if dataset.get("synthetic") else dataset.get("rows")
         yield (
             f"`{card['name']}`",

@@ -86,6 +86,8 @@ def list_(family: str | None, as_json: bool, task_paths: tuple[Path, ...]) -> No
 
 
 def _row(raw: dict[str, Any]) -> dict[str, Any]:
+    from mmeval.tasks.needs import needs_of
+
     dataset = raw.get("dataset") or {}
     synthetic = dataset.get("synthetic") or {}
     return {
@@ -95,7 +97,7 @@ def _row(raw: dict[str, Any]) -> dict[str, Any]:
         "samples": synthetic.get("size", 500) if synthetic else dataset.get("rows"),
         "licence": str(raw.get("licence", "unknown")),
         "status": str(raw.get("status", "verified")),
-        "needs": list(raw.get("needs") or []),
+        "needs": needs_of(raw),
         "protocols": ["default", *(raw.get("protocols") or {})],
     }
 

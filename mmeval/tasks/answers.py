@@ -19,8 +19,8 @@ from mmeval.tasks.prompts import LETTERS, filled
 
 FORMS = ("letter", "text", "index", "position")
 """How a gold answer may name an option; of forms that never disagree the first is taken."""
-KINDS = tuple(kind for kind in get_args(AnswerKind) if kind != "mixed")
-"""What `--answer-kind` takes."""
+KINDS = tuple(kind for kind in get_args(AnswerKind) if kind not in ("mixed", "heatmap"))
+"""What `--answer-kind` takes; heat maps need an option that only a card gives."""
 OPEN_KINDS = ("number", "text", "yes-no")
 """What the rows without options may be where others have some."""
 MOST = 0.9

@@ -445,6 +445,7 @@ def test_every_kind_makes_a_valid_card(tmp_path: Path, kind: str) -> None:
         "box": "[1, 2, 3, 4]",
         "boxes": "[[1, 2, 3, 4]]",
         "point": "[1, 2]",
+        "mask": "[[1, 1, 5, 1, 5, 5]]",
     }
     rows = [{"question": "q", "image": PNG, "A": "a", "B": "b", "answer": golds.get(kind, "3")}]
     task = task_of(write(tmp_path / "x.tsv", rows), FileOptions(answers=Wanted(kind)))
