@@ -50,6 +50,9 @@ def _of_parsers(card: Card) -> Iterator[tuple[str, str, str]]:
         yield f"answer.row_options.{option}", column, "name another column"
     if card.fields.answer_type:
         yield "fields.answer_type", card.fields.answer_type, "it may be 'open' where only the gold tells the form"
+    if card.strategy is not None and card.strategy.retrieval is not None:
+        for name, column in card.strategy.retrieval.send.items():
+            yield f"strategy.retrieval.send.{name}", column, "name another column"
     if card.answer.coordinates.startswith("="):
         yield "answer.coordinates", card.answer.coordinates, "name another column"
     if isinstance(card.fields.choices, str) and card.fields.choices == card.fields.answer:
