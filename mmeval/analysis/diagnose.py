@@ -167,7 +167,10 @@ def _masking(task: TaskItems) -> Iterator[Finding]:
     slopes: FloatArray = values @ weights
     labels = [task.clusters[row] for row in rows]
     trend = cluster_difference(np.zeros_like(slopes), slopes, labels)
-    steps = [{"p": dose, "accuracy": float(column.mean())} for (dose, _), column in zip(ladder, values.T, strict=True)]
+    steps = [
+        {"p": dose, "accuracy": float(column.mean()), "ci": share_json(share(column, labels))["ci"]}
+        for (dose, _), column in zip(ladder, values.T, strict=True)
+    ]
     numbers = {
         "steps": steps,
         "slope": trend.estimate,

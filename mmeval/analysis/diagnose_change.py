@@ -28,6 +28,10 @@ from mmeval.stats.comparison import compare_paired
 from mmeval.stats.decomposition import perception_split
 from mmeval.stats.intervals import FloatArray
 
+CHANGE_LIMITS = (
+    "whether seeing or reasoning changed: the split says that; p-values are not adjusted for the number of conditions"
+)
+
 
 def diagnose_against(
     base: Mapping[tuple[str, str], TaskItems],
@@ -79,7 +83,9 @@ def _answers(base: TaskItems, candidate: TaskItems, options: DiagnoseOptions) ->
             found = _change(base, candidate, base.right[name], candidate.right[name])
             if found is not None:
                 numbers, says = found
-                yield Finding("answers", base.record.name, {"condition": name, **numbers}, f"{name}: {says}", "")
+                yield Finding(
+                    "answers", base.record.name, {"condition": name, **numbers}, f"{name}: {says}", CHANGE_LIMITS
+                )
 
 
 def _perception_change(base: TaskItems, candidate: TaskItems, options: DiagnoseOptions) -> Iterator[Finding]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -52,12 +51,9 @@ def diagnose(
       mmeval diagnose runs/mine
       mmeval diagnose 'runs/r#tiny' --against 'runs/r#tiny-early' --json
     """
-    from mmeval.analysis.diagnose import diagnose
-    from mmeval.analysis.diagnose_behaviour import behaviour
-    from mmeval.analysis.diagnose_change import diagnose_against
     from mmeval.analysis.diagnose_data import load_items, read_labels
-    from mmeval.analysis.diagnose_findings import ANALYSES, DiagnoseOptions, Diagnosis, to_json, wanted
-    from mmeval.analysis.diagnose_tokens import dependency
+    from mmeval.analysis.diagnose_findings import ANALYSES, DiagnoseOptions, to_json
+    from mmeval.analysis.diagnose_run import diagnose_run, diagnose_runs
     from mmeval.stats.resampling import BootstrapPlan
 
     for name in only:
@@ -72,15 +68,10 @@ def diagnose(
             f"{run}: no task has right and wrong answers under the standard condition",
             remedy="run a task whose metric is an accuracy",
         )
-    found = diagnose(items, chosen.models[0], options)
-    told = tuple(one for one in (*behaviour(chosen), *dependency(chosen)) if wanted(one.analysis, options))
-    found = replace(found, findings=(*found.findings, *told))
+    found = diagnose_run(chosen, items, options)
     if against is not None:
         base = _one(against)
-        change = diagnose_against(
-            load_items(base, people, threshold), items, (base.models[0], chosen.models[0]), options
-        )
-        found = Diagnosis(change.model, change.base, (*found.findings, *change.findings), change.missing)
+        found = diagnose_runs(load_items(base, people, threshold), items, found, base.models[0], options)
     if as_json:
         record = {
             "schema": 1,

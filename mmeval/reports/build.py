@@ -8,19 +8,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from markupsafe import Markup
-
 from mmeval import __version__
 from mmeval.core.errors import StorageError, UsageError
 from mmeval.core.resources import resource_dir
-from mmeval.reports.charts import PALETTE, dot_chart, label_extent
+from mmeval.reports.charts import dot_chart, label_extent
 from mmeval.reports.corpus import Corpus, read_corpus
 from mmeval.reports.failures import empty_notices
+from mmeval.reports.figures import PALETTE, Figure
 from mmeval.reports.format import count, plural
 from mmeval.reports.images import Thumbnails
 from mmeval.reports.names import RunNames, name_runs
 from mmeval.reports.packing import SEED, Packed, pack
 from mmeval.reports.page import render_page
+from mmeval.reports.perception import build_perception
 from mmeval.reports.provenance import provenance
 from mmeval.reports.tables import Tables, build_tables
 from mmeval.runs.folder import Run
@@ -88,6 +88,7 @@ def _values(names: Sequence[RunNames], tables: Tables, corpus: Corpus) -> dict[s
         "empty": empty,
         "tables": tables,
         "charts": _charts(tables, models),
+        "perception": build_perception(names),
         "browser": {
             "models": corpus.models,
             "tasks": corpus.tasks,
@@ -98,18 +99,19 @@ def _values(names: Sequence[RunNames], tables: Tables, corpus: Corpus) -> dict[s
     }
 
 
-def _charts(tables: Tables, models: Sequence[str]) -> dict[str, list[Markup]]:
+def _charts(tables: Tables, models: Sequence[str]) -> dict[str, list[Figure]]:
     dots = [dot for units in tables.dots.values() for unit in units for dot in unit]
     extent = label_extent(name for dot in dots for name in (dot.task, dot.model))
     return {
         family: [
             dot_chart(
+                f"leaderboard-{family}-{number}",
                 unit,
                 models,
                 f"{family}: value, interval and chance level of {plural(len(unit), 'estimate')}; the table has the numbers",
                 extent,
             )
-            for unit in units
+            for number, unit in enumerate(units, 1)
             if unit
         ]
         for family, units in tables.dots.items()

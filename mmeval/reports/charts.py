@@ -1,36 +1,20 @@
-"""The leaderboard chart: Altair, rendered to SVG by vl-convert when the report is built."""
+"""The leaderboard chart."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
-from xml.etree import ElementTree
 
-from markupsafe import Markup
-
+from mmeval.reports.figures import GRID, INK, MUTED, PALETTE, PAPER, SHAPES, Figure, cycle
 from mmeval.reports.format import is_share, value_text, visible_text
 
-INK, MUTED, GRID, PAPER = "#101112", "#606264", "#d0d2d4", "#fefefd"
-"""Stand-ins that report.css maps to the colours of the light and the dark theme; readable as they are in a saved figure."""
-PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#a66f00", "#3b8ec4", "#56595c")
-"""Okabe and Ito's colours, darkened where they would not reach 3:1 on white."""
-SHAPES = ("circle", "square", "diamond", "triangle-up", "triangle-down", "cross")
 ROW = 20
 """Pixels per chart row."""
 PANEL = 320
 """Pixels of the axis."""
 LABEL_LIMIT = 230
 """Pixels that a label may take before it is cut."""
-
-_SVG = "http://www.w3.org/2000/svg"
-_ELEMENTS = {"svg", "g", "path", "text", "line", "rect", "title", "desc", "defs", "clipPath", "tspan"}
-_ATTRIBUTES = {
-    "width", "height", "viewBox", "fill", "stroke", "stroke-width", "stroke-dasharray", "stroke-linecap", "stroke-miterlimit",
-    "stroke-opacity", "fill-opacity", "opacity", "transform", "d", "x", "y", "x1", "x2", "y1", "y2", "text-anchor", "font-size",
-    "font-weight", "font-style", "font-family", "display", "clip-path", "id", "aria-hidden",
-}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,20 +32,17 @@ class Dot:
     """Shown after the value, e.g. the coverage when it is not complete."""
 
 
-def dot_chart(dots: Sequence[Dot], models: Sequence[str], description: str, extent: int) -> Markup:
+def dot_chart(name: str, dots: Sequence[Dot], models: Sequence[str], description: str, extent: int) -> Figure:
     """Draw dot, interval and chance tick of every model below the name of its task.
 
     Args:
+        name: of the figure, unique within the report.
         dots: estimates of one unit (all shares, or all one other metric), grouped by task.
         models: every model of the report in order, so that a model looks the same in all charts.
         description: what the figure shows, for readers who cannot see it.
         extent: pixels left of the axis, from `label_extent`, so that the axes of several charts line up.
-
-    Returns:
-        An inline SVG element with text as text and no styles, scripts or references.
     """
     import altair as alt
-    import vl_convert
 
     scale = 100.0 if is_share(dots[0].metric) else 1.0
     values, order = _rows(dots, models, scale)
@@ -92,8 +73,8 @@ def dot_chart(dots: Sequence[Dot], models: Sequence[str], description: str, exte
             labelColor={"condition": {"test": "slice(datum.label, 0, 1) === 't'", "value": INK}, "value": MUTED},
         ),
     )
-    color = alt.Color("model:N", scale=alt.Scale(domain=list(models), range=_cycle(PALETTE, len(models))), legend=None)
-    shape = alt.Shape("model:N", scale=alt.Scale(domain=list(models), range=_cycle(SHAPES, len(models))), legend=None)
+    color = alt.Color("model:N", scale=alt.Scale(domain=list(models), range=cycle(PALETTE, len(models))), legend=None)
+    shape = alt.Shape("model:N", scale=alt.Scale(domain=list(models), range=cycle(SHAPES, len(models))), legend=None)
     marks = alt.Chart().transform_filter("isValid(datum.value)")
     layers = [
         alt.Chart().transform_filter("isValid(datum.chance)").mark_tick(
@@ -117,7 +98,7 @@ def dot_chart(dots: Sequence[Dot], models: Sequence[str], description: str, exte
             labelFont="sans-serif",
         )
     )
-    return _clean(vl_convert.vegalite_to_svg(chart.to_json()), description)
+    return Figure(name, description, chart.to_json())
 
 
 def _rows(dots: Sequence[Dot], models: Sequence[str], scale: float) -> tuple[list[dict[str, Any]], list[str]]:
@@ -143,34 +124,3 @@ def _rows(dots: Sequence[Dot], models: Sequence[str], scale: float) -> tuple[lis
 def label_extent(labels: Iterable[str]) -> int:
     """Pixels to reserve for labels: by length, because the reader's fonts are not the ones of the build machine."""
     return min(LABEL_LIMIT, 12 + round(7.4 * max(map(len, labels), default=0)))
-
-
-def _cycle(items: Sequence[str], length: int) -> list[str]:
-    return [items[index % len(items)] for index in range(length)]
-
-
-def _clean(svg: str, description: str) -> Markup:
-    """Keep only known drawing elements and attributes: the page's policy forbids inline styles, and names are untrusted."""
-    root = ElementTree.fromstring(svg)
-    _clean_element(root)
-    width, height = root.get("width", "0"), root.get("height", "0")
-    root.set("viewBox", f"0 0 {width} {height}")
-    root.set("role", "img")
-    root.set("aria-label", visible_text(description))
-    text = ElementTree.tostring(root, encoding="unicode", short_empty_elements=True)
-    text = re.sub(r"<(/?)ns\d+:", r"<\1", text).replace(f'xmlns:ns0="{_SVG}"', f'xmlns="{_SVG}"')
-    return Markup(text)  # safe: an allow-list of elements and attributes, serialised by ElementTree
-
-
-def _clean_element(element: ElementTree.Element) -> None:
-    for name in list(element.attrib):
-        if name not in _ATTRIBUTES:
-            del element.attrib[name]
-    for child in list(element):
-        invisible = child.tag == f"{{{_SVG}}}path" and (
-            child.get("display") == "none" or child.get("d", "").endswith("h0v0h0Z")
-        )
-        if child.tag.removeprefix(f"{{{_SVG}}}") not in _ELEMENTS or invisible:
-            element.remove(child)
-        else:
-            _clean_element(child)

@@ -154,8 +154,8 @@ def test_scripts_never_make_markup_from_text() -> None:
 def test_chart_keeps_text_as_text_and_drops_everything_else() -> None:
     names = ["<script>x</script>", "b\u202e"]
     dots = [Dot("task & co", name, "accuracy", 0.5, 0.4, 0.6, 0.25, note="  ⚠ 91.7 %") for name in names]
-    svg = str(dot_chart(dots, names, "what it is", label_extent(names)))
-    assert svg == str(dot_chart(dots, names, "what it is", label_extent(names)))
+    svg = str(dot_chart("dots", dots, names, "what it is", label_extent(names)).svg())
+    assert svg == str(dot_chart("dots", dots, names, "what it is", label_extent(names)).svg())
     root = ElementTree.fromstring(svg)
     texts = ["".join(node.itertext()) for node in root.iter("{http://www.w3.org/2000/svg}text")]
     for expected in ("task & co", "<script>x</script>", "b[U+202E]", "50.0  ⚠ 91.7 %", "0", "100"):
