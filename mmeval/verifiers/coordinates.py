@@ -27,6 +27,8 @@ class Shape:
     end: int
 
 
+_WIDE = str.maketrans("（）［］【】，；：＝－．０１２３４５６７８９", "()[][],;:=-.0123456789")
+"""Signs as Chinese text has them, each of the same length."""
 _NUMBER = r"[+\-−]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+\-]?[0-9]{1,3})?"
 _COMMA = r"\s*(?:,\s*|\s|;\s*)"
 _PAIR = rf"[\[(]\s*({_NUMBER}){_COMMA}({_NUMBER})\s*[\])]"
@@ -36,7 +38,7 @@ _KEY = r"[\"']?\s*[:=]\s*(?:[\"']\s*)?"
 
 def _keyed(*names: str) -> str:
     """Return a pattern of "name: number" pairs in the given order, with little between them."""
-    return r"[\"']?[\s,;]*[\"']?".join(rf"(?<![A-Za-z0-9_]){name}{_KEY}({_NUMBER})" for name in names)
+    return r"[\"']?[\s,;]*(?:\band\s+)?[\"']?".join(rf"(?<![A-Za-z0-9_]){name}{_KEY}({_NUMBER})" for name in names)
 
 
 _BOX = re.compile(
@@ -75,6 +77,7 @@ def find_boxes(text: str, order: Literal["xy", "yx"]) -> list[Shape]:
     JSON that is cut off gives the boxes before the cut. Four bare numbers count only when they are all the
     numbers of the text. A box with a number that is not finite is left out.
     """
+    text = text.translate(_WIDE)
     found = []
     for match in _BOX.finditer(text):
         groups = [(number, index) for index, number in enumerate(match.groups(), 1) if number is not None]
@@ -90,6 +93,7 @@ def find_boxes(text: str, order: Literal["xy", "yx"]) -> list[Shape]:
 
 def find_points(text: str, order: Literal["xy", "yx"]) -> list[Shape]:
     """Return every point: `[x, y]`, `(x, y)`, point tags, or named axes ("x=1, y=2")."""
+    text = text.translate(_WIDE)
     found = []
     for match in _POINT.finditer(text):
         groups = [(number, index) for index, number in enumerate(match.groups(), 1) if number is not None]

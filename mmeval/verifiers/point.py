@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,15 +12,18 @@ from mmeval.verifiers.answer import answer_section, merged_options
 from mmeval.verifiers.box import one_shape, read_box
 from mmeval.verifiers.coordinates import Shape, find_boxes, find_points, scales, to_pixels
 
+_BETWEEN = re.compile(r"[\])）］】][^\[(（［【]*[\[(（［【]")
+
 
 class PointVerifier:
     """The answer is one point, value [x, y]; the target is {"box": [x1, y1, x2, y2]}, in original pixels.
 
-    A hit is a point inside the box, edges included. Option `accept_box: true` takes a box as its centre.
+    A hit is a point inside the box, edges included. Option `accept_box: true` takes a box as its centre; two pairs that
+    are no upper left and lower right corner are two points, and ambiguous.
     """
 
     name = "point"
-    version = "1"
+    version = "2"
 
     def __init__(self, options: Mapping[str, Any] | None = None) -> None:
         self._options = dict(options or {})
@@ -34,7 +38,11 @@ class PointVerifier:
         section = answer_section(text, options)
         if isinstance(section, Extraction):
             return section
-        boxes = find_boxes(section.text, context.coordinate_order)
+        boxes = [
+            box
+            for box in find_boxes(section.text, context.coordinate_order)
+            if not _two_points(section.text[box.start : box.end], box.numbers)
+        ]
         found: list[Shape] = []
         if boxes and options.get("accept_box"):
             found = [Shape(_centre(box.numbers), box.start, box.end) for box in boxes]
@@ -60,6 +68,14 @@ class PointVerifier:
         left, top, right, bottom = read_box(target["box"])
         hit = left <= value[0] <= right and top <= value[1] <= bottom
         return Match(float(hit), hit)
+
+
+def _two_points(text: str, numbers: tuple[float, ...]) -> bool:
+    """Whether two pairs are two points rather than a box's corners: joined by "and", or the second left of or above the first."""
+    between = _BETWEEN.search(text)
+    if between is None:
+        return False
+    return "and" in between.group().lower() or numbers[2] < numbers[0] or numbers[3] < numbers[1]
 
 
 def _centre(numbers: tuple[float, ...]) -> tuple[float, ...]:

@@ -256,6 +256,11 @@ def test_ten_thousand_boxes() -> None:
         ("[NaN, 2]", None),
         ("[1, 2", None),
         ("", None),
+        ("坐标为（12，34）", [12.0, 34.0]),
+        ("点击位置：［１２，３４］", [12.0, 34.0]),
+        ("x = 12 and y = 34", [12.0, 34.0]),
+        ("[1, 2] and [3, 4]", None),
+        ("[1, 2] and [3, 4]. The answer is [3, 4]", [3.0, 4.0]),
     ],
 )
 def test_point(text: str, value: list[float] | None) -> None:
@@ -269,6 +274,13 @@ def test_point_spaces() -> None:
     assert PointVerifier().parse("[10, 20]", space("pixels")).value == [20.0, 40.0]
     centre = PointVerifier({"accept_box": True}).parse("[10, 20, 30, 40]", space("pixels"))
     assert centre.value == [40.0, 60.0]
+
+
+@pytest.mark.parametrize("text", ["[54, 60], [10, 20]", "[10, 20] and [54, 60]", "(10, 60), (54, 20)"])
+def test_two_points_are_no_box_to_click_in_the_middle_of(text: str) -> None:
+    verifier = PointVerifier({"accept_box": True})
+    assert verifier.parse(text, PLAIN).reason == "ambiguous"
+    assert verifier.parse("(10,20),(54,60)", PLAIN).value == [32.0, 40.0]
 
 
 def test_point_match() -> None:

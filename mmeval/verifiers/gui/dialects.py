@@ -20,6 +20,8 @@ _NEEDS_POINT = frozenset(
     {"click", "double-click", "triple-click", "right-click", "middle-click", "long-press", "move", "drag"}
 )
 _MARK = re.compile(r"^[ \t*#]*(?:actions?|操作)[ \t*]*[:：][ \t*]*", re.IGNORECASE | re.MULTILINE)
+_END = re.compile(r"(?:\s*(?:<\|[a-z_]{1,40}\|>|</s>|<(?:eos|end_of_turn|end_of_utterance)>))+\s*\Z")
+"""Tokens that end a turn, where an engine leaves them in the text."""
 _ANSWER = re.compile(r"<answer>(.*?)(?:</answer>|\Z)", re.IGNORECASE | re.DOTALL)
 
 
@@ -81,7 +83,7 @@ def state(text: str, context: AnswerContext, dialect: Dialect, options: Mapping[
     if answer is None:
         return Stated(None, reason="unfinished reasoning")
     offset = len(text) - len(answer)
-    start, part = _said(answer)
+    start, part = _said(_END.sub("", answer))
     if not part.strip():
         return Stated(None, reason="empty")
     space = options.get("space") or dialect.space

@@ -11,7 +11,7 @@ from mmeval.verifiers.gui.calls import Call, bound, find_calls, number, pair, te
 
 Found = list[tuple[Action, tuple[int, int]]]
 _NUMBER = r"[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)"
-_POINT = rf"(?:<point>\s*)?[\[(]*\s*({_NUMBER})\s*,\s*({_NUMBER})\s*[\])]*(?:\s*</point>)?"
+_POINT = rf"(?:<point>\s*)?[\[(]*\s*({_NUMBER})(?:\s*,\s*|\s+)({_NUMBER})\s*[\])]*(?:\s*</point>)?"
 
 _ATLAS_KINDS: Mapping[str, Kind] = {
     "CLICK": "click", "LONG_PRESS": "long-press", "TYPE": "type", "SCROLL": "scroll", "OPEN_APP": "open-app", "WAIT": "wait",
@@ -179,24 +179,24 @@ _MAGIC: Mapping[str, _Reader] = {
     "take_over": _take_over,
 }
 
+_SEPARATOR = r"(?:\s*\)?\s*,\s*\(?\s*|\s+)"
 _BOX = re.compile(
-    rf"\s*(?:<\|box_start\|>|<point>)?\s*[\[(]*\s*({_NUMBER})\s*[,\s]\s*({_NUMBER})\s*[\])]*\s*(?:<\|box_end\|>|</point>)?\s*"
+    rf"\s*(?:<\|box_start\|>|<point>|<bbox>)?\s*[\[(]*\s*({_NUMBER}){_SEPARATOR}({_NUMBER})"
+    rf"(?:{_SEPARATOR}({_NUMBER}){_SEPARATOR}({_NUMBER}))?\s*[\])]*\s*(?:<\|box_end\|>|</point>|</bbox>)?\s*"
 )
+"""A point, or a box, which stands for its centre as in UI-TARS' own parser."""
+_TAGGED = re.compile(
+    r"(?<==)\s*[\"']?\s*(<point>[^<]*</point>|<bbox>[^<]*</bbox>|<\|box_start\|>[^<]*<\|box_end\|>)\s*[\"']*"
+)
+_CONTENT = re.compile(r"\s*content\s*=\s*(?P<quote>[\"'])(?P<text>.*)(?P=quote)\s*", re.DOTALL)
+_ESCAPED = re.compile(r"\\([nt\\\"'])")
 _TARS_POINTS = ("start_box", "point", "start_point")
 _TARS_ENDS = ("end_box", "end_point")
 
 
 def _tars(kind: Kind, *names: str) -> _Reader:
     def read(call: Call) -> Action:
-        given = bound(
-            replace(
-                call,
-                inside=re.sub(
-                    r"(?<==)\s*(<point>[^<]*</point>|<\|box_start\|>[^<]*<\|box_end\|>)", r"'\1'", call.inside
-                ),
-            ),
-            names,
-        )
+        given = _given(call, names)
         unknown = set(given) - {*names, *_TARS_POINTS, *_TARS_ENDS, "content"}
         if unknown:
             raise ParseError(f"{call.name} has no {sorted(unknown)[0]}")
@@ -221,13 +221,31 @@ def _tars(kind: Kind, *names: str) -> _Reader:
     return read
 
 
+def _given(call: Call, names: tuple[str, ...]) -> Mapping[str, object]:
+    """Return the arguments by name; quotation marks and line breaks in a text need not be escaped."""
+    try:
+        return bound(replace(call, inside=_TAGGED.sub(r"'\1'", call.inside)), names)
+    except ParseError:
+        content = _CONTENT.fullmatch(call.inside) if call.complete and "content" in names else None
+        if content is None:
+            raise
+        return {"content": _ESCAPED.sub(_unescaped, content["text"])}
+
+
+def _unescaped(found: re.Match[str]) -> str:
+    return {"n": "\n", "t": "\t"}.get(found[1], found[1])
+
+
 def _box(value: object) -> Point:
-    if isinstance(value, (list, tuple)):
+    if isinstance(value, (list, tuple)) and len(value) != 4:
         return pair(value)
-    found = _BOX.fullmatch(value) if isinstance(value, str) else None
+    found = _BOX.fullmatch(str(value)) if isinstance(value, (str, list, tuple)) else None
     if found is None:
         raise ParseError("no point")
-    return number(float(found[1]), "x"), number(float(found[2]), "y")
+    x, y = number(float(found[1]), "x"), number(float(found[2]), "y")
+    if found[3] is None:
+        return x, y
+    return x / 2 + number(float(found[3]), "x") / 2, y / 2 + number(float(found[4]), "y") / 2
 
 
 _TARS: Mapping[str, _Reader] = {

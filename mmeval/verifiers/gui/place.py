@@ -7,7 +7,7 @@ from typing import Any
 
 from mmeval.core.errors import DataError
 from mmeval.core.types import AnswerContext, Extraction, Match
-from mmeval.verifiers.answer import answer_section, merged_options
+from mmeval.verifiers.answer import answer_section, mask, merged_options
 from mmeval.verifiers.box import read_box
 from mmeval.verifiers.gui.action import gold_point
 from mmeval.verifiers.point import PointVerifier
@@ -41,7 +41,7 @@ class ScreenPlaceVerifier:
         section = answer_section(text, merged_options(self._options, context.options))
         if isinstance(section, Extraction):
             return section
-        if section.text.strip(" \t\r\n.`'\"[]()").lower() in _WORDS:
+        if mask(section.text).strip(" \t\r\n.`'\"[]()").lower() in _WORDS:
             return Extraction(list(REFUSED), section.span(0, len(section.text)))
         found = self._point.parse(text, context)
         if found.value is not None and max(found.value) < 0:

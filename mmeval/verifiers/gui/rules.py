@@ -132,23 +132,24 @@ def _os_atlas(action: Action, gold: Gold, size: Size) -> Step:
 
 
 def _written(action: Action) -> str:
-    return f"[{(action.text if action.kind == 'type' else action.app) or ''}]"
+    """What the scripts compare: the text in its brackets, lower case."""
+    return f"[{(action.text if action.kind == 'type' else action.app) or ''}]".lower()
 
 
 def _os_atlas_odyssey(action: Action, gold: Gold, size: Size) -> Step:
     """GUI-Odyssey by OS-Atlas: texts by the F1 of the whole line; a long press counts for the grounding, and is never a hit of it."""
     found, wanted = _os_atlas(action, gold, size), gold.action
     if found.type and wanted.kind == "type":
-        words, others = ({"TYPE", *_written(one).split()} for one in (action, wanted))
+        words, others = ({"type", *_written(one).split()} for one in (action, wanted))
         right = words == others or 2 * len(words & others) > 0.5 * (len(words) + len(others))
         return replace(found, right=right)
-    if found.type and wanted.kind == "click" and not _whole(action.point, size):
-        return replace(found, right=False, grounding=False, grounded=True)
-    return replace(found, grounded=found.type and wanted.kind in ("click", "long-press"))
+    pointed = found.type and wanted.kind in ("click", "long-press")
+    whole = not pointed or _whole(action.point, size)
+    return replace(found, right=found.right and whole, grounding=found.grounding and whole, grounded=pointed)
 
 
 def _whole(point: Point | None, size: Size) -> bool:
-    """Whether the click was written as two whole thousandths."""
+    """Whether the point was written as two whole thousandths."""
     if point is None:
         return False
     written = (point[0] * 1000 / size[0], point[1] * 1000 / size[1])

@@ -219,6 +219,7 @@ TOOL_CALL = [
 ]  # fmt: skip
 
 ATLAS = [
+    ("CLICK <point>12 34</point>", act("click", 12, 34)),
     ("CLICK <point>[[100,200]]</point>", CLICK),
     ("CLICK <point>[[100, 200]]</point>", CLICK),
     ("CLICK [[100,200]]", CLICK),
@@ -385,7 +386,14 @@ TARS = [
     ("click(start_box='(100,20", "truncated"),
     ("type(content='hel", "truncated"),
     ("click()", "no point"),
-    ("click(start_box='(1,2,3,4)')", "no point"),
+    ("click(start_box='(1,2,3,4)')", act("click", 2, 3)),  # a box stands for its centre, as in the released parser
+    ("click(start_box='<|box_start|>(1,2),(3,4)<|box_end|>')", act("click", 2, 3)),
+    ("click(start_box='(1,2,3)')", "no point"),
+    ("click(point='<point>1 2</point>'')", act("click", 1, 2)),  # as the released prompt writes it
+    ("type(content='it's (not) ok')", act("type", text="it's (not) ok")),
+    ("type(content='one\\'s\ntwo's')", act("type", text="one's\ntwo's")),
+    ("finished(content='It's done')", act("stop", text="It's done")),
+    ("type(content='it's, submit=True)", "type cannot be read"),
     ("click(start_box='here')", "no point"),
     ("click(start_box='(nan,1)')", "no point"),
     ("click(start_box=x)", "click cannot be read"),
@@ -454,6 +462,16 @@ def test_a_swipe_goes_the_longer_way_of_the_screen() -> None:
     assert isinstance(found, dict)
     assert found["direction"] == "left"  # 200 of 500 to the right is more than 300 of 2000 down
     assert read("tool-call", text)["direction"] == "up"  # type: ignore[index]
+
+
+@pytest.mark.parametrize("end", ["<|im_end|>", "</s>", " <|im_end|>\n<|endoftext|>", "<end_of_turn>"])
+def test_tokens_that_end_a_turn_do_not_count(end: str) -> None:
+    assert read("osatlas", f"actions:\nCLICK <point>[[1,2]]</point>{end}") == read("osatlas", "CLICK [[1,2]]")
+    assert read("osatlas", f"actions:\nTYPE [new york]{end}") == act("type", text="new york")
+    assert read("osatlas", f"PRESS_BACK{end}") == act("press", key="back")
+    assert read("pyautogui", f"WAIT{end}") == act("wait")
+    assert read("magicgui", f"tap(1,2){end}") == read("magicgui", "tap(1,2)")
+    assert read("ui-tars", "click(start_box='<|box_start|>(1,2)<|box_end|>") == "truncated"
 
 
 def test_what_a_direction_says_can_be_set() -> None:

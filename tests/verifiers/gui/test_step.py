@@ -83,11 +83,15 @@ NODES = {**GOLD, "elements": [[480, 980, 520, 1020], [0, 0, 1000, 2000], [600, 9
         ("osatlas", press("back"), press("home"), NOT_TYPE),  # keys are types
         ("osatlas", typed("new york"), typed("new jersey"), RIGHT),  # the first word alone
         ("osatlas", typed("new"), typed("new jersey"), WRONG),  # "[new]" is not "[new"
+        ("osatlas", typed("New York"), typed("new jersey"), RIGHT),  # whatever the case
+        ("osatlas", {"kind": "open-app", "app": "gmail"}, {"kind": "open-app", "app": "Gmail"}, RIGHT),
         ("osatlas", typed("the new york"), typed("new york"), WRONG),
         ("osatlas", scroll("up"), scroll("down"), WRONG),
         ("osatlas", {"kind": "stop"}, {"kind": "stop"}, RIGHT),
         ("osatlas", {"kind": "stop", "detail": "failure"}, {"kind": "stop"}, NOT_TYPE),
         ("osatlas-odyssey", typed("new york"), typed("new jersey"), RIGHT),  # TYPE and "[new" of three words: 0.67
+        ("osatlas-odyssey", typed("New York"), typed("new jersey"), RIGHT),
+        ("osatlas-odyssey", click(500.5, 1000, "long-press"), click(500, 1000, "long-press"), (0, 1, 0, 1)),
         ("osatlas-odyssey", typed("york"), typed("new jersey"), WRONG),
         ("osatlas-odyssey", click(640, 1000, "long-press"), click(500, 1000, "long-press"), (1, 1, 0, 1)),
         ("osatlas-odyssey", click(640, 1000), GOLD, HIT),
