@@ -19,6 +19,7 @@ COCO_THRESHOLDS = tuple(np.linspace(0.5, 0.95, 10).tolist())
 AREA_RANGES = {"all": (0.0, 1e10), "small": (0.0, 32.0**2), "medium": (32.0**2, 96.0**2), "large": (96.0**2, 1e10)}
 """Square pixels, both ends included, as in cocoapi."""
 _CHUNK = 512
+_SIDE_DECIMALS = 9
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +66,10 @@ def overlaps(boxes: FloatArray, golds: FloatArray, crowd: BoolTable | None = Non
 
 def box_areas(boxes: FloatArray) -> FloatArray:
     """Return areas of boxes of shape (N, 4)."""
-    with np.errstate(over="ignore"):
-        return np.asarray((boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1]), dtype=np.float64)
+    with np.errstate(over="ignore", invalid="ignore"):
+        # cocoapi multiplies width and height as the files have them; the difference of two corners has lost its last bits.
+        sides = np.round(boxes[:, 2:] - boxes[:, :2], _SIDE_DECIMALS)
+        return np.asarray(sides[:, 0] * sides[:, 1], dtype=np.float64)
 
 
 def coco_cell(

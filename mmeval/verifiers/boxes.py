@@ -11,13 +11,10 @@ from mmeval.core.types import AnswerContext, Extraction, Match
 from mmeval.verifiers.answer import answer_section, merged_options
 from mmeval.verifiers.box import read_box
 from mmeval.verifiers.coordinates import Box, find_boxes, scales, sorted_corners, to_pixels
+from mmeval.verifiers.detection_lines import says_nothing
 
 MATCH_IOU = 0.5
-_NONE = re.compile(
-    r"[\s`]*(?:json[\s`]*)?\[\s*\][\s`.]*"
-    r"|\W*(?:there\s+(?:are|is)\s+)?(?:none|no\s+(?:[a-z]+\s+){0,4}?(?:objects?|boxes|instances?|found|visible|present))\W*",
-    re.IGNORECASE,
-)
+_EMPTY = re.compile(r"[\s`]*(?:json[\s`]*)?\[\s*\][\s`.]*", re.IGNORECASE)
 _CHUNK = 512
 
 
@@ -45,7 +42,7 @@ class BoxesVerifier:
             return section
         found = find_boxes(section.text, context.coordinate_order)
         if not found:
-            if _NONE.fullmatch(section.text):
+            if _EMPTY.fullmatch(section.text) or says_nothing(section.text):
                 return Extraction([], section.span(0, len(section.text)))
             return Extraction(reason="not found")
         factors = scales(context)

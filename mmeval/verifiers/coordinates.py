@@ -33,12 +33,18 @@ _NUMBER = r"[+\-−]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+\-]?[0-9]{1,3})?"
 _COMMA = r"\s*(?:,\s*|\s|;\s*)"
 _PAIR = rf"[\[(]\s*({_NUMBER}){_COMMA}({_NUMBER})\s*[\])]"
 _FOUR = rf"({_NUMBER}){_COMMA}({_NUMBER}){_COMMA}({_NUMBER}){_COMMA}({_NUMBER})"
-_KEY = r"[\"']?\s*[:=]\s*(?:[\"']\s*)?"
+_KEY = r"[\"'*]{0,3}\s*[:=]\s*(?:[\"'*]{1,2}\s*)?"
+_BETWEEN = r"[\"'*]{0,3}[\s,;]*(?:[-•*]\s+|\band\s+)?[\"'*]{0,3}"
 
 
 def _keyed(*names: str) -> str:
     """Return a pattern of "name: number" pairs in the given order, with little between them."""
-    return r"[\"']?[\s,;]*(?:\band\s+)?[\"']?".join(rf"(?<![A-Za-z0-9_]){name}{_KEY}({_NUMBER})" for name in names)
+    return _BETWEEN.join(rf"(?<![A-Za-z0-9_]){name}{_KEY}({_NUMBER})" for name in names)
+
+
+def _any_order(*names: str) -> str:
+    """Return a pattern of four "name: number" pairs in any order, a group for each name and number."""
+    return _BETWEEN.join([rf"(?<![A-Za-z0-9_])({'|'.join(names)}){_KEY}({_NUMBER})"] * 4)
 
 
 _BOX = re.compile(
@@ -47,15 +53,27 @@ _BOX = re.compile(
             rf"[\[(<]\s*{_FOUR}\s*[\])>]",
             rf"{_PAIR}(?:\s*(?:,|;|-|to|and))?\s*{_PAIR}",
             rf"<\|?(?:box|bbox|box_start)\|?>\s*{_FOUR}",
-            _keyed("x_?1", "y_?1", "x_?2", "y_?2"),
-            _keyed("x_?min", "y_?min", "x_?max", "y_?max"),
-            _keyed("left", "top", "right", "bottom"),
+            rf"\b(?:top|upper)[\s-]*left\b[^0-9\n(\[]{{0,40}}{_PAIR}[^0-9(\[]{{0,60}}?\b(?:bottom|lower)[\s-]*right\b[^0-9\n(\[]{{0,40}}{_PAIR}",
+            _any_order("x_?1", "y_?1", "x_?2", "y_?2"),
+            _any_order("x_?min", "y_?min", "x_?max", "y_?max"),
+            _any_order("left", "top", "right", "bottom"),
+            _any_order("x", "y", "width", "height"),
+            _any_order("x", "y", "w", "h"),
+            _any_order("left", "top", "width", "height"),
         ]
     ),
     re.IGNORECASE,
 )
-_NAMED_FROM = 12
-"""Groups up to this one are in the declared order; later ones name their axes."""
+_NAMED_FROM = 16
+"""Groups up to this one are numbers in the declared order; later ones are names and numbers."""
+_NAMES = {
+    name: place
+    for place, names in enumerate(
+        (("x1", "xmin", "left", "x"), ("y1", "ymin", "top", "y"), ("x2", "xmax", "right"), ("y2", "ymax", "bottom"))
+    )
+    for name in names
+}
+_SIDES = {"width": 2, "w": 2, "height": 3, "h": 3}
 # An opening bracket without its end is an answer that was cut off, perhaps inside a number.
 _BARE_BOX = re.compile(rf"[^0-9\[(<{{]*?{_FOUR}[^0-9]*", re.IGNORECASE)
 _POINT = re.compile(
@@ -80,8 +98,12 @@ def find_boxes(text: str, order: Literal["xy", "yx"]) -> list[Shape]:
     text = text.translate(_WIDE)
     found = []
     for match in _BOX.finditer(text):
-        groups = [(number, index) for index, number in enumerate(match.groups(), 1) if number is not None]
-        shape = _shape([number for number, _ in groups], "xy" if groups[0][1] > _NAMED_FROM else order, match)
+        groups = [(group, index) for index, group in enumerate(match.groups(), 1) if group is not None]
+        parts = [group for group, _ in groups]
+        if groups[0][1] > _NAMED_FROM:
+            shape = _named(dict(zip(parts[::2], parts[1::2], strict=True)), match)
+        else:
+            shape = _shape(parts, order, match)
         if shape is not None:
             found.append(shape)
     if not found:
@@ -114,6 +136,27 @@ def _shape(numbers: list[str], order: str, match: re.Match[str]) -> Shape | None
     if order == "yx":
         values = [value for index in range(0, len(values), 2) for value in (values[index + 1], values[index])]
     return Shape(tuple(values), *match.span())
+
+
+def _named(numbers: dict[str, str], match: re.Match[str]) -> Shape | None:
+    """Return the box of four named numbers, in any order; None where a name stands twice or one is missing."""
+    found: dict[int, float] = {}
+    for name, number in numbers.items():
+        plain = name.lower().replace("_", "")
+        value = float(number.replace("−", "-"))
+        if plain in _SIDES:
+            side = _SIDES[plain]
+            corner = next(
+                (one for key, one in numbers.items() if _NAMES.get(key.lower().replace("_", "")) == side - 2), None
+            )
+            if corner is None:
+                return None
+            found[side] = float(corner.replace("−", "-")) + value
+        else:
+            found[_NAMES[plain]] = value
+    if len(found) != 4 or not all(math.isfinite(value) for value in found.values()) or _cut_off(match):
+        return None
+    return Shape((found[0], found[1], found[2], found[3]), *match.span())
 
 
 def _cut_off(match: re.Match[str]) -> bool:

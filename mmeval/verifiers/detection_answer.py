@@ -5,7 +5,6 @@ Numbers are returned as written, in the declared space; nothing here knows the t
 
 from __future__ import annotations
 
-import ast
 import json
 import math
 import re
@@ -13,7 +12,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from mmeval.verifiers.broken_json import parsed, tidied, value_end
 from mmeval.verifiers.coordinates import find_boxes
+from mmeval.verifiers.detection_lines import named_boxes, says_nothing, table_rows
 
 BOX_KEYS = (
     "bbox_2d",
@@ -26,6 +27,10 @@ BOX_KEYS = (
     "bounding_box",
     "boundingbox",
     "bbox_xyxy",
+    "coordinates",
+    "coords",
+    "bounding_box_coordinates",
+    "bbox_coordinates",
 )
 BOX_LIST_KEYS = ("bboxes", "boxes", "positions", "bboxes_2d", "bounding_boxes", "boxes_2d")
 LABEL_KEYS = ("label", "class", "category", "name", "class_name", "category_name", "object", "object_name")
@@ -33,6 +38,9 @@ LABEL_LIST_KEYS = ("labels", "classes", "categories", "names", "class_names")
 CONFIDENCE_KEYS = ("confidence", "score", "conf", "probability", "prob")
 CONFIDENCE_LIST_KEYS = ("confidences", "scores", "probabilities")
 _CORNERS = (("x1", "y1", "x2", "y2"), ("xmin", "ymin", "xmax", "ymax"), ("left", "top", "right", "bottom"))
+_EDGES = (("x", "left", "xmin", "x1"), ("y", "top", "ymin", "y1"), ("width", "w"), ("height", "h"))
+"""Names of an upper left corner with width and height."""
+_OPPOSITE = (("top_left", "bottom_right"), ("upper_left", "lower_right"))
 _CONTAINERS = frozenset(
     {
         "objects", "detections", "detected_objects", "results", "result", "predictions", "annotations", "answer", "answers",
@@ -48,9 +56,11 @@ _NUMBER = r"[+\-−]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+\-]?[0-9]{1,3})?"
 _FOUR = re.compile(rf"[\[(\s]*({_NUMBER})\s*[,;\s]\s*({_NUMBER})\s*[,;\s]\s*({_NUMBER})\s*[,;\s]\s*({_NUMBER})[\])\s]*")
 _KEYED = r"(?<![A-Za-z0-9_])(?:{names})[\"']?\s*[:=]\s*"
 _BOX_FIELD = re.compile(
-    _KEYED.format(names="|".join(BOX_KEYS)) + rf"[\"']?[\[(]+\s*({_NUMBER}(?:\s*[,;\s]\s*{_NUMBER}){{3}})\s*[\])]",
+    _KEYED.format(names="|".join(BOX_KEYS))
+    + rf"[\"']?[\[(]+\s*({_NUMBER}(?:\s*[,;\s]\s*{_NUMBER}){{3}})(?:\s*[\])]|(?=\s*,?\s*[\"'{{}}]))",
     re.IGNORECASE,
 )
+"""A box whose closing bracket may be missing before the next key, but not at the end of the text."""
 _LABEL_FIELD = re.compile(
     _KEYED.format(names="|".join(LABEL_KEYS)) + r"(?:\"([^\"]*)\"|'(.*?)'(?=\s*[,}\n])|([^\"',{}\[\]\n][^,{}\[\]\n]*))",
     re.IGNORECASE,
@@ -59,19 +69,14 @@ _CONFIDENCE_FIELD = re.compile(
     _KEYED.format(names="|".join(CONFIDENCE_KEYS)) + rf"[\"']?({_NUMBER}\s*%?)", re.IGNORECASE
 )
 _REFERENCE = re.compile(
-    r"<ref>([^<]{0,300})</ref>|<\|object_ref_start\|>([^<]{0,300})<\|object_ref_end\|>", re.IGNORECASE
-)
-_NONE = re.compile(
-    r"\W*(?:(?:none|nothing|n/a)(?:\s+(?:found|detected|visible|present))?|(?:(?:there(?:\s+are|\s+is|['’]s)|i\s+(?:see|found|find)|the\s+image\s+(?:has|contains))"
-    r"\s+)?(?:no|zero)\s+(?:[\w'\"-]+\s+){0,6}?(?:objects?|box(?:es)?|instances?|items?|detections?|found|visible|present|detected|image|picture|"
-    r"photo|scene)|(?:there(?:\s+are|\s+is|['’]s)|the\s+image\s+(?:has|contains))\s+no\s+[\w'\" -]{1,60}"
-    r"|i\s+(?:do\s+not|don['’]t|cannot|can['’]t)\s+(?:see|find|detect)\s+any\s+[\w'\" -]{1,60})\W*",
+    r"<ref>([^<]{0,300})</ref>|<\|object_ref_start\|>([^<]{0,300})<\|object_ref_end\|>|<\|ref\|>([^<]{0,300})<\|/ref\|>",
     re.IGNORECASE,
 )
 _DEPTH = 12
 _ATTEMPTS = 40
 """Places at which a value is tried; more failures than this are left to the search for single objects."""
-_LITERAL_LENGTH = 2_000_000
+_LONGEST_OBJECT = 4_000
+"""Characters of one object of a broken list; longer ones are read by what is inside them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +111,16 @@ def read_statement(text: str, order: Literal["xy", "yx"] = "xy") -> Statement:
         order: of lists of four numbers; named corners name their axes.
     """
     reader = _Reader(order)
+    if "{" not in text and "|" in text:
+        for row in table_rows(text):
+            reader.walk(row, None, 0)
+        if reader.found.boxes:
+            return reader.found
+    if "{" not in text and _REFERENCE.search(text) is None:
+        for numbers, label in named_boxes(text, order):
+            reader.found.boxes.append(Stated(numbers, label, None))
+        if reader.found.boxes:
+            return reader.found
     blocks = [block for block in _FENCE.findall(text) if "[" in block or "{" in block] if "```" in text else []
     found = reader.found
     if "{" in text or _REFERENCE.search(text) is None:
@@ -114,7 +129,7 @@ def read_statement(text: str, order: Literal["xy", "yx"] = "xy") -> Statement:
     if not found.boxes and not found.dropped:
         _tagged(text, order, found)
     if not found.boxes and not found.dropped and not found.empty:
-        found.empty = len(text) <= 400 and _NONE.fullmatch(text.strip("` \t\r\n")) is not None
+        found.empty = says_nothing(text)
     return found
 
 
@@ -125,40 +140,65 @@ class _Reader:
 
     def piece(self, text: str) -> None:
         """Read the values of one piece of text."""
-        whole = _parsed(text.strip())
+        whole = parsed(text.strip())
         if whole is not None:
             self.walk(whole, None, 0)
             return
         before = len(self.found.boxes), self.found.dropped
-        rest = self._values(text)
-        if rest is not None:
-            for flat in _FLAT.finditer(text, rest):
-                self._flat(flat.group())
+        self._values(text)
         if (len(self.found.boxes), self.found.dropped) != before:
             self.found.empty = False
 
-    def _values(self, text: str) -> int | None:
-        """Read the JSON values of a text one after the other; return where single objects are to be looked for, None: nowhere."""
+    def _values(self, text: str) -> None:
+        """Read the JSON values of a text one after the other; what is broken is mended, or read object by object."""
         decoder = json.JSONDecoder(strict=False)
-        position, failures = 0, 0
+        position, failures, tidy = 0, 0, False
         while (start := _VALUE_START.search(text, position)) is not None:
             try:
                 value, position = decoder.raw_decode(text, start.start())
             except (ValueError, RecursionError):
                 failures += 1
-                # Of a broken list, what can be read are its single objects.
-                if "{" in text[start.start() :] or failures >= _ATTEMPTS:
-                    return start.start()
-                position = start.start() + 1
-            else:
-                self.walk(value, None, 0)
-        return None
+                if not tidy:
+                    text, position, tidy = tidied(text[start.start() :]), 0, True
+                    continue
+                if "{" not in text[start.start() :] and failures < _ATTEMPTS:
+                    position = start.start() + 1
+                    continue
+                rest = text[start.start() :]
+                end, closed = value_end(rest)
+                value = parsed(rest[:end]) if end is not None else parsed(closed) if closed is not None else None
+                if value is None:
+                    self._objects(rest)
+                    return
+                position = len(text) if end is None else start.start() + end
+            self.walk(value, None, 0)
 
-    def _flat(self, text: str) -> None:
-        """Read one object of a broken list."""
-        value = _parsed(text)
+    def _objects(self, text: str) -> None:
+        """Read the single objects of a broken list."""
+        decoder = json.JSONDecoder(strict=False)
+        position, failures = 0, 0
+        while (start := text.find("{", position)) >= 0:
+            window = text[start : start + (_LONGEST_OBJECT if failures < _ATTEMPTS else 0)]
+            try:
+                value, length = decoder.raw_decode(window)
+            except (ValueError, RecursionError) as error:
+                failures += not isinstance(error, json.JSONDecodeError) or error.pos > len(window) // 2 > 0
+                flat = _FLAT.match(text, start)
+                following = text.find("{", start + 1)
+                # An object without its end reaches to the next one.
+                position = flat.end() if flat else following if following >= 0 else len(text)
+                self._flat(text[start:position], ended=flat is not None)
+            else:
+                position = start + length
+                self.walk(value, None, 0)
+
+    def _flat(self, text: str, *, ended: bool) -> None:
+        """Read one object of a broken list; of one without an end, only what has a class behind its box."""
+        value = parsed(text)
         if value is None:
             value = _fields(text)
+            if not ended and value is not None and "label" not in value:
+                value = None
         if value:
             self.walk(value, None, 0)
 
@@ -173,6 +213,8 @@ class _Reader:
                 self.found.empty = True
             elif _is_pair(value):
                 self.add([*value[0], *value[1]], label, None, named=False)
+            elif (entry := _labelled(value)) is not None:
+                self._boxes(entry["box"], entry["label"], entry["confidence"])
             elif _is_flat(value):
                 if len(value) == 4:
                     self.add(value, label, None, named=False)
@@ -184,17 +226,18 @@ class _Reader:
 
     def _mapping(self, keys: dict[str, Any], value: Mapping[Any, Any], label: str | None, depth: int) -> None:
         own = _first(keys, LABEL_KEYS)
+        if isinstance(own, (list, tuple)) and len(own) == 1:
+            own = own[0]
         named = str(own) if isinstance(own, (str, int)) and not isinstance(own, bool) and str(own).strip() else label
         confidence = _confidence(_first(keys, CONFIDENCE_KEYS))
         box = _first(keys, BOX_KEYS)
         if box is not None:
             self._boxes(box, named, confidence)
             return
-        for corners in _CORNERS:
-            plain = {key.replace("_", ""): entry for key, entry in keys.items()}
-            if all(corner in plain for corner in corners):
-                self.add([plain[corner] for corner in corners], named, confidence, named=True)
-                return
+        corners = _named_corners(keys)
+        if corners is not None:
+            self.add(corners, named, confidence, named=True)
+            return
         boxes = _first(keys, BOX_LIST_KEYS)
         if isinstance(boxes, (list, tuple)):
             self._parallel(boxes, keys, named, depth)
@@ -203,7 +246,7 @@ class _Reader:
             self.found.empty = True
         for key, entry in value.items():
             if isinstance(entry, str):  # a list that stands as text in an object
-                entry = _parsed(entry.strip())
+                entry = parsed(entry.strip())
             if isinstance(entry, (list, tuple, Mapping)):
                 plain_key = _plain(key)
                 inner = named if plain_key in _CONTAINERS or plain_key in LABEL_LIST_KEYS else str(key)
@@ -254,22 +297,40 @@ class _Reader:
         self.found.boxes.append(Stated((first, second, third, fourth), label.strip() if label else None, confidence))
 
 
-def _parsed(text: str) -> Any:
-    """Return the list or mapping that a text is as JSON or as a Python literal; None where it is neither."""
-    if not text or text[0] not in "[{(" or text[-1] not in "]})":
+def _named_corners(keys: Mapping[str, Any]) -> list[Any] | None:
+    """Return x1, y1, x2, y2 of an object that names its corners, or one corner with width and height."""
+    plain = {key.replace("_", ""): entry for key, entry in keys.items()}
+    for corners in _CORNERS:
+        if all(corner in plain for corner in corners):
+            return [plain[corner] for corner in corners]
+    for pair in _OPPOSITE:
+        if all(name in keys for name in pair):
+            found = []
+            for name in pair:
+                corner = keys[name]
+                found += [corner.get("x"), corner.get("y")] if isinstance(corner, Mapping) else [corner]
+            return [number for one in found for number in (one if isinstance(one, (list, tuple)) else [one])]
+    edges = [_first(plain, names) for names in _EDGES]
+    if any(edge is None for edge in edges):
         return None
-    try:
-        value = json.loads(text, strict=False)
-    except (ValueError, RecursionError):
-        if len(text) > _LITERAL_LENGTH:
-            return None
-        try:
-            value = ast.literal_eval(text)
-        except (ValueError, SyntaxError, MemoryError, RecursionError, TypeError):
-            return None
-    if isinstance(value, tuple) and all(isinstance(entry, Mapping) for entry in value):
-        value = list(value)
-    return value if isinstance(value, (list, dict)) else None
+    x, y, width, height = map(_number, edges)
+    if x is None or y is None or width is None or height is None:
+        return edges
+    return [x, y, x + width, y + height]
+
+
+def _labelled(value: Sequence[Any]) -> dict[str, Any] | None:
+    """Return class, box and confidence of ["cat", [1, 2, 3, 4]], ["cat", [1, 2, 3, 4], 0.9] or ["cat", 1, 2, 3, 4]."""
+    texts = [entry for entry in value if isinstance(entry, str) and _number(entry) is None and entry.strip()]
+    boxes = [entry for entry in value if isinstance(entry, (list, tuple)) and len(entry) == 4 and _is_flat(entry)]
+    numbers = [entry for entry in value if not isinstance(entry, str) and _number(entry) is not None]
+    if len(texts) != 1 or len(boxes) + len(numbers) + 1 != len(value):
+        return None
+    if len(boxes) == 1 and len(numbers) <= 1:
+        return {"label": texts[0], "box": boxes[0], "confidence": _confidence(numbers[0]) if numbers else None}
+    if not boxes and len(numbers) == 4:
+        return {"label": texts[0], "box": numbers, "confidence": None}
+    return None
 
 
 def _fields(text: str) -> dict[str, Any] | None:
@@ -288,7 +349,7 @@ def _fields(text: str) -> dict[str, Any] | None:
 
 def _tagged(text: str, order: Literal["xy", "yx"], found: Statement) -> None:
     """Boxes in brackets or tags; `<ref>class</ref>` before them names their class."""
-    references = [(match.end(), str(match.group(1) or match.group(2) or "")) for match in _REFERENCE.finditer(text)]
+    references = [(match.end(), match.group(match.lastindex or 0)) for match in _REFERENCE.finditer(text)]
     place = -1
     for shape in find_boxes(text, order):
         while place + 1 < len(references) and references[place + 1][0] <= shape.start:

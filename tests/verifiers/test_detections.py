@@ -74,6 +74,34 @@ def read(text: str, context: AnswerContext = SIZE, **options: Any) -> list[tuple
         ('[{"bbox_2d": [1, 2, null, 40], "label": "cat"}, {"bbox_2d": [5, 6, 70, 80], "label": "dog"}]', [DOG]),
         ('[{"bbox_2d": [1, 2, 30, 40], "label": "cat"}, {"label": "dog"}]', [CAT]),
         ('[{"bbox_2d": [1, 2, 30, 40], "label": ""}]', [(CAT[0], None)]),
+        # Written by people's habits, not as asked.
+        (BOTH.replace("}, {", "}, // the dog\n {"), [CAT, DOG]),
+        (BOTH.replace("30, 40", "30, /* y2 */ 40"), [CAT, DOG]),
+        (BOTH.replace("40], ", "40, "), [CAT, DOG]),
+        (BOTH.replace('"cat"}', '"cat"'), [CAT, DOG]),
+        ("- **cat**: [1, 2, 30, 40]\n- **dog**: [5, 6, 70, 80]", [CAT, DOG]),
+        ("1. cat 1: [1, 2, 30, 40]\n2. cat 2: (5, 6, 70, 80)", [CAT, (DOG[0], "cat")]),
+        ("cat: [1, 2, 30, 40]; dog: [5, 6, 70, 80]", [CAT, DOG]),
+        ("cat: [1, 2, 30, 40], [5, 6, 70, 80]", [CAT, (DOG[0], "cat")]),
+        ("Bounding box: [1, 2, 30, 40]", [(CAT[0], None)]),
+        ("| Object | Box |\n|---|---|\n| cat | [1, 2, 30, 40] |\n| dog | [5, 6, 70, 80] |", [CAT, DOG]),
+        ("| # | label | x1 | y1 | x2 | y2 |\n|:-|:-|-|-|-|-:|\n| 1 | **cat** | 1 | 2 | 30 | 40 |", [CAT]),
+        ("| Class | Bounding Box [x1, y1, x2, y2] |\n| --- | --- |\n| cat | [1, 2, 30, 40] |", [CAT]),
+        ('[{"label": "cat", "x": 1, "y": 2, "width": 29, "height": 38}]', [CAT]),
+        ('[{"label": "cat", "bbox": {"left": 1, "top": 2, "width": 29, "height": 38}}]', [CAT]),
+        ('[{"label": "cat", "top_left": [1, 2], "bottom_right": {"x": 30, "y": 40}}]', [CAT]),
+        ('[{"label": ["cat"], "bbox_2d": [1, 2, 30, 40]}]', [CAT]),
+        ('[("cat", [1, 2, 30, 40]), ("dog", [5, 6, 70, 80], 0.5)]', [CAT, DOG]),
+        ('[["cat", 1, 2, 30, 40], ["dog", 5, 6, 70, 80]]', [CAT, DOG]),
+        ("<|ref|>cat<|/ref|><|det|>[[1, 2, 30, 40]]<|/det|>", [CAT]),
+        # Cut off: the classes of what is complete stay.
+        ('{"cat": [[1, 2, 30, 40], [5, 6, 7', [CAT]),
+        ('{"objects": [{"label": "cat", "box": {"x1": 1, "y1": 2, "x2": 30, "y2": 40}}, {"label": "dog", "box": {"x1": 5', [CAT]),
+        ('{"one": {"label": "cat", "bbox": [1, 2, 30, 40]}, "two": {"label": "dog", "bbox": [5, 6', [CAT]),
+        ('[{"bbox_2d": [1, 2, 30, 40], "label": "cat"}, {"bbox_2d": [5, 6, 70, 80]', [CAT]),
+        ("The image does not contain any cats.", []),
+        ("None of the listed objects are present in the image.", []),
+        ("There are no cats in the image, but there is a dog.", None),
         ("[]", []),
         ("```json\n[]\n```", []),
         ('{"objects": []}', []),
@@ -265,6 +293,24 @@ def test_v_triune() -> None:
     assert verify(VTriuneVerifier(), Response("ok", text.replace("</think>", "")), gold, SIZE).outcome == "no_answer"
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        json.dumps([{"label": name, "bbox": box} for box, name in (CAT, DOG)]),
+        "```json\n" + json.dumps({"objects": [{"label": name, "bbox": box} for box, name in (CAT, DOG)]}, indent=1),
+        str([{"label": name, "Position": box} for box, name in (CAT, DOG)]),
+        json.dumps({name: [box] for box, name in (CAT, DOG)}),
+        json.dumps([{"label": name, "box": dict(zip(("x1", "y1", "x2", "y2"), box, strict=True))} for box, name in (CAT, DOG)]),
+    ],
+)
+def test_a_cut_loses_boxes_and_changes_none(text: str) -> None:
+    whole = read(text)
+    assert whole == [CAT, DOG]
+    for end in range(len(text)):
+        found = read(text[:end]) or []
+        assert found == whole[: len(found)]
+
+
 def test_ten_thousand_boxes_and_hostile_text() -> None:
     many = [{"bbox_2d": [i, i, i + 5, i + 5], "label": "cat"} for i in range(10_000)]
     assert len(read(json.dumps(many)) or []) == 10_000
@@ -277,6 +323,11 @@ def test_ten_thousand_boxes_and_hostile_text() -> None:
         "```" * 20_000,
         "[1, 2, 3, 4" * 10_000,
         "<ref>" * 20_000,
+        '{"a": [' * 20_000,
+        '{"a' * 20_000,
+        "/*" * 20_000,
+        "| a " * 20_000,
+        "- cat: [" * 20_000,
     ):
         DetectionsVerifier().parse(text, SIZE)
 
