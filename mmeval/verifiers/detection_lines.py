@@ -21,7 +21,7 @@ _GENERIC = re.compile(
     re.IGNORECASE,
 )
 _BESIDE = re.compile(r"[(\[{].*?[)\]}]")
-_RULE = re.compile(r"\s*\|?\s*:?-{2,}:?\s*(?:\|\s*:?-{2,}:?\s*)*\|?\s*")
+_RULE = re.compile(r"\s*\|?\s*:?-+:?\s*(?:\|\s*:?-+:?\s*)*\|?\s*")
 _SUBJECT = r"(?:there|i|we|the\s+(?:image|picture|photo|scene))"
 _NOT = r"(?:(?:do|does|did|could|can|is|are|was|were)\s*(?:not|n['’]t)|cannot|(?:was|am|were|is)\s+(?:unable|not\s+able)\s+to)"
 _THING = r"[\w'\"-]+(?:\s+(?!but\b|however\b|except\b|only\b)[\w'\"-]+){0,9}"

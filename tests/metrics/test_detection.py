@@ -84,15 +84,15 @@ def by_pycocotools(rows: Sequence[dict[str, Any]]) -> list[float]:
             annotations.append(
                 {
                     "id": len(annotations) + 1, "image_id": image, "category_id": number[gold["label"]],
-                    "bbox": [x, y, right - x, bottom - y], "area": gold["area"], "iscrowd": int(gold["crowd"]),
+                    "bbox": [x, y, round(right - x, 9), round(bottom - y, 9)], "area": gold["area"], "iscrowd": int(gold["crowd"]),
                 }
             )  # fmt: skip
         for box in json.loads(one["extracted"]) if one["outcome"] == "scored" else []:
             x, y, right, bottom = box["box"]
             results.append(
                 {
-                    "image_id": image, "category_id": number[box["label"]], "bbox": [x, y, right - x, bottom - y],
-                    "score": box["score"],
+                    "image_id": image, "category_id": number[box["label"]],
+                    "bbox": [x, y, round(right - x, 9), round(bottom - y, 9)], "score": box["score"],
                 }
             )  # fmt: skip
     with contextlib.redirect_stdout(io.StringIO()):
@@ -124,6 +124,22 @@ def test_the_twelve_numbers_are_cocoapis(seed: int, ties: bool) -> None:
     expected = by_pycocotools(rows)
     for name, value in zip(COCO_NAMES, expected, strict=True):
         assert functional(name, rows).value() == pytest.approx(value, abs=1e-9), name
+
+
+def test_sides_between_pixels_are_those_of_the_file() -> None:
+    # 32 x 32 lies in the range of small and of medium boxes; as a difference of corners its side would be 32.00000000000001.
+    rows = []
+    for number, (x, y, side) in enumerate([(10.3, 7.7, 32.0), (21.9, 3.1, 96.0), (0.1, 0.7, 32.0), (5.3, 9.9, 96.0)]):
+        corners = [x, y, x + side, y + side]
+        gold = {"box": [300, 300, 340, 350], "label": "cat", "area": 900.0 if number % 2 else 9000.0, "crowd": False}
+        found = [
+            {"box": corners, "label": "cat", "score": 0.9},
+            {"box": [300, 300, 340, 350], "label": "cat", "score": 0.5},
+        ]
+        rows.append(row(str(number), [gold], found))
+    found_numbers = [functional(name, rows).value() for name in ("ap_small", "ap_medium")]
+    # Boxes of 32 and of 96 are of medium size, and false alarms there; those of 32 are small ones as well.
+    assert found_numbers == pytest.approx(by_pycocotools(rows)[3:5], abs=1e-9)
 
 
 @pytest.mark.parametrize("name", ["ap", "ap50", "ap_small", "ap_large", "ar@1", "ar"])

@@ -32,6 +32,10 @@ FOUR = [1.0, 2.0, 3.0, 4.0]
         "[[1,2],[3,4]]",
         "(1,2),(3,4)",
         "(1,2) to (3,4)",
+        "The top-left corner is at (1, 2) and the bottom-right corner is at (3, 4).",
+        '{"ymin": 2, "xmin": 1, "ymax": 4, "xmax": 3}',
+        '{"x1": 1, "x2": 3, "y1": 2, "y2": 4}',
+        "- **x1**: 1\n- **y1**: 2\n- **x2**: 3\n- **y2**: 4",
         "<box>(1,2),(3,4)</box>",
         "<box>1 2 3 4</box>",
         "<|box_start|>(1,2),(3,4)<|box_end|>",
@@ -66,6 +70,8 @@ def test_box(text: str) -> None:
         ("[1e999,1,2,3]", "not found"),
         ("[1,2,3]", "not found"),
         ("[1,2,3,4,5]", "not found"),
+        ('{"x1": 1, "y1": 2, "x1": 3, "y2": 4}', "not found"),
+        ('{"x": 1, "y": 2, "width": 2, "height": 2', "not found"),
         ('[{"bbox_2d": [1, 2, 3, 4', "not found"),
         ("[1, 2, 3, 4", "not found"),
         ('{"x1": 1, "y1": 2, "x2": 3, "y2": ', "not found"),
@@ -117,6 +123,15 @@ def test_unknown_space_is_an_error_and_no_wrong_answer(verifier: BoxVerifier) ->
         verifier.parse(text, AnswerContext(coordinates="thousand"))
     with pytest.raises(DataError, match="unknown coordinate space"):
         verifier.parse(text, AnswerContext(coordinates="percent", image_size=(1, 1)))
+
+
+def test_a_corner_with_width_and_height() -> None:
+    for text in (
+        '{"x": 1, "y": 2, "width": 2, "height": 2}',
+        "left: 1, top: 2, height: 2, width: 2",
+        "x=1 y=2 w=2 h=2",
+    ):
+        assert BoxVerifier().parse(text, PLAIN).value == FOUR
 
 
 def test_box_match() -> None:

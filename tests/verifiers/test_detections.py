@@ -96,7 +96,10 @@ def read(text: str, context: AnswerContext = SIZE, **options: Any) -> list[tuple
         ("<|ref|>cat<|/ref|><|det|>[[1, 2, 30, 40]]<|/det|>", [CAT]),
         # Cut off: the classes of what is complete stay.
         ('{"cat": [[1, 2, 30, 40], [5, 6, 7', [CAT]),
-        ('{"objects": [{"label": "cat", "box": {"x1": 1, "y1": 2, "x2": 30, "y2": 40}}, {"label": "dog", "box": {"x1": 5', [CAT]),
+        (
+            '{"objects": [{"label": "cat", "box": {"x1": 1, "y1": 2, "x2": 30, "y2": 40}}, {"label": "dog", "box": {"x1": 5',
+            [CAT],
+        ),
         ('{"one": {"label": "cat", "bbox": [1, 2, 30, 40]}, "two": {"label": "dog", "bbox": [5, 6', [CAT]),
         ('[{"bbox_2d": [1, 2, 30, 40], "label": "cat"}, {"bbox_2d": [5, 6, 70, 80]', [CAT]),
         ("The image does not contain any cats.", []),
@@ -300,7 +303,9 @@ def test_v_triune() -> None:
         "```json\n" + json.dumps({"objects": [{"label": name, "bbox": box} for box, name in (CAT, DOG)]}, indent=1),
         str([{"label": name, "Position": box} for box, name in (CAT, DOG)]),
         json.dumps({name: [box] for box, name in (CAT, DOG)}),
-        json.dumps([{"label": name, "box": dict(zip(("x1", "y1", "x2", "y2"), box, strict=True))} for box, name in (CAT, DOG)]),
+        json.dumps(
+            [{"label": name, "box": dict(zip(("x1", "y1", "x2", "y2"), box, strict=True))} for box, name in (CAT, DOG)]
+        ),
     ],
 )
 def test_a_cut_loses_boxes_and_changes_none(text: str) -> None:
