@@ -17,11 +17,13 @@ from mmeval.analysis.diagnose_findings import (
     DiagnoseOptions,
     Diagnosis,
     Finding,
-    difference_json,
+    detectable,
     limits_json,
+    measure,
     missing,
     percent,
     points,
+    power_text,
     rates_json,
     share_json,
     source_limits,
@@ -29,7 +31,6 @@ from mmeval.analysis.diagnose_findings import (
 )
 from mmeval.analysis.diagnose_labels import corrected_rates, described, error_types
 from mmeval.stats.clustered import cluster_difference
-from mmeval.stats.comparison import compare_paired
 from mmeval.stats.decomposition import perception_rates
 from mmeval.stats.equivalence import equivalence_test
 from mmeval.stats.intervals import FloatArray
@@ -62,17 +63,23 @@ def diagnose(items: Mapping[tuple[str, str], TaskItems], model: str, options: Di
 
 
 def _no_answer(task: TaskItems) -> Iterator[Finding]:
+    task = task.answers
     counts = Counter(reason for reason in task.reasons if reason)
     total = sum(counts.values())
-    numbers = {"n": len(task.ids), "no_answer": total, "reasons": dict(counts.most_common())}
+    numbers: dict[str, Any] = {"n": len(task.ids), "no_answer": total, "reasons": dict(counts.most_common())}
     listed = ", ".join(f"{reason} {count}" for reason, count in counts.most_common(4))
     says = f"{total} of {len(task.ids)} answers could not be read" + (f" ({listed})" if listed else "")
+    failed = int(np.isnan(task.right["standard"]).sum())
+    numbers["not_counted"] = failed
+    if failed:
+        says += f"; {failed} failed or unscored ones count nowhere"
     yield Finding(
         "no-answer", task.record.name, numbers, says, "such answers are wrong answers, but say nothing about perception"
     )
 
 
 def _perception(task: TaskItems) -> Iterator[Finding]:
+    task = task.answers
     right = task.right["standard"]
     for source, seen in task.sources.items():
         rows = both(right, seen)
@@ -116,21 +123,23 @@ def _ablation(task: TaskItems) -> Iterator[Finding]:
         rows = both(right, values)
         if not rows.size:
             continue
-        pair = compare_paired(values[rows], right[rows], [task.clusters[row] for row in rows])
+        pair = measure(values[rows], right[rows], [task.clusters[row] for row in rows])
         kept = None
         if binary(right[rows], values[rows]):
             good = rows[right[rows] == 1]
             kept = share(values[good], [task.clusters[row] for row in good])
         numbers = {
             "condition": name, "standard": float(right[rows].mean()), "ablated": float(values[rows].mean()), "chance": task.record.chance,
-            "prior_share": None if kept is None else share_json(kept), **difference_json(pair),
+            "prior_share": None if kept is None else share_json(kept), **pair.json(),
         }  # fmt: skip
         floor = _against_chance(task, values, rows) if name in BLIND else None
         numbers["floor"] = floor
         says = (
             f"{name}: {100 * float(values[rows].mean()):.1f} % against {100 * float(right[rows].mean()):.1f} % with the picture, gain "
-            f"{points(pair.difference.estimate, pair.difference.interval)}"
+            f"{pair.change}"
         )
+        if pair.power:
+            says += f" ({pair.power})"
         if kept is not None and kept.estimate is not None:
             says += f"; {percent(kept)} of what is right with the picture is right without it"
         if floor is not None:
@@ -167,6 +176,7 @@ def _masking(task: TaskItems) -> Iterator[Finding]:
     slopes: FloatArray = values @ weights
     labels = [task.clusters[row] for row in rows]
     trend = cluster_difference(np.zeros_like(slopes), slopes, labels)
+    mde = detectable(trend.standard_error)
     steps = [
         {"p": dose, "accuracy": float(column.mean()), "ci": share_json(share(column, labels))["ci"]}
         for (dose, _), column in zip(ladder, values.T, strict=True)
@@ -176,11 +186,19 @@ def _masking(task: TaskItems) -> Iterator[Finding]:
         "slope": trend.estimate,
         "ci": limits_json(trend.interval),
         "p_value": plain(trend.p_value),
+        "mde": mde,
         "n": int(rows.size),
         "chance": task.record.chance,
     }
     listed = ", ".join(f"{step['p']:g}: {100 * step['accuracy']:.0f} %" for step in steps)
-    says = f"accuracy by share of masked patches {listed}; slope {points(trend.estimate, trend.interval)} per whole picture (p = {trend.p_value:.2g})"
+    says = f"accuracy by share of masked patches {listed}; slope {points(trend.estimate, trend.interval)} per whole picture"
+    says += (
+        ", the same for every item"
+        if trend.p_value is None or not trend.standard_error
+        else f", p = {trend.p_value:.2g}"
+    )
+    if power_text(trend.p_value, mde):
+        says += f" ({power_text(trend.p_value, mde)})"
     yield Finding(
         "masking",
         task.record.name,
@@ -191,6 +209,7 @@ def _masking(task: TaskItems) -> Iterator[Finding]:
 
 
 def _shortcut(task: TaskItems) -> Iterator[Finding]:
+    task = task.answers
     if "two-hop" not in task.right:
         return
     right, contained = task.right["standard"], task.right["two-hop"]

@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 
 from mmeval.analysis.diagnose_data import TaskItems, both
-from mmeval.analysis.diagnose_findings import Finding, difference_json, points
-from mmeval.stats.comparison import compare_paired
+from mmeval.analysis.diagnose_findings import Finding, measure
 from mmeval.stats.intervals import FloatArray
 
 SHUFFLED = "shuffled:"
@@ -92,17 +91,17 @@ def _contrast(
     rows = both(first, second)
     if not rows.size:
         return None
-    pair = compare_paired(first[rows], second[rows], [task.clusters[row] for row in rows])
+    pair = measure(first[rows], second[rows], [task.clusters[row] for row in rows])
     means = {contrast.first: float(first[rows].mean()), contrast.second: float(second[rows].mean())}
     numbers = {
         "contrast": contrast.name,
         "first": contrast.first,
         "second": contrast.second,
         "means": means,
-        **difference_json(pair),
+        **pair.json(),
     }
-    change = points(pair.difference.estimate, pair.difference.interval)
-    return numbers, f"{contrast.second} over {contrast.first} {change} ({contrast.says})"
+    power = f"; {pair.power}" if pair.power else ""
+    return numbers, f"{contrast.second} over {contrast.first} {pair.change} ({contrast.says}{power})"
 
 
 def _contrasts(task: TaskItems, analysis: str, contrasts: tuple[Contrast, ...], limits: str) -> Iterator[Finding]:
@@ -205,9 +204,11 @@ def _versions(task: TaskItems) -> Iterator[Finding]:
     for before, after in pairwise(order):
         shared = sorted(set(table[before]) & set(table[after]))
         if shared:
-            pair = compare_paired([table[before][one] for one in shared], [table[after][one] for one in shared])
-            numbers = {"first": before, "second": after, **difference_json(pair)}
-            steps.append((numbers, f"{before} to {after} {points(pair.difference.estimate, pair.difference.interval)}"))
+            pair = measure(
+                np.array([table[before][one] for one in shared]), np.array([table[after][one] for one in shared])
+            )
+            numbers = {"first": before, "second": after, **pair.json()}
+            steps.append((numbers, f"{before} to {after} {pair.change}" + (f" ({pair.power})" if pair.power else "")))
     if not steps:
         return
     accuracies = {version: _mean(np.array(list(values.values()))) for version, values in table.items()}

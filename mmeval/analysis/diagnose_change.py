@@ -8,23 +8,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mmeval.analysis.diagnose_data import TaskItems, binary, both, joined, plain
+from mmeval.analysis.diagnose_data import TaskItems, binary, both, joined
 from mmeval.analysis.diagnose_findings import (
     CELLS,
     DiagnoseOptions,
     Diagnosis,
     Finding,
-    difference_json,
     limits_json,
+    measure,
     missing,
     points,
     source_limits,
     wanted,
 )
-from mmeval.analysis.diagnose_labels import error_changes, same_cards
+from mmeval.analysis.diagnose_labels import error_changes, same_cards, symmetry
 from mmeval.core.errors import ComparisonError
-from mmeval.stats.categorical import bowker, stuart_maxwell
-from mmeval.stats.comparison import compare_paired
 from mmeval.stats.decomposition import perception_split
 from mmeval.stats.intervals import FloatArray
 
@@ -46,18 +44,31 @@ def diagnose_against(
     """
     shared = [key for key in base if key in candidate]
     if not shared:
+        other = next(((name, one, two) for name, one in base for also, two in candidate if name == also), None)
+        if other is not None:
+            raise ComparisonError(
+                f"task {other[0]}: protocol {other[1]} on one side, {other[2]} on the other",
+                remedy="run both with the same protocol",
+            )
         raise ComparisonError(
             "the two runs have no task with right and wrong answers in common", remedy="run both on the same tasks"
         )
     findings: list[Finding] = []
+    lacking = [
+        f"task {name} ({protocol}) is in one run only and was left out"
+        for name, protocol in (*base, *candidate)
+        if (name, protocol) not in shared
+    ]
     for key in shared:
         first, second = base[key], candidate[key]
-        if first.record.ask_digest != second.record.ask_digest:
+        if not first.record.asked_alike(second.record):
             raise ComparisonError(
-                f"task {key[0]}: the two runs were asked in different ways (prompt, media, decoding or conditions)",
+                f"task {key[0]}: the two runs were asked in different ways (prompt, media, decoding or what a condition does)",
                 remedy="run both with one command",
             )
-        same_cards(first, second)
+        same_cards(first.answers, second.answers)
+        lacking += [f"{names[0]}: {note}" for note in first.answers.notes]
+        by_answer = joined(first.answers, second.answers)[:2]
         first, second, alone = joined(first, second)
         if alone or not first.ids:
             raise ComparisonError(
@@ -73,8 +84,22 @@ def diagnose_against(
         }
         for name, run in paired.items():
             if wanted(name, options):
-                findings += run(first, second, options)
-    return Diagnosis(names[1], names[0], tuple(findings), tuple(missing({key: candidate[key] for key in shared})))
+                # A label is of one answer; right and wrong of an item is the mean of its answers.
+                findings += run(*((first, second) if name == "answers" else by_answer), options)
+        lacking += _one_sided(first, second, names)
+    lacking += missing({key: candidate[key] for key in shared})
+    return Diagnosis(names[1], names[0], tuple(findings), tuple(lacking))
+
+
+def _one_sided(base: TaskItems, candidate: TaskItems, names: tuple[str, str]) -> Iterator[str]:
+    """Conditions and perception sources that only one of two models has: nothing is said of their change."""
+    for what, first, second in (
+        ("condition", base.right, candidate.right), ("perception by", base.sources, candidate.sources),
+    ):  # fmt: skip
+        for known, other, model in ((first, second, names[1]), (second, first, names[0])):
+            lost = [name for name in known if name not in other]
+            if lost and not (what == "perception by" and set(lost) <= {*base.right, *candidate.right}):
+                yield f"{base.record.name}: {model} lacks {what} {', '.join(lost)}: its change is not shown"
 
 
 def _answers(base: TaskItems, candidate: TaskItems, options: DiagnoseOptions) -> Iterator[Finding]:
@@ -109,13 +134,14 @@ def _change(
     rows = both(first, second)
     if not rows.size:
         return None
-    pair = compare_paired(first[rows], second[rows], [base.clusters[row] for row in rows])
-    numbers = {"base": float(first[rows].mean()), "candidate": float(second[rows].mean()), **difference_json(pair)}
-    says = f"{100 * numbers['base']:.1f} % to {100 * numbers['candidate']:.1f} %, {points(pair.difference.estimate, pair.difference.interval)}, p = {pair.difference.p_value:.2g}"
+    measured = measure(first[rows], second[rows], [base.clusters[row] for row in rows])
+    pair = measured.pair
+    numbers = {"base": float(first[rows].mean()), "candidate": float(second[rows].mean()), **measured.json()}
+    says = f"{100 * numbers['base']:.1f} % to {100 * numbers['candidate']:.1f} %, {measured.change}"
     if pair.table is not None:
         says += f" ({pair.table.losses} lost, {pair.table.gains} gained)"
-    if pair.difference.p_value is not None and pair.difference.p_value >= 0.05 and numbers["mde"] is not None:
-        says += f"; nothing below {100 * numbers['mde']:.1f} points could have been found"
+    if measured.power:
+        says += f"; {measured.power}"
     return numbers, says
 
 
@@ -162,11 +188,11 @@ def _transitions(base: TaskItems, candidate: TaskItems, options: DiagnoseOptions
         before, after = (2 * (1 - p[rows]) + (1 - c[rows]) for p, c in ((seen, first), (other, second)))
         table = np.zeros((4, 4), dtype=np.int64)
         np.add.at(table, (before.astype(int), after.astype(int)), 1)
-        tests = [bowker(table), stuart_maxwell(table)]
+        tests = symmetry(table, before.astype(int), after.astype(int), [base.clusters[row] for row in rows])
         failures = [int(table[row].sum()) for row in (1, 3)]
         numbers = {
             "source": source, "cells": list(CELLS), "table": table.tolist(),
-            "tests": [{"test": test.method, "p": plain(test.p_value)} for test in tests],
+            "tests": tests,
             "perception_failures_mended": int(table[3, 0] + table[3, 2]), "perception_failures": failures[1],
             "reasoning_failures_mended": int(table[1, 0] + table[1, 2]), "reasoning_failures": failures[0],
         }  # fmt: skip
@@ -174,5 +200,5 @@ def _transitions(base: TaskItems, candidate: TaskItems, options: DiagnoseOptions
             f"by {source}: of {failures[1]} failures without perception {numbers['perception_failures_mended']} are right now, of {failures[0]} with perception "
             f"{numbers['reasoning_failures_mended']}; new failures {int(table[[0, 2]][:, [1, 3]].sum())}"
         )
-        limits = "conditioning on the baseline's failures alone would hide new ones; items are taken as independent in these two tests"
+        limits = "conditioning on the baseline's failures alone would hide new ones, so look at both"
         yield Finding("transitions", base.record.name, numbers, says, limits)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import csv
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from mmeval.core.errors import DataError
+from mmeval.core.hashing import digest
 from mmeval.runs.folder import Run
-from mmeval.runs.labels import HUMAN, Label, read_labels_table
+from mmeval.runs.labels import ANNOTATIONS, ERROR_KINDS, HUMAN, Label, read_labels_table
 from mmeval.runs.manifest import TaskRecord
 from mmeval.stats.intervals import FloatArray
 
@@ -24,7 +26,7 @@ RECALL = "perception-consistency"
 """Judge card whose value is the share of known visual facts that a response states (Perception-R1's annotation recall)."""
 PERCEPTION_SOURCES = ("checklist", "two-hop")
 """Conditions whose verdict says whether the picture was perceived: all facts right; the own description suffices."""
-_COLUMNS = ["task", "protocol", "condition", "sample_id", "repeat", "cluster", "item_hash", "outcome", "correct", "score", "reason", "finish_reason", "subsets.version"]  # fmt: skip
+_COLUMNS = ["task", "protocol", "condition", "sample_id", "repeat", "cluster", "item_hash", "outcome", "correct", "score", "reason", "finish_reason", "error", "subsets.version"]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +53,22 @@ class TaskItems:
     """Judge card -> which model judged with which version of it."""
     versions: tuple[str, ...] = ()
     """Label of each item in the subset column `version` (one problem told in several ways); empty where the task has none."""
+    notes: tuple[str, ...] = ()
+    """What was left out on the way here, and why."""
+    each: TaskItems | None = None
+    """Where items have several answers: the same with every answer by itself, in the cluster of its item."""
+
+    @property
+    def answers(self) -> TaskItems:
+        """Every answer by itself: what a label says of one answer holds for that one alone."""
+        return self if self.each is None else self.each
 
     @property
     def sources(self) -> dict[str, FloatArray]:
         """Perception labels by source: 1 perceived, 0 not, NaN unknown. Shape (n,) each."""
         found = {name: self.right[name] for name in PERCEPTION_SOURCES if name in self.right} | dict(self.judged)
-        return found if self.labels is None else {**found, HUMAN: self.labels}
+        people = {} if self.labels is None else {HUMAN: self.labels}
+        return {name: values for name, values in (found | people).items() if not np.isnan(values).all()}
 
     def take(self, rows: Sequence[int]) -> TaskItems:
         """Some of the items, in the given order."""
@@ -90,54 +102,125 @@ def load_items(
     Raises:
         DataError: a damaged run folder.
     """
-    frame = run.results(_COLUMNS)
     stored = read_labels_table(run)
+    frame = run.results([*_COLUMNS, "response"] if stored else _COLUMNS)
     found = {}
     for record in run.manifest.tasks:
         rows = frame[(frame["task"] == record.name) & (frame["protocol"] == record.protocol)]
         standard = rows[rows["condition"] == "standard"]
         if standard.empty or not standard["correct"].notna().any():
             continue
-        first = standard.drop_duplicates("sample_id")
-        ids = tuple(first["sample_id"])
-        conditions = [name for name in run.manifest.conditions if (rows["condition"] == name).any()]
-        right = {name: _aligned(rows[rows["condition"] == name], ids) for name in conditions}
-        if threshold < 1 and "checklist" in right:
-            right["checklist"] = _passed(rows[rows["condition"] == "checklist"], ids, threshold)
-        answered = [
-            ""
-            if row["outcome"] != "no_answer"
-            else ("truncated" if row["finish_reason"] == "length" else row["reason"] or "not found")
-            for row in first.to_dict("records")
+        own = [one for one in stored if (one.task, one.protocol) == (record.name, record.protocol)]
+        read = _Reading(record, own, dict(labels or {}), threshold, tuple(run.manifest.conditions))
+        items = read.items(rows.assign(key=rows["sample_id"]))
+        if items.repeats > 1:
+            items = replace(
+                items, each=read.items(rows.assign(key=rows["sample_id"] + "#" + rows["repeat"].astype(str)))
+            )
+        found[record.name, record.protocol] = items
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """How one task's rows are read."""
+
+    record: TaskRecord
+    stored: Sequence[Label]
+    people: Mapping[tuple[str, str], float]
+    threshold: float
+    conditions: tuple[str, ...]
+
+    def items(self, rows: pd.DataFrame) -> TaskItems:
+        """Items, or answers, as the column `key` tells them apart."""
+        standard = rows[rows["condition"] == "standard"]
+        first = standard.drop_duplicates("key")
+        ids = tuple(first["key"])
+        present = [name for name in self.conditions if (rows["condition"] == name).any()]
+        right = {name: _aligned(rows[rows["condition"] == name], ids) for name in present}
+        if self.threshold < 1 and "checklist" in right:
+            right["checklist"] = _passed(rows[rows["condition"] == "checklist"], ids, self.threshold)
+        cells: list[dict[str, Any]] = [
+            {str(name): value for name, value in row.items()} for row in first.to_dict("records")
         ]
-        told = _Told.of(
-            [one for one in stored if (one.task, one.protocol) == (record.name, record.protocol)], ids, threshold
-        )
+        labels, stale = fresh(self.stored, standard)
+        told = _Told.of(labels, [(cell["sample_id"], cell["repeat"], cell["key"] == cell["sample_id"]) for cell in cells], self.threshold)  # fmt: skip
         named = told.people
-        if labels is not None:
-            given = np.array([labels.get((record.name, name), np.nan) for name in ids])
+        if self.people:
+            # A person labelled one answer: the first.
+            given = np.array(
+                [self.people.get((self.record.name, cell["sample_id"]), np.nan) if not cell["repeat"] else np.nan for cell in cells]
+            )  # fmt: skip
             named = given if named is None else np.where(np.isnan(given), named, given)
             named = None if bool(np.isnan(named).all()) else named
-        found[record.name, record.protocol] = TaskItems(
-            record,
+        several = [
+            f"#{cell['repeat']}" if cell["key"] != cell["sample_id"] and cell["repeat"] else "" for cell in cells
+        ]
+        return TaskItems(
+            self.record,
             ids,
-            tuple(str(value or f"sample:{name}") for value, name in zip(first["item_hash"], ids, strict=True)),
-            tuple(str(value or name) for value, name in zip(first["cluster"], ids, strict=True)),
+            tuple(f"{cell['item_hash'] or 'sample:' + cell['sample_id']}{end}" for cell, end in zip(cells, several, strict=True)),
+            tuple(str(cell["cluster"] or cell["sample_id"]) for cell in cells),
             right,
-            tuple(answered),
+            tuple(_unread(cell) for cell in cells),
             int(standard["repeat"].nunique()),
             named,
             told.judged,
             told.errors,
             told.judges,
-            tuple(str(value or "") for value in first["subsets.version"]) if "version" in record.subset_columns else (),
-        )
-    return found
+            tuple(str(cell["subsets.version"] or "") for cell in cells) if "version" in self.record.subset_columns else (),
+            (*_left_out(self.record.name, rows, self.conditions), *(f"{self.record.name}: {text}" for text in stale)),
+        )  # fmt: skip
+
+
+def _unread(cell: Mapping[str, Any]) -> str:
+    """Why an answer could not be read; empty for one that was."""
+    if cell["outcome"] != "no_answer":
+        return ""
+    return "truncated" if cell["finish_reason"] == "length" else str(cell["reason"] or "not found")
+
+
+def _left_out(task: str, rows: pd.DataFrame, conditions: Sequence[str]) -> list[str]:
+    """Rows that no analysis counts, with the reason, conditions of one fate together."""
+    fates: dict[tuple[str, int, int], list[str]] = {}
+    for name in conditions:
+        own = rows[rows["condition"] == name]
+        lost = own[~own["outcome"].isin(("scored", "no_answer"))]
+        for outcome, group in lost.groupby("outcome", sort=True):
+            first = str(group["error"].iloc[0] or group["reason"].iloc[0] or outcome)
+            why = first if outcome == "unsupported" else f"{outcome} ({first}); run the same command again"
+            fates.setdefault((why, len(group), len(own)), []).append(name)
+    return [
+        f"{task}: {', '.join(names)}: {count} of {total} answers left out: {why}"
+        for (why, count, total), names in fates.items()
+    ]
+
+
+def fresh(labels: Sequence[Label], standard: pd.DataFrame) -> tuple[list[Label], list[str]]:
+    """Labels of the answers that the run holds now; and how many of each source are of other texts (answers asked again, solutions)."""
+    if not labels:
+        return [], []
+    texts = {
+        (row["sample_id"], row["repeat"]): digest(row["response"] or "")
+        for row in standard[["sample_id", "repeat", "response"]].to_dict("records")
+    }
+    kept, other = [], Counter[str]()
+    for one in labels:
+        if one.status != "ok" or one.condition != "standard":
+            continue
+        if one.response_hash is None or texts.get((one.sample_id, one.repeat)) == one.response_hash:
+            kept.append(one)
+        elif one.source != ANNOTATIONS:
+            other[one.source] += 1
+    return kept, [
+        f"{count} labels of {source} are of other texts than the answers in this run and were left out; label it again"
+        for source, count in other.items()
+    ]
 
 
 @dataclass(frozen=True, slots=True)
 class _Told:
-    """Labels of one task, aligned to its items; those of the first labelled repeat count."""
+    """Labels of one task, aligned to its items (those of the first labelled repeat count), or to its answers."""
 
     people: FloatArray | None
     judged: dict[str, FloatArray]
@@ -145,33 +228,46 @@ class _Told:
     judges: dict[str, str]
 
     @classmethod
-    def of(cls, labels: Sequence[Label], ids: Sequence[str], threshold: float) -> _Told:
-        by_source: dict[str, dict[str, Label]] = {}
-        for one in sorted(labels, key=lambda label: label.repeat):
-            if one.status == "ok" and one.condition == "standard":
-                by_source.setdefault(one.source, {}).setdefault(one.sample_id, one)
+    def of(cls, labels: Sequence[Label], places: Sequence[tuple[str, int, bool]], threshold: float) -> _Told:
+        """Align labels; `places` are sample id, repeat, and whether any repeat of the sample will do."""
+        by_source: dict[str, dict[tuple[str, int | None], Label]] = {}
+        identities: dict[str, set[str]] = {}
+        for one in labels:
+            if one.source != HUMAN:
+                identities.setdefault(one.source, set()).add(_judge(one))
         judged, errors, judges = {}, {}, {}
         people = None
+        for one in sorted(labels, key=lambda label: label.repeat):
+            # Two judges, or two versions of a card, are two sources.
+            name = f"{one.source} by {_judge(one)}" if len(identities.get(one.source, ())) > 1 else one.source
+            given = by_source.setdefault(name, {})
+            given.setdefault((one.sample_id, one.repeat), one)
+            given.setdefault((one.sample_id, None), one)
         for source, given in by_source.items():
-            rows = [given.get(name) for name in ids]
+            rows = [given.get((name, None if any_will_do else repeat)) for name, repeat, any_will_do in places]
+            first = next(iter(given.values()))
             if source == HUMAN:
                 seen = np.array([np.nan if row is None else _perceived(row) for row in rows])
                 people = None if bool(np.isnan(seen).all()) else seen
-            elif source == RECALL:
+            elif first.source == RECALL:
                 judged[source] = np.array(
                     [
                         np.nan if row is None or row.value is None else float(row.value >= threshold - 1e-9)
                         for row in rows
                     ]
                 )
-            if any(row is not None and row.label for row in rows):
+            kinds = {(row.label or "").partition("/")[0] for row in given.values()} - {""}
+            if kinds and kinds <= set(ERROR_KINDS):
                 errors[source] = tuple("" if row is None else row.label or "" for row in rows)
                 if source != HUMAN:
                     judged[source] = np.array([np.nan if row is None else _perceived(row) for row in rows])
             if source != HUMAN:
-                first = next((row for row in rows if row is not None), None)
-                judges[source] = "" if first is None else f"{first.judge_model} with {(first.card_digest or '')[:12]}"
+                judges[source] = _judge(first)
         return cls(people, judged, errors, judges)
+
+
+def _judge(label: Label) -> str:
+    return f"{label.judge_model} with {(label.card_digest or '')[:12]}"
 
 
 def _perceived(label: Label) -> float:
@@ -179,33 +275,38 @@ def _perceived(label: Label) -> float:
     if label.perceived is not None:
         return label.perceived
     kind = (label.label or "").partition("/")[0]
-    if kind in ("", "no_answer", "label_suspect"):
+    if kind in ("", "no_answer", "label_suspect") or kind not in ERROR_KINDS:
         return float("nan")
     return 0.0 if kind == "perception" else 1.0
 
 
 def _passed(rows: pd.DataFrame, ids: Sequence[str], threshold: float) -> FloatArray:
     counted = rows[rows["outcome"].isin(("scored", "no_answer"))]
-    means = counted.assign(value=counted["score"].astype(float)).groupby("sample_id")["value"].mean()
+    means = counted.assign(value=counted["score"].astype(float)).groupby("key")["value"].mean()
     shares: npt.NDArray[np.float64] = means.reindex(list(ids)).to_numpy(dtype=np.float64)
     return np.where(np.isnan(shares), np.nan, (shares >= threshold - 1e-9).astype(np.float64))
 
 
 def _aligned(rows: pd.DataFrame, ids: Sequence[str]) -> FloatArray:
     counted = rows[rows["outcome"].isin(("scored", "no_answer")) & rows["correct"].notna()]
-    means = counted.assign(value=counted["correct"].astype(float)).groupby("sample_id")["value"].mean()
+    means = counted.assign(value=counted["correct"].astype(float)).groupby("key")["value"].mean()
     values: npt.NDArray[np.float64] = means.reindex(list(ids)).to_numpy(dtype=np.float64)
     return values
 
 
-def read_labels(path: Path) -> dict[tuple[str, str], float]:
-    """Read perception labels of people: a CSV with `task`, `id` and `perceived` (0 or 1, true or false).
+def read_labels(path: Path, model: str | None = None, named_only: bool = False) -> dict[tuple[str, str], float]:
+    """Read perception labels of people: a CSV with `task`, `id` and `perceived` (0 or 1, true or false), perhaps `model`.
+
+    Args:
+        path: the file.
+        model: whose answers are diagnosed; rows of another model are left out.
+        named_only: whether rows that name no model are left out too.
 
     Raises:
         DataError: naming file, line and key.
     """
     words = {"1": 1.0, "0": 0.0, "true": 1.0, "false": 0.0, "yes": 1.0, "no": 0.0}
-    found: dict[tuple[str, str], float] = {}
+    found: dict[tuple[str, str, str], float] = {}
     try:
         with path.open(encoding="utf-8-sig", newline="") as stream:
             reader = csv.DictReader(stream)
@@ -223,7 +324,7 @@ def read_labels(path: Path) -> dict[tuple[str, str], float]:
                     raise DataError(
                         f"{place}: key perceived: {text!r} is neither 0 nor 1", remedy="write 0 or 1, or leave it empty"
                     )
-                key = (str(row["task"]), str(row["id"]))
+                key = (str(row["task"]), str(row["id"]), str(row.get("model") or ""))
                 if key in found:
                     raise DataError(
                         f"{place}: task {key[0]!r}, id {key[1]!r} is labelled twice", remedy="keep one of the two"
@@ -233,7 +334,25 @@ def read_labels(path: Path) -> dict[tuple[str, str], float]:
         raise DataError(f"cannot read {path}: {error}", remedy="give a UTF-8 CSV with task, id, perceived") from error
     if not found:
         raise DataError(f"{path}: no label", remedy="fill the column perceived")
-    return found
+    known = {model or "", *(() if named_only else ("",))}
+    return {(task, name): value for (task, name, whose), value in found.items() if model is None or whose in known}
+
+
+def check_labels(
+    labels: Mapping[tuple[str, str], float], items: Mapping[tuple[str, str], TaskItems], place: str
+) -> None:
+    """Refuse labels that name nothing of the run.
+
+    Raises:
+        DataError: naming the first of them.
+    """
+    known = {(task.record.name, name) for task in items.values() for name in task.ids}
+    lost = [key for key in labels if key not in known]
+    if lost:
+        raise DataError(
+            f"{place}: {len(lost)} of {len(labels)} labels name no item of the run, e.g. task {lost[0][0]!r}, id {lost[0][1]!r}",
+            remedy="label this run's items, or take those lines out",
+        )
 
 
 def joined(base: TaskItems, candidate: TaskItems) -> tuple[TaskItems, TaskItems, int]:

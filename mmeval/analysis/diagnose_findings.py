@@ -8,11 +8,12 @@ from typing import Any
 
 from mmeval.analysis.diagnose_data import TaskItems, plain
 from mmeval.runs.labels import HUMAN
-from mmeval.stats.comparison import PairedComparison
+from mmeval.stats.comparison import PairedComparison, compare_paired
 from mmeval.stats.decomposition import PerceptionRates
-from mmeval.stats.intervals import Interval
+from mmeval.stats.intervals import FloatArray, Interval
 from mmeval.stats.paired import mcnemar_exact
-from mmeval.stats.power import minimum_detectable_effect
+from mmeval.stats.pairs import MeanPair
+from mmeval.stats.power import DEFAULT_AIM
 from mmeval.stats.repeats import Share
 from mmeval.stats.resampling import BootstrapPlan
 
@@ -69,8 +70,12 @@ def wanted(name: str, options: DiagnoseOptions) -> bool:
 def missing(items: Mapping[tuple[str, str], TaskItems]) -> Iterator[str]:
     """What a diagnosis lacks, with the option that would produce it."""
     present = {name for task in items.values() for name in task.right}
-    if not any(task.sources for task in items.values()):
-        yield "no perception labels: add --condition checklist (tasks with visual facts) or two-hop, or `mmeval judge label RUN error-type --judge MODEL`, or --labels FILE.csv of people"
+    blank = [task.record.name for task in items.values() if not task.sources]
+    if blank:
+        where = "" if len(blank) == len(items) else f" of {', '.join(blank)}"
+        yield f"no perception labels{where}: add --condition checklist (tasks with visual facts) or two-hop, or `mmeval judge label RUN error-type --judge MODEL`, or --labels FILE.csv of people"
+    for task in items.values():
+        yield from task.answers.notes
     wanted = {"blind": "what is answered without the picture", "two-hop": "whether the own description suffices"}
     for name, why in wanted.items():
         if name not in present:
@@ -104,17 +109,55 @@ def source_limits(source: str) -> str:
     return "labels of people; how they were drawn and how far two people agree decides what they are worth"
 
 
-def difference_json(pair: PairedComparison) -> dict[str, Any]:
-    """A paired comparison as JSON."""
-    difference, table = pair.difference, pair.table
-    mde = None
-    if table is not None and table.n:
-        mde = minimum_detectable_effect(table.n, (table.losses + table.gains) / table.n)
-    return {
-        "delta": difference.estimate, "ci": limits_json(difference.interval), "test": difference.method, "p": plain(difference.p_value),
-        "p_exact": None if table is None else mcnemar_exact(table).p_value, "n": difference.n, "clusters": difference.clusters,
-        "table": None if table is None else [table.both_right, table.losses, table.gains, table.both_wrong], "mde": mde,
-    }  # fmt: skip
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A paired difference, and the smallest one that such data would show."""
+
+    pair: PairedComparison
+    mde: float | None
+    """With 80 % power at two-sided 0.05; None where no difference would be shown with that power."""
+
+    def json(self) -> dict[str, Any]:
+        """The difference as JSON."""
+        difference, table = self.pair.difference, self.pair.table
+        return {
+            "delta": difference.estimate, "ci": limits_json(difference.interval), "test": difference.method, "p": plain(difference.p_value),
+            "p_exact": None if table is None else mcnemar_exact(table).p_value, "n": difference.n, "clusters": difference.clusters,
+            "table": None if table is None else [table.both_right, table.losses, table.gains, table.both_wrong], "mde": self.mde,
+        }  # fmt: skip
+
+    @property
+    def change(self) -> str:
+        """Estimate, interval and p-value."""
+        found = self.pair.difference
+        p = "" if found.p_value is None else f", p = {found.p_value:.2g}"
+        return points(found.estimate, found.interval) + p
+
+    @property
+    def power(self) -> str:
+        """What a difference that is not significant leaves open; empty for one that is."""
+        return power_text(self.pair.difference.p_value, self.mde)
+
+
+def power_text(p_value: float | None, mde: float | None, unit: str = "points") -> str:
+    """What could have been found, where nothing was: never that there is nothing."""
+    if p_value is not None and p_value < 0.05:
+        return ""
+    if mde is None:
+        return "too few data to show any difference with 80 % power"
+    size = f"{100 * mde:.1f}" if unit == "points" else f"{mde:.3g}"
+    return f"80 % power only from {size} {unit} on"
+
+
+def detectable(standard_error: float | None) -> float | None:
+    """Return the smallest effect that an estimate with this standard error shows with 80 % power; None without spread."""
+    return (DEFAULT_AIM.level_quantile + DEFAULT_AIM.power_quantile) * standard_error if standard_error else None
+
+
+def measure(first: FloatArray, second: FloatArray, clusters: Sequence[str] | None = None) -> Measured:
+    """Compare two conditions or models on the same items, second minus first."""
+    pair = compare_paired(first, second, clusters)
+    return Measured(pair, MeanPair(first, second, clusters).detectable(DEFAULT_AIM))
 
 
 def rates_json(rates: PerceptionRates) -> dict[str, Any]:
@@ -144,8 +187,13 @@ def percent(value: Share) -> str:
 
 def points(estimate: float, interval: Interval | None) -> str:
     """A difference in percentage points with its interval."""
-    limits = "" if interval is None else f" [{100 * interval.low:+.1f}, {100 * interval.high:+.1f}]"
-    return f"{100 * estimate:+.1f}{limits}"
+    limits = "" if interval is None else f" [{_signed(interval.low)}, {_signed(interval.high)}]"
+    return f"{_signed(estimate)}{limits}"
+
+
+def _signed(share: float) -> str:
+    """In points with a sign, and no minus before nothing."""
+    return f"{round(100 * share, 1) + 0.0:+.1f}"
 
 
 def to_json(found: Sequence[Finding]) -> list[dict[str, Any]]:

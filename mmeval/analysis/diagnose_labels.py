@@ -16,37 +16,20 @@ import numpy as np
 from mmeval.analysis.diagnose_data import TaskItems, both
 from mmeval.analysis.diagnose_findings import DiagnoseOptions, Finding, limits_json, percent, share_json
 from mmeval.core.errors import ComparisonError
-from mmeval.runs.labels import HUMAN
-from mmeval.stats.categorical import bowker, stuart_maxwell
+from mmeval.runs.labels import ERROR_KINDS, HUMAN, kind_of
+from mmeval.stats.categorical import bowker, clustered_symmetry, stuart_maxwell
 from mmeval.stats.clustered import cluster_difference
 from mmeval.stats.comparison import compare_paired
 from mmeval.stats.debiasing import FEW_LABELS, JudgedSample, ppi_mean
-from mmeval.stats.intervals import FloatArray
+from mmeval.stats.intervals import FloatArray, cluster_mean
 from mmeval.stats.multiplicity import holm
 from mmeval.stats.paired import PairedTable, mcnemar_exact, mcnemar_mid_p
 from mmeval.stats.repeats import share
 
 OK = "none"
 """Label of a response without a wrong step."""
-SHOWN = (
-    "perception",
-    "question_misread",
-    "knowledge",
-    "reasoning",
-    "calculation",
-    "inconsistency",
-    "no_answer",
-    "label_suspect",
-    OK,
-)
-"""Kinds of error in the order in which they are listed; `perception/count` and the like count as `perception`."""
 LEAST_LABELS = 10
 """Labels of people below which nothing is corrected."""
-
-
-def kind_of(label: str) -> str:
-    """The kind of an error label, without its subkind."""
-    return label.partition("/")[0]
 
 
 def corrected_mean(judge: FloatArray, people: FloatArray, rows: Any, clusters: Sequence[str]) -> dict[str, Any] | None:
@@ -96,10 +79,15 @@ def corrected_rates(task: TaskItems, judge: FloatArray) -> dict[str, Any] | None
     parts = {value: corrected_mean(judge, people, rows.tolist(), task.clusters) for value, rows in groups.items()}
     if parts[1.0] is None or parts[0.0] is None or not counted.size:
         return None
-    accuracy = float(right[counted].mean())
+    spread = cluster_mean(right[counted], [task.clusters[row] for row in counted.tolist()])
+    accuracy = float(spread.mean or 0.0)
     point = np.array([parts[1.0]["estimate"], parts[0.0]["estimate"], accuracy])
     errors = np.array(
-        [parts[1.0]["error"] or 0.0, parts[0.0]["error"] or 0.0, math.sqrt(accuracy * (1 - accuracy) / counted.size)]
+        [
+            parts[1.0]["error"] or 0.0,
+            parts[0.0]["error"] or 0.0,
+            spread.standard_error or math.sqrt(accuracy * (1 - accuracy) / counted.size),
+        ]
     )
     formulas: dict[str, Callable[[Any], float]] = {
         "p": lambda v: v[0] * v[2] + v[1] * (1 - v[2]),
@@ -158,6 +146,7 @@ def described(task: TaskItems) -> dict[str, Any] | None:
 
 def error_types(task: TaskItems) -> Iterator[Finding]:
     """Shares of the kinds of error among wrong answers and of lucky ones among right answers, for each source of labels."""
+    task = task.answers
     right = task.right["standard"]
     people = task.errors.get(HUMAN)
     for source, labels in task.errors.items():
@@ -168,7 +157,7 @@ def error_types(task: TaskItems) -> Iterator[Finding]:
             continue
         shares = {
             kind: _share_of(kinds, wrong, task.clusters, kind)
-            for kind in SHOWN
+            for kind in ERROR_KINDS
             if any(kinds[row] == kind for row in wrong)
         }
         lucky = share(
@@ -201,7 +190,7 @@ def _corrected_shares(
     told = [kind_of(label) for label in people]
     shares = {}
     labels = 0
-    for kind in SHOWN:
+    for kind in ERROR_KINDS:
         judge = np.array([float(one == kind) if one else math.nan for one in kinds])
         human = np.array([float(one == kind) if one else math.nan for one in told])
         if not (judge[wrong] == 1).any() and not (human[wrong] == 1).any():
@@ -282,7 +271,7 @@ def _change(task: str, source: str, pairs: Sequence[tuple[str, str]], clusters: 
         row["p_holm"] = float(value)
     numbers: dict[str, Any] = {
         "source": source, "n": len(pairs), "kinds": kinds, "table": table.tolist(), "changes": rows,
-        "tests": [{"test": test.method, "p": test.p_value} for test in (bowker(table), stuart_maxwell(table))] if len(kinds) > 1 else [],
+        "tests": symmetry(table, [kinds.index(first) for first, _ in pairs], [kinds.index(second) for _, second in pairs], clusters) if len(kinds) > 1 else [],
         "errors": errors,
     }  # fmt: skip
     listed = "; ".join(_told(row) for row in rows)
@@ -290,6 +279,15 @@ def _change(task: str, source: str, pairs: Sequence[tuple[str, str]], clusters: 
         "error-changes", task, numbers, f"by {source}: {listed}",
         "what was mended leaves out what broke: the table has both; labels of one judge on two models may err differently on each",
     )  # fmt: skip
+
+
+def symmetry(table: Any, before: Any, after: Any, clusters: Sequence[str]) -> list[dict[str, Any]]:
+    """Tests of whether moves between outcomes go as often one way as the other; by swaps of whole clusters where those repeat."""
+    if len(set(clusters)) < len(clusters):
+        tests = [clustered_symmetry(before, after, clusters)]
+    else:
+        tests = [bowker(table), stuart_maxwell(table)]
+    return [{"test": test.method, "p": test.p_value} for test in tests]
 
 
 def _told(row: Mapping[str, Any]) -> str:
@@ -300,7 +298,7 @@ def _told(row: Mapping[str, Any]) -> str:
 
 
 def _place(kind: str) -> tuple[int, str]:
-    return (SHOWN.index(kind) if kind in SHOWN else len(SHOWN), kind)
+    return (ERROR_KINDS.index(kind) if kind in ERROR_KINDS else len(ERROR_KINDS), kind)
 
 
 def same_cards(base: TaskItems, candidate: TaskItems) -> None:

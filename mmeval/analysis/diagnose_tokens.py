@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mmeval.analysis.diagnose_findings import Finding, limits_json
+from mmeval.analysis.diagnose_findings import Finding, detectable, limits_json, power_text
 from mmeval.runs.folder import Run
 from mmeval.stats.clustered import cluster_difference
 from mmeval.stats.intervals import cluster_mean
@@ -35,18 +35,20 @@ def dependency(run: Run) -> Iterator[Finding]:
     frame = run.results(_COLUMNS)
     for record in run.manifest.tasks:
         own = frame[(frame["task"] == record.name) & (frame["protocol"] == record.protocol)]
-        verdicts = own[own["condition"] == "standard"].set_index(["sample_id", "repeat"])["correct"]
+        plain = own[
+            (own["condition"] == "standard") & own["outcome"].isin(("scored", "no_answer")) & own["correct"].notna()
+        ]
+        verdicts = {
+            (name, repeat): float(value)
+            for name, repeat, value in zip(plain["sample_id"], plain["repeat"], plain["correct"], strict=True)
+        }
         for name in names:
             rows = own[(own["condition"] == name) & (own["outcome"] == "scored")]
             if rows.empty:
                 continue
             keys = zip(rows["sample_id"], rows["repeat"], strict=True)
-            right = np.array([_verdict(verdicts.get(key)) for key in keys])
+            right = np.array([verdicts.get(key, np.nan) for key in keys])
             yield _finding(record.name, name, rows, right)
-
-
-def _verdict(cell: Any) -> float:
-    return float("nan") if cell is None else float(cell)
 
 
 def _finding(task: str, condition: str, rows: pd.DataFrame, right: Any) -> Finding:
@@ -54,18 +56,27 @@ def _finding(task: str, condition: str, rows: pd.DataFrame, right: Any) -> Findi
     values = rows["scores.k3"].to_numpy(dtype=np.float64)
     mean = cluster_mean(values, clusters)
     groups = {"right": _mean(values[right == 1]), "wrong": _mean(values[right == 0])}
+    difference = _difference(values, right, clusters)
     numbers: dict[str, Any] = {
         "condition": condition, "n": len(rows), "k3": {"mean": mean.mean, "ci": limits_json(mean.interval)},
         "quantiles": dict(zip(("q10", "q50", "q90"), np.quantile(values, (0.1, 0.5, 0.9)).tolist(), strict=True)),
         "log_ratio": _mean(rows["scores.log_ratio"].to_numpy(dtype=np.float64)), "kl": _known(rows["scores.kl"]),
         "top_share": _mean(rows["scores.top_share"].to_numpy(dtype=np.float64)), "gini": _mean(rows["scores.gini"].to_numpy(dtype=np.float64)),
-        **groups, "right_minus_wrong": _difference(values, right, clusters), "tokens": _tokens(rows["response"]),
+        **groups, "right_minus_wrong": difference, "tokens": _tokens(rows["response"]),
     }  # fmt: skip
     limits = "" if mean.interval is None else f" [{mean.interval.low:.3f}, {mean.interval.high:.3f}]"
     listed = ", ".join(f"{entry['token']!r} {entry['k3']:.2f}" for entry in numbers["tokens"][:5])
     says = f"{condition}: k3 per token {mean.mean:.3f}{limits}"
     if groups["right"] is not None and groups["wrong"] is not None:
         says += f"; right answers {groups['right']:.3f}, wrong {groups['wrong']:.3f}"
+    if difference is not None:
+        ci = difference["ci"]
+        says += f", right less wrong {difference['estimate']:+.3f}" + (
+            "" if ci is None else f" [{ci[0]:+.3f}, {ci[1]:+.3f}]"
+        )
+        says += "" if difference["p"] is None else f", p = {difference['p']:.2g}"
+        power = power_text(difference["p"], difference["mde"], "per token")
+        says += f" ({power})" if power else ""
     if listed:
         says += f"; most dependent tokens {listed}"
     return Finding(
@@ -88,7 +99,12 @@ def _difference(values: Any, right: Any, clusters: list[str]) -> dict[str, Any] 
     weights = np.where(right[known] == 1, size / good, -size / bad)
     estimate = float(values[right == 1].mean() - values[right == 0].mean())
     found = cluster_difference(np.zeros(size), centred * weights + estimate, [clusters[row] for row in known.tolist()])
-    return {"estimate": estimate, "ci": limits_json(found.interval), "p": found.p_value}
+    return {
+        "estimate": estimate,
+        "ci": limits_json(found.interval),
+        "p": found.p_value,
+        "mde": detectable(found.standard_error),
+    }
 
 
 def _tokens(responses: Any) -> list[dict[str, Any]]:

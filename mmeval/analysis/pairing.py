@@ -234,7 +234,7 @@ def pair_runs(
     rows = [known.of(side, answers) for side in (base, candidate)]
     found: list[PairedScores] = []
     for record, other in common:
-        for condition in base.run.manifest.conditions:
+        for condition in dict.fromkeys((*base.run.manifest.conditions, *candidate.run.manifest.conditions)):
             frames = [_select(table, one, condition) for table, one in zip(rows, (record, other), strict=True)]
             if all(frame.empty for frame in frames):
                 continue
@@ -297,7 +297,7 @@ def _check_asked(record: TaskRecord, other: TaskRecord, options: PairingOptions)
             f"task {record.name}: protocol {record.protocol} on one side, {other.protocol} on the other",
             remedy="run both with the same protocol, or add --allow-protocol",
         )
-    if record.ask_digest != other.ask_digest:
+    if not record.asked_alike(other):
         raise ComparisonError(
             f"task {record.name}: the two runs were asked in different ways (prompt, media or decoding)",
             remedy="compare run.json of both; run both alike, or add --allow-protocol",

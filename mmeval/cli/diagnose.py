@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 @click.option("--against", metavar="BASE[#MODEL]", help="Baseline on the same items: what changed from it to RUN?")
 @click.option("--only", multiple=True, metavar="ANALYSIS", help="Only this analysis (repeatable).")
 @click.option(
-    "--labels", type=click.Path(path_type=Path), help="Perception labels of people: CSV with task, id, perceived."
+    "--labels",
+    type=click.Path(path_type=Path),
+    help="Perception labels of people: CSV with task, id, perceived, and model where both runs are labelled.",
 )
 @click.option(
     "--threshold",
@@ -51,7 +53,7 @@ def diagnose(
       mmeval diagnose runs/mine
       mmeval diagnose 'runs/r#tiny' --against 'runs/r#tiny-early' --json
     """
-    from mmeval.analysis.diagnose_data import load_items, read_labels
+    from mmeval.analysis.diagnose_data import check_labels, load_items, read_labels
     from mmeval.analysis.diagnose_findings import ANALYSES, DiagnoseOptions, to_json
     from mmeval.analysis.diagnose_run import diagnose_run, diagnose_runs
     from mmeval.stats.resampling import BootstrapPlan
@@ -61,17 +63,21 @@ def diagnose(
             raise unknown("analysis", name, ANALYSES)
     options = DiagnoseOptions(only, threshold, BootstrapPlan(resamples, seed))
     chosen = _one(run)
-    people = read_labels(labels) if labels is not None else None
+    people = read_labels(labels, chosen.models[0]) if labels is not None else None
     items = load_items(chosen, people, threshold)
     if not items:
         raise UsageError(
             f"{run}: no task has right and wrong answers under the standard condition",
             remedy="run a task whose metric is an accuracy",
         )
+    if people:
+        check_labels(people, items, str(labels))
     found = diagnose_run(chosen, items, options)
     if against is not None:
         base = _one(against)
-        found = diagnose_runs(load_items(base, people, threshold), items, found, base.models[0], options)
+        # What people say of one model's answers says nothing of another's.
+        theirs = read_labels(labels, base.models[0], named_only=True) if labels is not None else None
+        found = diagnose_runs(load_items(base, theirs, threshold), items, found, base.models[0], options)
     if as_json:
         record = {
             "schema": 1,

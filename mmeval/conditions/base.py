@@ -32,6 +32,7 @@ class Condition:
         image: changes the pixels of one decoded RGB image (same size), or None; given the image and a seed.
         region: the same, given the gold boxes too; samples of one picture with gold boxes only.
         moves: whether pixels move, so that boxes and points in an answer would mean nothing; such items do not apply.
+        pictured: whether it means nothing for an item without picture or video; such items do not apply.
         donor: shows another item's picture instead: the how-many-th of its partners (from 1), or 0.
         contrast: scores the tokens of the plain answer under this other condition too (token visual dependency), or "".
         strategy: asks in more than one call, or None; its last answer is the row's.
@@ -45,6 +46,7 @@ class Condition:
     image: Callable[[Image, int], Image] | None = None
     region: ByRegion | None = None
     moves: bool = False
+    pictured: bool = False
     donor: int = 0
     contrast: str = ""
     strategy: Strategy | None = None
@@ -62,6 +64,11 @@ class Condition:
     def changes_pixels(self) -> bool:
         """Whether other pixels are sent than the item's own."""
         return self.image is not None or self.region is not None or self.donor > 0
+
+    @property
+    def needs_picture(self) -> bool:
+        """Whether an item without picture or video does not apply: nothing would be taken away, described or told apart."""
+        return self.pictured or self.changes_pixels or bool(self.contrast)
 
 
 def without_media(sample: Sample) -> Sample:
@@ -98,13 +105,13 @@ def with_facts(sample: Sample) -> Sample:
 
 CONDITIONS: dict[str, Condition] = {
     "standard": Condition("standard"),
-    "blind": Condition("blind", sample=without_media),
-    "blind-told": Condition("blind-told", sample=told_blind),
-    "two-hop": Condition("two-hop", strategy=TwoHop()),
+    "blind": Condition("blind", sample=without_media, pictured=True),
+    "blind-told": Condition("blind-told", sample=told_blind, pictured=True),
+    "two-hop": Condition("two-hop", strategy=TwoHop(), pictured=True),
     "checklist": Condition(
         "checklist", sample=with_facts, strategy=Checklist(), verifier="checklist", metrics=("accuracy", "mean")
     ),
-    "caption": Condition("caption", strategy=TwoHop("caption", question_aware=False)),
+    "caption": Condition("caption", strategy=TwoHop("caption", question_aware=False), pictured=True),
     "caption-exact": Condition("caption-exact", sample=texts.exact_caption),
     "hint-facts": Condition("hint-facts", sample=texts.hint_facts),
     "hint-boxes": Condition("hint-boxes", sample=texts.hint_boxes),

@@ -188,6 +188,8 @@ def prepare_units(stage: Stage, ticket: Ticket) -> list[Unit]:
         return _failed(stage, ticket, original, Response("error", error=str(error)))
     item = item_hash(original, source)
     try:
+        if ticket.condition.needs_picture and not source:
+            raise NotApplicableError("the item has no picture that this condition could change or take away")
         sample, sent = _shown(stage, ticket, ticket.condition, original, source, grid)
         other = None
         if ticket.condition.contrast:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
-from mmeval.analysis.diagnose_labels import SHOWN
 from mmeval.reports.sheets import (
     NOTHING,
     Entry,
@@ -18,6 +17,7 @@ from mmeval.reports.sheets import (
     whole,
     words,
 )
+from mmeval.runs.labels import ERROR_KINDS
 
 Told: TypeAlias = Sequence[tuple[str, Mapping[str, Any]]]
 """Who (a model, or a candidate against its baseline) and the numbers of one finding, several findings of one analysis."""
@@ -104,7 +104,7 @@ def _perception(told: Told) -> Iterator[Sheet]:
 
 
 def _error_types(told: Told) -> Iterator[Sheet]:
-    kinds = [kind for kind in SHOWN if any(kind in one["shares"] or kind in _fixed(one) for _, one in told)]
+    kinds = [kind for kind in ERROR_KINDS if any(kind in one["shares"] or kind in _fixed(one) for _, one in told)]
     rows = []
     for who, one in told:
         shares = [rate_of(one["shares"].get(kind)) for kind in kinds]
@@ -305,7 +305,8 @@ def _transitions(told: Told) -> Iterator[Sheet]:
         mended = [
             whole(one[f"{kind}_failures{end}"]) for kind in ("perception", "reasoning") for end in ("", "_mended")
         ]
-        named = {test["test"]: test["p"] for test in one["tests"]}
+        # Swaps of whole clusters stand in for Bowker's test where clusters repeat.
+        named = {test["test"].removesuffix("-swaps"): test["p"] for test in one["tests"]}
         tests.append([words(who), words(one["source"]), *mended, *(p_value(named.get(name)) for name in ("bowker", "stuart-maxwell"))])  # fmt: skip
     after = [f"After: {cell.lower()}" for cell in _OF_CELLS]
     yield _sheet(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import combinations
 from typing import Literal
 
 from mmeval.metrics import get_metric
@@ -12,6 +13,7 @@ from mmeval.reports.format import count, decision_text, interval_text, is_share,
 from mmeval.reports.names import RunNames, task_label
 from mmeval.runs.aggregates import suite_means
 from mmeval.runs.leaderboard import LeaderboardRow, leaderboard
+from mmeval.runs.manifest import TaskRecord
 
 Mark = Literal["", "clear", "close"]
 METHODS = {
@@ -273,18 +275,19 @@ def _mark_best(task: TaskRow) -> None:
 
 
 def _warnings(names: Sequence[RunNames]) -> list[str]:
-    known: dict[str, list[tuple[str, dict[str, str | None]]]] = {}
+    known: dict[str, list[tuple[str, TaskRecord]]] = {}
     for entry in names:
         for task in entry.run.manifest.tasks:
-            digests = {
-                "samples": task.items_digest,
-                "prompt or decoding": task.ask_digest,
-                "scoring": task.score_digest,
-            }
-            known.setdefault(task_label(task.name, task.protocol), []).append((entry.label, digests))
+            known.setdefault(task_label(task.name, task.protocol), []).append((entry.label, task))
     found = []
     for label, runs in known.items():
-        differing = [name for name in runs[0][1] if len({digests[name] for _, digests in runs}) > 1]
+        records = [record for _, record in runs]
+        alike = {
+            "samples": len({record.items_digest for record in records}) == 1,
+            "prompt or decoding": all(one.asked_alike(other) for one, other in combinations(records, 2)),
+            "scoring": len({record.score_digest for record in records}) == 1,
+        }
+        differing = [name for name, same in alike.items() if not same]
         if differing:
             found.append(
                 f"{label}: {' and '.join(run for run, _ in runs)} differ in {', '.join(differing)}; these numbers do not compare."

@@ -17,13 +17,13 @@ from mmeval.core.types import PreparedMedia, Response
 from mmeval.engines.registry import create_engine, label, parse_model
 from mmeval.pipeline.asking import Progress
 from mmeval.pipeline.cache import ResponseCache
-from mmeval.pipeline.chain import Step, shown_response
+from mmeval.pipeline.chain import Step
 from mmeval.pipeline.judging import JudgeDesk
 from mmeval.pipeline.work import Order, Unit
 from mmeval.runs.config import RunConfig
 from mmeval.runs.folder import Run
 from mmeval.runs.judge import Judge, judge_desk
-from mmeval.runs.labels import Label, read_labels_table, write_labels_table
+from mmeval.runs.labels import ANNOTATIONS, Label, read_labels_table, write_labels_table
 from mmeval.runs.scoring import SampleCursor, tasks_to_score
 from mmeval.runs.stored import stored_media, stored_response, stored_sample
 from mmeval.tasks.task import Task
@@ -31,8 +31,6 @@ from mmeval.verifiers.judge import JudgeFault, JudgeFinding
 from mmeval.verifiers.judge_card import JudgeCard, load_judge
 
 KINDS = ("label", "steps", "grade")
-ANNOTATIONS = "perception-annotations"
-"""Card whose steps are the facts that `perception-consistency` is asked about."""
 _BATCH = 256
 _READ = ("model", "task", "protocol", "condition", "sample_id", "repeat", "outcome", "status", "response", "finish_reason", "error",
          "item_hash", "request_hash", "media")  # fmt: skip
@@ -138,13 +136,12 @@ async def _one(
 ) -> Label:
     finding, calls = await desk.find(step, unit, response)
     tally.rows += 1
-    text = shown_response(response, unit.sample)
     order, sample = unit.order, unit.sample
     model = calls[-1].model if calls else desk.name
     base: dict[str, Any] = {
         "model": unit.key, "task": unit.task.name, "protocol": unit.task.protocol, "condition": unit.condition,
         "sample_id": sample.id, "repeat": order.repeat, "source": step.card.name, "judge_model": model,
-        "card_digest": step.card.digest, "response_hash": digest(text),
+        "card_digest": step.card.digest, "response_hash": digest(response.text or ""),
     }  # fmt: skip
     if isinstance(finding, JudgeFault):
         tally.faults[finding.reason[:200]] += 1

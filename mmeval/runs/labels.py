@@ -5,11 +5,12 @@ from __future__ import annotations
 import csv
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mmeval.core.errors import DataError, StorageError
+from mmeval.core.hashing import digest
 from mmeval.runs.folder import Run, stream_batches
 
 if TYPE_CHECKING:
@@ -17,6 +18,20 @@ if TYPE_CHECKING:
 
 HUMAN = "human"
 """Source of labels that people gave."""
+ANNOTATIONS = "perception-annotations"
+"""Judge card whose labels are facts about a picture, read out of a reference solution: they are of no answer."""
+ERROR_KINDS = (
+    "perception",
+    "question_misread",
+    "knowledge",
+    "reasoning",
+    "calculation",
+    "inconsistency",
+    "no_answer",
+    "label_suspect",
+    "none",
+)
+"""Kinds of error in the order in which they are listed; `perception/count` and the like count as `perception`."""
 FILE = "labels.parquet"
 KEY = ("model", "task", "protocol", "condition", "sample_id", "repeat")
 _TRUE, _FALSE = frozenset({"1", "true", "yes"}), frozenset({"0", "false", "no"})
@@ -48,7 +63,7 @@ class Label:
     status: str = "ok"
     """`ok`, or `fault` where the judge gave no verdict; such rows have no label."""
     response_hash: str | None = None
-    """Of the text that was labelled."""
+    """Of the text that was labelled: the response as the run holds it."""
 
     @property
     def key(self) -> tuple[str, str, str, str, str, int]:
@@ -116,6 +131,8 @@ def human_labels(path: Path, run: Run) -> list[Label]:
     for record in run.manifest.tasks:
         tasks.setdefault(record.name, []).append(record.protocol)
     known = _rows(run)
+    kinds = {*ERROR_KINDS, *(kind_of(one.label or "") for one in read_labels_table(run) if one.source != HUMAN)}
+    unknown_kind = ""
     found: dict[tuple[Any, ...], Label] = {}
     for number, row in _lines(path):
         place = f"{path}, line {number}"
@@ -149,15 +166,26 @@ def human_labels(path: Path, run: Run) -> list[Label]:
             raise DataError(
                 f"{place}: task {task!r}, id {made.sample_id!r} is labelled twice", remedy="keep one of the two"
             )
-        found[made.key] = made
+        if label and kind_of(label) not in kinds:
+            unknown_kind = unknown_kind or f"{place}: column label: {label!r} is no kind of error"
+        found[made.key] = replace(made, response_hash=known[made.key])
     if not found:
         raise DataError(f"{path}: no label", remedy="fill the column label or perceived")
+    if unknown_kind:
+        raise DataError(unknown_kind, remedy=f"write one of {', '.join(sorted(kinds - {''}))}, perhaps with /more")
     return list(found.values())
 
 
-def _rows(run: Run) -> set[tuple[Any, ...]]:
-    frame = run.results(list(KEY))
-    return set(frame[list(KEY)].itertuples(index=False, name=None))
+def kind_of(label: str) -> str:
+    """The kind of an error label, without its subkind."""
+    return label.partition("/")[0]
+
+
+def _rows(run: Run) -> dict[tuple[Any, ...], str]:
+    """The rows of a run -> digest of the response."""
+    frame = run.results([*KEY, "response"])
+    keys = frame[list(KEY)].itertuples(index=False, name=None)
+    return {key: digest(text or "") for key, text in zip(keys, frame["response"], strict=True)}
 
 
 def _lines(path: Path) -> Iterable[tuple[int, Mapping[str, str | None]]]:

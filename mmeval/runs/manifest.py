@@ -59,7 +59,9 @@ class TaskRecord(_Record):
     items_digest: str | None
     """Of the item hashes in the run; None until every sample was seen."""
     ask_digest: str
-    """Of prompt, media settings, decoding and condition."""
+    """Of prompt, media settings, decoding and all conditions."""
+    asked: dict[str, str] = Field(default_factory=dict)
+    """Condition -> the same digest with that condition alone: runs with other sets of conditions compare on the common ones."""
     score_digest: str
     """Of parser, verifier, judge and metric with their versions."""
     judge: dict[str, Any] | None = None
@@ -84,6 +86,13 @@ class TaskRecord(_Record):
     status: str = "verified"
     card: dict[str, Any] | None = None
     """The card, where it was made from a data file (`-t file:PATH`)."""
+
+    def asked_alike(self, other: TaskRecord) -> bool:
+        """Whether both were asked in the same way under every condition that both have."""
+        common = self.asked.keys() & other.asked.keys()
+        if self.ask_digest == other.ask_digest or not common:
+            return self.ask_digest == other.ask_digest
+        return all(self.asked[name] == other.asked[name] for name in common)
 
 
 class MemberRecord(_Record):

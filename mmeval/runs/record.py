@@ -33,6 +33,7 @@ RECORDED_PACKAGES = ("mmeval-harness", "torch", "transformers", "datasets", "pil
 def new_manifest(prepared: Prepared, name: str, run_id: str, command: Sequence[str]) -> Manifest:
     config, plan = prepared.config, prepared.plan
     condition = digest([entry.identity for entry in plan.conditions])
+    alone = {entry.name: digest([entry.identity]) for entry in plan.conditions}
     models = [
         ModelRecord(
             name=name,
@@ -68,6 +69,7 @@ def new_manifest(prepared: Prepared, name: str, run_id: str, command: Sequence[s
                 condition,
                 config.limit,
                 judge_facts(task.task, prepared.judge, config.judge_repeats, config.judge_swap),
+                alone,
             )
             for task in plan.tasks
         ],
@@ -87,6 +89,7 @@ def task_record(
     condition: str,
     limit: float | int | None,
     judge: Mapping[str, Any] | None = None,
+    alone: Mapping[str, str] | None = None,
 ) -> TaskRecord:
     """The manifest's entry of one task; the digest of its items is known only at the end.
 
@@ -96,6 +99,7 @@ def task_record(
         condition: digest or name of the conditions.
         limit: the user's `--limit`.
         judge: what a judge adds to the scoring, see `judge_facts`.
+        alone: condition -> its own digest.
     """
     task = opened.task
     return TaskRecord(
@@ -105,6 +109,7 @@ def task_record(
         title=task.card.title,
         items_digest=None,
         ask_digest=task.ask_digest(sampling, condition),
+        asked={name: task.ask_digest(sampling, own) for name, own in (alone or {}).items()},
         score_digest=task.score_digest(judge),
         judge=dict(judge) if judge is not None else None,
         metrics=list(task.card.metrics),

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from mmeval.stats.intervals import FloatArray
+from mmeval.stats.intervals import FloatArray, Labels
 from mmeval.stats.results import TestResult
+from mmeval.stats.scores import cluster_index
 
 
 def cochran_q(outcomes: npt.ArrayLike) -> TestResult:
@@ -93,6 +94,45 @@ def bhapkar(table: npt.ArrayLike) -> TestResult:
         note = "Bhapkar's statistic is unbounded here: p-value of Stuart-Maxwell"
         return TestResult("bhapkar", _homogeneity("", statistic, freedom, n).p_value, None, freedom, n, note=note)
     return _homogeneity("bhapkar", statistic / (1 - statistic / n) if n else 0.0, freedom, n)
+
+
+def clustered_symmetry(
+    before: npt.ArrayLike, after: npt.ArrayLike, clusters: Labels, *, resamples: int = 9999, seed: int = 0
+) -> TestResult:
+    """Test the symmetry of paired outcomes whose items come in clusters: Bowker's statistic under swaps of the models in whole clusters.
+
+    Swapping turns a cluster's moves from i to j into moves from j to i, so that items of one cluster may depend on each other
+    in any way. Seeded Monte Carlo, p = (1 + k) / (1 + resamples).
+
+    Args:
+        before, after: outcome number of each item, shape (n,), from 0.
+        clusters: label of each item.
+        resamples, seed: of the swaps.
+
+    Raises:
+        ValueError: without items, when lengths differ or resamples < 1.
+    """
+    first, second = np.asarray(before, dtype=np.int64), np.asarray(after, dtype=np.int64)
+    index = cluster_index(clusters, first.size)
+    if first.shape != second.shape or first.size == 0 or resamples < 1:
+        raise ValueError(f"{first.size} outcomes before, {second.size} after, {resamples} resamples")
+    kinds, count = int(max(first.max(), second.max())) + 1, int(index.max()) + 1
+    moves = np.zeros((count, kinds, kinds))
+    np.add.at(moves, (index, first, second), 1.0)
+    rows, columns = np.triu_indices(kinds, 1)
+    net = moves[:, rows, columns] - moves[:, columns, rows]
+    total = (moves[:, rows, columns] + moves[:, columns, rows]).sum(axis=0)
+    net, total = net[:, total > 0], total[total > 0]
+    if not total.size:
+        return TestResult(
+            "bowker-swaps", 1.0, 0.0, None, int(first.size), count, "no item on which the outcomes differ"
+        )
+    statistic = float((net.sum(axis=0) ** 2 / total).sum())
+    signs = np.random.default_rng(seed).choice((-1.0, 1.0), size=(resamples, count))
+    drawn = ((signs @ net) ** 2 / total).sum(axis=1)
+    extreme = int(np.count_nonzero(drawn >= statistic * (1 - 1e-12)))
+    note = f"{resamples} swaps of whole clusters, seed {seed}"
+    return TestResult("bowker-swaps", (1 + extreme) / (1 + resamples), statistic, None, int(first.size), count, note)
 
 
 def _homogeneity(method: str, statistic: float, freedom: int, n: int) -> TestResult:

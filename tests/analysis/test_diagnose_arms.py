@@ -23,7 +23,7 @@ def task(rates: dict[str, float], versions: tuple[str, ...] = (), clusters: tupl
     draw = np.random.default_rng(0)
     names = tuple(str(number) for number in range(N))
     right = {name: (draw.random(N) < rate).astype(float) for name, rate in rates.items()}
-    return TaskItems(RECORD, names, names, clusters or names, right, tuple("" for _ in names), 1, None, versions)
+    return TaskItems(RECORD, names, names, clusters or names, right, tuple("" for _ in names), 1, versions=versions)
 
 
 def found(task: TaskItems, analysis: str) -> list[Finding]:
@@ -87,7 +87,7 @@ def test_versions_are_compared_within_problems() -> None:
     items = task({"standard": 0.5}, labels, clusters)
     right = np.array([1.0 if label == "text" else float(number % 4 == 1) for number, label in enumerate(labels)])
     (one,) = found(
-        TaskItems(RECORD, items.ids, items.hashes, clusters, {"standard": right}, items.reasons, 1, None, labels),
+        TaskItems(RECORD, items.ids, items.hashes, clusters, {"standard": right}, items.reasons, 1, versions=labels),
         "versions",
     )
     assert one.numbers["accuracy"] == {"text": 1.0, "vision": 0.5}
