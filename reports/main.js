@@ -61,9 +61,12 @@ function startBrowser(names, records) {
     model: names.models.map((name, index) => [String(index), name]),
     outcome: Object.entries(OUTCOMES),
     correct: Object.entries(ANSWERS),
+    pair: names.pairs,
     subset: [...subsets].sort(([, one], [, other]) => (one < other ? -1 : 1)),
   };
-  const all = { task: "All tasks", model: "Any model", outcome: "Any outcome", correct: "Right or wrong", subset: "All subsets" };
+  const all = { task: "All tasks", model: "Any model", outcome: "Any outcome", correct: "Right or wrong", subset: "All subsets", pair: "Any answers of two" };
+  const pairs = names.pairs.map(([key]) => key);
+  inputs.pair.closest("label").hidden = !pairs.length;
   inputs.disagree.closest("label").hidden = names.models.length - names.guessers.length < 2;
   let filters = emptyFilters();
   let key = "";
@@ -76,7 +79,7 @@ function startBrowser(names, records) {
 
   function apply() {
     const found = records.filter((record) => matches(record, filters));
-    const counts = countValues(records, filters);
+    const counts = countValues(records, filters, pairs);
     for (const field of Object.keys(options)) fill(inputs[field], all[field], options[field], counts[field], filters[field]);
     inputs.text.value = filters.text;
     inputs.disagree.checked = filters.disagree === "1";
@@ -130,7 +133,9 @@ function startBrowser(names, records) {
     return true;
   }
   window.addEventListener("hashchange", () => {
-    if (follow()) apply();
+    if (!follow()) return;
+    apply();
+    document.getElementById("samples").scrollIntoView();
   });
   const addressed = follow();
   document.getElementById("browser").hidden = false;

@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from mmeval import __version__
-from mmeval.core.errors import StorageError, UsageError
+from mmeval.analysis.comparison import ComparisonReport
+from mmeval.core.errors import StorageError, UsageError, unknown
 from mmeval.core.resources import resource_dir
 from mmeval.reports.charts import dot_chart, label_extent
+from mmeval.reports.comparison import CELLS, MARGIN, Places, build_comparison
 from mmeval.reports.corpus import Corpus, read_corpus
 from mmeval.reports.failures import empty_notices
 from mmeval.reports.figures import PALETTE, Figure
@@ -37,7 +39,13 @@ class ReportSummary:
 
 
 def build_report(
-    runs: Sequence[Run], output: Path, *, max_mb: float = 20.0, template_dir: Path | None = None
+    runs: Sequence[Run],
+    output: Path,
+    *,
+    max_mb: float = 20.0,
+    template_dir: Path | None = None,
+    baseline: str | None = None,
+    margin: float = MARGIN,
 ) -> ReportSummary:
     """Write one self-contained HTML file. The same runs give the same bytes.
 
@@ -45,10 +53,12 @@ def build_report(
         runs: run folders, each possibly narrowed to one model; an item that several of them hold is shown once.
         output: the file to write; replaced only when the new one is complete.
         max_mb: size to keep within, in megabytes (10^6 bytes). Only the sample browser is cut for it, never a number.
-        template_dir: another folder with the template, style sheet and script modules of `reports/`.
+        template_dir: another folder with the templates, style sheet and script modules of `reports/`.
+        baseline: label of the model that the others are set against; the first one when None.
+        margin: differences below this share of 1 are drawn inside a band.
 
     Raises:
-        UsageError: without runs, for a size that is not positive, or a broken template folder.
+        UsageError: without runs, for a size that is not positive, an unknown baseline, or a broken template folder.
         DataError: when a run folder is damaged.
         StorageError: when the file cannot be written.
     """
@@ -57,11 +67,14 @@ def build_report(
     if not max_mb > 0:
         raise UsageError(f"--max-mb {max_mb:g}: not a size", remedy="give a positive number of megabytes")
     names = name_runs(runs)
+    labels = [label for entry in names for label in entry.models.values()]
+    if baseline is not None and baseline not in labels:
+        raise unknown("model", baseline, labels)
     tables = build_tables(names)
     corpus = read_corpus(names)
     folder = template_dir or resource_dir("reports")
     limit = int(max_mb * 1e6)
-    values = _values(names, tables, corpus)
+    values = _values(names, tables, corpus, baseline, margin)
     bare = len(render_page(folder, values | _samples(Packed([], [], 0, 1, 0, 0), max_mb)).encode())
     packed = pack(corpus, Thumbnails(runs), max(0, limit - bare))
     page = render_page(folder, values | _samples(packed, max_mb)).encode()
@@ -69,7 +82,9 @@ def build_report(
     return ReportSummary(output, len(page), packed.shown, packed.total)
 
 
-def _values(names: Sequence[RunNames], tables: Tables, corpus: Corpus) -> dict[str, Any]:
+def _values(
+    names: Sequence[RunNames], tables: Tables, corpus: Corpus, baseline: str | None, margin: float
+) -> dict[str, Any]:
     """Everything in the template that does not depend on how many samples fit."""
     runs = [provenance(entry) for entry in names]
     rows, empty = empty_notices(names)
@@ -80,6 +95,9 @@ def _values(names: Sequence[RunNames], tables: Tables, corpus: Corpus) -> dict[s
         plural(len(corpus.records), "sample"),
         plural(rows, "answer"),
     ]
+    standard = corpus.conditions.index("standard") if "standard" in corpus.conditions else 0
+    places = Places({model: place for place, model in enumerate(corpus.models)}, corpus.tasks, standard)
+    comparison = build_comparison(names, tables, places, baseline, margin)
     return {
         "title": " + ".join(entry.label for entry in names),
         "facts": facts,
@@ -88,15 +106,30 @@ def _values(names: Sequence[RunNames], tables: Tables, corpus: Corpus) -> dict[s
         "empty": empty,
         "tables": tables,
         "charts": _charts(tables, models),
-        "perception": build_perception(names),
+        "comparison": comparison,
+        "margin": f"{100 * margin:g}",
+        "perception": build_perception(names, baseline),
         "browser": {
             "models": corpus.models,
             "tasks": corpus.tasks,
             "conditions": corpus.conditions,
             "guessers": sorted({corpus.models.index(column.model) for column in tables.columns if column.guesser}),
             "palette": list(PALETTE),
+            "pairs": _pairs(comparison.found, places),
         },
     }
+
+
+def _pairs(found: ComparisonReport | None, places: Places) -> list[list[str]]:
+    """Options of the browser's filter by two models: key, and words."""
+    if found is None:
+        return []
+    options = []
+    for candidate in found.candidates:
+        for cell in CELLS:
+            first, second = ("right" if letter == "r" else "wrong" for letter in cell)
+            options.append([places.pair(found.base, candidate, cell), f"{found.base} {first}, {candidate} {second}"])
+    return options
 
 
 def _charts(tables: Tables, models: Sequence[str]) -> dict[str, list[Figure]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from xml.etree import ElementTree
 
 from markupsafe import Markup
@@ -39,9 +40,7 @@ class Figure:
 
     def svg(self) -> Markup:
         """Return an inline SVG element with text as text and no styles, scripts or references."""
-        import vl_convert
-
-        return _clean(vl_convert.vegalite_to_svg(self.spec), self.description)
+        return _drawn(self.spec, self.description)
 
     def pdf(self) -> bytes:
         """Return the same chart as a PDF file."""
@@ -49,6 +48,14 @@ class Figure:
 
         data: bytes = vl_convert.vegalite_to_pdf(self.spec)
         return data
+
+
+@lru_cache(maxsize=1024)
+def _drawn(spec: str, description: str) -> Markup:
+    """The page is rendered twice (once to measure it): each chart is drawn once."""
+    import vl_convert
+
+    return _clean(vl_convert.vegalite_to_svg(spec), description)
 
 
 def cycle(items: Sequence[str], length: int) -> list[str]:

@@ -20,6 +20,8 @@ class Entry:
     low: float | None = None
     high: float | None = None
     """Ends of the interval, in the unit of the value."""
+    link: str = ""
+    """Address in the page that shows what was counted."""
 
 
 @dataclass(frozen=True, slots=True)
