@@ -16,28 +16,58 @@ STEPS = "steps"
 CLASSES = ("correct", "incorrect")
 COUNTS = tuple(f"{kind}_{name}" for name in CLASSES for kind in ("hit", "said", "are"))
 """Scores with the counts of a row: steps of a class found, said, and there; neutral steps are in none."""
-_GOOD = frozenset({"+", "correct", "right", "yes", "true", "valid", "sound", "accurate", "good", "1", "✓", "✔", "✅", "☑"})  # fmt: skip
+_GOOD = frozenset({"+", "correct", "right", "yes", "true", "valid", "sound", "accurate", "good", "1", "+1", "正确", "✓", "✔", "✅", "☑"})  # fmt: skip
 _BAD = frozenset(
     {
         "-", "−", "–", "—", "incorrect", "wrong", "no", "false", "invalid", "unsound", "flawed", "inaccurate", "bad", "error",
-        "erroneous", "-1", "✗", "✘", "❌", "✖", "not correct", "not right", "not valid", "not sound", "not accurate",
+        "erroneous", "-1", "错误", "不正确", "✗", "✘", "❌", "✖", "not correct", "not right", "not valid", "not sound", "not accurate",
     }
 )  # fmt: skip
-_WORDS = sorted((_GOOD | _BAD | {"0", "neutral"}) - {"1", "-1"}, key=len, reverse=True)
-_VERDICT = rf"(?P<verdict>-1|1(?![0-9.])|{'|'.join(re.escape(word).replace(chr(92) + ' ', '[ ]+') for word in _WORDS)})(?![A-Za-z0-9+])"
+_WORDS = sorted((_GOOD | _BAD | {"0", "neutral"}) - {"1", "-1", "+1"}, key=len, reverse=True)
+_VERDICT = rf"(?P<verdict>-1|\+?1(?![0-9.])|{'|'.join(re.escape(word).replace(chr(92) + ' ', '[ ]+') for word in _WORDS)})(?![A-Za-z0-9+])"
 _WORD = rf"(?P<verdict>{'|'.join(word.replace(' ', '[ ]+') for word in _WORDS if word[0].isalpha())})(?![A-Za-z0-9+])"
-_SEPARATED = r"[\s*)\]:.=→–—-]*?(?:(?:is|was|seems|looks)\s+)?[\s*\"'`(\[{]*"
-_DIRECT_WORD = re.compile(_SEPARATED + _WORD, re.IGNORECASE)
-_DIRECT = re.compile(_SEPARATED + _VERDICT, re.IGNORECASE)
+_SEPARATED = r"[\s*)\]\"':：.=→–—|-]{0,24}?"
+_IS = r"(?:is|was|seems|looks)\s+"
+_OPENED = r"[\s*\"'`(\[{]{0,12}"
+_GOES_ON = (
+    r"(?=\s{0,4}(?:\Z|\n|[.,;:!)\]}\"'*`|–—(/。，；：！（<]|-\s)"
+    r"|\s+(?:because|since|as|and|but|so|step|reasoning|application|identification|calculation|computation|use|usage|reading|interpretation|observation"
+    r"|conclusion|deduction|logic|inference|statement)\b)"
+)
+"""Behind a word that is a verdict by itself: "Right triangle ABC" and "No change" are none."""
+_DIRECT_WORD = re.compile(
+    rf"{_SEPARATED}(?:{_IS}{_OPENED}{_WORD}|{_OPENED}{_WORD.replace('<verdict>', '<alone>')}{_GOES_ON})", re.IGNORECASE
+)
+_DIRECT = re.compile(rf"{_SEPARATED}(?:{_IS})?{_OPENED}{_VERDICT}", re.IGNORECASE)
+_DASH = re.compile(r"[-−–—]")
+_GOING_WORD = re.compile(r"[A-Za-z]")
+_FAULTLESS = re.compile(
+    rf"{_SEPARATED}{_OPENED}(?:there\s+(?:is|are)\s+)?no\s+(?:errors?|mistakes?|issues?|problems?|flaws?)\b|{_SEPARATED}{_OPENED}error-free\b",
+    re.IGNORECASE,
+)
 _LABELLED = re.compile(
-    rf"\b(?:verdict|judge?ment|label|assessment|evaluation|conclusion|correctness|rating|result|(?:this|the)\s+step\s+is)\b[\s*\"'`:=]*(?:is\s+)?[\s*\"'`(\[]*{_VERDICT}",
+    rf"\b(?:verdict|judge?ment|label|assessment|evaluation|correctness|rating|(?:this|the)\s+step\s+is)\b[\s*\"'`:=]{{0,12}}(?:is\s{{1,4}})?[\s*\"'`(\[]{{0,12}}{_VERDICT}"
+    rf"|\b(?:conclusion|result|this\s+is)\b[\s*\"'`:=]{{0,12}}(?:is\s{{1,4}})?[\s*\"'`(\[]{{0,12}}{_WORD.replace('<verdict>', '<word>')}{_GOES_ON}",
     re.IGNORECASE,
 )  # fmt: skip
 _BOXED = re.compile(rf"\\boxed\s*\{{\s*(?:\\text\s*\{{)?\s*{_VERDICT}", re.IGNORECASE)
-_CLOSING = re.compile(rf"[(\[]\s*{_VERDICT}\s*[)\]][\s.*]*\Z", re.IGNORECASE)
-_STEP_HEAD = re.compile(r"^[\s>*#•(\[{\"'-]*step[\s_]*#?([0-9]{1,3})(?![0-9])", re.IGNORECASE | re.MULTILINE)
-_NUMBER_HEAD = re.compile(r"^[ \t>*#(]*([0-9]{1,3})(?=[ \t]*[.):=]|[ \t]+[+✓✔✅✗✘❌-])", re.MULTILINE)
-_SEQUENCE = re.compile(r"[\s`*]*[\[(]?\s*[+−-](?:[\s,;|]*[+−-])*\s*[\])]?[\s`*.]*")
+_CLOSING = re.compile(rf"[(\[]\s{{0,8}}{_VERDICT}\s{{0,8}}[)\]][\s.*]{{0,24}}\Z", re.IGNORECASE)
+_STEP = r"(?:step[\s_]*#?|步骤\s*|第\s*(?=[0-9]+\s*步))([0-9]{1,3})(?![0-9])(?:\s*步)?"
+_STEP_HEAD = re.compile(
+    rf"^[ \t>*#•(\[{{\"'|-]{{0,24}}{_STEP}|(?<=[.,;。，；|\"'])[ \t*]{{0,8}}{_STEP}(?={_SEPARATED}(?:{_IS})?{_OPENED}{_VERDICT.replace('?P<verdict>', '?:')})"
+    rf"|[ \t]{_STEP}(?=\**[:：→]{_SEPARATED}{_OPENED}{_VERDICT.replace('?P<verdict>', '?:')})",
+    re.IGNORECASE | re.MULTILINE,
+)
+"""At the start of a line; inside of one where a verdict follows at once ("Step 1: +, Step 2: -")."""
+_NUMBER_HEAD = re.compile(
+    r"^[ \t>*#(|]{0,24}([0-9]{1,3})(?=[ \t]*[.):：=→|]|[ \t]+[+✓✔✅✗✘❌-])|(?<=[,;])[ \t]*([0-9]{1,3})(?=[ \t]*[:=→][ \t]*[+✓✔✅✗✘❌-])",
+    re.MULTILINE,
+)
+_LAST_CELL = re.compile(rf"\|\s{{0,8}}{_VERDICT}\s{{0,8}}\|?\s{{0,24}}\Z", re.IGNORECASE)
+_ARROW = re.compile(r"[-=]{1,2}>")
+_ANSWER_TAG = re.compile(r"</?answer>", re.IGNORECASE)
+_BOX = re.compile(r"\\boxed\s*\{([^{}]*)\}")
+_SEQUENCE = re.compile(r"[\s`*]{0,12}[\[(]?\s{0,8}[+−-](?:[\s,;|]{0,8}[+−-])*\s{0,8}[\])]?[\s`*.]{0,12}")
 _KEYS = ("correct", "is_correct", "correctness", "label", "verdict", "judgment", "judgement", "judge", "rating", "score", "result")  # fmt: skip
 _PARTS = (
     ("visual_ok", "visual_alignment", "image_alignment", "visual_correct"),
@@ -61,7 +91,7 @@ class StepVerdictVerifier:
     """
 
     name = "step-verdicts"
-    version = "1"
+    version = "2"
 
     def __init__(self, options: Mapping[str, Any] | None = None) -> None:
         self._options = dict(options or {})
@@ -79,10 +109,14 @@ class StepVerdictVerifier:
         answer = after_reasoning(text, options)
         if answer is None:
             return Extraction(reason="unfinished reasoning")
+        answer = _ARROW.sub(" → ", _ANSWER_TAG.sub("\n", answer))
         listed = _from_json(answer, count)
         found = listed if listed is not None and len(listed) == count else None
-        if found is None and _SEQUENCE.fullmatch(answer):
-            found = ["+" if sign == "+" else "-" for sign in re.findall(r"[+−-]", answer)]
+        boxes = _BOX.findall(answer)
+        alone = (answer, *boxes) if len(boxes) == 1 else (answer,)
+        sequence = next((one for one in alone if _SEQUENCE.fullmatch(one.strip())), None)
+        if found is None and sequence is not None:
+            found = ["+" if sign == "+" else "-" for sign in re.findall(r"[+−-]", sequence)]
         if found is None:
             # A list of another length may be anything (a citation, a point).
             found = _from_lines(answer, count) or listed
@@ -269,7 +303,8 @@ def _from_lines(text: str, count: int) -> list[str | None] | None:
         if heads:
             ends = [following.start() for following in heads[1:]] + [len(text)]
             blocks = [
-                (int(one.group(1)), _of_block(text[one.end() : end])) for one, end in zip(heads, ends, strict=True)
+                (int(next(filter(None, one.groups()))), _of_block(text[one.end() : end]))
+                for one, end in zip(heads, ends, strict=True)
             ]
             zero = _zero(verdict for _, verdict in blocks)
             found = _of_numbered([(number, _read(word, zero) if word else None) for number, word in blocks], count)
@@ -281,14 +316,27 @@ def _from_lines(text: str, count: int) -> list[str | None] | None:
 def _of_block(block: str) -> str | None:
     """The word of the verdict in what is said of one step."""
     line = block.split("\n", 1)[0]
+    if _FAULTLESS.match(line) is not None:
+        return "+"
     # A word first: the dash of "Step 1 - correct" is no verdict.
-    first = _DIRECT_WORD.match(line) or _DIRECT.match(line)
-    if first is not None:
+    word = _DIRECT_WORD.match(line)
+    if word is not None:
+        return word.group("verdict") or word.group("alone")
+    first = _DIRECT.match(line)
+    if first is not None and _GOING_WORD.match(first.group("verdict")) is None and not _mere_dash(line, first):
         return first.group("verdict")
-    for pattern in (_LABELLED, _BOXED, _CLOSING):
-        words = {one.group("verdict").lower() for one in pattern.finditer(block)}
+    for pattern in (_LABELLED, _BOXED, _CLOSING, _LAST_CELL):
+        words = {next(filter(None, one.groupdict().values())).lower() for one in pattern.finditer(block.rstrip())}
         if len(words) > 1:
             return None
         if words:
             return words.pop()
     return None
+
+
+def _mere_dash(line: str, first: re.Match[str]) -> bool:
+    """Whether a dash only joins a step's number to its words ("Step 1 - The angle is 30.")."""
+    place = first.start("verdict")
+    if _DASH.fullmatch(first.group("verdict")) is None or re.search(r"[:：=→|)\]\"'`]", line[:place]):
+        return False
+    return re.match(r"\s*\w", line[place + 1 :]) is not None

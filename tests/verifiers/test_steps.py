@@ -65,6 +65,31 @@ def read(text: str, count: int = 3) -> Any:
         ("Step 1: +\nStep 1: -\nStep 2: +\nStep 3: +", "?++"),
         ("Step 1: +\nStep 2: +\nStep 3: +\nStep 4: -", "+++"),
         ("Following [1, 2]:\nStep 1: +\nStep 2: -\nStep 3: +", "+-+"),
+        ("Step 1 -> +\nStep 2 -> -\nStep 3 -> +", "+-+"),
+        ("Step 1 - The figure shows 5.\nStep 2 - It adds.\nStep 3 - Done.", None),
+        ("Step 1 – Reading the graph: correct\nStep 2 – The sum: incorrect", None),
+        ("Step 1: Right triangle is seen. -\nStep 2: No change follows.\nStep 3: +", "??+"),
+        ("Step 1: No errors found.\nStep 2: Error: 2 + 2 = 5\nStep 3: error-free", "+-+"),
+        ("Step 1: The result is 1, as shown.\nStep 2: No, this is wrong.\nStep 3: +", "?-+"),
+        (
+            "Step 1: Correct identification of the triangle.\nStep 2: This is wrong because 3 + 4 = 7.\nStep 3: Correct",
+            "+-+",
+        ),
+        ("Step 1: +, Step 2: -, Step 3: +", "+-+"),
+        ("Step 1: + Step 2: - Step 3: +", "+-+"),
+        ("1: +, 2: -, 3: +", "+-+"),
+        ("Step 1 is correct. Step 2 is incorrect. Step 3 is correct.", "+-+"),
+        ("Step 1: +\nStep 2: - (contradicts Step 1: correct reading)\nStep 3: +", "+-+"),
+        ("Step 1: +1\nStep 2: -1\nStep 3: 0", "+-?"),
+        ("| Step | Verdict |\n|---|---|\n| 1 | + |\n| 2 | - |\n| 3 | + |", "+-+"),
+        ("| Step 1 | reads 2 | + |\n| Step 2 | sum 6 | - |\n| Step 3 | so 6 | - |", "+--"),
+        ('["Step 1: +", "Step 2: -", "Step 3: +"]', "+-+"),
+        ('{"Step 1": "+", "Step 2": "-", "Step 3"', "+-?"),
+        (r"\boxed{+,-,+}", "+-+"),
+        ("Step 1: \\boxed{+}\nStep 2: \\boxed{-}\nStep 3: \\boxed{+}", "+-+"),
+        ("<answer>+ - +</answer>", "+-+"),
+        ("<answer>Step 1: +\nStep 2: -\nStep 3: +</answer>", "+-+"),
+        ("步骤1：+\n步骤2：错误\n第3步：正确", "+-+"),
         ("Step 0: +\nStep 1: +\nStep 2: -", None),
         ("+ +", None),
         ('["+", "-"]', None),
@@ -174,3 +199,10 @@ def test_a_row_must_say_how_many_steps_there_are() -> None:
 
 def test_metric_and_verifier_speak_of_the_same_counts() -> None:
     assert (step_scores.CLASSES, step_scores.COUNTS) == (steps.CLASSES, steps.COUNTS)
+
+
+@pytest.mark.parametrize(
+    "text", [" " * 50_000, "Step 1: " + '"' * 50_000, "\n" * 50_000 + "x", "verdict " + "*" * 50_000, "(" * 50_000]
+)
+def test_work_is_bounded(text: str) -> None:
+    assert read(text) is None
