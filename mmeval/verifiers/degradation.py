@@ -30,8 +30,8 @@ _FORMS: Mapping[str, str] = {
 """The classes in the word forms that models write."""
 SEVERITIES = ("slight", "moderate", "obvious", "serious", "catastrophic", "null")
 _VALUE = r"""[\\"'*`]{0,4}\s*[:=]\s*[*`\[]{0,3}\s*(?:\\?"([^"\\\n]{0,40})\\?"|'([^'\n]{0,40})'|([A-Za-z]{1,20})(?![\w ]*[A-Za-z]))(?!\s*,\s*["'][^"'\n]{0,40}["']\s*\])"""
-_CLASS = re.compile(r"""\bdistortion[_ -]class""" + _VALUE, re.IGNORECASE)
-_SEVERITY = re.compile(r"""\bseverity""" + _VALUE, re.IGNORECASE)
+_CLASS = re.compile(r"""\bdistortion[_ -]?class""" + _VALUE, re.IGNORECASE)
+_SEVERITY = re.compile(r"""\bseverity(?:[_ -]?level)?""" + _VALUE, re.IGNORECASE)
 
 
 class DegradationVerifier:
@@ -43,7 +43,7 @@ class DegradationVerifier:
     """
 
     name = "degradation"
-    version = "2"
+    version = "3"
 
     def __init__(self, options: Mapping[str, Any] | None = None) -> None:
         self._options = dict(options or {})
@@ -87,4 +87,4 @@ class DegradationVerifier:
 
 
 def _value(found: re.Match[str]) -> str:
-    return next((group for group in found.groups() if group is not None), "").strip().lower().replace("_", " ")
+    return next((group for group in found.groups() if group is not None), "").strip(" \t\n.").lower().replace("_", " ")

@@ -18,16 +18,24 @@ _LABEL = (
 _ADVERBS = (
     r"(?:(?:a|the|much|far|slightly|clearly|significantly|marginally|somewhat|overall|noticeably|generally)\s+){0,3}"
 )
-_VERB = r"(?:is|has|looks|appears|seems|shows|offers|exhibits|displays|demonstrates)(?:\s+to\s+(?:be|have))?"
+_VERB = r"(?:is|has|looks|appears|seems|shows|offers|exhibits|displays|demonstrates)(?:\s+to\s+(?:be|have))?(?:\s+of)?"
+_BARE = r"(?P<letter>(?-i:[AB]))(?P<ordinal>)"
+"""A letter without its noun ("B is better"); small ones are words."""
 _QUALITY = r"(?:(?:overall|visual|perceptual|image|picture)\s+){0,2}quality"
 _STATEMENTS: tuple[tuple[re.Pattern[str], bool], ...] = tuple(
     (re.compile(pattern, re.IGNORECASE), other)
     for pattern, other in (
         (rf"{_LABEL}\s+{_VERB}\s+{_ADVERBS}(?:better|superior|best|preferable|preferred|higher\s+{_QUALITY})\b", False),
         (rf"{_LABEL}\s+{_VERB}\s+{_ADVERBS}(?:worse|inferior|poorer|lower\s+{_QUALITY})\b", True),
+        (rf"{_LABEL}\s+(?:clearly\s+|slightly\s+)?(?:outperforms|surpasses|wins)\b", False),
+        (rf"(?<![A-Za-z]){_BARE}\s+{_VERB}\s+{_ADVERBS}(?:better|superior|best|higher\s+{_QUALITY})\b", False),
+        (rf"(?<![A-Za-z]){_BARE}\s+{_VERB}\s+{_ADVERBS}(?:worse|inferior|poorer|lower\s+{_QUALITY})\b", True),
+        (rf"\bquality\s+of\s+{_LABEL}\s+{_VERB}\s+{_ADVERBS}higher\b", False),
+        (rf"\bquality\s+of\s+{_LABEL}\s+{_VERB}\s+{_ADVERBS}lower\b", True),
+        (rf"\b(?:answer|winner|verdict|choice|better\s+(?:{_NOUN}|one))\s*(?:is|:|=)\s*[\"'(]?{_BARE}(?![\w'’])(?!\s*(?:and|or|/|,|&))", False),
         (rf"\b(?:prefer|choose|pick|favou?r|go\s+with)\s+{_LABEL}", False),
         (rf"\b(?:answer|winner|verdict|choice|better\s+(?:{_NOUN}|one|quality))[\"']?\s*(?:is|:|=)\s*[\"']?\s*{_LABEL}", False),
-        (rf"[\"'](?:better|answer|winner|choice|result)[\"']\s*:\s*[\"']?(?:{_NOUN}\s*)?(?P<letter>[AB])\b(?P<ordinal>)", False),
+        (rf"[\"'](?:better(?:[ _]{_NOUN})?|answer|winner|choice|result|comparison(?:[ _]result)?|preferred(?:[ _]{_NOUN})?)[\"']\s*:\s*[\"']?(?:{_NOUN}\s*)?(?P<letter>[AB])\b(?P<ordinal>)", False),
         (rf"\b(?:so|therefore|thus|hence)\W+{_LABEL}\W*$", False),
     )
 )  # fmt: skip
@@ -56,7 +64,7 @@ class QualityPairVerifier:
     """
 
     name = "quality-pair"
-    version = "1"
+    version = "2"
 
     def __init__(self, options: Mapping[str, Any] | None = None) -> None:
         self._options = dict(options or {})

@@ -23,6 +23,8 @@ _JSON_RATING = re.compile(
 _PLAIN_NUMBER = re.compile(
     r"([+-]?(?:[0-9]{1,9}(?:\.[0-9]{0,20})?|\.[0-9]{1,20})(?:[eE][+-]?[0-9])?)(?:\s*(?:/|out\s+of)\s*([0-9.]{1,6}))?"
 )
+_REMARK = re.compile(r"\s+(?:\([A-Za-z ]{1,40}\)|//[^\n]*)\Z")
+"""Words behind the number ("4.0 (good)")."""
 _DECIMAL_COMMA = re.compile(r",[0-9]")
 
 
@@ -38,7 +40,7 @@ class RatingVerifier:
     """
 
     name = "rating"
-    version = "3"
+    version = "4"
 
     def __init__(self, options: Mapping[str, Any] | None = None) -> None:
         self._options = dict(options or {})
@@ -134,7 +136,8 @@ def _plain_number(text: str, high: float) -> float | None:
     inner = text.strip()
     if inner.startswith("[") and inner.endswith("]"):
         inner = inner[1:-1]
-    found = _PLAIN_NUMBER.fullmatch(inner.strip().strip("\"'").strip())
+    inner = _REMARK.sub("", inner.strip().strip("\"'").strip())
+    found = _PLAIN_NUMBER.fullmatch(inner.strip())
     if found is None or (found.group(2) is not None and found.group(2).rstrip(".") not in (f"{high:g}", f"{high:.1f}")):
         return None
     return float(found.group(1))

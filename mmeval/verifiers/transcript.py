@@ -10,9 +10,8 @@ from typing import Any
 
 from mmeval.core.errors import DataError
 from mmeval.core.types import AnswerContext, Extraction, Match
-from mmeval.verifiers.answer import merged_options
+from mmeval.verifiers.answer import answer_section, mask, merged_options
 from mmeval.verifiers.base import looks_like_refusal
-from mmeval.verifiers.text import TextVerifier
 from mmeval.verifiers.visemes import VISEME_MAPS, visemes_of
 
 CASES = ("fold", "keep")
@@ -28,9 +27,9 @@ _LABEL = re.compile(
     r"[\s*#_]*(?:(?:sure|certainly|okay|of course)[!,.]\s*)?(?:(?:based on|from|judging (?:by|from)|looking at)\s[^,:\n\"]{1,80},\s*)?"
     r"(?:(?:i (?:think|believe)|it (?:seems|appears))\s+(?:that\s+)?)?(?:here(?:'s|\s+is|\s+are)\s+)?(?:(?:the|my)\s+)?"
     r"(?:(?:most\s+)?(?:likely|possible|final|full|complete|predicted|spoken)\s+)?"
-    rf"(?:(?:{_SPOKEN})(?:\s+(?:spoken|said|of\s+the\s+(?:video|clip|speech|speaker)))?"
+    rf"(?:(?:{_SPOKEN})(?:\s+(?:spoken|said|of\s+the\s+(?:video|clip|speech|speaker)))?(?:\s+in\s+the\s+(?:middle\s+of\s+the\s+)?(?:video|clip))?"
     r"(?:\s+(?:is|are|reads?|(?:appears?|seems?)\s+to\s+be))?"
-    r"|(?:speaker|person|man|woman|individual|he|she)\s+(?:says|said|is\s+saying|(?:appears?|seems?)\s+to\s+(?:say|be\s+saying)))"
+    r"|(?:speaker|person|man|woman|individual|he|she)\s+(?:in\s+the\s+(?:video|clip)\s+)?(?:says|said|is\s+saying|(?:appears?|seems?)\s+to\s+(?:say|be\s+saying)))"
     r"[\s*_]*(?:[:：][\s*_]*|-\s+|,?\s*(?=[\"“‘「『'`]\S))",
     re.IGNORECASE,
 )
@@ -40,8 +39,12 @@ _ONE_WORD = re.compile(
     re.IGNORECASE,
 )
 """Before the only word of an answer about a word: "The spoken word is about."."""
+_ANSWER = re.compile(
+    r"^[ \t#>]*(?:(?:so|therefore|thus|hence),?\s+)?(?:(?:the|my)\s+)?(?:final\s+)?answer(?:\s+is)?\s*(?:[:：]|(?=[\"“‘「『]))|^[ \t]*答案(?:是)?\s*[:：]",
+    re.IGNORECASE | re.MULTILINE,
+)
 _LABEL_ZH = re.compile(
-    r"\s*(?:[^：:\n，。]{0,12}(?:说|讲)(?:的是|道|的内容是?)?|(?:唇语|转录|转写|内容|句子|文字)[^：:\n，。]{0,8})\s*[：:]\s*"
+    r"\s*(?:[^：:\n，。]{0,12}(?:说|讲)(?:的是|道|的内容是?)?|(?:唇语|转录|转写|内容|句子|文字)[^：:\n，。]{0,8})\s*(?:[：:]|了?(?=[“「『]))\s*"
 )
 _KEYS = ("transcript", "transcription", "text", "sentence", "words", "speech", "answer")
 _FENCE = re.compile(r"\s*```[a-z]{0,10}[ \t]*\n?(.*?)\n?```[\s.]*", re.DOTALL | re.IGNORECASE)
@@ -53,14 +56,17 @@ _REMARK = re.compile(
 _SPEECHLESS = re.compile(r"\b(?:lip|lips|lip-?read\w*|video|frames?|audio|transcri\w+|mouth)\b", re.IGNORECASE)
 _SILENT = re.compile(
     r"\W*(?:inaudible|unintelligible|silence|silent|no (?:speech|audio|sound|words?)(?:\s+(?:is|was|were|are))?(?:\s+(?:detected|spoken|heard|present|visible))?|n/a)\W*"
-    r"|(?:it is |it's |i am |i'm )?(?:unable|not able|impossible|not possible) to (?:determine|tell|transcribe|read|identify|say)\b.{0,120}",
+    r"|(?:it is |it's |i am |i'm )?(?:unable|not able|impossible|not possible) to (?:determine|tell|transcribe|read|identify|say)"
+    r"(?:\W*|\b.{0,80}\b(?:lips?|lip-?read\w*|video|clip|frames?|audio|speech|said|saying|says|speaker|mouth|words?|what)\b.{0,80})"
+    r"|(?:the\s+(?:video|clip)\b.{0,60})?\b(?:there\s+is\s+)?no\s+(?:sound|audio|speech)\b.{0,20}\b(?:available|provided|present|included|in\s+the\s+(?:video|clip))\b.{0,40}"
+    r"|(?:抱歉|对不起|很抱歉)?[，,]?\s*(?:我)?(?:无法|不能|没法|看不出)(?:从[^，。]{0,12})?(?:读唇|唇读|确定|判断|识别|辨认|看出|得知|知道)[^\n]{0,60}",
     re.IGNORECASE | re.DOTALL,
 )
 """The whole answer: a note that nothing is said or seen."""
 _UNREAD = re.compile(
     r"(?:(?:as an? ai|i'?m|i am|i|the video|there is|it is|it's|sorry)\b.{0,80}?)?"
     r"\b(?:can'?t|cannot|can not|couldn'?t|could not|unable to|not able to|impossible to)\s+(?:\w+\s+){0,2}?"
-    r"(?:determine|transcribe|lip-?\s?read|read (?:the |their |his |her )?lips|decipher|discern)\b.{0,200}",
+    r"(?:(?:transcribe|lip-?\s?read|read (?:the |their |his |her )?lips)\b.{0,200}|(?:determine|decipher|discern)\b(?:\W*|.{0,100}\b(?:lips?|video|clip|frames?|audio|speech|said|saying|says|speaker|mouth|words?|spoken)\b.{0,100}))",
     re.IGNORECASE | re.DOTALL,
 )
 """The whole answer: a refusal to read lips."""
@@ -84,20 +90,18 @@ class TranscriptVerifier:
     """
 
     name = "transcript"
-    version = "2"
+    version = "3"
 
     def __init__(self, options: Mapping[str, Any] | None = None) -> None:
         self._options = dict(options or {})
-        self._text = TextVerifier({})
 
     def parse(self, text: str, context: AnswerContext) -> Extraction:
         """Return the answer without a label ("The speaker says:") and quotes; words about the video's being silent are none."""
         options = merged_options(self._options, context.options)
-        found = self._text.parse(text, AnswerContext(options=options))
-        if not found.found or found.span is None:
-            return found
-        start, end = found.span
-        start -= start > 0 and text[start - 1] in _CLOSING
+        section = answer_section(text, options)
+        if isinstance(section, Extraction):
+            return section
+        start, end = section.span(*_said(mask(section.text)))
         said = text[start:end]
         if (looks_like_refusal(said) and _SPEECHLESS.search(said)) or _UNREAD.fullmatch(said):
             return Extraction(reason="refusal")
@@ -194,6 +198,26 @@ def _reference(target: Any, options: Mapping[str, Any]) -> str:
     if not isinstance(target, str) or not normalise(target, options):
         raise DataError(f"target {target!r} is no transcript", remedy="give the words that are said as text")
     return normalise(target, options)
+
+
+def _said(masked: str) -> tuple[int, int]:
+    """Return where the words of a section stand: behind the last "Answer:" that opens a line, else the whole, trimmed.
+
+    Without a colon or quotation marks "the answer is" belongs to what is said.
+    """
+    start, end = 0, len(masked)
+    for found in _ANSWER.finditer(masked):
+        line_end = masked.find("\n", found.end())
+        line_end = end if line_end < 0 else line_end
+        if masked[found.end() : line_end].strip():
+            start, end = found.end(), line_end
+    while start < end and masked[start].isspace():
+        start += 1
+    while end > start and masked[end - 1].isspace():
+        end -= 1
+    if end - start > 1 and masked[end - 1] in ".。" and masked[end - 2] != ".":
+        end -= 1
+    return start, end
 
 
 def _inner(said: str) -> tuple[int, int]:

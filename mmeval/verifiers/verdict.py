@@ -14,10 +14,10 @@ STYLES = ("overall-judgment", "bracket", "bracket-official")
 TIES = ("no-answer", "half")
 TIE = "tie"
 _NOUN = r"(?:answer|response|assistant|output|option|candidate|model|image|picture)"
-_LABEL = rf"(?:{_NOUN}\s*[\(\[]?\s*(?P<label>[12AB])\b\s*[\)\]]?(?:'s\s+{_NOUN})?|the\s+(?P<ordinal>first|second)\s+(?:{_NOUN}|one)\b)"
+_LABEL = rf"(?:{_NOUN}\s*[\(\[#]?\s*(?P<label>[12AB]|one|two)\b\s*[\)\]]?(?:'s\s+{_NOUN})?|the\s+(?P<ordinal>first|second)\s+(?:{_NOUN}|one)\b)"
 _LABEL_AGAIN = _LABEL.replace("<label>", "<label2>").replace("<ordinal>", "<ordinal2>")
 _ADVERB = r"(?:(?:much|far|slightly|clearly|significantly|marginally|overall|generally|definitely|also|still|somewhat|the|a)\s+){0,3}"
-_BE = r"(?:is|was|seems|appears|would\s+be|(?:seems|appears)\s+to\s+be)"
+_BE = r"(?:is|was|seems|appears|looks|would\s+be|(?:seems|appears)\s+to\s+be)"
 _BETTER = re.compile(
     rf"\b{_LABEL}\s+(?:{_BE}\s+{_ADVERB}(?:better|superior|best|stronger|preferred|preferable|winner|winning)\b"
     rf"|(?:clearly\s+|slightly\s+)?(?:wins|outperforms|surpasses)\b)",
@@ -30,7 +30,11 @@ _CHOSEN = re.compile(
     rf"(?:{_LABEL_AGAIN}|[\(\[]?(?P<bare>[12AB])\b(?!\s*(?:and|or|/|,|&))[\)\]]?)",
     re.IGNORECASE,
 )  # fmt: skip
-_ORDERED = re.compile(rf"\b{_NOUN}\s*(?P<label>[12AB])\s*>{{1,2}}\s*(?:{_NOUN}\s*)?[12AB]\b", re.IGNORECASE)
+_ORDERED = re.compile(
+    rf"\b{_NOUN}\s*(?P<label>[12AB])\s*>{{1,2}}\s*(?:{_NOUN}\s*)?[12AB]\b"
+    rf"|\b{_NOUN}\s*[12AB]\s*<{{1,2}}\s*(?:{_NOUN}\s*)?(?P<label2>[12AB])\b",
+    re.IGNORECASE,
+)
 _FIELD = re.compile(
     r"[\"'](?:better|winner|verdict|preference|preferred|choice|chosen|overall[ _]judge?ment|judge?ment|better[ _](?:answer|response))[\"']\s*:\s*"
     rf"[\"']?\s*(?:{_NOUN}[ _]*)?(?P<label>[12AB]|tie|equal|both)\b(?!\s*(?:and|or|/|,\s*[12AB]))",
@@ -39,6 +43,14 @@ _FIELD = re.compile(
 _JUDGMENT = re.compile(
     r"\boverall\s+judge?ment\b|\btherefore\b|\bfinal\s+(?:verdict|judge?ment|answer|decision)\b|\bin\s+conclusion\b", re.IGNORECASE
 )  # fmt: skip
+_LINE = re.compile(
+    rf"\W*{_LABEL}\s+{_BE}\s+{_ADVERB}better(?:\s+(?:overall|one|answer|response|image|than\s+{_LABEL_AGAIN})){{0,2}}[ \t.!\"')]*(?=\n|\Z)",
+    re.IGNORECASE,
+)
+"""A line that says which is better and nothing else."""
+_TAKEN_BACK = re.compile(
+    r"\b(?:wait|actually|on\s+second\s+thought|correction)\b|[.!?\n]\W*(?:however|but|no)\b", re.IGNORECASE
+)
 _NEGATED = re.compile(
     r"(?:\b(?:neither|not|whether|which|nor|never)\b|n't\b)[^.,;:!?\n]{0,40}$"
     r"|\bif\b(?!\s+(?:forced|pressed|(?:we|i)\s+(?:must|ha(?:d|ve)\s+to)))[^.;:!?\n]{0,60}$",
@@ -46,12 +58,14 @@ _NEGATED = re.compile(
 )
 _TIED = re.compile(
     r"\b(?:it(?:'s|\s+is)\s+a\s+(?:tie|draw)|equally\s+(?:good|bad|well|strong|accurate|helpful|correct)|no\s+clear\s+winner"
-    r"|(?:both|the\s+two|neither)\b[^.\n]{0,40}\b(?:are|is)\s+(?:equal|equivalent|better|comparable|tied)\b"
+    r"|(?:both|the\s+two|neither)\b[^.\n]{0,40}\b(?:are|is)\s+(?:of\s+(?:equal|the\s+same)|equal|equivalent|better|comparable|tied)\b"
+    rf"|{_NOUN}\s+[12AB]\s+and\s+(?:{_NOUN}\s+)?[12AB]\s+(?:tie|are\s+(?:tied|equal))\b|\bno\s+preference\b"
     r"|(?:neither)\s+(?:answer|response|one)?\s*is\s+better)\b",
     re.IGNORECASE,
 )
 _TIE_FIRST = re.compile(
-    r"\W*(?:it(?:'s|\s+is)\s+)?(?:a\s+)?(?:tie|draw|tied|equal|both(?:\s+are)?\s+equal(?:ly\s+\w+)?)\b", re.I
+    r"\W*(?:it(?:'s|\s+is)\s+)?(?:a\s+)?(?:tie|draw|tied|equal|both(?:\s+are)?\s+equal(?:ly\s+\w+)?|neither(?=\W*(?:\n|\Z)))\b",
+    re.I,
 )
 _CRITERION = re.compile(
     r"[^\n\w]*(?:[0-9]+[.)]\s*)?[^\n\w]*(?:accuracy|completeness|clarity|relevance|correctness|helpfulness|details?|depth|style|fluency"
@@ -59,8 +73,12 @@ _CRITERION = re.compile(
     re.IGNORECASE,
 )
 """A line about one criterion, which is no verdict on the whole: the answer may have been cut off before that."""
-_BRACKET = re.compile(r"\[\[\s*([ABC]|A\s*>{1,2}\s*B|B\s*>{1,2}\s*A|A\s*=\s*B|tie)\s*\]\]", re.IGNORECASE)
-_LETTER: Mapping[str, str] = {"1": "A", "2": "B", "A": "A", "B": "B", "FIRST": "A", "SECOND": "B"}
+_BRACKET = re.compile(
+    rf"\[\[\s*(?:{_NOUN}\s+)?([ABC]|A\s*>{{1,2}}\s*B|B\s*>{{1,2}}\s*A|A\s*=\s*B|tie)\s*\]\]", re.IGNORECASE
+)
+_LETTER: Mapping[str, str] = {
+    "1": "A", "2": "B", "A": "A", "B": "B", "FIRST": "A", "SECOND": "B", "ONE": "A", "TWO": "B",
+}  # fmt: skip
 _SHORT = re.compile(rf"\W*(?:{_NOUN})?\s*([12AB])\W*", re.IGNORECASE)
 
 
@@ -81,7 +99,7 @@ class PairVerdictVerifier:
     """
 
     name = "pair-verdict"
-    version = "2"
+    version = "3"
 
     def __init__(self, options: Mapping[str, Any] | None = None) -> None:
         self._options = dict(options or {})
@@ -196,6 +214,9 @@ def _judgment(section: Section) -> Extraction:
     short = _SHORT.fullmatch(plain.text)
     if short:
         return Extraction(_LETTER[short.group(1).upper()], section.span(*short.span(1)))
+    tied = _TIE_FIRST.match(plain.text)
+    if tied and re.fullmatch(r"\W*", plain.text[tied.end() :]):
+        return Extraction(reason=TIE)
     found = _within(plain, 0)
     return found if found.found or found.reason != _NOTHING else _settled(_brackets(section.text), section)
 
@@ -205,6 +226,10 @@ def _within(section: Section, start: int) -> Extraction:
     text = section.text
     if start and _TIE_FIRST.match(text, start):
         return Extraction(reason=TIE)
+    whole = _LINE.match(text, start) if start else None
+    if whole and _TAKEN_BACK.search(text, whole.end()) is None:
+        # What comes behind a line that is a verdict explains it.
+        text = text[: whole.end()]
     found = _settled(_stated(text, _BETTER, _WORSE, _CHOSEN, _ORDERED, start=start), section)
     if found.found or found.reason != _NOTHING:
         return found

@@ -36,6 +36,11 @@ _INSTEAD = re.compile(
     re.IGNORECASE,
 )
 """Between a phrase and what would be right in its place."""
+_IS_ONE = re.compile(r"\s+is\s+(?:an?|the)\s+(?:hallucinat\w+|error|mistake)\b", re.IGNORECASE)
+_ONE_IS = re.compile(
+    r"\b(?:hallucination|hallucinated\s+(?:phrase|part|phase))\s+(?:phrase\s+|phase\s+)?(?:is|:)\s*$", re.IGNORECASE
+)
+"""What calls one of several quoted phrases the hallucination: the others are only mentioned."""
 _ASIDE = re.compile(r"\s*\((?:should|it|the|actual|correct|instead)\b[^()]{0,120}\)?\s*$", re.IGNORECASE)
 _EDGE = " \t\r\n.,:;!?*`\"'“”[](){}"
 
@@ -55,7 +60,7 @@ class ViCritVerifier:
     """
 
     name = "vicrit"
-    version = "2"
+    version = "3"
 
     def __init__(self, options: Mapping[str, Any] | None = None) -> None:
         self._options = dict(options or {})
@@ -112,10 +117,19 @@ def named_phrases(answer: str) -> list[str] | None:
             return [phrase.strip(_EDGE) for phrase in found if words(phrase) and not _NOTHING.fullmatch(phrase.strip())]
     quoted = list(_QUOTED.finditer(answer))
     if quoted:
-        return _distinct(answer, quoted)
+        named = _distinct(answer, quoted)
+        called = {phrase for phrase in (_called(answer, one) for one in quoted) if phrase is not None}
+        return [phrase for phrase in named if phrase in called] if len(called) == 1 and len(named) > 1 else named
     line = _LEAD.sub("", _BULLET.sub("", answer.splitlines()[-1])).strip(_EDGE)
     line = _ASIDE.sub("", line).strip(_EDGE)
     return [line] if words(line) else None
+
+
+def _called(answer: str, quoted: re.Match[str]) -> str | None:
+    """Return a quoted phrase that the words around it call the hallucination; None where they do not."""
+    if _IS_ONE.match(answer, quoted.end()) or _ONE_IS.search(answer, max(0, quoted.start() - 80), quoted.start()):
+        return next(filter(None, quoted.groups())).strip(_EDGE)
+    return None
 
 
 def _distinct(answer: str, quoted: Sequence[re.Match[str]]) -> list[str]:

@@ -69,6 +69,16 @@ def read(name: str, text: str, options: dict[str, Any] | None = None) -> Any:
         ("It does not follow that Answer 1 is better.", None),
         ("Overall Judgment: Answer 1 is not better.", None),
         ("Overall Judgment: Answer 1 is better, but Answer 2 is better overall.", None),
+        (
+            "Overall Judgment: Answer 2 is better.\n\nExplanation: Answer 1 is better in style but Answer 2 is more accurate.",
+            "B",
+        ),
+        ("Overall Judgment: Answer 2 is better.\nWait, actually Answer 1 is better.", None),
+        ("Overall Judgment: Answer 2 is better.\nHowever, Answer 1 is better in content.", None),
+        ("Overall Judgment: Answer Two is better.", "B"),
+        ("Answer 1 < Answer 2", "B"),
+        ("Answer 1 looks better", "A"),
+        ("Overall Judgment: Answer #2 is better.", "B"),
         ("Overall Judgment: Answer X is better.", None),
         ("Overall Judgment: Answer 1 and Answer 2 are equally good.", None),
         ("Better answer: 1 or 2", None),
@@ -138,3 +148,13 @@ def test_the_swapped_order_is_mapped_back(best: bool, swapped: bool, template: s
 def test_unknown_options_are_refused(options: dict[str, str]) -> None:
     with pytest.raises(DataError, match="unknown"):
         get_verifier("pair-verdict", options).parse("[[A]]", CONTEXT)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["tie", "<answer>Tie</answer>", "Overall Judgment: neither", "Overall Judgment: Image 1 and Image 2 tie", "Overall Judgment: no preference",
+     "Overall Judgment: The two images are of equal quality."],
+)  # fmt: skip
+def test_ties_in_other_words(text: str) -> None:
+    assert read("pair-verdict", text, {"ties": "half"}) == "tie"
+    assert read("pair-verdict", text) is None
