@@ -321,10 +321,10 @@ def _of_block(block: str) -> str | None:
     # A word first: the dash of "Step 1 - correct" is no verdict.
     word = _DIRECT_WORD.match(line)
     if word is not None:
-        return word.group("verdict") or word.group("alone")
+        return str(word.group("verdict") or word.group("alone"))
     first = _DIRECT.match(line)
     if first is not None and _GOING_WORD.match(first.group("verdict")) is None and not _mere_dash(line, first):
-        return first.group("verdict")
+        return str(first.group("verdict"))
     for pattern in (_LABELLED, _BOXED, _CLOSING, _LAST_CELL):
         words = {next(filter(None, one.groupdict().values())).lower() for one in pattern.finditer(block.rstrip())}
         if len(words) > 1:

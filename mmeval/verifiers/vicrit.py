@@ -128,7 +128,7 @@ def named_phrases(answer: str) -> list[str] | None:
 def _called(answer: str, quoted: re.Match[str]) -> str | None:
     """Return a quoted phrase that the words around it call the hallucination; None where they do not."""
     if _IS_ONE.match(answer, quoted.end()) or _ONE_IS.search(answer, max(0, quoted.start() - 80), quoted.start()):
-        return next(filter(None, quoted.groups())).strip(_EDGE)
+        return str(next(filter(None, quoted.groups()))).strip(_EDGE)
     return None
 
 
