@@ -12,7 +12,6 @@ import numpy as np
 
 from mmeval.analysis.gate_calibrate import Calibration
 from mmeval.analysis.gate_data import (
-    IncompleteError,
     Source,
     Target,
     Values,
@@ -24,7 +23,7 @@ from mmeval.analysis.gate_data import (
 from mmeval.analysis.gate_policy import OPERATIONAL, Policy, Rule, Waiver
 from mmeval.analysis.gate_verdicts import Demand, Evidence, adjusted, level_evidence, paired_evidence, verdict
 from mmeval.analysis.pairing import PairedScores, Side
-from mmeval.core.errors import ComparisonError, DataError, UsageError, nearest
+from mmeval.core.errors import ComparisonError, DataError, IncompleteError, UsageError, nearest
 from mmeval.metrics import get_metric
 
 Verdict = Literal["PASS", "WAIVED", "INCONCLUSIVE", "FAIL", "ERROR", "INVALID"]

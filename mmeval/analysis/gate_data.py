@@ -9,7 +9,7 @@ import numpy as np
 
 from mmeval.analysis.gate_policy import OPERATIONAL, Defaults
 from mmeval.analysis.pairing import PairedScores, PairingOptions, Side, pair_runs
-from mmeval.core.errors import ComparisonError, MmevalError
+from mmeval.core.errors import ComparisonError, IncompleteError
 from mmeval.metrics import get_metric, units_of
 from mmeval.metrics.collect import collect
 from mmeval.metrics.registry import row_metric
@@ -29,12 +29,6 @@ _COLUMNS = [
 _INDICATOR = "mean"
 _UNAFFECTED = ("coverage", "error_rate")
 """Metrics that measure failed rows, for which these are no obstacle."""
-
-
-class IncompleteError(MmevalError):
-    """Too many rows failed for reasons outside the model; the same command may succeed later (exit code 6)."""
-
-    exit_code = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,13 +119,18 @@ class Source:
         manifest = self.side.run.manifest
         if manifest.status in ("running", "interrupted"):
             return f"run {self.side.label} is {manifest.status}"
+        if manifest.shard is not None:
+            part = f"shard {manifest.shard.index}/{manifest.shard.count}"
+            return f"run {self.side.label} is {part} of a larger run"
         missing = manifest.counts.get("missing", 0)
         return f"run {self.side.label} lacks {missing} answers that were never asked for" if missing else ""
 
     def check_finished(self) -> None:
         """Raise IncompleteError when the run has not come to its end."""
         if self.unfinished:
-            raise IncompleteError(self.unfinished, remedy="run the same command again to complete it")
+            shard = self.side.run.manifest.shard
+            remedy = "run the same command again to complete it" if shard is None else "merge all shards first"
+            raise IncompleteError(self.unfinished, remedy=remedy)
 
     def excerpt(self, record: TaskRecord | None, condition: str, frame: pd.DataFrame) -> Side:
         """The side with one task, one condition and given rows."""

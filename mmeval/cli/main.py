@@ -19,6 +19,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "tasks": ("mmeval.cli.tasks:tasks", "List, show, check and create task cards."),
     "import": ("mmeval.cli.import_:import_", "Turn predictions from elsewhere into a run folder."),
     "score": ("mmeval.cli.score:score", "Score the stored responses of a run again, without its model."),
+    "merge": ("mmeval.cli.merge:merge", "Join shards, or runs cut by models or tasks, into one run folder."),
     "compare": ("mmeval.cli.compare:compare", "Compare runs: is the candidate better, or is it noise?"),
     "diagnose": (
         "mmeval.cli.diagnose:diagnose",

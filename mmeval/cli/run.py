@@ -64,6 +64,11 @@ def _split(values: tuple[str, ...]) -> list[str]:
     metavar="N|SHARE",
     help="Only so many samples of each task (stratified, seeded, whole clusters): 200, 0.1 or 10%.",
 )
+@click.option(
+    "--shard",
+    metavar="I/N",
+    help="Only the I-th of N parts of the samples, into a run folder of its own; `mmeval merge` joins them.",
+)
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), help="Seed of sampling and of --limit.  [default: 0]")
 @click.option(
     "--sampling",
@@ -204,6 +209,7 @@ def _with_files(config: RunConfig, options: dict[str, Any]) -> RunConfig:
 def _resolve(options: dict[str, Any], config_file: Path | None) -> RunConfig:
     from mmeval.pipeline.plan import parse_sampling
     from mmeval.tasks.limit import parse_limit
+    from mmeval.tasks.sharding import parse_shard
 
     values = read_config(config_file) if config_file else {}
     for name in ("models", "conditions"):
@@ -233,8 +239,15 @@ def _resolve(options: dict[str, Any], config_file: Path | None) -> RunConfig:
     for name in ("trust_remote_code", "judge_swap"):
         if options[name]:
             values[name] = True
+    if options["shard"] is not None:
+        try:
+            parse_shard(options["shard"])
+        except ValueError as error:
+            raise UsageError(
+                f"--shard {options['shard']}: {error}", remedy="e.g. --shard 1/4 up to --shard 4/4"
+            ) from error
     simple = (
-        "answer_kind", "answer_form", "output", "repeats", "seed", "concurrency", "data_dir", "engine_python", "model_id", "revision", "profile",
+        "shard", "answer_kind", "answer_form", "output", "repeats", "seed", "concurrency", "data_dir", "engine_python", "model_id", "revision", "profile",
         "prompt_file", "tensor_parallel", "data_parallel", "timeout_s", "attempts", "outage_s", "allow_errors",
         "retriever", "judge", "judge_model_id", "judge_engine_python", "judge_concurrency", "judge_repeats",
     )  # fmt: skip

@@ -60,7 +60,7 @@ def run_series(
             records.append({"model": member.model, "run": str(folder), "exit_code": error.exit_code})
             continue
         records.append(_finish(outcome, member, report))
-        if (folder / "results.parquet").exists():
+        if (folder / "results.parquet").exists() and config.shard is None:
             folders.append(folder)
         code = code or outcome.exit_code
         if outcome.exit_code == INTERRUPTED:
@@ -80,7 +80,7 @@ def _finish(outcome: Outcome, member: Member, report: bool) -> dict[str, Any]:
     rows = []
     means: list[dict[str, Any]] = []
     path = None
-    if (outcome.folder / "results.parquet").exists():
+    if (outcome.folder / "results.parquet").exists() and outcome.manifest.shard is None:
         run = open_run(outcome.folder)
         rows = leaderboard(run, by_subset=True, all_metrics=True)
         means = [mean_json(mean) for mean in suite_means(run)]

@@ -29,6 +29,8 @@ def print_outcome(outcome: Outcome, *, report: bool, as_json: bool, more: Mappin
         as_json: print JSON instead of the table.
         more: further keys of the JSON.
     """
+    if outcome.manifest.shard is not None:
+        return _print_shard(outcome, as_json, more or {})
     run = open_run(outcome.folder)
     rows = leaderboard(run) if (outcome.folder / "results.parquet").exists() else []
     hints = coordinate_hints(run) if rows else []
@@ -68,6 +70,22 @@ def print_outcome(outcome: Outcome, *, report: bool, as_json: bool, more: Mappin
     return outcome.exit_code
 
 
+def _print_shard(outcome: Outcome, as_json: bool, more: Mapping[str, Any]) -> int:
+    """Say what became of one shard: a part of the samples has no leaderboard and no report."""
+    if as_json:
+        record = {**summary_json(outcome, [], None), **more, "suites": [], "hints": []}
+        click.echo(orjson.dumps(record, option=orjson.OPT_INDENT_2).decode())
+    print_failures(outcome)
+    click.echo(summary_line(outcome), err=True)
+    shard = outcome.manifest.shard
+    if shard is not None and outcome.exit_code == 0:
+        click.echo(
+            f"shard {shard.index}/{shard.count} has all its rows; no leaderboard before `mmeval merge` joins the shards",
+            err=True,
+        )
+    return outcome.exit_code
+
+
 def summary_line(outcome: Outcome) -> str:
     """One line: status, rows, coverage, what was asked and what came from the cache, seconds, folder."""
     counts = outcome.manifest.counts
@@ -78,8 +96,10 @@ def summary_line(outcome: Outcome) -> str:
     missing = f", {counts['missing']} not asked" if counts.get("missing") else ""
     seconds = outcome.manifest.timings.get("total")
     took = "" if seconds is None else f", {seconds:.1f} s"
+    shard = outcome.manifest.shard
+    part = "" if shard is None else f" (shard {shard.index}/{shard.count})"
     return (
-        f"{outcome.manifest.status}: {rows} rows{missing}, coverage {coverage}, {counts.get('asked', 0)} model calls, "
+        f"{outcome.manifest.status}{part}: {rows} rows{missing}, coverage {coverage}, {counts.get('asked', 0)} model calls, "
         f"{counts.get('cached', 0)} from cache{took} -> {outcome.folder}"
     )
 
@@ -116,11 +136,13 @@ def _advice(outcome: Outcome) -> str:
 
 def summary_json(outcome: Outcome, rows: list[LeaderboardRow], report: str | None) -> dict[str, Any]:
     """The machine-readable summary of a run."""
+    shard = outcome.manifest.shard
     return {
         "schema": 1,
         "run": str(outcome.folder),
         "status": outcome.manifest.status,
         "exit_code": outcome.exit_code,
+        "shard": None if shard is None else {"index": shard.index, "count": shard.count},
         "counts": outcome.manifest.counts,
         "timings": outcome.manifest.timings,
         "report": report,

@@ -60,6 +60,12 @@ class ComparisonError(MmevalError):
     exit_code = 5
 
 
+class IncompleteError(MmevalError):
+    """Rows or shards are missing, or too many failed for reasons outside the model; running again may complete them (exit code 6)."""
+
+    exit_code = 6
+
+
 class MediaError(MmevalError):
     """One image or video that cannot be read, is truncated, or is refused as a decompression bomb.
 

@@ -95,7 +95,7 @@ class Partners:
         self._places = places
 
     def _entries(self, read: Prepare) -> Iterator[Entry]:
-        for _, build in self.task.samples(self.style):
+        for _, build in self.task.samples(self.style, whole=True):
             try:
                 sample = build()
                 if len(sample.media) != 1 or sample.media[0].kind != "image":

@@ -10,6 +10,7 @@ from typing import Any
 
 from mmeval.reports.format import count, public_text
 from mmeval.reports.names import RunNames, task_label
+from mmeval.runs.manifest import Manifest
 
 Pairs = list[tuple[str, str]]
 
@@ -19,6 +20,13 @@ STATUS = {
     "interrupted": "interrupted: the same command goes on where it stopped",
     "running": "still running when this report was made",
 }
+
+
+def _status(manifest: Manifest) -> str:
+    if manifest.shard is not None:
+        part = f"shard {manifest.shard.index} of {manifest.shard.count}: only a part of the run's samples"
+        return part if manifest.status == "incomplete" else f"{part}; {STATUS[manifest.status]}"
+    return STATUS[manifest.status]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +92,7 @@ def provenance(entry: RunNames) -> Provenance:
     return Provenance(
         label=entry.label,
         command=public_text(shlex.join(manifest.command)),
-        status=STATUS[manifest.status],
+        status=_status(manifest),
         complete=manifest.status == "complete",
         facts=facts,
         counts=[(name.replace("_", " "), count(number)) for name, number in manifest.counts.items()],

@@ -17,6 +17,7 @@ from mmeval.core.hashing import digest
 from mmeval.core.yaml_files import read_yaml
 from mmeval.tasks.file_task import is_file_selector, selector_name
 from mmeval.tasks.limit import parse_limit
+from mmeval.tasks.sharding import parse_shard
 
 
 class RunConfig(BaseModel):
@@ -36,6 +37,8 @@ class RunConfig(BaseModel):
     conditions: list[str] = Field(default_factory=lambda: ["standard"], min_length=1)
     repeats: int | None = Field(default=None, ge=1)
     limit: float | int | None = None
+    shard: str | None = None
+    """`I/N`: only this part of the samples; `mmeval merge` joins the parts."""
     seed: int = Field(default=0, ge=0, lt=2**63)
     sampling: dict[str, Any] = Field(default_factory=dict)
     engine_args: dict[str, Any] = Field(default_factory=dict)
@@ -82,6 +85,11 @@ class RunConfig(BaseModel):
 
         return check_sampling(values)
 
+    @field_validator("shard")
+    @classmethod
+    def _part_of_the_whole(cls, value: str | None) -> str | None:
+        return None if value is None else str(parse_shard(value))
+
     @field_validator("limit", mode="before")
     @classmethod
     def _count_or_share(cls, value: Any) -> Any:
@@ -99,7 +107,7 @@ class RunConfig(BaseModel):
 
 IDENTITY_KEYS = frozenset(
     {
-        "models", "tasks", "file_tasks", "conditions", "repeats", "limit", "seed", "sampling", "engine_args",
+        "models", "tasks", "file_tasks", "conditions", "repeats", "limit", "shard", "seed", "sampling", "engine_args",
         "model_id", "revision", "profile", "prompt", "trust_remote_code", "retriever",
         "judge", "judge_model_id", "judge_engine_args", "judge_repeats", "judge_swap",
     }
@@ -118,8 +126,11 @@ TRANSPORT_KEYS = frozenset(
 
 
 def config_digest(config: RunConfig) -> str:
-    """Digest of the identity keys."""
-    return digest(config.model_dump(include=set(IDENTITY_KEYS), mode="json"))
+    """Digest of the identity keys. A shard is another run than the whole, and its requests are the same."""
+    found = config.model_dump(include=set(IDENTITY_KEYS), mode="json")
+    if config.shard is None:
+        del found["shard"]
+    return digest(found)
 
 
 def default_output(config: RunConfig) -> Path:
@@ -128,7 +139,9 @@ def default_output(config: RunConfig) -> Path:
     model = re.sub(r"[^A-Za-z0-9._+-]+", "-", short)[:40].strip("-.+") or "run"
     names = [selector_name(task) if is_file_selector(task) else task for task in config.tasks]
     task = re.sub(r"[^A-Za-z0-9._-]+", "-", "+".join(names))[:40].strip("-.") or "tasks"
-    return Path("runs") / f"{model}_{task}_{config_digest(config)[:8]}"
+    whole = config_digest(config.model_copy(update={"shard": None}))[:8]
+    part = "" if config.shard is None else f"-shard-{config.shard.replace('/', '-of-')}"
+    return Path("runs") / f"{model}_{task}_{whole}{part}"
 
 
 def read_config(path: Path) -> dict[str, Any]:

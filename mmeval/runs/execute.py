@@ -35,6 +35,7 @@ from mmeval.tasks.file_task import split_selectors
 from mmeval.tasks.opened import RowError
 from mmeval.tasks.options import AskStyle, DataOptions
 from mmeval.tasks.registry import Registry
+from mmeval.tasks.sharding import parse_shard
 from mmeval.tasks.task import OpenTask, Task
 
 KEPT_NOTE = "the run ended early; the tables of an earlier, more complete run of the same command are kept"
@@ -100,12 +101,13 @@ def load_tasks(config: RunConfig, registry: Registry) -> list[Task]:
 
 
 def open_tasks(config: RunConfig, tasks: Sequence[Task]) -> list[OpenTask]:
-    """Open every data set and draw the limit.
+    """Open every data set, draw the limit, and take the shard.
 
     Raises:
         DataError: when a data set is missing.
     """
-    options = DataOptions(Path(config.data_dir) if config.data_dir else None, config.limit, config.seed)
+    shard = None if config.shard is None else parse_shard(config.shard)
+    options = DataOptions(Path(config.data_dir) if config.data_dir else None, config.limit, config.seed, shard)
     return [task.open(options) for task in tasks]
 
 
@@ -201,7 +203,7 @@ def _profile_note(name: str, profile: Mapping[str, Any]) -> str | None:
 
 def _targets(opened: OpenTask) -> list[Any]:
     found = []
-    for _, build in opened.samples(AskStyle()):
+    for _, build in opened.samples(AskStyle(), whole=True):
         try:
             found.append(build().target)
         except RowError:
@@ -292,7 +294,9 @@ async def execute(
             cache.close()
             await _close(prepared.everyone)
             return _nothing_to_do(folder, earlier, time.monotonic() - began)
-        writer = RunWriter(folder)  # last, so that no folder is left behind by a run that cannot start
+        writer = RunWriter(
+            folder, positions=config.shard is not None
+        )  # last, so that no folder is left behind by a run that cannot start
     except BaseException:
         if cache is not None:
             cache.close()

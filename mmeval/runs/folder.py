@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -107,6 +109,25 @@ def _split(text: str) -> tuple[str, str]:
     places = [place for place, character in enumerate(text) if character == "#"]
     place = next((place for place in places if Path(text[:place]).is_dir()), places[0] if places else len(text))
     return text[:place], text[place + 1 :]
+
+
+def link_media(source: Path, folder: Path) -> None:
+    """Link (or copy, on another file system) the stored media of a run into another run folder."""
+    target = folder / "media"
+    target.mkdir(exist_ok=True)
+    if not (source / "media").is_dir():
+        return
+    with os.scandir(source / "media") as entries:
+        for entry in entries:
+            place = target / entry.name
+            if entry.name.startswith(".") or place.exists():
+                continue
+            try:
+                os.link(entry.path, place)
+            except OSError:  # another file system
+                temporary = place.with_name(f".{entry.name}.{os.getpid()}")
+                shutil.copyfile(entry.path, temporary)
+                temporary.replace(place)
 
 
 def subset_pairs(subsets: dict[str, str]) -> list[tuple[str, str]]:

@@ -113,6 +113,43 @@ class AggregateRecord(_Record):
     """Whether clusters of the same name in different tasks are the same."""
 
 
+class PartRecord(_Record):
+    """What a shard's part of one task was cut out of."""
+
+    task: str
+    protocol: str
+    samples: int
+    """Of all shards together."""
+    digest: str
+    """Of all clusters and their sizes; the shards of one run have the same."""
+
+
+class ShardRecord(_Record):
+    """Set when the run is one shard of a larger one (`--shard I/N`)."""
+
+    index: int
+    """From 1."""
+    count: int
+    whole_digest: str
+    """`config_digest` of the run without `--shard`."""
+    parts: list[PartRecord]
+    """In the order of the tasks."""
+
+
+class MergedRecord(_Record):
+    """One run that `mmeval merge` joined into this one."""
+
+    name: str
+    run_id: str
+    shard: str | None
+    """`I/N`."""
+    created: str
+    finished: str | None
+    command: list[str]
+    seconds: float | None
+    hardware: dict[str, Any]
+
+
 class Manifest(_Record):
     """The manifest of one run folder."""
 
@@ -145,6 +182,10 @@ class Manifest(_Record):
     """Rows by outcome, plus `asked` (model calls made), `cached` (answers taken from the cache), `missing` (not asked)."""
     timings: dict[str, float] = Field(default_factory=dict)
     """Seconds: `total`, and what else was measured."""
+    shard: ShardRecord | None = None
+    """Of which larger run this is a part; such a run is `incomplete` even when all its rows are there."""
+    merged: list[MergedRecord] = Field(default_factory=list)
+    """The runs that this one was joined from."""
     notes: list[str] = Field(default_factory=list)
     """What a reader must know: limits, refused fields, fallbacks."""
 

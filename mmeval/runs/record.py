@@ -20,8 +20,9 @@ from mmeval.runs.aggregates import aggregate_records
 from mmeval.runs.config import config_digest
 from mmeval.runs.file_tasks import record_of_card
 from mmeval.runs.judge import judge_facts
-from mmeval.runs.manifest import Manifest, ModelRecord, TaskRecord
+from mmeval.runs.manifest import Manifest, ModelRecord, PartRecord, ShardRecord, TaskRecord
 from mmeval.runs.tally import Tally
+from mmeval.tasks.sharding import parse_shard
 from mmeval.tasks.task import OpenTask
 
 if TYPE_CHECKING:
@@ -79,7 +80,30 @@ def new_manifest(prepared: Prepared, name: str, run_id: str, command: Sequence[s
         ),
         conditions=[condition.name for condition in prepared.plan.conditions],
         repeats=max(prepared.plan.repeats_for(task.task) for task in prepared.plan.tasks),
+        shard=_shard_record(prepared),
         notes=[*prepared.notes, *_limit_notes(prepared)],
+    )
+
+
+def _shard_record(prepared: Prepared) -> ShardRecord | None:
+    config = prepared.config
+    if config.shard is None:
+        return None
+    shard = parse_shard(config.shard)
+    return ShardRecord(
+        index=shard.index,
+        count=shard.count,
+        whole_digest=config_digest(config.model_copy(update={"shard": None})),
+        parts=[
+            PartRecord(
+                task=opened.task.name,
+                protocol=opened.task.protocol,
+                samples=opened.part.samples,
+                digest=opened.part.digest,
+            )
+            for opened in prepared.plan.tasks
+            if opened.part is not None
+        ],
     )
 
 
@@ -130,6 +154,10 @@ def task_record(
 
 def _limit_notes(prepared: Prepared) -> list[str]:
     notes = []
+    if prepared.config.shard is not None:
+        notes.append(
+            f"shard {prepared.config.shard}: a part of the samples; `mmeval merge` joins the shards into the run"
+        )
     for opened in prepared.plan.tasks:
         if opened.selected is not None and opened.available is not None and len(opened.selected) < opened.available:
             notes.append(
@@ -200,17 +228,18 @@ def finished_manifest(
         "missing": max(0, (plan.total or 0) * len(progress) - done) if plan.total is not None else 0,
     }
     expected = [entry.task.card.dataset.rows for entry in plan.tasks]
+    seen = [
+        record.samples if entry.part is None else entry.part.samples
+        for record, entry in zip(tasks, plan.tasks, strict=True)
+    ]
     short = [
-        f"{record.name}: the data set has {record.samples} rows, the card expects {rows}"
-        for record, entry, rows in zip(tasks, plan.tasks, expected, strict=True)
-        if rows is not None
-        and entry.available is None
-        and not interrupted
-        and problem is None
-        and record.samples != rows
+        f"{record.name}: the data set has {samples} rows, the card expects {rows}"
+        for record, entry, samples, rows in zip(tasks, plan.tasks, seen, expected, strict=True)
+        if rows is not None and entry.available is None and not interrupted and problem is None and samples != rows
     ]
     broken = counts["error"] + counts["unscored"] + counts["missing"]
-    status = "interrupted" if interrupted else "incomplete" if broken or problem is not None else "complete"
+    partial = broken or problem is not None or manifest.shard is not None
+    status = "interrupted" if interrupted else "incomplete" if partial else "complete"
     notes = [*manifest.notes, *short, *([f"stopped early: {problem.message}"] if problem is not None else [])]
     update = {
         "tasks": tasks,

@@ -8,6 +8,17 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
+POSITION = "position"
+"""Last column of the tables of a shard: the place of the row's sample in its data set."""
+
+
+def with_position(schema: pa.Schema) -> pa.Schema:
+    """The columns of the same table in the folder of a shard."""
+    import pyarrow as pa
+
+    return schema.append(pa.field(POSITION, pa.int64()))
+
+
 def results_schema() -> pa.Schema:
     """`results.parquet`: one row per (model, task, sample, condition, repeat)."""
     import pyarrow as pa

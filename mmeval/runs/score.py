@@ -143,7 +143,7 @@ def _manifest(
         update={
             "run_id": digest([old.run_id, [task.score_digest for task in tasks]])[:16],
             "name": options.folder.name,
-            "status": "incomplete" if broken else "complete",
+            "status": "incomplete" if broken or old.shard is not None else "complete",
             "created": now(),
             "finished": now(),
             "command": list(command),

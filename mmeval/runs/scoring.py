@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections import Counter, deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,7 +19,7 @@ from mmeval.pipeline.judging import JudgeDesk
 from mmeval.pipeline.runner import Finished
 from mmeval.pipeline.work import Order, Unit
 from mmeval.runs.file_tasks import recorded_cards
-from mmeval.runs.folder import Run, stream_batches
+from mmeval.runs.folder import Run, link_media, stream_batches
 from mmeval.runs.manifest import TaskRecord
 from mmeval.runs.rows import call_rows
 from mmeval.runs.schema import calls_schema, results_schema
@@ -352,8 +351,6 @@ def _row_count(path: Path) -> int:
 
 def copy_rest(run: Run, folder: Path, protocols: Mapping[tuple[str, str], str]) -> None:
     """Write `samples.parquet` under the new protocols, and link (or copy) the stored media into the new folder."""
-    import shutil
-
     import pyarrow as pa
 
     from mmeval.runs.schema import samples_schema
@@ -368,13 +365,4 @@ def copy_rest(run: Run, folder: Path, protocols: Mapping[tuple[str, str], str]) 
                     [c.cast(f.type) for c, f in zip(columns, samples_schema(), strict=True)], schema=samples_schema()
                 )
             )
-    target = folder / "media"
-    target.mkdir(exist_ok=True)
-    for path in (run.path / "media").glob("*") if (run.path / "media").is_dir() else ():
-        place = target / path.name
-        if place.exists() or path.name.startswith("."):
-            continue
-        try:
-            os.link(path, place)
-        except OSError:  # another file system
-            shutil.copyfile(path, place)
+    link_media(run.path, folder)

@@ -10,13 +10,13 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import orjson
 
 from mmeval.core.errors import StorageError, UsageError
 from mmeval.pipeline.places import obstacle
-from mmeval.runs.schema import calls_schema, results_schema, samples_schema
+from mmeval.runs.schema import POSITION, calls_schema, results_schema, samples_schema, with_position
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -40,25 +40,20 @@ class RunWriter:
 
     The working file holds nothing that cannot be rebuilt from the response cache, so it is not synced and is deleted at the end.
 
+    Args:
+        folder: the run folder.
+        positions: give the tables of a shard a last column `position` (of the sample in its data set), by which
+            `mmeval merge` restores the order of the whole.
+
     Raises:
         UsageError: when another process writes the same run.
         StorageError: when the folder cannot be written.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, positions: bool = False) -> None:
         self.folder = folder
-        try:
-            (folder / "media").mkdir(parents=True, exist_ok=True)
-            self._lock = (folder / ".lock").open("w")
-        except OSError as error:
-            raise _storage(folder, error) from error
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            self._lock.close()
-            raise UsageError(
-                f"another mmeval process is writing {folder}", remedy="wait for it, or give another folder with -o"
-            ) from error
+        self._positions = positions
+        self._lock = lock_folder(folder)
         self._path = folder / "rows.sqlite"
         self._results: list[tuple[Any, ...]] = []
         self._samples: list[tuple[Any, ...]] = []
@@ -143,15 +138,22 @@ class RunWriter:
         """
         self.flush()
         try:
-            query = "SELECT row FROM results ORDER BY model, task, condition, position, repeat"
-            rows = (orjson.loads(data) for (data,) in self._database.execute(query))
-            _write_table(self.folder / "results.parquet", results_schema(), rows)
-            _write_table(self.folder / "samples.parquet", samples_schema(), self._sample_rows())
-            query = "SELECT row FROM calls ORDER BY model, task, condition, position, repeat, turn"
-            calls = (orjson.loads(data) for (data,) in self._database.execute(query))
-            _write_table(self.folder / "calls.parquet", calls_schema(), calls, optional=True)
+            query = "SELECT row, position FROM results ORDER BY model, task, condition, position, repeat"
+            rows = (self._placed(data, position) for data, position in self._database.execute(query))
+            _write_table(self.folder / "results.parquet", self._schema(results_schema()), rows)
+            _write_table(self.folder / "samples.parquet", self._schema(samples_schema()), self._sample_rows())
+            query = "SELECT row, position FROM calls ORDER BY model, task, condition, position, repeat, turn"
+            calls = (self._placed(data, position) for data, position in self._database.execute(query))
+            _write_table(self.folder / "calls.parquet", self._schema(calls_schema()), calls, optional=True)
         except (OSError, sqlite3.Error) as error:
             raise _storage(self.folder, error) from error
+
+    def _schema(self, schema: pa.Schema) -> pa.Schema:
+        return with_position(schema) if self._positions else schema
+
+    def _placed(self, data: bytes, position: int) -> dict[str, Any]:
+        row: dict[str, Any] = orjson.loads(data)
+        return {**row, POSITION: position} if self._positions else row
 
     def _sample_rows(self) -> Iterator[dict[str, Any]]:
         """Rows in the order of task, condition, position, and then of the first model that was asked so."""
@@ -159,14 +161,14 @@ class RunWriter:
             "SELECT task, condition, position, name, digest, row FROM asked JOIN samples USING (task, condition, position, digest) "
             "ORDER BY task, condition, position, model"
         )
-        for _, group in itertools.groupby(self._database.execute(query), key=lambda row: row[:3]):
+        for place, group in itertools.groupby(self._database.execute(query), key=lambda row: row[:3]):
             names: dict[bytes, list[str | None]] = {}
             rows: dict[bytes, bytes] = {}
             for *_, name, digest, data in group:
                 names.setdefault(digest, []).append(name)
                 rows[digest] = data
             for digest, models in names.items():
-                yield {**orjson.loads(rows[digest]), "models": None if None in models else models}
+                yield {**self._placed(rows[digest], place[2]), "models": None if None in models else models}
 
     def close(self) -> None:
         """Delete the working file and release the run."""
@@ -181,6 +183,28 @@ class RunWriter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def lock_folder(folder: Path) -> TextIO:
+    """Make the folder, with one for media, and keep every other process out until the file is closed.
+
+    Raises:
+        UsageError: when another process writes there.
+        StorageError: when it cannot be written.
+    """
+    try:
+        (folder / "media").mkdir(parents=True, exist_ok=True)
+        lock = (folder / ".lock").open("w")
+    except OSError as error:
+        raise _storage(folder, error) from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        lock.close()
+        raise UsageError(
+            f"another mmeval process is writing {folder}", remedy="wait for it, or give another folder with -o"
+        ) from error
+    return lock
 
 
 class TableWriter:

@@ -12,6 +12,7 @@ from mmeval.core.types import Sample
 from mmeval.tasks.data import Row, Source
 from mmeval.tasks.gold import field_value, required_text
 from mmeval.tasks.options import AskStyle
+from mmeval.tasks.sharding import Part
 
 if TYPE_CHECKING:
     from mmeval.tasks.task import Task
@@ -39,14 +40,22 @@ class OpenTask:
     """Positions that `--limit` drew; None means all."""
     available: int | None
     """Rows of the data set, where known."""
+    part: Part | None = None
+    """What `--shard` takes of them; None means all."""
 
     @property
     def size(self) -> int | None:
         """Samples that will be asked, where known beforehand."""
+        if self.part is not None:
+            return len(self.part.positions)
         return len(self.selected) if self.selected is not None else self.available
 
-    def samples(self, style: AskStyle) -> Iterator[tuple[int, Callable[[], Sample]]]:
+    def samples(self, style: AskStyle, *, whole: bool = False) -> Iterator[tuple[int, Callable[[], Sample]]]:
         """Yield (position, a function that builds the sample) in the data set's order; building may happen in any thread.
+
+        Args:
+            style: how the model wants to be asked.
+            whole: all samples that the limit drew, also those of other shards.
 
         That function raises RowError where the row is at fault: no id, an id that an earlier row has, a cell that
         cannot be read.
@@ -54,8 +63,9 @@ class OpenTask:
         Raises:
             DataError: when the data set has no rows, or breaks off.
         """
-        if self.source.fetch is not None and self.selected is not None:
-            for position in self.selected if isinstance(self.selected, range) else sorted(self.selected):
+        chosen = self.selected if self.part is None or whole else self.part.positions
+        if self.source.fetch is not None and chosen is not None:
+            for position in chosen if isinstance(chosen, range) else sorted(chosen):
                 yield position, partial(_build, self.task, self.source.fetch(position), style, f"item {position}", None)
             return
         number = -1
@@ -66,7 +76,7 @@ class OpenTask:
             else:
                 # Rows that are not asked count too: which of two rows keeps their id must not depend on the limit.
                 identifier, problem = _identify(self.task.card.fields.id, row, seen)
-            if self.selected is None or number in self.selected:
+            if chosen is None or number in chosen:
                 yield number, partial(_build, self.task, row, style, identifier, problem)
         if number < 0:
             raise no_rows(self.task)

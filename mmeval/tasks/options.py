@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from mmeval.tasks.sharding import Shard
+
 
 @dataclass(frozen=True, slots=True)
 class AskStyle:
@@ -23,3 +25,5 @@ class DataOptions:
     data_dir: Path | None = None
     limit: int | float | None = None
     limit_seed: int = 0
+    shard: Shard | None = None
+    """Only this part of what the limit has drawn."""

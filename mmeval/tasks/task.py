@@ -30,6 +30,7 @@ from mmeval.tasks.images import media_from_cell
 from mmeval.tasks.limit import Entry, draw
 from mmeval.tasks.opened import OpenTask, identifier_of, no_rows
 from mmeval.tasks.options import AskStyle, DataOptions
+from mmeval.tasks.parts import part_of
 from mmeval.tasks.prompts import (
     DEFAULT_TEMPLATE,
     build_messages,
@@ -165,7 +166,7 @@ class Task:
         )
 
     def open(self, options: DataOptions) -> OpenTask:
-        """Open the data set and, with a limit, draw the samples.
+        """Open the data set; with a limit draw the samples, and with a shard take its part of them.
 
         Raises:
             DataError: when the data set is missing or a row has no such column.
@@ -175,6 +176,10 @@ class Task:
         else:
             source = open_dataset(self.card.dataset, self.name, options.data_dir, self._plain_columns())
         try_rows(self, source)
+        opened = self._drawn(source, options)
+        return opened if options.shard is None else replace(opened, part=part_of(opened, options.shard))
+
+    def _drawn(self, source: Source, options: DataOptions) -> OpenTask:
         if options.limit is None:
             return OpenTask(self, source, None, source.total)
         if source.fetch is not None:

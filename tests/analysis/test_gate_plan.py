@@ -11,11 +11,11 @@ import pytest
 
 from mmeval.analysis.gate import run_gate
 from mmeval.analysis.gate_calibrate import Calibration, calibrate, load_calibration
-from mmeval.analysis.gate_data import IncompleteError, Source
+from mmeval.analysis.gate_data import Source
 from mmeval.analysis.gate_plan import Plan, plan_gate
 from mmeval.analysis.gate_policy import Policy
 from mmeval.analysis.pairing import open_sides
-from mmeval.core.errors import DataError, UsageError
+from mmeval.core.errors import DataError, IncompleteError, UsageError
 from mmeval.runs.manifest import read_manifest, write_manifest
 from mmeval.stats.power import non_inferiority_power
 from tests.analysis.conftest import pair_of, quiz, write_run

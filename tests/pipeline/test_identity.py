@@ -175,7 +175,7 @@ def test_every_config_field_is_identity_or_transport_and_never_both() -> None:
 
 
 CONFIG_CHANGES: dict[str, Any] = {
-    "models": ["other"], "tasks": ["t2"], "conditions": ["blind"], "repeats": 2, "limit": 3, "seed": 1,
+    "models": ["other"], "tasks": ["t2"], "conditions": ["blind"], "repeats": 2, "limit": 3, "shard": "1/2", "seed": 1,
     "sampling": {"top_p": 0.5}, "engine_args": {"dtype": "float32"}, "model_id": "m", "revision": "r", "profile": "p",
     "prompt": "{{ question }}", "trust_remote_code": True,
     "file_tasks": {"file:x.tsv": {}}, "columns": ["question=q"], "answer_kind": "text", "answer_form": "letter",

@@ -14,7 +14,7 @@ from mmeval.tasks.synthetic.context import Context
 from mmeval.tasks.synthetic.model import Fact, SceneObject, SyntheticItem
 from mmeval.tasks.synthetic.png import encode_png
 
-__all__ = ["TASKS", "Fact", "SceneObject", "SyntheticItem", "chance", "encode_png", "generate"]
+__all__ = ["TASKS", "Fact", "SceneObject", "SyntheticItem", "chance", "cluster", "encode_png", "generate"]
 
 _GENERATORS: dict[str, Callable[[Context], SyntheticItem]] = {
     "count": objects.count,
@@ -62,8 +62,16 @@ def generate(name: str, *, seed: int, index: int, difficulty: int = 2) -> Synthe
     _check(name, difficulty)
     if index < 0:
         raise UsageError(f"index of synthetic/{name} is {index}", remedy="use 0 or a positive number")
-    context = Context(name, seed, index, difficulty, 2 if name in _TWO_PER_SCENE else 1)
-    return _GENERATORS[name](context)
+    return _GENERATORS[name](_context(name, seed, index, difficulty))
+
+
+def cluster(name: str, seed: int, index: int, difficulty: int = 2) -> str:
+    """The cluster of an item, without drawing it; arguments as of `generate`."""
+    return _context(name, seed, index, difficulty).cluster
+
+
+def _context(name: str, seed: int, index: int, difficulty: int) -> Context:
+    return Context(name, seed, index, difficulty, 2 if name in _TWO_PER_SCENE else 1)
 
 
 def chance(name: str, difficulty: int = 2) -> float | None:
