@@ -24,6 +24,10 @@ _BOXED = re.compile(r"boxed\{([^}]*)\}", re.IGNORECASE)
 _TEXT = re.compile(r"\\text\{([^}]*)\}", re.IGNORECASE)
 _LETTER = re.compile(r"\b([ABCD])\b", re.IGNORECASE)
 _STOP = re.compile(r"\n|\. |\.$")
+_LINE_NAME = re.compile(
+    r"\b(line\s+(?:no\.?\s*)?)[0-9]{1,3}\b(?!\s*(?:stop|station))|[0-9]{1,3}(?=\s*号线)", re.IGNORECASE
+)
+"""A number that is the name of a line: "Line 2 has 7 stops"."""
 _PHRASES = (
     "the final answer is", "final answer is", "the answer is", "answer is", "the correct answer is", "correct answer is",
     "final answer:", "final:", "answer:", "ans:",
@@ -124,7 +128,7 @@ class ReasonMapPlusRulesVerifier:
     """ReasonMap-Plus by the project's own rules of choices, numbers and yes and no; two answers are none.
 
     Value, target and row option as of ReasonMapPlusVerifier. A lone "1", "0", "t" or "f" is yes or no, as published; a number with a
-    fraction is no count, and never right.
+    fraction is no count, and never right; that of a line ("Line 2 has 7 stops") is its name.
     """
 
     name = "reasonmap-plus-rules"
@@ -135,7 +139,7 @@ class ReasonMapPlusRulesVerifier:
         self._readers: Mapping[str, Verifier] = {
             "torf": YesNoVerifier(own), "counting1": ChoiceVerifier(own), "counting2": NumberVerifier(own), "counting3": NumberVerifier(own),
         }  # fmt: skip
-        self.version = f"2+{self._published.version}+{'+'.join(reader.version for reader in self._readers.values())}"
+        self.version = f"3+{self._published.version}+{'+'.join(reader.version for reader in self._readers.values())}"
 
     def parse(self, text: str, context: AnswerContext) -> Extraction:
         """Return the answer by the row's type.
@@ -147,6 +151,8 @@ class ReasonMapPlusRulesVerifier:
         # The options stand in the question; what matters is that there are four.
         choices = (context.choices or ("",) * 4) if kind == "counting1" else ()
         inner = AnswerContext(choices, {key: value for key, value in context.options.items() if key != "question_type"})
+        if kind in ("counting2", "counting3"):
+            text = _LINE_NAME.sub(_unnumbered, text)
         found = self._readers[kind].parse(text, inner)
         if found.found or kind != "torf" or found.reason == "ambiguous":
             return found
@@ -161,6 +167,12 @@ class ReasonMapPlusRulesVerifier:
             DataError: when the target is no whole number.
         """
         return self._published.match(value, target, context)
+
+
+def _unnumbered(name: re.Match[str]) -> str:
+    """The name with letters for its number, so that places stay."""
+    word = name.group(1) or ""
+    return word + "x" * (len(name.group()) - len(word))
 
 
 def _candidate(answer: str) -> str:

@@ -26,6 +26,11 @@ _SAME_SIGNS = (
 _BEHIND = re.compile(r"[ \t]*(\\?%|\^?\s*\{?\s*\\?circ\b\s*\}?|[°]|[A-Za-z]+)")
 _UNIT = re.compile(r"[^\W\d_°%]+|[°%]")
 
+_COMPOUND = r"(?![-‐‑](?!(?:hand|handed|side|sided|facing|wards?|most|colou?red|shaped|looking|like|ish)\b)[a-z])"
+"""Behind a word: it is no first part of another ("back-left" is not "back")."""
+_NEXT_ITEM = r"[\s,;>→–—-]+(?:(?:and|then|finally)\b[\s,]*)?(?:[0-9]{1,2}[.)]\s*)?"
+"""Between the items of an option that is a list: "a, b, c" is also written "a -> b -> c", or a line each."""
+
 
 @dataclass(frozen=True, slots=True)
 class Found:
@@ -226,6 +231,12 @@ def _pattern(lowered: str) -> re.Pattern[str] | None:
     first, last = words[0][0], words[-1][-1]
     before = rf"(?<![{_WORD}.\-−√/^])" if re.match(rf"[{_WORD}]", first) else ""
     after = rf"(?![{_WORD}√/^]|[.,][0-9])" if re.match(rf"[{_WORD}]", last) else ""
-    body = r"\s+".join(re.escape(word) for word in words)
+    if last.isalpha():
+        after += _COMPOUND
+    text = lowered[start:end]
+    items = text.split(",") if not any(map(str.isdigit, text)) else [text]
+    body = _NEXT_ITEM.join(r"\s+".join(map(re.escape, item.split())) for item in items if item.strip())
+    # "front-left" is also written "front left".
+    body = re.sub(r"(?<=[a-z])\\-(?=[a-z])", r"[-\\s]", body)
     # "√{3}" is often written without its braces.
     return re.compile(before + body.replace(r"\{", r"\{?").replace(r"\}", r"\}?") + after)

@@ -25,10 +25,12 @@ AXES = (
     ("rotate_right", "rotate_left"), ("rotate_up", "rotate_down"),
 )  # fmt: skip
 _MOVE = re.compile(
-    r"(?<![A-Za-z])(move|rotate)[ _-]+(right|left|up|down|forward|backward)s?[\"']?\s*(?:[:=]|by\b)?\s*"
-    r"([-+]?(?:[0-9]{1,12}(?:\.[0-9]{1,12})?|\.[0-9]{1,12}))",
+    r"(?<![A-Za-z])(move|rotate)[ _\\-]+(right|left|up|down|forward|backward)s?[\"']?\s*(?:[:=]|by\b)?\s*"
+    r"(?:approximately|about|around|roughly|~|≈)?\s*([-+]?(?:[0-9]{1,12}(?:\.[0-9]{1,12})?|\.[0-9]{1,12}))",
     re.IGNORECASE,
 )
+_MORE = re.compile(r"\s*(?:-|–|—|to\b|or\b|/)\s*[0-9.]|,[0-9]{3}(?![0-9])")
+"""Behind an amount: it is a range, one of several, or goes on behind a comma."""
 
 
 class SPARBenchVerifier:
@@ -45,7 +47,7 @@ class SPARBenchVerifier:
         self._options = dict(options or {})
         own = {**self._options, "mra": True}
         self._others: dict[str, Verifier] = {"mmeval": MixedVerifier(own), "vlmevalkit": VLMEvalKitSpatialVerifier(own)}
-        self.version = "2+" + "+".join(verifier.version for verifier in self._others.values())
+        self.version = "3+" + "+".join(verifier.version for verifier in self._others.values())
 
     def parse(self, text: str, context: AnswerContext) -> Extraction:
         """Return the letter, the number or the movements.
@@ -61,9 +63,12 @@ class SPARBenchVerifier:
         section = answer_section(text, merged_options(self._options, context.options))
         if isinstance(section, Extraction):
             return section
-        found = list(_MOVE.finditer(mask(section.text)))
+        shown = mask(section.text)
+        found = list(_MOVE.finditer(shown))
         if not found:
             return Extraction(reason="not found")
+        if any(_MORE.match(shown, one.end()) for one in found):
+            return Extraction(reason="ambiguous")
         named = {f"{one.group(1)}_{one.group(2)}".lower(): float(one.group(3)) for one in found}
         return Extraction(_signed(named), section.span(found[0].start(), found[-1].end()))
 

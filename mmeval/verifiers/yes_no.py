@@ -46,6 +46,10 @@ _TAKEN_BACK = re.compile(
     r"(?:[.!?…\n][*\s]*|\s[—–-]+\s*)(?:(?:hmm+|oh|but|sorry)\W{1,4})?"
     r"(?:wait|hold\s+on|actually|on\s+second\s+thought|scratch\s+that|correction)\b"
 )
+_ECHO = re.compile(r"\W*(?:yes\s*(?:/|or)\s*no|true\s*(?:/|or)\s*false)\s*[?:]+(?=\W*[a-z])")
+"""The question, repeated in front of the answer."""
+_JUDGED = re.compile(r"\b(?:statement|claim|assertion|proposition|description)(?:\s+(?:is|was)|'s)(?:\s+[a-z]+ly)?\s+$")
+"""Before "correct": it is what is asked about that is so called."""
 _FILL = re.compile(r"(?:[\s:=\"'(]|\b(?:is|be|a|an|definitely|clearly|probably|likely|simply|therefore|thus)\b)*")
 
 
@@ -59,7 +63,7 @@ class YesNoVerifier:
     """
 
     name = "yes-no"
-    version = "4"
+    version = "5"
 
     def __init__(self, options: Mapping[str, Any] | None = None) -> None:
         self._options = dict(options or {})
@@ -102,7 +106,8 @@ class _Reader:
     """Reads lower-case masked text; only the words that are asked for count."""
 
     def __init__(self, text: str, asked: Collection[str]) -> None:
-        self._text = text
+        echo = _ECHO.match(text)
+        self._text = text if echo is None else " " * echo.end() + text[echo.end() :]
         self._asked = asked
 
     def read(self) -> tuple[int, int, str] | str:
@@ -180,7 +185,7 @@ class _Reader:
         return "ambiguous" if taken else found
 
     def _apart(self) -> list[tuple[int, int, str]]:
-        """Return the words that a pause follows and no negation precedes, except mere adverbs ("is correct.")."""
+        """Return the words that a pause follows and no negation precedes, except mere adverbs ("option 2 is correct.")."""
         found = []
         opening = self._opening()
         for token in _TOKEN.finditer(self._text):
@@ -192,6 +197,8 @@ class _Reader:
             ):
                 continue
             if token.group() in ("correct", "不", "对") and token.start() > opening:
-                continue
+                judged = _JUDGED.search(self._text, max(0, token.start() - 48), token.start())
+                if token.group() != "correct" or judged is None:
+                    continue
             found.append((*token.span(), _WORDS[token.group()]))
         return found

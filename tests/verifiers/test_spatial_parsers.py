@@ -55,6 +55,7 @@ def test_reasonmap_plus_choices(text: str, value: str | None) -> None:
     [
         ("14", 14), ("There are 14 lines.", 14), ("seven", 7), ("\\boxed{12}", 12), ("boxed{12}", 12), ("**5**", 5), ("<answer>5</answer>", 5),
         ("<think>3 + 4 = 7, or 8?</think>7", 7), ("Line 1 has 5 stops and line 2 has 6. So 11 in total.", 11), ("5 + 6 = 11", 11), ("Answer: 7. Not 8", 7),
+        ("Line 2 has 7 stops", 7), ("Line No. 3: 5 stops", 5), ("10号线有7站", 7), ("Line 2: 5 stops; Line 3: 6 stops", None), ("Lines: 7", 7),
         ("There are 12 stations on Line 3.", 12), ("zero", 0), ("0", 0), ("7 stops", 7), ("The answer is 9.", 9), ('{"answer": 4}', 4), ("1,200", 1200),
         ("Total: 3", 3), ("3.5", 3.5), ("3 or 4", None), ("Between 3 and 5", None), ("A: 1, B: 2", None), ("", None), ("many", None), ("<think>4", None),
     ],
@@ -107,6 +108,8 @@ def test_spar_bench_reads_numbers_and_choices_as_vsi_bench(context: AnswerContex
         ("move_right:0.3,rotate_left:15", [0.3, 0, 0, -15, 0]), ("move_right: 0.3, move_up: 0.1", [0.3, 0.1, 0, 0, 0]), ("Move right by 0.3 and rotate left by 15", [0.3, 0, 0, -15, 0]),
         ("- move_forward: 1.2 m\n- rotate_up: 5 degrees", [0, 0, 1.2, 0, 5]), ("**move_down**: 0.4", [0, -0.4, 0, 0, 0]), ("<think>move_up:9</think>move_down:1", [0, -1, 0, 0, 0]),
         ("\\boxed{move_left:0.5}", [-0.5, 0, 0, 0, 0]), ("move_backward = 2", [0, 0, -2, 0, 0]), ("Answer: move_right:.5", [0.5, 0, 0, 0, 0]), ("move_right:0", [0, 0, 0, 0, 0]),
+        ("\\boxed{move\\_right:0.3,rotate\\_left:15}", [0.3, 0, 0, -15, 0]), ("move_right: about 0.3 m, rotate_left: ~15", [0.3, 0, 0, -15, 0]),
+        ("move_right:0.3-0.5", None), ("move_right: 0.3 to 0.5", None), ("move_right:1,200", None), ("move_right:0.3, 15 degrees", [0.3, 0, 0, 0, 0]),
         ('{"move_right": 0.3, "rotate_left": 15}', [0.3, 0, 0, -15, 0]), ("The camera does not move.", None), ("right 0.3", None), ("<think>move_up:1", None), ("move_right: a lot", None),
     ],
 )  # fmt: skip
