@@ -82,6 +82,14 @@ class AveragePrecision:
         return tuple(group for group, _ in self.terms)
 
     @property
+    def centred(self) -> bool:
+        """Images that are drawn twice raise the envelope of precision: resamples spread as new data would, but around too high a number.
+
+        A correction for bias would take that for a bias of the number itself, and put the interval below it.
+        """
+        return True
+
+    @property
     def most_resamples(self) -> int:
         """Resamples that bound the time of an interval on large data."""
         cells = max(1, self.detections.hits.size)

@@ -96,15 +96,17 @@ def coco_cell(
     order = np.argsort(-scores, kind="stable")[:most]
     boxes, scores = boxes[order], scores[order]
     low, high = size
+    areas = box_areas(boxes)
+    far = (areas < low) | (areas > high)
+    hits = np.zeros((len(thresholds), len(boxes)), dtype=bool)
+    if not len(golds.boxes):
+        return Cell(scores, hits, np.repeat(far[None, :], len(thresholds), axis=0), 0)
     outside = golds.crowd | (golds.areas < low) | (golds.areas > high)
     # Gold boxes that count come first, so that a prediction falls to an ignored one only without another.
     turn = np.argsort(outside, kind="stable")
     crowd, left_out = golds.crowd[turn].tolist(), outside[turn].tolist()
     table = overlaps(boxes, golds.boxes[turn], golds.crowd[turn])
-    hits = np.zeros((len(thresholds), len(boxes)), dtype=bool)
     ignored = np.zeros_like(hits)
-    areas = box_areas(boxes)
-    far = (areas < low) | (areas > high)
     near = [
         [(place, table[row, place]) for place in np.flatnonzero(table[row] >= min(thresholds) - 1e-9).tolist()]
         for row in range(len(boxes))

@@ -242,12 +242,19 @@ class Drawn:
     def bootstrap(self, functionals: Sequence[Functional], plan: BootstrapPlan) -> Bootstrap:
         """Evaluate functionals of the same units on the same resamples; the first axis is the functional.
 
-        A functional that is slow may say how many resamples are enough (`most_resamples`).
+        A functional that is slow may say how many resamples are enough (`most_resamples`), and one that is larger on resamples
+        than on the data that its resamples are to be centred on the data's value (`centred`).
         """
         most = min(int(getattr(one, "most_resamples", plan.resamples)) for one in functionals)
         plan = replace(plan, resamples=min(plan.resamples, most))
         parts = [one.over(self.design.index, self.design.clusters) for one in functionals]
-        return bootstrap_clusters(lambda weights: np.array([part(weights) for part in parts]), self.design, plan)
+        found = bootstrap_clusters(lambda weights: np.array([part(weights) for part in parts]), self.design, plan)
+        replicates = found.replicates
+        for place, one in enumerate(functionals):
+            draws = replicates[place]
+            if getattr(one, "centred", False) and not np.isnan(draws).all():
+                replicates[place] = draws + (found.point[place] - np.nanmean(draws, dtype=np.float64))
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,7 +301,7 @@ def estimate_functional(
         return FunctionalEstimate(value, _fallback(functional, value, drawn, bounds, plan), None, None)
     if bounds is not None:
         found = found.clip(*bounds)
-    # The correction of a number that resamples overestimate (average precision) can pass the number itself.
+    # A correction for bias can pass the number itself.
     found = replace(found, low=min(found.low, value), high=max(found.high, value))
     stretch = Stretch.of(np.array([stratum.size for stratum in drawn.design.strata]))
     jackknife = None if bootstrap.jackknife is None else bootstrap.jackknife[0]

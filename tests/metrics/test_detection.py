@@ -168,6 +168,15 @@ def test_the_interval_covers_the_value_and_has_its_method() -> None:
     assert again == found.interval
 
 
+def test_the_interval_lies_around_the_value() -> None:
+    # Resamples overestimate the number by much of their own spread here; new data would spread around the value.
+    found = estimate("ap", made_up(250, 5))
+    assert found.value is not None
+    assert found.interval is not None
+    below, above = found.value - found.interval.low, found.interval.high - found.value
+    assert 0.75 < below / above < 1.35
+
+
 def test_images_of_one_cluster_are_drawn_together() -> None:
     rows = made_up(30, 5)
     for place, one in enumerate(rows):
