@@ -91,7 +91,7 @@ def check_judge(tasks: Sequence[Task], judge: str | None, stored: bool = False) 
     Raises:
         UsageError: a protocol needs a judge and there is none, or it scores extractions and names no judge that extracts.
     """
-    judged = [task for task in tasks if task.card.judges or uses_verifier(task)]
+    judged = [task for task in tasks if task.card.judges or (uses_verifier(task) and not stored)]
     for task in tasks:
         name = f"{task.name}@{task.protocol}"
         if task.card.answer.reads == "extraction" and not task.card.judges:

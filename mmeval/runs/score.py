@@ -17,7 +17,7 @@ from mmeval.runs.aggregates import aggregate_records
 from mmeval.runs.config import RunConfig
 from mmeval.runs.execute import Outcome
 from mmeval.runs.folder import Run
-from mmeval.runs.judge import Judge, check_judge, judge_desk, judge_facts, prepare_judge
+from mmeval.runs.judge import Judge, check_judge, judge_desk, judge_facts, prepare_judge, uses_verifier
 from mmeval.runs.manifest import AggregateRecord, Manifest, TaskRecord, write_manifest
 from mmeval.runs.record import git_state, hardware, now, versions
 from mmeval.runs.scoring import Rescored, Rescoring, ScoreTally, copy_rest, tasks_to_score
@@ -73,9 +73,10 @@ async def score_run(
     if (folder / "run.json").exists() and not options.overwrite:
         raise UsageError(f"{folder} holds a run already", remedy="give another folder with -o, or add --overwrite")
     entries = tasks_to_score(run, options.tasks, options.protocol, options.task_paths)
-    config = _config(run, options)
+    config = _config(run, options, entries)
     notes = check_judge([entry.task for entry in entries], config.judge, stored=True)
-    judge = await prepare_judge(config, [entry.task for entry in entries], api_key)
+    judged = [entry.task for entry in entries if entry.task.card.judges]
+    judge = await prepare_judge(config, judged, api_key)
     cache: ResponseCache | None = None
     try:
         desk = None
@@ -105,10 +106,14 @@ async def score_run(
     return Outcome(folder, manifest, 6 if broken else 0, failures)
 
 
-def _config(run: Run, options: ScoreOptions) -> RunConfig:
-    """The configuration of the judge: what the command says, or else the run's own."""
+def _config(run: Run, options: ScoreOptions, entries: Sequence[Rescored]) -> RunConfig:
+    """The configuration of the judge: what the command says, or else the run's own, where a card asks a judge.
+
+    A verifier's ratings are stored with the answers: nobody is asked for them again.
+    """
     known = {} if options.rules_only else dict(options.judge)
-    if not known.get("judge") and not options.rules_only:
+    judged = any(entry.task.card.judges for entry in entries)
+    if not known.get("judge") and not options.rules_only and judged:
         known = {
             name: value
             for name, value in run.manifest.config.items()
@@ -153,7 +158,7 @@ def _manifest(
             "tasks": tasks,
             "aggregates": _aggregates(old, tasks, options),
             "counts": counts,
-            "judge": None,
+            "judge": old.judge if any(uses_verifier(entry.task) for entry in entries) else None,
             "notes": [*old.notes, note + kept],
         }
     )
@@ -177,6 +182,8 @@ def _record(record: TaskRecord, entry: Rescored | None, config: RunConfig, judge
     if entry is None:
         return record
     facts = judge_facts(entry.task, judge, config.judge_repeats, config.judge_swap)
+    if uses_verifier(entry.task) and not entry.task.card.judges:
+        facts = record.judge  # the stored ratings are still this verifier's
     return record.model_copy(
         update={
             "protocol": entry.task.protocol,

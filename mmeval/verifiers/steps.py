@@ -326,7 +326,9 @@ def _of_block(block: str) -> str | None:
     if first is not None and _GOING_WORD.match(first.group("verdict")) is None and not _mere_dash(line, first):
         return str(first.group("verdict"))
     for pattern in (_LABELLED, _BOXED, _CLOSING, _LAST_CELL):
-        words: set[str] = {next(filter(None, one.groupdict().values())).lower() for one in pattern.finditer(block.rstrip())}
+        words: set[str] = {
+            next(filter(None, one.groupdict().values())).lower() for one in pattern.finditer(block.rstrip())
+        }
         if len(words) > 1:
             return None
         if words:

@@ -53,6 +53,23 @@ def test_best_of_n_stands_beside_the_oracle(mmeval: Callable, tmp_path: Path) ->
     assert set(calls["role"]) == {"answer", "reward"}
 
 
+def test_stored_ratings_are_scored_again_without_the_verifier(mmeval: Callable, tmp_path: Path) -> None:
+    common = prepared(tmp_path)
+    assert mmeval("run", "-m", "fake", "-t", "sums", *common, "--judge", "fake", "-o", "runs/r").code == 0
+    place = tmp_path / "runs/r/run.json"
+    manifest = json.loads(place.read_text(encoding="utf-8"))
+    manifest["config"] |= {"judge": "openai:gone", "judge_base_urls": ["http://127.0.0.1:9/v1"]}
+    place.write_text(json.dumps(manifest), encoding="utf-8")
+    found = mmeval("score", "runs/r", "-o", "runs/s", "--task-path", "cards", "--json")
+    assert found.code == 0, found.err
+    assert "rules alone" not in found.err
+    before, after = (pd.read_parquet(tmp_path / f"runs/{name}/results.parquet")["scores"] for name in "rs")
+    assert list(map(dict, before)) == list(map(dict, after))
+    scored = json.loads((tmp_path / "runs/s/run.json").read_text(encoding="utf-8"))
+    assert scored["tasks"][0]["judge"] == manifest["tasks"][0]["judge"] is not None
+    assert scored["tasks"][0]["score_digest"] == manifest["tasks"][0]["score_digest"]
+
+
 def test_without_a_verifier_the_run_is_refused(mmeval: Callable, tmp_path: Path) -> None:
     found = mmeval("run", "-m", "fake", "-t", "sums", *prepared(tmp_path), "-o", "runs/r")
     assert (found.code, "--judge" in found.err) == (2, True)
