@@ -37,6 +37,7 @@ CROP = (
     Contrast("gain_crop", "standard", "crop", "what showing the gold boxes alone, larger, gives"),
     Contrast("gain_elsewhere", "standard", "crop-elsewhere", "what another window as large gives"),
     Contrast("place", "crop-elsewhere", "crop", "what is due to the place"),
+    Contrast("gain_own", "standard", "crop-own", "what looking again at a place of its own choice gives the model"),
 )
 CAPTIONS = (
     Contrast(

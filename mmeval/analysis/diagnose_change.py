@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,7 @@ from mmeval.analysis.diagnose_labels import error_changes, same_cards, symmetry
 from mmeval.core.errors import ComparisonError
 from mmeval.stats.decomposition import perception_split
 from mmeval.stats.intervals import FloatArray
+from mmeval.stats.multiplicity import holm
 
 CHANGE_LIMITS = (
     "whether seeing or reasoning changed: the split says that; p-values are not adjusted for the number of conditions"
@@ -88,7 +90,22 @@ def diagnose_against(
                 findings += run(*((first, second) if name == "answers" else by_answer), options)
         lacking += _one_sided(first, second, names)
     lacking += missing({key: candidate[key] for key in shared})
-    return Diagnosis(names[1], names[0], tuple(findings), tuple(lacking))
+    return Diagnosis(names[1], names[0], tuple(_adjusted(findings)), tuple(lacking))
+
+
+def _adjusted(findings: Sequence[Finding]) -> list[Finding]:
+    """Holm's p-values over all answers, and over all perception, that were compared: tasks, conditions, sources."""
+    found = list(findings)
+    for analysis in ("answers", "perception-change"):
+        places = [place for place, one in enumerate(found) if one.analysis == analysis and one.numbers["p"] is not None]
+        adjusted = holm([found[place].numbers["p"] for place in places]).tolist() if places else []
+        for place, value in zip(places, adjusted, strict=True):
+            one = found[place]
+            told = f"; Holm over {len(places)} {value:.2g}" if len(places) > 1 and one.numbers["p"] < 0.05 else ""
+            found[place] = replace(
+                one, numbers={**one.numbers, "p_holm": float(value), "family": len(places)}, says=one.says + told
+            )
+    return found
 
 
 def _one_sided(base: TaskItems, candidate: TaskItems, names: tuple[str, str]) -> Iterator[str]:

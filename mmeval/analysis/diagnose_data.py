@@ -169,8 +169,14 @@ class _Reading:
             told.errors,
             told.judges,
             tuple(str(cell["subsets.version"] or "") for cell in cells) if "version" in self.record.subset_columns else (),
-            (*_left_out(self.record.name, rows, self.conditions), *(f"{self.record.name}: {text}" for text in stale)),
+            (*_left_out(self.record.name, rows, self.conditions), *(f"{self.record.name}: {text}" for text in (*stale, *_own(labels)))),
         )  # fmt: skip
+
+
+def _own(labels: Sequence[Label]) -> list[str]:
+    """Sources in which a model judges itself."""
+    names = dict.fromkeys(one.source for one in labels if one.source != HUMAN and one.judge_model == one.model)
+    return [f"labels of {name} are of the model itself, which is no independent judge" for name in names]
 
 
 def _unread(cell: Mapping[str, Any]) -> str:

@@ -35,7 +35,12 @@ def diagnose_run(run: Run, items: Items, options: DiagnoseOptions) -> Diagnosis:
     """
     found = diagnose(items, run.models[0], options)
     told = (one for one in (*behaviour(run), *dependency(run)) if wanted(one.analysis, options))
-    return replace(found, findings=(*found.findings, *told))
+    skipped = [
+        f"task {record.name} ({record.protocol}) has no right and wrong answers under the standard condition and was left out"
+        for record in run.manifest.tasks
+        if (record.name, record.protocol) not in items
+    ]
+    return replace(found, findings=(*found.findings, *told), missing=(*found.missing, *skipped))
 
 
 def diagnose_runs(base: Items, candidate: Items, own: Diagnosis, name: str, options: DiagnoseOptions) -> Diagnosis:
@@ -51,4 +56,5 @@ def diagnose_runs(base: Items, candidate: Items, own: Diagnosis, name: str, opti
         ComparisonError: see `diagnose_against`.
     """
     change = diagnose_against(base, candidate, (name, own.model), options)
-    return Diagnosis(change.model, change.base, (*own.findings, *change.findings), change.missing)
+    lacking = tuple(dict.fromkeys((*change.missing, *own.missing)))
+    return Diagnosis(change.model, change.base, (*own.findings, *change.findings), lacking)

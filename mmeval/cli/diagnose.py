@@ -68,7 +68,9 @@ def diagnose(
     if not items:
         raise UsageError(
             f"{run}: no task has right and wrong answers under the standard condition",
-            remedy="run a task whose metric is an accuracy",
+            remedy="run a task whose metric is an accuracy"
+            if "standard" in chosen.manifest.conditions
+            else "add --condition standard to the command of the run",
         )
     if people:
         check_labels(people, items, str(labels))

@@ -31,6 +31,8 @@ class Ablation:
     """The number where the name gives none; None for families without a number."""
     low: float = 0.0
     high: float = 1.0
+    whole: bool = False
+    """Whether the number is a whole one."""
 
 
 def plain(colour: tuple[int, int, int]) -> Ablate:
@@ -131,7 +133,7 @@ ABLATIONS: dict[str, Ablation] = {
     "mean": Ablation("the mean colour", partial(_fixed, mean_colour)),
     "noise": Ablation("Gaussian noise, sigma {}", noise, 189.0, 0.1, 1000.0),
     "blur": Ablation("Gaussian blur, radius {} px", blur, 6.0, 0.1, 1000.0),
-    "jpeg": Ablation("JPEG quality {}", jpeg, 10.0, 1.0, 95.0),
+    "jpeg": Ablation("JPEG quality {}", jpeg, 10.0, 1.0, 95.0, whole=True),
     "downscale": Ablation("{} of the resolution", downscale, 0.25, 0.001, 1.0),
     "mask": Ablation("14 px patches blackened, p = {}", patches, 0.5, 0.0, 1.0),
 }

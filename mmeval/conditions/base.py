@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 
 from mmeval.conditions import regions, texts
 from mmeval.conditions.ablations import ABLATIONS
+from mmeval.conditions.looking import VisualCoT
 from mmeval.conditions.regions import ByRegion
 from mmeval.conditions.segmented import Segmented
 from mmeval.conditions.strategy import FACTS, Checklist, Strategy, TwoHop
 from mmeval.core.errors import UsageError, unknown
 from mmeval.core.types import Media, MediaPart, Sample, TextPart
+from mmeval.tasks.looking import StrategySection
 from mmeval.verifiers.base import Verifier
 from mmeval.verifiers.registry import get_verifier
 
@@ -121,6 +123,9 @@ CONDITIONS: dict[str, Condition] = {
     "hide-elsewhere": Condition("hide-elsewhere", region=regions.hide_elsewhere),
     "crop": Condition("crop", region=regions.crop_to, moves=True),
     "crop-elsewhere": Condition("crop-elsewhere", region=regions.crop_elsewhere, moves=True),
+    "crop-own": Condition(
+        "crop-own", strategy=VisualCoT(StrategySection(name="visual-cot")), moves=True, pictured=True
+    ),
 }
 """Conditions that are no image ablations; those are `ABLATIONS`."""
 SETS: dict[str, tuple[str, ...]] = {
@@ -192,7 +197,13 @@ def get_condition(name: str) -> Condition:
             f"condition {name!r}: {number!r} is no number from {ablation.low:g} to {ablation.high:g}",
             remedy=f"e.g. {family}:{ablation.default:g}",
         )
-    return Condition(f"{family}:{value:g}", image=ablation.make(value))
+    if ablation.whole and not value.is_integer():
+        raise UsageError(
+            f"condition {name!r}: {number!r} is no whole number", remedy=f"e.g. {family}:{ablation.default:g}"
+        )
+    # The name is the identity: what is done is done with the number as it is written there.
+    written = f"{value:g}"
+    return Condition(f"{family}:{written}", image=ablation.make(float(written)))
 
 
 def _dependency(name: str, inner: str) -> Condition:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mmeval.conditions.base import Condition, get_condition
-from mmeval.conditions.looking import strategy_of
+from mmeval.conditions.looking import VisualCoT, strategy_of
 from mmeval.conditions.regions import ByRegion, Regions
 from mmeval.conditions.strategy import Strategy
 from mmeval.core.errors import MediaError, NotApplicableError, StorageError
@@ -190,6 +190,8 @@ def prepare_units(stage: Stage, ticket: Ticket) -> list[Unit]:
     try:
         if ticket.condition.needs_picture and not source:
             raise NotApplicableError("the item has no picture that this condition could change or take away")
+        if ticket.condition.moves and task.card.answer.kind in COORDINATE_KINDS:
+            raise NotApplicableError("the answer is a place in the picture, which a crop would move")
         sample, sent = _shown(stage, ticket, ticket.condition, original, source, grid)
         other = None
         if ticket.condition.contrast:
@@ -263,8 +265,11 @@ class _ShownIn:
 def _strategy(stage: Stage, ticket: Ticket) -> tuple[Strategy | None, _ShownIn | None]:
     """The strategy of a condition, which goes before the card's; engines that answer from data are asked plainly."""
     section = ticket.task.task.card.strategy
-    if ticket.condition.strategy is not None or section is None:
-        return ticket.condition.strategy, None
+    own = ticket.condition.strategy
+    if isinstance(own, VisualCoT):
+        return own, _ShownIn(_model_grid(stage.info), own.section.asked())
+    if own is not None or section is None:
+        return own, None
     if section.name in SCALAR:
         # Predictions may hold the scores; every other engine has to give them.
         return (None if stage.info.engine == "replay" else strategy_of(section)), None
@@ -379,8 +384,6 @@ def _ablation(
     if condition.region is not None:
         if len(sample.media) != 1 or sample.media[0].kind != "image":
             raise NotApplicableError("gold boxes can be hidden and shown on items with exactly one picture")
-        if condition.moves and ticket.task.task.card.answer.kind in COORDINATE_KINDS:
-            raise NotApplicableError("the answer is a place in the picture, which a crop would move")
         return partial(_by_region, condition.region, Regions.of(sample.extras), seed), sample
     return (None if condition.image is None else partial(_by_pixels, condition.image, seed)), sample
 

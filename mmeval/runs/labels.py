@@ -88,7 +88,13 @@ def read_labels_table(run: Run) -> list[Label]:
     path = run.path / FILE
     if not path.exists():
         return []
-    found = [Label(**row) for batch in stream_batches(path) for row in batch.to_pylist()]
+    try:
+        found = [Label(**row) for batch in stream_batches(path) for row in batch.to_pylist()]
+    except TypeError as error:
+        raise DataError(
+            f"{path}: not the columns of a table of labels",
+            remedy="delete it and label the run again; verdicts come from the cache",
+        ) from error
     return [label for label in found if run.model is None or label.model == run.model]
 
 

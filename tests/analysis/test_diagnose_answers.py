@@ -262,3 +262,43 @@ def test_a_source_of_labels_that_knows_nothing_is_none() -> None:
     )
     assert not task.sources
     assert any("no perception labels" in text for text in diagnose({("t", "d"): task}, "m", FAST).missing)
+
+
+def test_differences_of_one_kind_are_adjusted_together() -> None:
+    names = tuple(map(str, range(100)))
+    low, high = np.zeros(100), np.zeros(100)
+    high[:6] = 1.0
+    conditions = ("standard", "blind", "blank")
+    base, other = (
+        TaskItems(RECORD, names, names, names, dict.fromkeys(conditions, side), ("",) * 100, 1) for side in (low, high)
+    )
+    found = diagnose_against({("t", "d"): base}, {("t", "d"): other}, ("a", "b"), FAST).findings
+    answers = [one for one in found if one.analysis == "answers"]
+    assert [one.numbers["family"] for one in answers] == [3, 3, 3]
+    assert answers[0].numbers["p"] == pytest.approx(2 * 0.5**6 - 0.5**6)
+    assert answers[0].numbers["p_holm"] == pytest.approx(3 * answers[0].numbers["p"])
+    assert "Holm over 3 0.047" in answers[0].says
+
+
+def test_a_foreign_table_of_labels_is_refused(tmp_path: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    run = folder(tmp_path / "r", answers())
+    pq.write_table(pa.table({"model": ["m"], "other": [1]}), run.path / "labels.parquet")
+    with pytest.raises(DataError, match="not the columns of a table of labels"):
+        load_items(run)
+
+
+def test_a_model_that_judges_itself_is_named(tmp_path: Path) -> None:
+    run = folder(tmp_path / "r", answers())
+    write_labels_table(run, [label(run, str(one), f"answer {one}", judge_model=run.models[0]) for one in range(20)])
+    assert any("of the model itself" in note for note in only(run).notes)
+
+
+def test_tasks_without_right_and_wrong_are_named(tmp_path: Path) -> None:
+    from mmeval.analysis.diagnose_run import diagnose_run
+
+    run = folder(tmp_path / "r", [{"id": "1", "score": 0.5}])
+    assert load_items(run) == {}
+    assert any("quiz (default) has no right and wrong answers" in text for text in diagnose_run(run, {}, FAST).missing)

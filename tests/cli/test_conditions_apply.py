@@ -6,6 +6,8 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import pandas as pd
+
 from mmeval.runs.folder import open_run
 
 
@@ -54,3 +56,28 @@ def test_runs_with_other_sets_of_conditions_compare_on_the_common_ones(mmeval: C
     assert [one["condition"] for one in told.json["findings"] if one["analysis"] == "answers"] == ["standard"]
     assert any("lacks condition blind" in text for text in told.json["missing"])
     assert mmeval("diagnose", "runs/warm", "--against", "runs/plain").code == 5
+
+
+def test_a_model_looks_again_at_the_region_that_it_names(mmeval: Callable, tmp_path: Path) -> None:
+    done = mmeval(
+        "run", "-m", "fake", "--engine-arg", "answer=[5, 5, 60, 60]", "-t", "synthetic/count,synthetic/box", "--limit", "3",
+        "--condition", "standard", "--condition", "crop-own", "-o", "runs/r", "--no-report",
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    frame = open_run(str(tmp_path / "runs/r")).results(["task", "condition", "outcome", "error"])
+    boxes = frame[(frame["task"] == "synthetic/box") & (frame["condition"] == "crop-own")]
+    assert set(boxes["outcome"]) == {"unsupported"}
+    assert "would move" in boxes["error"].iloc[0]
+    calls = pd.read_parquet(tmp_path / "runs/r/calls.parquet")
+    assert len(calls) >= 6
+    assert list(calls["role"]) == ["box", "answer"] * (len(calls) // 2)
+    steps = [json.loads(step) for step in calls[calls["role"] == "box"]["step"]]
+    assert all(step["region"][:2] == [5.0, 5.0] for step in steps)
+
+
+def test_a_run_without_the_standard_condition_says_what_it_lacks(mmeval: Callable) -> None:
+    common = ("run", "-m", "fake", "-t", "synthetic/count", "--limit", "4", "--condition", "blind")
+    assert mmeval(*common, "-o", "runs/r", "--no-report").code == 0
+    told = mmeval("diagnose", "runs/r")
+    assert told.code == 2
+    assert "add --condition standard" in told.err

@@ -97,3 +97,20 @@ def test_told_blind_says_so_once_in_the_last_user_message() -> None:
     found = told_blind(sample)
     assert found.media == ()
     assert found.messages[1].parts == (TextPart("q"), TextPart(f"\n\n{GUESS}"))
+
+
+def test_the_number_in_a_name_is_the_number_that_is_used() -> None:
+    from PIL import Image
+
+    from mmeval.conditions.base import get_condition
+    from mmeval.core.errors import UsageError
+
+    picture = Image.effect_noise((300, 300), 60).convert("RGB")
+    long, short = get_condition("mask:0.33333349"), get_condition("mask:0.333333")
+    assert long.name == short.name == "mask:0.333333"
+    assert long.image is not None
+    assert short.image is not None
+    for seed in range(20):
+        assert long.image(picture, seed).tobytes() == short.image(picture, seed).tobytes()
+    with pytest.raises(UsageError, match=r"'10\.5' is no whole number"):
+        get_condition("jpeg:10.5")
