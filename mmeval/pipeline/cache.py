@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,30 @@ CREATE TABLE IF NOT EXISTS images (
 ) WITHOUT ROWID;
 """
 _VERSION = 1
+_COLUMNS = "key, created, engine, model, response, checksum"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredAnswer:
+    """One row of the cache as it is stored; `data` is JSON."""
+
+    key: str
+    created: float
+    """Seconds since 1970."""
+    engine: str
+    model: str
+    data: bytes
+    checksum: bytes
+
+    @property
+    def sound(self) -> bool:
+        """Whether the checksum fits."""
+        return _checksum(self.key, self.data) == self.checksum
+
+    @property
+    def row(self) -> tuple[str, float, str, str, bytes, bytes]:
+        """The values of the table's columns."""
+        return self.key, self.created, self.engine, self.model, self.data, self.checksum
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +211,63 @@ class ResponseCache:
         except sqlite3.Error as error:
             raise _storage_error(self.path, error) from error
 
+    def find(self, key: str) -> StoredAnswer | None:
+        """Return the row of one key as it is stored, damaged or not.
+
+        Raises:
+            StorageError: when the database itself cannot be read.
+        """
+        try:
+            row = self._reader().execute(f"SELECT {_COLUMNS} FROM responses WHERE key = ?", (key,)).fetchone()
+        except sqlite3.Error as error:
+            raise _storage_error(self.path, error) from error
+        return None if row is None else _stored(row)
+
+    def answers(self) -> Iterator[StoredAnswer]:
+        """Yield every row as it is stored, in the order of the keys.
+
+        Raises:
+            StorageError: when the database itself cannot be read.
+        """
+        try:
+            for row in self._reader().execute(f"SELECT {_COLUMNS} FROM responses ORDER BY key"):
+                yield _stored(row)
+        except sqlite3.Error as error:
+            raise _storage_error(self.path, error) from error
+
+    @contextmanager
+    def changing(self) -> Iterator[sqlite3.Connection]:
+        """One transaction of the caller's own: all of it is committed, or nothing.
+
+        Raises:
+            StorageError: when it cannot be written.
+        """
+        try:
+            connection = self._reader()
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield connection
+                connection.execute("COMMIT")
+            except BaseException:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                raise
+        except sqlite3.Error as error:
+            raise _storage_error(self.path, error) from error
+
+    def shrink(self) -> bool:
+        """Give the space of deleted rows back to the disk; False while another process uses the cache, which reuses it."""
+        try:
+            connection = self._reader()
+            connection.execute("PRAGMA busy_timeout = 1000")
+            connection.execute("VACUUM")
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        except sqlite3.OperationalError as error:
+            if "locked" in str(error) or "busy" in str(error):
+                return False
+            raise _storage_error(self.path, error) from error
+        return True
+
     def close(self) -> None:
         """Commit what is queued and close; safe to call twice."""
         with self._guard:
@@ -253,6 +335,11 @@ class ResponseCache:
         for _, _, future in batch:
             if future is not None:
                 future.set_result(None)
+
+
+def _stored(row: tuple[Any, ...]) -> StoredAnswer:
+    key, created, engine, model, data, checksum = row
+    return StoredAnswer(key, created, engine, model, data.encode() if isinstance(data, str) else data, checksum)
 
 
 def _facts_key(sha256: str) -> str:
