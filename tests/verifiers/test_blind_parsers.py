@@ -160,7 +160,8 @@ def test_one_place_alone_hands_a_response_to_a_parser() -> None:
     """Outside the verifiers nothing calls their `parse`; `verify` does it before it looks at the target."""
     calls: list[str] = []
     for path in sorted(PACKAGE.rglob("*.py")):
-        if path.parent.name == "verifiers":
+        # A strategy reads what its own verifier says of an answer, in a context of its own, without a gold answer.
+        if "verifiers" in path.relative_to(PACKAGE).parts or path == PACKAGE / "conditions" / "selection.py":
             continue
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "parse":
@@ -179,7 +180,7 @@ TEXTS = (
     "", "A", "(B)", "The answer is C.", r"\boxed{B}", "<think>Two of them, I see A.</think><answer>B</answer>", "yes", "No, there is none.",
     "3", "3.5 metres", "about 4 or 5", "red", "[10, 20, 30, 40]", '[{"bbox_2d": [1, 2, 30, 40], "label": "cat"}]', "[0.4, 0.6]",
     '<answer>{"rating": 3.4}</answer>', '{"distortion_class": "blur", "severity": "slight"}', "Overall Judgment: Answer 1 is better.",
-    r"The area is \boxed{\frac{\sqrt{3}}{2}}", "[1, 2, 3]", "bin blue at f two now", '["yes", "no", null]', "[['a red hat']]",
+    r"The area is \boxed{\frac{\sqrt{3}}{2}}", "[1, 2, 3]", "[1, 2, 3, 4, 5, 6]", "bin blue at f two now", '["yes", "no", null]', "[['a red hat']]",
     "I'm sorry, I cannot see the image.", "<think>unfinished", "click(x=120, y=80)", "A: Yes\nB: No", "答案是B", "none of them",
     '{"tokens": ["a"], "with": [-0.1], "without": [-0.5]}',
 )  # fmt: skip
