@@ -29,7 +29,8 @@ from mmeval.analysis.diagnose_findings import (
     source_limits,
     wanted,
 )
-from mmeval.analysis.diagnose_labels import corrected_rates, described, error_types
+from mmeval.analysis.diagnose_labels import agreement_text, corrected_rates, described, error_types, raters_agree
+from mmeval.runs.labels import HUMAN
 from mmeval.stats.clustered import cluster_difference
 from mmeval.stats.decomposition import perception_rates
 from mmeval.stats.equivalence import equivalence_test
@@ -97,6 +98,8 @@ def _perception(task: TaskItems) -> Iterator[Finding]:
         }
         if source in task.judged:
             numbers["corrected"] = corrected_rates(task, seen)
+        if source == HUMAN:
+            numbers["agreement"] = raters_agree(task)
         if source == "two-hop":
             numbers["for_the_reader"] = described(task)
         cells = rates.counts
@@ -106,6 +109,8 @@ def _perception(task: TaskItems) -> Iterator[Finding]:
         )
         if numbers.get("for_the_reader"):
             says += f"; {100 * numbers['for_the_reader']['estimate']:.1f} % described well enough, between the floor (blind) and the ceiling (exact caption) of this reader"
+        if numbers.get("agreement"):
+            says += agreement_text(numbers["agreement"])
         if numbers.get("corrected"):
             fixed = numbers["corrected"]
             listed = ", ".join(f"{name} {100 * fixed[name]['estimate']:.1f} %" for name in ("p", "r", "l"))
@@ -197,8 +202,9 @@ def _masking(task: TaskItems) -> Iterator[Finding]:
         if trend.p_value is None or not trend.standard_error
         else f", p = {trend.p_value:.2g}"
     )
-    if power_text(trend.p_value, mde):
-        says += f" ({power_text(trend.p_value, mde)})"
+    power = power_text(trend.p_value, mde) if trend.standard_error else ""
+    if power:
+        says += f" ({power})"
     yield Finding(
         "masking",
         task.record.name,

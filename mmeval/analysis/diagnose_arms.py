@@ -102,7 +102,9 @@ def _contrast(
         **pair.json(),
     }
     power = f"; {pair.power}" if pair.power else ""
-    return numbers, f"{contrast.second} over {contrast.first} {pair.change} ({contrast.says}{power})"
+    # Conditions need not apply to the same items: the difference is that of the common ones, not of the two accuracies.
+    where = f" on {rows.size} items" if rows.size < len(task.ids) else ""
+    return numbers, f"{contrast.second} over {contrast.first} {pair.change}{where} ({contrast.says}{power})"
 
 
 def _contrasts(task: TaskItems, analysis: str, contrasts: tuple[Contrast, ...], limits: str) -> Iterator[Finding]:
@@ -118,7 +120,7 @@ def _contrasts(task: TaskItems, analysis: str, contrasts: tuple[Contrast, ...], 
         name for contrast in contrasts for name in (contrast.first, contrast.second) if name in task.right
     )
     accuracies = {name: _mean(task.right[name]) for name in asked}
-    listed = ", ".join(f"{name} {_percent(value)}" for name, value in accuracies.items())
+    listed = ", ".join(f"{name} {_percent(value)}{_of(task, name)}" for name, value in accuracies.items())
     yield Finding(
         analysis,
         task.record.name,
@@ -230,6 +232,12 @@ def _by_cluster(task: TaskItems, right: FloatArray, version: str) -> dict[str, f
         if own == version and not np.isnan(value):
             found.setdefault(cluster, []).append(float(value))
     return {cluster: float(np.mean(values)) for cluster, values in found.items()}
+
+
+def _of(task: TaskItems, condition: str) -> str:
+    """How many items a condition's accuracy is over, where those are not all."""
+    known = int((~np.isnan(task.right[condition])).sum())
+    return f" (of {known})" if known < len(task.ids) else ""
 
 
 def _mean(values: FloatArray) -> float | None:

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from mmeval.core.errors import DataError
 from mmeval.core.hashing import digest
 from mmeval.runs.folder import Run
-from mmeval.runs.labels import ANNOTATIONS, ERROR_KINDS, HUMAN, Label, read_labels_table
+from mmeval.runs.labels import ANNOTATIONS, ERROR_KINDS, HUMAN, Label, kind_of, read_labels_table
 from mmeval.runs.manifest import TaskRecord
 from mmeval.stats.intervals import FloatArray
 
@@ -53,6 +53,8 @@ class TaskItems:
     """Judge card -> which model judged with which version of it."""
     versions: tuple[str, ...] = ()
     """Label of each item in the subset column `version` (one problem told in several ways); empty where the task has none."""
+    raters: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Where several people labelled: their labels by person (the kind of error, or perceived as 0 or 1); empty where there is none."""
     notes: tuple[str, ...] = ()
     """What was left out on the way here, and why."""
     each: TaskItems | None = None
@@ -86,6 +88,7 @@ class TaskItems:
             {name: tuple(labels[i] for i in index) for name, labels in self.errors.items()},
             self.judges,
             tuple(self.versions[i] for i in index) if self.versions else (),
+            {name: tuple(labels[i] for i in index) for name, labels in self.raters.items()},
         )
 
 
@@ -169,6 +172,7 @@ class _Reading:
             told.errors,
             told.judges,
             tuple(str(cell["subsets.version"] or "") for cell in cells) if "version" in self.record.subset_columns else (),
+            told.raters,
             (*_left_out(self.record.name, rows, self.conditions), *(f"{self.record.name}: {text}" for text in (*stale, *_own(labels)))),
         )  # fmt: skip
 
@@ -232,6 +236,7 @@ class _Told:
     judged: dict[str, FloatArray]
     errors: dict[str, tuple[str, ...]]
     judges: dict[str, str]
+    raters: dict[str, tuple[str, ...]]
 
     @classmethod
     def of(cls, labels: Sequence[Label], places: Sequence[tuple[str, int, bool]], threshold: float) -> _Told:
@@ -269,7 +274,24 @@ class _Told:
                     judged[source] = np.array([np.nan if row is None else _perceived(row) for row in rows])
             if source != HUMAN:
                 judges[source] = _judge(first)
-        return cls(people, judged, errors, judges)
+        return cls(people, judged, errors, judges, _raters(labels, places))
+
+
+def _raters(labels: Sequence[Label], places: Sequence[tuple[str, int, bool]]) -> dict[str, tuple[str, ...]]:
+    """What each of several people said: the kind of error, or else whether the picture was perceived."""
+    given: dict[str, dict[tuple[str, int | None], str]] = {}
+    for one in sorted(labels, key=lambda label: label.repeat):
+        if one.source == HUMAN:
+            said = kind_of(one.label) if one.label else f"{one.perceived:g}"
+            own = given.setdefault(one.judge_model or "unnamed", {})
+            own.setdefault((one.sample_id, one.repeat), said)
+            own.setdefault((one.sample_id, None), said)
+    if len(given) < 2:
+        return {}
+    return {
+        rater: tuple(own.get((name, None if any_will_do else repeat), "") for name, repeat, any_will_do in places)
+        for rater, own in given.items()
+    }
 
 
 def _judge(label: Label) -> str:

@@ -116,6 +116,8 @@ class Measured:
     pair: PairedComparison
     mde: float | None
     """With 80 % power at two-sided 0.05; None where no difference would be shown with that power."""
+    same: bool
+    """Whether every item is alike on both sides."""
 
     def json(self) -> dict[str, Any]:
         """The difference as JSON."""
@@ -136,6 +138,8 @@ class Measured:
     @property
     def power(self) -> str:
         """What a difference that is not significant leaves open; empty for one that is."""
+        if self.same:
+            return "no item differs"
         return power_text(self.pair.difference.p_value, self.mde)
 
 
@@ -157,7 +161,7 @@ def detectable(standard_error: float | None) -> float | None:
 def measure(first: FloatArray, second: FloatArray, clusters: Sequence[str] | None = None) -> Measured:
     """Compare two conditions or models on the same items, second minus first."""
     pair = compare_paired(first, second, clusters)
-    return Measured(pair, MeanPair(first, second, clusters).detectable(DEFAULT_AIM))
+    return Measured(pair, MeanPair(first, second, clusters).detectable(DEFAULT_AIM), bool((first == second).all()))
 
 
 def rates_json(rates: PerceptionRates) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from mmeval.analysis.diagnose_data import TaskItems, both
 from mmeval.analysis.diagnose_findings import DiagnoseOptions, Finding, limits_json, percent, share_json
 from mmeval.core.errors import ComparisonError
 from mmeval.runs.labels import ERROR_KINDS, HUMAN, kind_of
+from mmeval.stats.agreement import gwet_ac
 from mmeval.stats.categorical import bowker, clustered_symmetry, stuart_maxwell
 from mmeval.stats.clustered import cluster_difference
 from mmeval.stats.comparison import compare_paired
@@ -144,6 +145,29 @@ def described(task: TaskItems) -> dict[str, Any] | None:
     }
 
 
+def raters_agree(task: TaskItems) -> dict[str, Any] | None:
+    """Return Gwet's AC1 of several people on the answers that two or more labelled, with raw agreement; None where none did."""
+    ratings = [
+        [said or None for said in row] for row in zip(*task.raters.values(), strict=True) if sum(map(bool, row)) > 1
+    ]
+    if len(ratings) < 2:
+        return None
+    rows = [place for place, row in enumerate(zip(*task.raters.values(), strict=True)) if sum(map(bool, row)) > 1]
+    clusters = [task.clusters[place] for place in rows]
+    found = gwet_ac(ratings, clusters=clusters)
+    return {
+        "raters": list(task.raters), "n": len(ratings), "raw": found.observed, "ac1": found.estimate,
+        "ci": limits_json(found.interval),
+    }  # fmt: skip
+
+
+def agreement_text(agreement: Mapping[str, Any]) -> str:
+    """How far people agree, in words."""
+    ac1, ci = agreement["ac1"], agreement["ci"]
+    said = "unknown" if ac1 is None else f"{ac1:.2f}" + ("" if ci is None else f" [{ci[0]:.2f}, {ci[1]:.2f}]")
+    return f"; {len(agreement['raters'])} people agree on {100 * agreement['raw']:.1f} % of {agreement['n']} answers, AC1 {said}"
+
+
 def error_types(task: TaskItems) -> Iterator[Finding]:
     """Shares of the kinds of error among wrong answers and of lucky ones among right answers, for each source of labels."""
     task = task.answers
@@ -164,16 +188,18 @@ def error_types(task: TaskItems) -> Iterator[Finding]:
             [float(kinds[row] not in (OK, "label_suspect")) for row in good], [task.clusters[row] for row in good]
         )
         corrected = None if source == HUMAN or people is None else _corrected_shares(task, kinds, people, wrong)
-        numbers = {
+        numbers: dict[str, Any] = {
             "source": source, "failures": int(wrong.size), "shares": {kind: share_json(value) for kind, value in shares.items()},
             "subkinds": dict(Counter(labels[row] for row in wrong if "/" in labels[row]).most_common()), "lucky": share_json(lucky),
             "unlabelled_failures": int((right == 0).sum()) - int(wrong.size), "corrected": corrected,
-            "calibrated": source == HUMAN or corrected is not None,
+            "calibrated": source == HUMAN or corrected is not None, "agreement": raters_agree(task) if source == HUMAN else None,
         }  # fmt: skip
         listed = ", ".join(f"{kind} {percent(value)}" for kind, value in shares.items())
         says = f"by {source}: of {wrong.size} failures {listed}"
         if good.size:
             says += f"; {percent(lucky)} of {good.size} right answers have a wrong step"
+        if numbers["agreement"]:
+            says += agreement_text(numbers["agreement"])
         if corrected is not None:
             fixed = ", ".join(f"{kind} {100 * value['estimate']:.1f} %" for kind, value in corrected["shares"].items())
             says += f"; corrected by {corrected['labels']} labels of people: {fixed}"

@@ -75,7 +75,7 @@ def _finding(task: str, condition: str, rows: pd.DataFrame, right: Any) -> Findi
             "" if ci is None else f" [{ci[0]:+.3f}, {ci[1]:+.3f}]"
         )
         says += "" if difference["p"] is None else f", p = {difference['p']:.2g}"
-        power = power_text(difference["p"], difference["mde"], "per token")
+        power = power_text(difference["p"], difference["mde"], "per token") if values.any() else "no token depends"
         says += f" ({power})" if power else ""
     if listed:
         says += f"; most dependent tokens {listed}"

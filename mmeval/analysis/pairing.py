@@ -327,7 +327,8 @@ def _pair(
     rows = _aligned(metric, record, frames, [[known[item] for item in both] for known in hashes])
     units = rows.units()
     covered = rows.covered(units)
-    _check_scores(sides, record, len(both) - covered, options)
+    place = record.name if condition == "standard" else f"{record.name} under {condition}"
+    _check_scores(sides, place, len(both) - covered, options)
     if not units[0].ids.size:
         raise ComparisonError(f"task {record.name}: no item has a score on both sides", remedy="run both again")
     notes = []
@@ -418,10 +419,10 @@ def _check_items(
     )
 
 
-def _check_scores(sides: tuple[Side, Side], record: TaskRecord, missing: int, options: PairingOptions) -> None:
+def _check_scores(sides: tuple[Side, Side], place: str, missing: int, options: PairingOptions) -> None:
     if missing and not options.allow_missing:
         raise ComparisonError(
-            f"task {record.name}: {missing} items have no score in {sides[0].label} or {sides[1].label}"
+            f"task {place}: {missing} items have no score in {sides[0].label} or {sides[1].label}"
             " (error, unscored or unsupported rows)",
-            remedy="run the same commands again to complete them, or add --allow-missing",
+            remedy="run the same commands again to complete them (unsupported rows stay so), or add --allow-missing",
         )

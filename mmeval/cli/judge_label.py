@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 @click.option(
     "--human", type=click.Path(path_type=Path), help="Labels of people instead: CSV with task, id, label, perceived."
 )
+@click.option("--rater", metavar="NAME", help="Who labelled, with --human; two people or more are told apart.")
 @click.option("--task", "tasks", multiple=True, metavar="TASK", help="Only this task (repeatable).")
 @click.option("--condition", default="standard", show_default=True, help="Label the answers under this condition.")
 @click.option(
@@ -44,6 +45,7 @@ def label(
     run: str,
     card: str | None,
     human: Path | None,
+    rater: str | None,
     tasks: tuple[str, ...],
     condition: str,
     of: str | None,
@@ -74,8 +76,10 @@ def label(
             "give a judge card, or labels of people with --human",
             remedy="e.g. mmeval judge label RUN error-type --judge MODEL",
         )
+    if rater is not None and human is None:
+        raise UsageError("--rater names a person", remedy="add --human FILE")
     if human is not None:
-        found = human_labels(human, opened)
+        found = human_labels(human, opened, rater)
         write_labels_table(opened, found)
         click.echo(f"judge label: {len(found)} labels of people -> {opened.path / 'labels.parquet'}", err=True)
         return 0

@@ -125,10 +125,15 @@ def write_labels_table(run: Run, labels: Iterable[Label]) -> None:
         ) from error
 
 
-def human_labels(path: Path, run: Run) -> list[Label]:
+def human_labels(path: Path, run: Run, rater: str | None = None) -> list[Label]:
     """Read people's labels of a run: a CSV with `task`, `id`, and `label` (a kind of error), `perceived` (0 or 1), or both.
 
     `model`, `protocol`, `condition` (standard) and `repeat` (0) may be given; a row that is not in the run is refused.
+
+    Args:
+        path: the file.
+        run: the run that was labelled.
+        rater: who labelled, where several people did; each keeps labels of their own.
 
     Raises:
         DataError: naming file, line and column.
@@ -161,7 +166,7 @@ def human_labels(path: Path, run: Run) -> list[Label]:
             raise DataError(f"{place}: column repeat: {repeat!r} is no whole number", remedy="count repeats from 0")
         made = Label(
             model, task, protocol, row.get("condition") or "standard", row["id"] or "", int(repeat), HUMAN,
-            label=label or None, perceived=None if not seen else float(seen in _TRUE),
+            label=label or None, perceived=None if not seen else float(seen in _TRUE), judge_model=rater,
         )  # fmt: skip
         if made.key not in known:
             raise DataError(

@@ -302,3 +302,45 @@ def test_tasks_without_right_and_wrong_are_named(tmp_path: Path) -> None:
     run = folder(tmp_path / "r", [{"id": "1", "score": 0.5}])
     assert load_items(run) == {}
     assert any("quiz (default) has no right and wrong answers" in text for text in diagnose_run(run, {}, FAST).missing)
+
+
+def test_two_people_are_told_apart_and_their_agreement_is_said(tmp_path: Path) -> None:
+    run = folder(tmp_path / "r", answers(40))
+    task = run.manifest.tasks[0].name
+    for rater, other in (("ann", -1), ("ben", 7)):
+        people = tmp_path / f"{rater}.csv"
+        kinds = {
+            one: "knowledge" if one == other else ("none" if one % 2 == 0 else "perception/count") for one in range(40)
+        }
+        people.write_text("task,id,label\n" + "".join(f"{task},{one},{kind}\n" for one, kind in kinds.items()))
+        write_labels_table(run, human_labels(people, run, rater))
+    items = only(run)
+    assert list(items.raters) == ["ann", "ben"]
+    found = diagnose({("t", "d"): items}, "m", FAST).findings
+    types, perception = of(found, "error-types"), of(found, "perception")
+    agreement = types.numbers["agreement"]
+    assert (agreement["n"], agreement["raw"]) == (40, pytest.approx(39 / 40))
+    assert 0.9 < agreement["ac1"] < 1
+    assert "2 people agree on 97.5 % of 40 answers, AC1 0.9" in types.says
+    assert perception.numbers["agreement"] == agreement
+    # The first person's labels are the ones that count.
+    assert types.numbers["shares"]["perception"]["estimate"] == 1.0
+
+
+def test_accuracies_over_other_items_say_so(tmp_path: Path) -> None:
+    rows = answers(40)
+    for number in range(40):
+        known = (
+            {"right": False} if number % 2 == 0 else {"outcome": "unsupported", "right": None, "error": "no gold box"}
+        )
+        rows.append({"id": str(number), "condition": "hide-region", **known})
+    found = diagnose({("t", "d"): only(folder(tmp_path / "r", rows, "hide-region"))}, "m", FAST).findings
+    says = of(found, "regions").says
+    assert "hide-region 0.0 % (of 20), standard 50.0 %" in says
+    assert "standard over hide-region +100.0" in says
+    assert "on 20 items" in says
+
+
+def test_no_difference_at_all_is_no_lack_of_data() -> None:
+    values = np.array([1.0, 0.0] * 50)
+    assert measure(values, values).power == "no item differs"
