@@ -21,11 +21,18 @@ from mmeval.engines.profiles import choose_profile
 
 STRATEGIES = ("uniform", "most-frequent")
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-VERSION = "1"
+VERSION = "2"
 
 CENTRE_BOX = (0.25, 0.25, 0.75, 0.75)
 """Half of the width and height around the centre, as shares of the image."""
 
+_VERDICTS: tuple[tuple[str, re.Pattern[str]], ...] = (
+    ("pair", re.compile(r"\"Overall Judgment: (?:Answer|Image) X is better")),
+    ("bracket", re.compile(r"\[\[A\]\] if [^\[\]\n]{1,60}\[\[B\]\] if ")),
+    ("quality-pair", re.compile(r"\bImage A, Image B or Similar\b")),
+    ("steps", re.compile(r"\"Step N: \+\"")),
+)
+"""How cards ask for a verdict, whose kind is text or list; what is judged may itself ask for a number or a yes."""
 _FORMS: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("boxes", re.compile(r"list of (?:bounding )?boxes", re.IGNORECASE)),
     ("box", re.compile(r"\b(?:one|bounding) box\b", re.IGNORECASE)),
@@ -39,6 +46,11 @@ _FORMS: tuple[tuple[str, re.Pattern[str]], ...] = (
 """How the default format instructions announce the kind of answer, most specific first."""
 
 
+_PAIRS: Mapping[str, tuple[str, ...]] = {
+    "pair": ("Overall Judgment: Answer 1 is better.", "Overall Judgment: Answer 2 is better."),
+    "bracket": ("[[A]]", "[[B]]"),
+    "quality-pair": ("Image A", "Image B", "Similar"),
+}
 KINDS = frozenset({"choice", "number", "yes-no", "text", "expression", "list", "box", "boxes", "point", "rating"})
 
 
@@ -46,6 +58,11 @@ def answer_form(request: Request) -> str:
     """Return the kind of answer that a request asks for, `text` where nothing says so. Never reads the target."""
     context = request.sample.context if request.sample else AnswerContext()
     options = context.options
+    turns = [message for message in request.messages if message.role == "user"]
+    text = " ".join(part.text for turn in turns for part in turn.parts if isinstance(part, TextPart))
+    verdict = next((form for form, pattern in _VERDICTS if pattern.search(text)), None)
+    if verdict is not None and options.get("answer_kind") in (None, "text", "list"):
+        return verdict
     for key in ("answer_kind", "answer_type"):
         if options.get(key) in KINDS:
             kind = str(options[key])
@@ -57,15 +74,13 @@ def answer_form(request: Request) -> str:
         return "rating"
     if "range" in options:
         return "number"
-    turns = [message for message in request.messages if message.role == "user"]
-    text = " ".join(part.text for turn in turns for part in turn.parts if isinstance(part, TextPart))
     return next((form for form, pattern in _FORMS if pattern.search(text)), "text")
 
 
 def uniform_answer(request: Request, generator: random.Random) -> str:
     """Draw an answer of the form that the request asks for.
 
-    Open text, expressions, lists, and numbers without a declared range, have no answers to draw from: the text is empty and scores as
+    A verdict on a pair is drawn from both sides, one on a solution for each of its steps. Open text, expressions, lists, and numbers without a declared range, have no answers to draw from: the text is empty and scores as
     no answer.
     """
     context = request.sample.context if request.sample else AnswerContext()
@@ -75,6 +90,10 @@ def uniform_answer(request: Request, generator: random.Random) -> str:
         return LETTERS[generator.randrange(min(len(context.choices), len(LETTERS)))]
     if form == "yes-no":
         return generator.choice(("yes", "no"))
+    if form in _PAIRS:
+        return generator.choice(_PAIRS[form])
+    if form == "steps":
+        return _steps(options.get("steps"), generator)
     if form == "rating":
         return str(generator.randint(int(options.get("low", 1)), int(options.get("high", 5))))
     if form == "number":
@@ -82,6 +101,13 @@ def uniform_answer(request: Request, generator: random.Random) -> str:
     if form in ("box", "boxes", "point"):
         return _centre(form, request, context)
     return ""
+
+
+def _steps(declared: Any, generator: random.Random) -> str:
+    count = len(declared) if isinstance(declared, (list, tuple)) else declared
+    if not isinstance(count, int):
+        return ""
+    return "\n".join(f"Step {number}: {generator.choice('+-')}" for number in range(1, count + 1))
 
 
 def _number(declared: Any, generator: random.Random) -> str:
@@ -192,6 +218,8 @@ class ChanceEngine:
         answer = self._answers[task]
         if answer is None:
             answer = uniform_answer(request, random.Random(0))
+        elif answer_form(request) == "bracket":
+            answer = f"[[{answer}]]"
         return Response("ok", text=answer, finish_reason="stop", latency_s=0.0)
 
     async def close(self) -> None:

@@ -20,6 +20,8 @@ from mmeval.engines.fake import FakeEngine
 from mmeval.engines.registry import create_engine, parse_model
 from mmeval.engines.replay import ReplayEngine
 from mmeval.tasks.prompts import INSTRUCTIONS, instruction_for
+from mmeval.tasks.registry import Registry
+from mmeval.tasks.task import Task
 from tests.engines.conftest import make_request, picture, still
 
 
@@ -132,7 +134,9 @@ class TestChance:
     def test_knows_the_default_instructions(self, kind: str) -> None:
         text = "What is it?\n" + instruction_for(kind, {"low": 1, "high": 5}, "thousand", "xy")
         context = {"choices": ("a", "b")} if kind == "choice" else {}
-        assert answer_form(sample_request(text=text, **context)) == kind
+        # Masks and heat maps are asked for as boxes and points; what is drawn for a box in space or an open number is no answer.
+        drawn = {"mask": "boxes", "heatmap": "point", "box3d": "box", "open": "number"}
+        assert answer_form(sample_request(text=text, **context)) == drawn.get(kind, kind)
 
     def test_choices_are_drawn_evenly_and_the_same_every_time(self) -> None:
         requests = [sample_request(f"s{n}", choices=("w", "x", "y", "z")) for n in range(800)]
@@ -172,6 +176,29 @@ class TestChance:
 
     def test_open_text_has_nothing_to_draw_from(self) -> None:
         assert asked(self.engine(), sample_request(text="Describe the image."))[0].text == ""
+
+    @pytest.mark.parametrize(
+        ("task", "options", "drawn"),
+        [
+            ("vl-rewardbench", {}, {"A", "B"}),
+            ("vl-rewardbench@votes-10", {}, {"A", "B"}),
+            ("mm-rlhf-rewardbench", {}, {"A", "B"}),
+            ("videorewardbench", {}, {"A", "B"}),
+            ("image-pair-judging@alignment", {}, {"A", "B"}),
+            ("multimodal-rewardbench", {}, {"A", "B"}),
+            ("quality-pairs", {}, {"A", "B", "similar"}),
+            ("visual-process-bench", {"steps": 1}, {"+", "-"}),
+        ],
+    )
+    def test_verdicts_are_drawn_in_the_form_that_cards_ask_for(self, task: str, options: Any, drawn: set[str]) -> None:
+        card = Task.load(*Registry().resolve([task])[0])
+        options = {**dict(card.card.answer.options), **options, "answer_kind": card.card.answer.kind}
+        # What is judged may ask for something else itself.
+        text = f"[Question]\nAnswer yes or no.\n{card.card.prompt.template}{card.card.prompt.instruction}"
+        verifier = card.verifier
+        answers = asked(self.engine(), *(sample_request(f"v{n}", text=text, options=options) for n in range(40)))
+        read = [verifier.parse(one.text or "", AnswerContext(options=options)).value for one in answers]
+        assert {value[0] if isinstance(value, list) else value for value in read} == drawn
 
     def test_the_target_is_never_looked_at(self) -> None:
         request = sample_request(choices=("w", "x", "y", "z"))
