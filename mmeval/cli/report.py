@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from mmeval.runs.folder import Run
 
 
 @click.command(context_settings={"show_default": True})
@@ -22,21 +26,64 @@ import click
     default=2.0,
     help="Points: smaller differences are drawn inside a grey band.",
 )
-def report(runs: tuple[str, ...], output: Path | None, max_mb: float, baseline: str | None, margin: float) -> None:
-    """Write one HTML file that opens without a network.
+@click.option(
+    "--latex", type=click.Path(path_type=Path), metavar="DIR", help="Tables as booktabs, charts as PDF and SVG."
+)
+@click.option("--markdown", "form", flag_value="markdown", help="Print all tables as Markdown.")
+@click.option(
+    "--csv", "form", flag_value="csv", help="Print all tables as CSV, one line per cell, with full precision."
+)
+@click.option("--json", "form", flag_value="json", help="Print all tables as JSON.")
+def report(
+    runs: tuple[str, ...],
+    output: Path | None,
+    max_mb: float,
+    baseline: str | None,
+    margin: float,
+    latex: Path | None,
+    form: str | None,
+) -> None:
+    """Write one HTML file that opens without a network, or (with -o: also) its tables and charts in another form.
 
     \b
     Examples:
       mmeval report runs/mine -o mine.html
       mmeval report runs/base runs/candidate --baseline base
+      mmeval report runs/mine --latex paper/
+      mmeval report runs/mine --json > tables.json
     """
     from mmeval.reports.build import build_report
     from mmeval.runs.folder import open_run
 
     opened = [open_run(run) for run in runs]
+    if latex is not None or form is not None:
+        _export(opened, baseline, margin / 100, latex, form)
+        if output is None:
+            return
     target = output or opened[0].path / "report.html"
     summary = build_report(opened, target, max_mb=max_mb, baseline=baseline, margin=margin / 100)
     click.echo(
         f"wrote {summary.path} ({summary.bytes / 1e6:.1f} MB, {summary.samples_shown} of {summary.samples_total} samples shown)",
         err=True,
     )
+
+
+def _export(runs: list[Run], baseline: str | None, margin: float, latex: Path | None, form: str | None) -> None:
+    import orjson
+
+    from mmeval.reports import exports
+    from mmeval.reports.build import check_baseline
+    from mmeval.reports.contents import read_contents
+    from mmeval.reports.names import name_runs
+
+    names = name_runs(runs)
+    check_baseline(names, baseline)
+    contents = read_contents(names, baseline, margin)
+    if latex is not None:
+        written = exports.write_latex(contents, latex)
+        click.echo(f"wrote {len(written)} files into {latex}", err=True)
+    if form == "json":
+        click.echo(orjson.dumps(exports.json_record(contents), option=orjson.OPT_INDENT_2).decode())
+    elif form is not None:
+        click.echo({"csv": exports.csv_text, "markdown": exports.markdown}[form](contents), nl=False)
+    click.echo(f"report: {len(contents.sheets)} tables, {len(contents.figures)} charts", err=True)

@@ -12,19 +12,17 @@ from mmeval import __version__
 from mmeval.analysis.comparison import ComparisonReport
 from mmeval.core.errors import StorageError, UsageError, unknown
 from mmeval.core.resources import resource_dir
-from mmeval.reports.charts import dot_chart, label_extent
-from mmeval.reports.comparison import CELLS, MARGIN, Places, build_comparison
+from mmeval.reports.comparison import CELLS, MARGIN, Places
+from mmeval.reports.contents import Contents, read_contents
 from mmeval.reports.corpus import Corpus, read_corpus
 from mmeval.reports.failures import empty_notices
-from mmeval.reports.figures import PALETTE, Figure
+from mmeval.reports.figures import PALETTE
 from mmeval.reports.format import count, plural
 from mmeval.reports.images import Thumbnails
 from mmeval.reports.names import RunNames, name_runs
 from mmeval.reports.packing import SEED, Packed, pack
 from mmeval.reports.page import render_page
-from mmeval.reports.perception import build_perception
 from mmeval.reports.provenance import provenance
-from mmeval.reports.tables import Tables, build_tables
 from mmeval.runs.folder import Run
 
 
@@ -67,14 +65,12 @@ def build_report(
     if not max_mb > 0:
         raise UsageError(f"--max-mb {max_mb:g}: not a size", remedy="give a positive number of megabytes")
     names = name_runs(runs)
-    labels = [label for entry in names for label in entry.models.values()]
-    if baseline is not None and baseline not in labels:
-        raise unknown("model", baseline, labels)
-    tables = build_tables(names)
+    check_baseline(names, baseline)
+    contents = read_contents(names, baseline, margin)
     corpus = read_corpus(names)
     folder = template_dir or resource_dir("reports")
     limit = int(max_mb * 1e6)
-    values = _values(names, tables, corpus, baseline, margin)
+    values = _values(names, contents, corpus, margin)
     bare = len(render_page(folder, values | _samples(Packed([], [], 0, 1, 0, 0), max_mb)).encode())
     packed = pack(corpus, Thumbnails(runs), max(0, limit - bare))
     page = render_page(folder, values | _samples(packed, max_mb)).encode()
@@ -82,40 +78,46 @@ def build_report(
     return ReportSummary(output, len(page), packed.shown, packed.total)
 
 
-def _values(
-    names: Sequence[RunNames], tables: Tables, corpus: Corpus, baseline: str | None, margin: float
-) -> dict[str, Any]:
+def check_baseline(names: Sequence[RunNames], baseline: str | None) -> None:
+    """Refuse a baseline that is no model of the report.
+
+    Raises:
+        UsageError: with the labels that there are.
+    """
+    labels = [label for entry in names for label in entry.models.values()]
+    if baseline is not None and baseline not in labels:
+        raise unknown("model", baseline, labels)
+
+
+def _values(names: Sequence[RunNames], contents: Contents, corpus: Corpus, margin: float) -> dict[str, Any]:
     """Everything in the template that does not depend on how many samples fit."""
     runs = [provenance(entry) for entry in names]
     rows, empty = empty_notices(names)
-    models = [f"{column.model} · {column.condition}" if column.condition else column.model for column in tables.columns]
+    tables, comparison = contents.tables, contents.comparison
     facts = [
         plural(len(corpus.models), "model"),
         plural(len(corpus.tasks), "task"),
         plural(len(corpus.records), "sample"),
         plural(rows, "answer"),
     ]
-    standard = corpus.conditions.index("standard") if "standard" in corpus.conditions else 0
-    places = Places({model: place for place, model in enumerate(corpus.models)}, corpus.tasks, standard)
-    comparison = build_comparison(names, tables, places, baseline, margin)
     return {
-        "title": " + ".join(entry.label for entry in names),
+        "title": contents.title,
         "facts": facts,
         "version": __version__,
         "runs": runs,
         "empty": empty,
         "tables": tables,
-        "charts": _charts(tables, models),
+        "charts": contents.charts,
         "comparison": comparison,
         "margin": f"{100 * margin:g}",
-        "perception": build_perception(names, baseline),
+        "perception": contents.perception,
         "browser": {
             "models": corpus.models,
             "tasks": corpus.tasks,
             "conditions": corpus.conditions,
             "guessers": sorted({corpus.models.index(column.model) for column in tables.columns if column.guesser}),
             "palette": list(PALETTE),
-            "pairs": _pairs(comparison.found, places),
+            "pairs": _pairs(comparison.found, contents.places),
         },
     }
 
@@ -130,25 +132,6 @@ def _pairs(found: ComparisonReport | None, places: Places) -> list[list[str]]:
             first, second = ("right" if letter == "r" else "wrong" for letter in cell)
             options.append([places.pair(found.base, candidate, cell), f"{found.base} {first}, {candidate} {second}"])
     return options
-
-
-def _charts(tables: Tables, models: Sequence[str]) -> dict[str, list[Figure]]:
-    dots = [dot for units in tables.dots.values() for unit in units for dot in unit]
-    extent = label_extent(name for dot in dots for name in (dot.task, dot.model))
-    return {
-        family: [
-            dot_chart(
-                f"leaderboard-{family}-{number}",
-                unit,
-                models,
-                f"{family}: value, interval and chance level of {plural(len(unit), 'estimate')}; the table has the numbers",
-                extent,
-            )
-            for number, unit in enumerate(units, 1)
-            if unit
-        ]
-        for family, units in tables.dots.items()
-    }
 
 
 def _samples(packed: Packed, max_mb: float) -> dict[str, Any]:

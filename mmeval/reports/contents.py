@@ -1,0 +1,173 @@
+"""Everything that a report computes, before it becomes a page or an export."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from mmeval.reports.charts import dot_chart, label_extent
+from mmeval.reports.comparison import MARGIN, ComparisonSection, Places, build_comparison
+from mmeval.reports.figures import Figure
+from mmeval.reports.format import plural
+from mmeval.reports.names import RunNames, task_label
+from mmeval.reports.perception import Perception, build_perception
+from mmeval.reports.sheets import NOTHING, Entry, Sheet, words
+from mmeval.reports.tables import Cell, Column, Tables, TaskRow, build_tables
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """Tables and charts of one report."""
+
+    title: str
+    places: Places
+    tables: Tables
+    charts: dict[str, list[Figure]]
+    """Of the leaderboard, by family."""
+    comparison: ComparisonSection
+    perception: Perception
+
+    @property
+    def sheets(self) -> list[Sheet]:
+        """All tables in the order of the page."""
+        found = [*_leaderboard(self.tables), *_subsets(self.tables)]
+        return [*found, *self.comparison.sheets, *self.comparison.subsets, *self.perception.sheets]
+
+    @property
+    def figures(self) -> list[Figure]:
+        """All charts in the order of the page."""
+        own = [figure for figures in self.charts.values() for figure in figures]
+        compared = (*self.comparison.figures, *self.comparison.subset_figures, *self.comparison.curves)
+        return [*own, *compared, *self.perception.figures]
+
+
+def read_contents(names: Sequence[RunNames], baseline: str | None = None, margin: float = MARGIN) -> Contents:
+    """Compute everything but the samples.
+
+    Args:
+        names: the runs of the report.
+        baseline: label of the model that the others are set against; the first one when None.
+        margin: half the width of the band of forest plots, as a share of 1.
+
+    Raises:
+        DataError: when a run folder is damaged.
+    """
+    tables = build_tables(names)
+    places = _places(names)
+    return Contents(
+        " + ".join(entry.label for entry in names),
+        places,
+        tables,
+        _charts(tables),
+        build_comparison(names, tables, places, baseline, margin),
+        build_perception(names, baseline),
+    )
+
+
+def column_name(column: Column) -> str:
+    """The words for a model under a condition."""
+    return f"{column.model} · {column.condition}" if column.condition else column.model
+
+
+def _places(names: Sequence[RunNames]) -> Places:
+    models = [label for entry in names for label in entry.models.values()]
+    tasks = dict.fromkeys(task_label(task.name, task.protocol) for entry in names for task in entry.run.manifest.tasks)
+    conditions = list(dict.fromkeys(name for entry in names for name in entry.run.manifest.conditions))
+    standard = conditions.index("standard") if "standard" in conditions else 0
+    return Places({model: place for place, model in enumerate(models)}, list(tasks), standard)
+
+
+def _charts(tables: Tables) -> dict[str, list[Figure]]:
+    models = [column_name(column) for column in tables.columns]
+    dots = [dot for units in tables.dots.values() for unit in units for dot in unit]
+    extent = label_extent(name for dot in dots for name in (dot.task, dot.model))
+    return {
+        family: [
+            dot_chart(
+                f"leaderboard-{family}-{number}",
+                unit,
+                models,
+                f"{family}: value, interval and chance level of {plural(len(unit), 'estimate')}; the table has the numbers",
+                extent,
+            )
+            for number, unit in enumerate(units, 1)
+            if unit
+        ]
+        for family, units in tables.dots.items()
+    }
+
+
+def _leaderboard(tables: Tables) -> Iterator[Sheet]:
+    rows = [row for family in tables.families for row in family.rows]
+    if not rows:
+        return
+    models = [column_name(column) for column in tables.columns]
+    matrix = tuple(
+        (words(row.label), words(_metric(row)), *map(_estimate, row.cells), words(row.chance)) for row in rows
+    )
+    yield Sheet("matrix", "Models by tasks: value and interval", ("Task", "Metric", *models, "Chance"), matrix, 2)
+    measures = tuple(
+        (
+            words(row.label), words(column_name(cell.column)), words(row.metric), _value(cell), words(cell.interval), Entry(cell.n, cell.row.estimate.n),
+            Entry(cell.clusters or "–", cell.row.estimate.clusters), Entry(cell.coverage, cell.row.estimate.coverage), Entry(row.chance, cell.row.chance),
+            Entry(cell.truncated, cell.row.truncated), Entry(cell.no_answer, cell.row.no_answer), Entry(cell.tokens, cell.row.completion_tokens),
+            Entry(cell.seconds, cell.row.latency_s),
+        )
+        for row in rows
+        for cell in row.present
+    )  # fmt: skip
+    head = (
+        "Task",
+        "Model",
+        "Metric",
+        "Value",
+        "Interval",
+        "n",
+        "Clusters",
+        "Coverage",
+        "Chance",
+        "Truncated",
+        "No answer",
+        "Tokens",
+        "Seconds",
+    )
+    yield Sheet("measures", "All measures by task and model", head, measures, 3)
+    if tables.suites:
+        means = tuple(
+            (
+                words(suite.label),
+                *(NOTHING if cell is None else words(f"{cell[0]} [{cell[1]}]") for cell in suite.cells),
+            )
+            for suite in tables.suites
+        )
+        yield Sheet("suites", "Means of suites, unweighted over tasks", ("Suite", *models), means)
+
+
+def _subsets(tables: Tables) -> Iterator[Sheet]:
+    models = [column_name(column) for column in tables.columns]
+    for table in tables.subsets:
+        rows = tuple(
+            (words(f"{group.name}: {row.label}"), *map(_estimate, row.cells))
+            for group in table.groups
+            for row in group.rows
+        )
+        yield Sheet(
+            f"subset-values-{table.label}", f"{table.label} by subset: value and interval", ("Subset", *models), rows
+        )
+
+
+def _metric(row: TaskRow) -> str:
+    return f"{row.metric}, {row.unit}" if row.unit else row.metric
+
+
+def _value(cell: Cell) -> Entry:
+    interval = cell.row.estimate.interval
+    low, high = (None, None) if interval is None else (interval.low, interval.high)
+    return Entry(cell.value, cell.row.estimate.value, low, high)
+
+
+def _estimate(cell: Cell | None) -> Entry:
+    if cell is None:
+        return words("not run")
+    entry = _value(cell)
+    return entry if entry.low is None else Entry(f"{cell.value} [{cell.interval}]", entry.value, entry.low, entry.high)
