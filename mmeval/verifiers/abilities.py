@@ -334,6 +334,7 @@ _BUILT_IN: Mapping[str, Callable[[Mapping[str, Any]], Abilities]] = {
     "mmmu": lambda options: Abilities({"question_type": _one_of("multiple-choice", "open")}),
     "mmmu-pro": lambda options: Abilities({}),
     "mmstar": lambda options: Abilities({}),
+    "count": _number,
     "number": _number,
     "ocrbench-v2": _ocrbench,
     "point": lambda options: Abilities({**_COMMON, "accept_box": _FLAG}),

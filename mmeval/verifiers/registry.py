@@ -16,6 +16,7 @@ from mmeval.verifiers.checklist import ChecklistVerifier
 from mmeval.verifiers.choice import ChoiceVerifier
 from mmeval.verifiers.class_names import ClassNameVerifier, LabelSetVerifier
 from mmeval.verifiers.counting import FirstIntegerVerifier, ReasonMapPlusRulesVerifier, ReasonMapPlusVerifier
+from mmeval.verifiers.counts import CountVerifier
 from mmeval.verifiers.degradation import DegradationVerifier
 from mmeval.verifiers.dependency import DependencyVerifier
 from mmeval.verifiers.detections import DetectionsVerifier, VTriuneVerifier
@@ -94,6 +95,7 @@ _BUILT_IN: Mapping[str, Callable[[Mapping[str, Any] | None], Verifier]] = {
     "screen-place": ScreenPlaceVerifier,
     "screen-qa": ScreenQAVerifier,
     "list": ListVerifier,
+    "count": CountVerifier,
     "first-integer": FirstIntegerVerifier,
     "leading-letter": LeadingLetterVerifier,
     "logicvista": LogicVistaVerifier,

@@ -89,6 +89,7 @@ OPTIONS: list[tuple[str, dict[str, object], str, object]] = [
     ("list", {"element": "number", "order": False}, "[1, 2]", [2, 1]),
     ("list", {"form": "interval"}, "[1, 2)", "[1, 2)"),
     ("first-integer", {}, "4 dogs", 4),
+    ("count", {}, "3 red and 4 blue, a total of 7", 7),
     ("leading-letter", {}, "(B) x", "(B)"),
     ("logicvista", {}, "B, D", "B, D"),
     ("logicvista-rules", {}, "B and D", "B, D"),
