@@ -14,7 +14,7 @@ from mmeval.verifiers.number import find_number, read_target
 from mmeval.verifiers.numerals import Numeral, find_numerals
 
 _OF_HIGH = re.compile(r"(/|\b(?:out\s+)?of\b|满分)[ \t]*([0-9]+(?:\.[0-9]+)?)(?![0-9])", re.IGNORECASE)
-_LAST_NUMBER = re.compile(r"(?<![0-9.])([0-9]+(?:\.[0-9]+)?)\s*$")
+_LAST_NUMBER = re.compile(r"(?<![0-9.,])([0-9]+(?:\.[0-9]+)?)\s*$")
 _LABEL = re.compile(r"\b(?:rating|score|quality|grade)\b\s*(?:is|of|:|=)+\s*", re.IGNORECASE)
 
 _JSON_RATING = re.compile(
@@ -59,7 +59,7 @@ class RatingVerifier:
         named = _named_ratings(section.text)
         if named:
             return _of_json(section, named, scale)
-        plain, other, stated = _without_high(mask(section.text), scale[1])
+        plain, other, stated = _without_high(_without_scale(mask(section.text), scale), scale[1])
         if len({item.value for item in stated}) == 1:
             found: Numeral | str = stated[0]
         else:
@@ -152,6 +152,13 @@ def _scale(options: Mapping[str, Any]) -> tuple[float, float]:
             remedy="give two numbers with low < high",
         )
     return float(bounds[0]), float(bounds[1])
+
+
+def _without_scale(text: str, scale: tuple[float, float]) -> str:
+    """Return the text, equally long, without the scale in brackets: "Rating (1-5): 3.5"."""
+    low, high = (rf"{re.escape(f'{bound:g}')}(?:\.0)?" for bound in scale)
+    named = rf"\(\s*(?:(?:on\s+)?(?:a\s+)?scale\s*:?\s*(?:of|from)?\s*)?{low}\s*(?:-|–|—|to)\s*{high}\s*\)"
+    return re.sub(named, lambda found: " " * len(found.group()), text, flags=re.IGNORECASE)
 
 
 def _without_high(text: str, high: float) -> tuple[str, bool, list[Numeral]]:

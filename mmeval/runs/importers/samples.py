@@ -225,11 +225,11 @@ class Samples:
         """Item hash and media; without image files the item is known by its text alone, and a note says so."""
         try:
             media = tuple(prepare(entry, _forget, _ignore) for entry in sample.media)
-        except MediaError:
+        except MediaError as error:
             if not self._without_media:
                 self.notes.append(
-                    "images were not found: these items join other runs only when those lack images too"
-                    " (they are looked for below --data-dir)"
+                    f"{sample.id}: {error.message}; rows whose images or videos cannot be read join other runs only when"
+                    " those lack them too (they are looked for below --data-dir)"
                 )
             self._without_media += 1
             media = ()
