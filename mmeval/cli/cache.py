@@ -1,4 +1,4 @@
-"""`mmeval cache`: stats, verify, prune, export, import, merge."""
+"""`mmeval cache`: stats, verify, prune, export, import, merge, salvage."""
 
 from __future__ import annotations
 
@@ -31,11 +31,15 @@ _json = click.option("--json", "as_json", is_flag=True, help="Machine-readable o
 _SECONDS = {"h": 3600, "d": 86400, "w": 7 * 86400}
 
 
-def _open(cache_file: Path | None, new: bool = False) -> ResponseCache:
+def _place(cache_file: Path | None, new: bool = False) -> Path:
     path = cache_file or Path(os.environ.get("MMEVAL_CACHE") or "cache/responses.sqlite")
     if not new and not path.exists():
         raise StorageError(f"there is no cache at {path}", remedy="give its file with --cache")
-    return ResponseCache(path)
+    return path
+
+
+def _open(cache_file: Path | None, new: bool = False) -> ResponseCache:
+    return ResponseCache(_place(cache_file, new))
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -299,3 +303,25 @@ def _told(path: Path, taken: dict[Path, Taken], as_json: bool) -> int:
         click.echo(orjson.dumps({"schema": 1, "cache": str(path), **total}).decode())
     click.echo(f"{total['added']} answers added, {total['known']} were there -> {path}", err=True)
     return 5 if total["different"] else 0
+
+
+@cache.command()
+@_file
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), required=True, help="The new cache; it must not exist."
+)
+def salvage(cache_file: Path | None, output: Path) -> None:
+    """Copy the sound answers of a damaged cache into a new one; the old file stays as it is.
+
+    \b
+    Example:
+      mmeval cache salvage --cache cache/responses.sqlite -o cache/salvaged.sqlite
+    """
+    from mmeval.pipeline.salvage import salvage as copy_sound_answers
+
+    path = _place(cache_file)
+    found = copy_sound_answers(path, output)
+    rest = "" if found.complete else "; where the database cannot be read, its pages were searched one by one"
+    click.echo(
+        f"{found.kept} answers kept, {found.damaged} entries damaged{rest}; go on with --cache {output}", err=True
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import time
 from collections.abc import Mapping
@@ -49,19 +50,32 @@ _QUOTED = 400
 
 
 def retry_after(headers: Mapping[str, str], now: float | None = None) -> float | None:
-    """Seconds that the server asks to wait, from `Retry-After` (seconds or an HTTP date), or None."""
+    """Seconds that the server asks to wait, from `Retry-After` (seconds or an HTTP date), or None.
+
+    Args:
+        headers: of the answer; a date counts from its own `Date`, because the two clocks may differ by any amount.
+        now: Unix time where it has no `Date`; the clock of this machine when None.
+    """
     value = headers.get("Retry-After", "").strip()
     if not value:
         return None
     try:
-        return max(0.0, float(value))
+        seconds = float(value)
+        return max(0.0, seconds) if math.isfinite(seconds) else None
     except ValueError:
         pass
-    try:
-        moment = parsedate_to_datetime(value)
-    except (TypeError, ValueError):
+    moment, sent = _moment(value), _moment(headers.get("Date", ""))
+    if moment is None:
         return None
-    return max(0.0, moment.timestamp() - (time.time() if now is None else now))
+    return max(0.0, moment - (sent if sent is not None else time.time() if now is None else now))
+
+
+def _moment(value: str) -> float | None:
+    """Unix time of an HTTP date, or None when it is none."""
+    try:
+        return parsedate_to_datetime(value).timestamp()
+    except (TypeError, ValueError, OverflowError):
+        return None
 
 
 def _short(text: str) -> str:

@@ -1,4 +1,7 @@
-"""The durable store of answers: SQLite, group commits, one row per request hash. A committed answer is a hit for ever after."""
+"""The durable store of answers: SQLite, group commits, one row per request hash. A committed answer is a hit for ever after.
+
+Several processes may write one cache: the answer that was committed first stands, and whoever comes later is handed that one.
+"""
 
 from __future__ import annotations
 
@@ -34,11 +37,11 @@ CREATE TABLE IF NOT EXISTS responses (
   key TEXT PRIMARY KEY, created REAL NOT NULL, engine TEXT NOT NULL, model TEXT NOT NULL,
   response BLOB NOT NULL, checksum BLOB NOT NULL
 ) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS images (
-  sha256 TEXT PRIMARY KEY, format TEXT NOT NULL, width INTEGER NOT NULL, height INTEGER NOT NULL, plain INTEGER NOT NULL
-) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS facts (sha256 TEXT PRIMARY KEY, facts BLOB NOT NULL, checksum BLOB NOT NULL) WITHOUT ROWID;
 """
 _VERSION = 1
+_ANSWER = "INSERT OR IGNORE INTO responses VALUES (?, ?, ?, ?, ?, ?)"
+_REPLACED = "INSERT OR REPLACE INTO responses VALUES (?, ?, ?, ?, ?, ?)"
 _COLUMNS = "key, created, engine, model, response, checksum"
 
 
@@ -66,6 +69,16 @@ class StoredAnswer:
 
 
 @dataclass(frozen=True, slots=True)
+class _Entry:
+    """One row for the writer."""
+
+    sql: str
+    values: tuple[Any, ...]
+    response: Response | None = None
+    future: Future[Response] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class CacheStats:
     """What the cache holds."""
 
@@ -85,7 +98,7 @@ class ResponseCache:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._local = threading.local()
-        self._queue: queue.SimpleQueue[tuple[str, tuple[Any, ...], Future[None] | None] | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[_Entry | None] = queue.SimpleQueue()
         self._broken: StorageError | None = None
         self._closed = False
         self._connections: list[sqlite3.Connection] = []
@@ -137,45 +150,45 @@ class ResponseCache:
             return None
         return _decode(row[0])
 
-    def put(self, key: str, response: Response, *, engine: str, model: str) -> Future[None]:
-        """Queue an answer; the future is done when it is committed to disk.
+    def put(self, key: str, response: Response, *, engine: str, model: str, replace: bool = False) -> Future[Response]:
+        """Queue an answer. The future is done when it is committed to disk, and holds the answer that stands from then on:
+        the given one, or another that was committed first (by another process that asked the same meanwhile), unless the
+        caller found that one unusable and wants it to be replaced.
 
         Raises (through the future):
             StorageError: when it cannot be written (disk full, read-only).
         """
         if response.status not in KEPT_STATUS:
             raise ValueError(f"a response with status {response.status!r} is not permanent and is never cached")
-        future: Future[None] = Future()
+        future: Future[Response] = Future()
         future.set_running_or_notify_cancel()  # a commit under way cannot be called back
         if self._broken is not None:
             future.set_exception(self._broken)
             return future
         data = _encode(response)
-        sql = "INSERT OR REPLACE INTO responses VALUES (?, ?, ?, ?, ?, ?)"
+        values = (key, time.time(), engine, model, data, _checksum(key, data))
         with self._guard:  # an entry behind the one that ends the writer would wait for ever
             if self._closed:
                 future.set_exception(StorageError(f"cache {self.path} is closed, the answer was not stored"))
             else:
-                self._queue.put((sql, (key, time.time(), engine, model, data, _checksum(key, data)), future))
+                self._queue.put(_Entry(_REPLACED if replace else _ANSWER, values, response, future))
         return future
 
     def image_facts(self, sha256: str) -> ImageFacts | None:
         """Return the verdict of an earlier validation of the same bytes."""
         try:
-            row = (
-                self._reader()
-                .execute("SELECT format, width, height, plain FROM images WHERE sha256 = ?", (_facts_key(sha256),))
-                .fetchone()
-            )
+            key = _facts_key(sha256)
+            row = self._reader().execute("SELECT facts, checksum FROM facts WHERE sha256 = ?", (key,)).fetchone()
         except sqlite3.Error as error:
             raise _storage_error(self.path, error) from error
-        return ImageFacts(row[0], row[1], row[2], bool(row[3])) if row else None
+        # A damaged verdict would send coordinates into another frame; without one the image is looked at again.
+        return ImageFacts(*orjson.loads(row[0])) if row and _checksum(key, row[0]) == row[1] else None
 
     def remember_image(self, sha256: str, facts: ImageFacts) -> None:
         """Queue the verdict on an image; losing it costs one validation, so nobody waits for the commit."""
         if self._broken is None:
-            row = (_facts_key(sha256), facts.format, facts.width, facts.height, int(facts.plain))
-            self._queue.put(("INSERT OR REPLACE INTO images VALUES (?, ?, ?, ?, ?)", row, None))
+            key, data = _facts_key(sha256), orjson.dumps([facts.format, facts.width, facts.height, facts.plain])
+            self._queue.put(_Entry("INSERT OR REPLACE INTO facts VALUES (?, ?, ?)", (key, data, _checksum(key, data))))
 
     def stats(self) -> CacheStats:
         """Count what the cache holds.
@@ -186,7 +199,7 @@ class ResponseCache:
         try:
             reader = self._reader()
             by_model = dict(reader.execute("SELECT model, COUNT(*) FROM responses GROUP BY model ORDER BY model"))
-            images = reader.execute("SELECT COUNT(*) FROM images").fetchone()[0]
+            images = reader.execute("SELECT COUNT(*) FROM facts").fetchone()[0]
             size = self.path.stat().st_size
         except (sqlite3.Error, OSError) as error:
             raise _storage_error(self.path, error) from error
@@ -203,11 +216,12 @@ class ResponseCache:
             verdict = reader.execute("PRAGMA integrity_check").fetchone()[0]
             if verdict != "ok":
                 raise StorageError(
-                    f"cache {self.path} is corrupt: {verdict}", remedy="move the file away; answers are asked again"
+                    f"cache {self.path} is corrupt: {' '.join(str(verdict).split())}", remedy=_salvage(self.path)
                 )
-            for key, data, checksum in reader.execute("SELECT key, response, checksum FROM responses"):
-                if _checksum(key, data) != checksum:
-                    yield key
+            for table in ("SELECT key, response, checksum FROM responses", "SELECT sha256, facts, checksum FROM facts"):
+                for key, data, expected in reader.execute(table):
+                    if _checksum(key, data) != expected:
+                        yield key
         except sqlite3.Error as error:
             raise _storage_error(self.path, error) from error
 
@@ -310,15 +324,12 @@ class ResponseCache:
                 batch.append(entry)
             self._commit(connection, batch)
 
-    def _commit(
-        self, connection: sqlite3.Connection, batch: list[tuple[str, tuple[Any, ...], Future[None] | None]]
-    ) -> None:
+    def _commit(self, connection: sqlite3.Connection, batch: list[_Entry]) -> None:
         try:
             if self._broken is not None:
                 raise self._broken
             connection.execute("BEGIN IMMEDIATE")
-            for sql, values, _ in batch:
-                connection.execute(sql, values)
+            standing = [_insert(connection, entry) for entry in batch]
             connection.execute("COMMIT")
         except (sqlite3.Error, StorageError) as error:
             failure = error if isinstance(error, StorageError) else _storage_error(self.path, error)
@@ -328,13 +339,24 @@ class ResponseCache:
                     connection.execute("ROLLBACK")
                 except sqlite3.Error:
                     failure.add_note("the transaction could not be rolled back either")
-            for _, _, future in batch:
-                if future is not None:
-                    future.set_exception(failure)
+            for entry in batch:
+                if entry.future is not None:
+                    entry.future.set_exception(failure)
             return
-        for _, _, future in batch:
-            if future is not None:
-                future.set_result(None)
+        for entry, response in zip(batch, standing, strict=True):
+            if entry.future is not None and response is not None:
+                entry.future.set_result(response)
+
+
+def _insert(connection: sqlite3.Connection, entry: _Entry) -> Response | None:
+    """Write an entry and return the answer that stands; a damaged one stands for nothing."""
+    if connection.execute(entry.sql, entry.values).rowcount == 0:
+        key, *_ = entry.values
+        data, expected = connection.execute("SELECT response, checksum FROM responses WHERE key = ?", (key,)).fetchone()
+        if _checksum(key, data) == expected:
+            return _decode(data)
+        connection.execute(_REPLACED, entry.values)
+    return entry.response
 
 
 def _stored(row: tuple[Any, ...]) -> StoredAnswer:
@@ -366,6 +388,7 @@ def _refuse_foreign(path: Path) -> None:
 
 
 def _checksum(key: str, data: bytes | str) -> bytes:
+    """The checksum that is stored beside an entry."""
     if isinstance(data, str):  # SQLite gives text where something else has written the cell
         data = data.encode()
     return hashlib.blake2b(key.encode() + data, digest_size=12).digest()
@@ -406,10 +429,12 @@ def _storage_error(path: Path, error: Exception) -> StorageError:
             remedy="wait for that process, or give another file with --cache",
         )
     if "not a database" in text or "malformed" in text:
-        return StorageError(
-            f"cache {path} is corrupt or no cache: {text}", remedy="move the file away or give another one with --cache"
-        )
+        return StorageError(f"cache {path} is corrupt or no cache: {text}", remedy=_salvage(path))
     return StorageError(f"cache {path}: {text}", remedy="give another file with --cache")
+
+
+def _salvage(path: Path) -> str:
+    return f"`mmeval cache salvage --cache {path} -o NEW.sqlite` keeps what can be read; go on with --cache NEW.sqlite"
 
 
 def _journal_mode(connection: sqlite3.Connection) -> str:

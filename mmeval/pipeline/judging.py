@@ -181,7 +181,7 @@ class JudgeDesk:
         response = stored or await self._asker.ask(request)
         readable = accepts is None or accepts(response.text or "")
         if stored is None and readable:
-            await self._commit([(key, response)])
+            response = (await self._commit([(key, response)]))[0]
         call = Call(REWARD, None, response.model or self.name, asked, request.messages, response, stored is not None)
         self.tally.add(call)
         return response, call
@@ -239,6 +239,7 @@ class JudgeDesk:
         self, step: Step, given: JudgeInput, unit: Unit, calls: list[Call], repeat: int, swapped: bool
     ) -> JudgeFinding | JudgeFault:
         fresh: list[tuple[str, Response]] = []
+        own: list[Call] = []
 
         async def ask(messages: tuple[Message, ...], schema: Mapping[str, Any]) -> Response:
             request = self._request(step, messages, schema, unit, repeat)
@@ -255,7 +256,7 @@ class JudgeDesk:
             if stored is None:
                 fresh.append((key, response))
             self._asker.progress.cached += stored is not None
-            calls.append(
+            own.append(
                 Call(
                     "judge", step.card.name, response.model or self.name, asked, messages, response, stored is not None
                 )
@@ -266,23 +267,29 @@ class JudgeDesk:
             finding, _ = await decide(step.card, given, ask, swapped=swapped)
         except DataError as error:  # the row lacks what the card needs: its data's fault, and not the judge's
             finding = JudgeFault(error.message)
+        # A reply without a verdict is not kept: the next run asks again.
+        if isinstance(finding, JudgeFinding) and await self._commit(fresh) != [response for _, response in fresh]:
+            # Another process has committed other replies first: the verdict is the one that they give.
+            return await self._once(step, given, unit, calls, repeat, swapped)
+        calls += own
         self._asker.progress.done += 1
-        if isinstance(finding, JudgeFinding):
-            # A reply without a verdict is not kept: the next run asks again.
-            await self._commit(fresh)
-        else:
+        if isinstance(finding, JudgeFault):
             self._asker.progress.failed += 1
             self._asker.progress.trouble = finding.reason
         return finding
 
-    async def _commit(self, fresh: Sequence[tuple[str, Response]]) -> None:
+    async def _commit(self, fresh: Sequence[tuple[str, Response]]) -> list[Response]:
+        """Commit what is permanent, and return the replies that stand (see `ResponseCache.put`)."""
         committed = [
             self._cache.put(key, response, engine=self.info.engine, model=self.name)
-            for key, response in fresh
             if response.status in KEPT_STATUS
+            else None
+            for key, response in fresh
         ]
-        for future in committed:
-            await asyncio.wrap_future(future)
+        return [
+            response if future is None else await asyncio.wrap_future(future)
+            for future, (_, response) in zip(committed, fresh, strict=True)
+        ]
 
     def _request(
         self, step: Step, messages: tuple[Message, ...], schema: Mapping[str, Any], unit: Unit, repeat: int

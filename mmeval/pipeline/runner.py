@@ -181,19 +181,19 @@ class ModelRun:
         answer: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
         self._asking[key] = answer
         try:
-            response = await self._asker.ask(request)
-            await self._commit(key, response)
+            response = await self._commit(key, await self._asker.ask(request))
             answer.set_result(response)
             return response
         finally:
             answer.cancel()
             del self._asking[key]
 
-    async def _commit(self, key: str, response: Response) -> None:
-        if response.status in KEPT_STATUS:
-            engine = self.stage.info.engine
-            committed = self.stage.cache.put(key, response, engine=engine, model=self.progress.model)
-            await asyncio.wrap_future(committed)
+    async def _commit(self, key: str, response: Response) -> Response:
+        """Commit what is permanent, and return the answer that stands (see `ResponseCache.put`)."""
+        if response.status not in KEPT_STATUS:
+            return response
+        engine = self.stage.info.engine
+        return await asyncio.wrap_future(self.stage.cache.put(key, response, engine=engine, model=self.progress.model))
 
     async def _by_strategy(
         self, unit: Unit, strategy: Strategy, plain: Request
@@ -251,7 +251,7 @@ class ModelRun:
                 return None, (), {}
             async with self._asker.slot() as engine:
                 response = await token_scores(engine, plain, second, answered.text or "")
-            await self._commit(key, response)
+            response = await self._commit(key, response)
         call = Call("scores", None, self.progress.model, asked, other.messages, response, stored)
         return response, (made, call), {}
 

@@ -93,7 +93,7 @@ class Conversation:
             raise NotAsked
         response = stored or await self._send(request)
         if stored is None:
-            await self._commit(key, response, stage.info.engine, self._model)
+            response = await self._commit(key, response, stage.info.engine, self._model)
         kept = without_bytes(media)
         self.calls.append(Call(role, None, self._model, asked, messages, response, stored is not None, kept))
         return response
@@ -166,7 +166,8 @@ class Conversation:
         body = {"query": query, "top": top, "task": self._unit.task.name, "filter": sent}
         key = digest(["retriever", SEARCH_VERSION, stage.run_id, retriever.settings.url, body])
         in_thread = asyncio.get_running_loop().run_in_executor
-        pages = await in_thread(self._workers, self._kept, stage.cache.get(key))
+        stored = stage.cache.get(key)
+        pages = await in_thread(self._workers, self._kept, stored)
         if pages is None:
             if self._only_cached:
                 raise NotAsked
@@ -179,7 +180,10 @@ class Conversation:
                 return Found(failure=Response("error", error=f"a page of the retriever: {error}"))
             facts = [{"id": p.id, "score": p.score, "sha256": p.media.images[0].sha256} for p in pages]
             text = orjson.dumps(facts).decode()
-            await self._commit(key, Response("ok", text=text, finish_reason="stop"), "retriever", "retriever")
+            own = Response("ok", text=text, finish_reason="stop")
+            standing = await self._commit(key, own, "retriever", "retriever", replace=stored is not None)
+            if standing != own:  # the same search was made meanwhile, and its pages were committed first
+                pages = await in_thread(self._workers, self._kept, standing) or pages
         return Found(pages)
 
     def _prepare(self, found: list[RawPage]) -> tuple[Page, ...]:
@@ -218,6 +222,10 @@ class Conversation:
             pages.append(Page(entry["id"], entry["score"], PreparedMedia("image", (image,))))
         return tuple(pages)
 
-    async def _commit(self, key: str, response: Response, engine: str, model: str) -> None:
-        if response.status in KEPT_STATUS:
-            await asyncio.wrap_future(self._stage.cache.put(key, response, engine=engine, model=model))
+    async def _commit(self, key: str, response: Response, engine: str, model: str, replace: bool = False) -> Response:
+        """Commit what is permanent, and return the answer that stands (see `ResponseCache.put`)."""
+        if response.status not in KEPT_STATUS:
+            return response
+        return await asyncio.wrap_future(
+            self._stage.cache.put(key, response, engine=engine, model=model, replace=replace)
+        )

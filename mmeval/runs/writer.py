@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import itertools
@@ -198,9 +199,14 @@ def lock_folder(folder: Path) -> TextIO:
     except OSError as error:
         raise _storage(folder, error) from error
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _lock_alone(lock)
     except OSError as error:
         lock.close()
+        if error.errno not in (errno.EAGAIN, errno.EACCES):
+            raise StorageError(
+                f"run folder {folder} cannot be locked: {error.strerror or error} (its file system has no locks)",
+                remedy="give a folder on a local disk with -o, and copy it afterwards",
+            ) from error
         raise UsageError(
             f"another mmeval process is writing {folder}", remedy="wait for it, or give another folder with -o"
         ) from error
@@ -273,6 +279,20 @@ class TableWriter:
             self._path.unlink(missing_ok=True)
         else:
             self._temporary.replace(self._path)
+
+
+def _lock_alone(handle: TextIO) -> None:
+    """Lock a file against every other process, without waiting. POSIX locks where the file system knows no `flock`.
+
+    Raises:
+        OSError: EAGAIN or EACCES when another process holds it; something else when the file system has no locks.
+    """
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno in (errno.EAGAIN, errno.EACCES):
+            raise
+        fcntl.lockf(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def _write_table(path: Path, schema: pa.Schema, rows: Iterable[dict[str, Any]], optional: bool = False) -> None:

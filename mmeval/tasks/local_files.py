@@ -68,6 +68,7 @@ def local_source(files: Sequence[Path], local: LocalSource, data_dir: Path | Non
     Raises:
         DataError: when a file is not the one that the card was made for, or a parquet file is damaged.
     """
+    stamps = {path: _stamp(path) for path in files}  # before the content is looked at
     delimited = {path: DelimitedFile(path, stored=True) for path in files if path.suffix.lower() in DELIMITED}
     owners: dict[Path, ImageOwners] = {}
     named = any(Path(pattern).is_absolute() for pattern in local.files)
@@ -77,7 +78,7 @@ def local_source(files: Sequence[Path], local: LocalSource, data_dir: Path | Non
         position = 0
         for path in files:
             root = (path.parent / local.image_root).resolve()
-            for number, (values, owner) in enumerate(of_file(path)):
+            for number, (values, owner) in enumerate(unchanged(path)):
                 place = f"{path}, row {number + 1}"
                 if isinstance(values, DataError):
                     named = {"id": f"{path.parent.name}/{path.name}, row {number + 1}"}
@@ -85,6 +86,20 @@ def local_source(files: Sequence[Path], local: LocalSource, data_dir: Path | Non
                 else:
                     yield Row(position, values, place, root, other, owner)
                 position += 1
+
+    def unchanged(path: Path) -> Iterator[tuple[dict[str, Any] | DataError, Callable[[str], Any] | None]]:
+        """The rows of a file, none of them read after somebody has changed it."""
+        found = of_file(path)
+        while True:
+            try:
+                row = next(found, None)
+            except DataError as error:
+                _refuse_changed(path, stamps[path], error)
+                raise
+            _refuse_changed(path, stamps[path])
+            if row is None:
+                return
+            yield row
 
     def of_file(path: Path) -> Iterator[tuple[dict[str, Any] | DataError, Callable[[str], Any] | None]]:
         layout = local.layout
@@ -131,6 +146,23 @@ def local_source(files: Sequence[Path], local: LocalSource, data_dir: Path | Non
     if local.sha256 is not None:
         described[0]["sha256"] = local.sha256
     return Source({"kind": "local", "files": described[:50], "file_count": len(files)}, rows, total)
+
+
+def _stamp(path: Path) -> tuple[int, ...] | None:
+    """What another content of a file would change; None where there is no such file."""
+    try:
+        state = path.stat()
+    except OSError:
+        return None
+    return state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns
+
+
+def _refuse_changed(path: Path, stamp: tuple[int, ...] | None, cause: DataError | None = None) -> None:
+    if stamp is not None and _stamp(path) != stamp:
+        raise DataError(
+            f"{path} was changed while the run read it; rows of two contents must not be mixed",
+            remedy="run the same command again when the file is at rest; what was answered before is in the cache",
+        ) from cause
 
 
 def _listed(values: dict[str, Any], key: str | None, path: Path) -> list[dict[str, Any]]:

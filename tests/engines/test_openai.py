@@ -473,6 +473,11 @@ class TestReply:
         assert retry_after({"Retry-After": "1.5"}) == 1.5
         assert retry_after({"Retry-After": "Thu, 01 Jan 1970 00:01:00 GMT"}, now=20.0) == 40.0
         assert retry_after({"Retry-After": "Thu, 01 Jan 1970 00:01:00 GMT"}, now=90.0) == 0.0
+        clock = {"Retry-After": "Thu, 01 Jan 1970 00:01:00 GMT", "Date": "Thu, 01 Jan 1970 00:00:50 GMT"}
+        assert retry_after(clock, now=1e9) == 10.0, "the server's own clock counts"
+        assert retry_after({**clock, "Date": "yesterday"}, now=20.0) == 40.0
+        assert retry_after({"Retry-After": "inf"}) is None
+        assert retry_after({"Retry-After": "nan"}) is None
         assert retry_after({"Retry-After": "soon"}) is None
         assert retry_after({}) is None
 

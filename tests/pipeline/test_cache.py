@@ -66,14 +66,22 @@ def test_a_passing_failure_is_never_stored(path: Path, status: str) -> None:
         assert cache.get("k") is None
 
 
-def test_the_last_answer_under_a_key_wins(path: Path) -> None:
+def test_the_first_answer_under_a_key_stands_and_later_ones_are_told(path: Path) -> None:
+    def stored(text: str, *, replace: bool = False) -> str | None:
+        given = Response("ok", text=text)
+        return cache.put("k", given, engine="e", model="m", replace=replace).result(WAIT_S).text
+
     with ResponseCache(path) as cache:
-        put(cache, "k", "old")
-        put(cache, "k", "new")
+        assert stored("first") == "first"
+        assert stored("second") == "first"
         found = cache.get("k")
         assert found is not None
-        assert found.text == "new"
+        assert found.text == "first"
         assert cache.stats().by_model == {"m": 1}
+        assert stored("third", replace=True) == "third"
+        with sqlite3.connect(path) as database:
+            database.execute("UPDATE responses SET response = '{}'")
+        assert stored("fourth") == "fourth", "a damaged entry stands for nothing"
 
 
 def test_many_answers_share_commits(path: Path) -> None:
@@ -417,3 +425,18 @@ def test_verdicts_of_an_older_validation_are_not_believed(path: Path, monkeypatc
     monkeypatch.setattr("mmeval.pipeline.cache.FACTS_VERSION", -1)
     with ResponseCache(path) as cache:
         assert cache.image_facts("a" * 64) is None
+
+
+def test_a_damaged_verdict_on_an_image_is_absent_and_reported(path: Path) -> None:
+    """Another size would send coordinates into another frame, without any sign of it."""
+    facts = ImageFacts("PNG", 30, 20, True)
+    with ResponseCache(path) as cache:
+        cache.remember_image("a", facts)
+    with sqlite3.connect(path) as database:
+        database.execute("UPDATE facts SET facts = replace(facts, '30', '31')")
+    with ResponseCache(path) as cache:
+        assert cache.image_facts("a") is None
+        assert len(list(cache.damaged())) == 1
+        cache.remember_image("a", facts)
+    with ResponseCache(path) as cache:
+        assert cache.image_facts("a") == facts

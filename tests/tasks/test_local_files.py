@@ -10,7 +10,7 @@ import pytest
 
 from mmeval.core.errors import DataError
 from mmeval.tasks.card import Dataset, LocalSource
-from mmeval.tasks.local_files import find_local_files
+from mmeval.tasks.local_files import find_local_files, local_source
 from mmeval.tasks.options import AskStyle, DataOptions
 from mmeval.tasks.registry import CardFile
 from mmeval.tasks.sources import open_dataset
@@ -110,3 +110,24 @@ def test_another_content_than_the_cards_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"y\.tsv: its content is not the one that the card was made for") as caught:
         open_dataset(pinned, "t", tmp_path)
     assert caught.value.remedy
+
+
+@pytest.mark.parametrize("name", ["rows.jsonl", "rows.csv"])
+@pytest.mark.parametrize("way", ["in place", "replaced", "gone"])
+def test_rows_of_a_file_that_changes_are_refused(tmp_path: Path, name: str, way: str) -> None:
+    """Rows of two contents in one table would be a data set that nobody has."""
+    path = tmp_path / name
+    line = '{"question": "q", "answer": "a"}\n' if path.suffix == ".jsonl" else "q,a\n"
+    head = "" if path.suffix == ".jsonl" else "question,answer\n"
+    path.write_text(head + line * 5000)
+    rows = local_source([path], LocalSource(files=[name])).rows()
+    next(rows)
+    if way == "in place":
+        path.write_text(head + line * 4000)
+    elif way == "replaced":
+        (tmp_path / "new").write_text(head + line * 5000)
+        (tmp_path / "new").replace(path)
+    else:
+        path.unlink()
+    with pytest.raises(DataError, match=f"{name} was changed while the run read it"):
+        next(rows)
