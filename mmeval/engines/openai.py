@@ -8,7 +8,7 @@ import ipaddress
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -19,6 +19,7 @@ import orjson
 from mmeval.core.errors import EngineError, nearest
 from mmeval.core.types import Request, Response
 from mmeval.engines.base import NO_SCORES, SAMPLING_FIELDS, EngineInfo, ModelSpec
+from mmeval.engines.endpoints import Endpoint, Endpoints
 from mmeval.engines.openai_body import BodyStyle, chat_body
 from mmeval.engines.openai_reply import error_fields, failure, reply
 from mmeval.engines.openai_score import OWN_ARGUMENTS, ScoreStyle, lacks_route
@@ -37,16 +38,10 @@ DEFAULT_SLOTS = 64
 ANSWER_LIMIT = 64 * 1024 * 1024
 """Bytes of one answer; more is no answer."""
 START_TIMEOUT_S = 30.0
-COOL_DOWN_S = 5.0
-"""How long an endpoint that could not be reached gets no request while another one is there."""
 
 
-@dataclass(slots=True)
-class _Endpoint:
-    base: str
-    in_flight: int = 0
-    rest_until: float = 0.0
-    """Monotonic time before which it is used only when no other endpoint is there."""
+class _UnreachableError(EngineError):
+    """No connection, or no answer in time: the endpoint may be there later."""
 
 
 class OpenAIEngine:
@@ -62,8 +57,8 @@ class OpenAIEngine:
     def __init__(self, spec: ModelSpec) -> None:
         self._spec = spec
         urls = spec.base_urls or (os.environ.get("OPENAI_BASE_URL") or DEFAULT_BASE_URL,)
-        self._endpoints = [_Endpoint(_checked_url(url)) for url in urls]
-        self._strict = any(urlsplit(endpoint.base).hostname in OPENAI_HOSTS for endpoint in self._endpoints)
+        bases = list(dict.fromkeys(_checked_url(url) for url in urls))
+        self._strict = any(urlsplit(base).hostname in OPENAI_HOSTS for base in bases)
         self.supported_sampling = SAMPLING_FIELDS - BEYOND_OPENAI if self._strict else SAMPLING_FIELDS
         key = spec.api_key or next((v for n in KEY_VARIABLES if (v := os.environ.get(n))), None)
         self._key = key.strip() if key and key.strip() else None
@@ -82,26 +77,66 @@ class OpenAIEngine:
             video_as_frames=one_of(spec.engine_args, "video", ("frames", "video_url"), "frames") == "frames",
             extra=extra,
         )
-        self._concurrency = spec.concurrency or DEFAULT_SLOTS * len(self._endpoints)
+        self._concurrency = spec.concurrency or DEFAULT_SLOTS * len(bases)
+        self._endpoints = Endpoints(bases, self._concurrency)
         self._cuts_stops = False
         """The server is LMDeploy, which takes a stop string for every token that contains it, drops those tokens whole, and
         ignores a string of several tokens; so it is sent none, and an answer may cost more tokens than it shows."""
         self._session: aiohttp.ClientSession | None = None
         self._info: EngineInfo | None = None
-        self._turn = 0
+        self._entry: dict[str, Any] = {}
+        self._server_is: tuple[str, str] = ("", "")
 
     async def describe(self) -> EngineInfo:
-        """Ask every endpoint which models it serves.
+        """Ask every endpoint which models it serves. Of several, those that are not there yet are asked again later.
 
         Raises:
-            EngineError: endpoint down, wrong key, unknown model, or no OpenAI-compatible endpoint.
+            EngineError: all endpoints down, wrong key, unknown model, no OpenAI-compatible endpoint, or several that serve
+                other things under one name.
         """
         if self._info is None:
-            entries = await asyncio.gather(*(self._model_entry(endpoint.base) for endpoint in self._endpoints))
-            engine, version = await self._server(self._endpoints[0].base, entries[0])
+            found = await asyncio.gather(
+                *(self._facts(endpoint) for endpoint in self._endpoints.all), return_exceptions=True
+            )
+            there: list[tuple[Endpoint, dict[str, Any], tuple[str, str]]] = []
+            for endpoint, facts in zip(self._endpoints.all, found, strict=True):
+                if isinstance(facts, BaseException):
+                    if not isinstance(facts, _UnreachableError) or all(isinstance(one, BaseException) for one in found):
+                        raise facts
+                    endpoint.known = False
+                else:
+                    there.append((endpoint, *facts))
+            first, self._entry, self._server_is = there[0]
+            for endpoint, entry, server in there[1:]:
+                if difference := self._differs(entry, server):
+                    raise EngineError(
+                        f"{first.base} and {endpoint.base} do not serve the same: {difference}",
+                        remedy="serve one model with one engine on all; --model-id says which weights they are",
+                    )
+            engine, version = self._server_is
             self._cuts_stops = engine == "lmdeploy"
-            self._info = self._describe(entries, engine, version)
+            self._info = self._describe([entry for _, entry, _ in there], engine, version)
         return self._info
+
+    async def _facts(self, endpoint: Endpoint) -> tuple[dict[str, Any], tuple[str, str]]:
+        """What an endpoint says of the model, and which engine serves it."""
+        entry = await self._model_entry(endpoint.base)
+        return entry, await self._server(endpoint.base, entry)
+
+    def _differs(self, entry: dict[str, Any], server: tuple[str, str]) -> str:
+        """What another endpoint serves than the first one, or nothing. With `--model-id` the weights are the user's word."""
+        if self._spec.model_id is None and _stable(entry) != _stable(self._entry):
+            names = sorted({*_stable(entry), *_stable(self._entry)})
+            changed = [name for name in names if entry.get(name) != self._entry.get(name)]
+            return ", ".join(f"{name} {self._entry.get(name)!r} and {entry.get(name)!r}" for name in changed)[:500]
+        (engine, version), (other, other_version) = self._server_is, server
+        if (engine and other and engine != other) or (version and other_version and version != other_version):
+            return f"{engine} {version} and {other} {other_version}"
+        return ""
+
+    async def _is_alike(self, endpoint: Endpoint) -> bool:
+        """Whether an endpoint that was not there at the start serves what the others do."""
+        return not self._differs(*await self._facts(endpoint))
 
     async def start(self) -> EngineInfo:
         """See `Engine.start`; there is nothing to load."""
@@ -111,8 +146,8 @@ class OpenAIEngine:
         spec = self._spec
         identity: dict[str, Any] = {"model_id": spec.model_id}
         if spec.model_id is None:
-            stable = [{k: v for k, v in entry.items() if k not in ("created", "permission")} for entry in entries]
-            identity = {"served": spec.target, "models": stable}
+            # All endpoints serve the same, so their number is no part of it.
+            identity = {"served": spec.target, "models": [_stable(entries[0])]}
         identity |= self._scoring.identity
         if self._style.extra or not self._style.video_as_frames:
             identity["arguments"] = {**self._style.extra, "video_as_frames": self._style.video_as_frames}
@@ -125,7 +160,8 @@ class OpenAIEngine:
             details={
                 "server": engine or "unknown",
                 "server_version": version or "unknown",
-                "base_urls": [endpoint.base for endpoint in self._endpoints],
+                "base_urls": [endpoint.base for endpoint in self._endpoints.all],
+                "unreachable": [endpoint.base for endpoint in self._endpoints.all if not endpoint.known],
                 "models": entries,
                 "timeout_s": spec.timeout_s,
             },
@@ -140,26 +176,20 @@ class OpenAIEngine:
         stops = request.sampling.stop if self._cuts_stops else ()
         if stops:
             request = replace(request, sampling=replace(request.sampling, stop=()))
-        endpoint = self._choose()
-        endpoint.in_flight += 1
-        started = time.perf_counter()
-        try:
+        self._endpoints.admit(self._is_alike)
+        async with self._endpoints.one() as endpoint:
+            started = time.perf_counter()
             address = f"{endpoint.base}/chat/completions"
             response = await self._ask(endpoint, address, chat_body(request, self._style), reply)
-        finally:
-            endpoint.in_flight -= 1
         return self._timed(_cut(response, stops), started)
 
     async def score(self, request: Request) -> Response:
         """See `base.ScoresAnswers`: asks the route `score_route`."""
-        endpoint = self._choose()
-        endpoint.in_flight += 1
-        started = time.perf_counter()
-        try:
+        self._endpoints.admit(self._is_alike)
+        async with self._endpoints.one() as endpoint:
+            started = time.perf_counter()
             body = self._scoring.body(request, self._style)
             response = await self._ask(endpoint, self._scoring.address(endpoint.base), body, self._scoring.reply)
-        finally:
-            endpoint.in_flight -= 1
         if lacks_route(response):
             response = Response("unsupported", error=f"{NO_SCORES} ({self._scoring.route}: {response.error})")
         return self._timed(response, started)
@@ -169,17 +199,16 @@ class OpenAIEngine:
             response = replace(response, error=self._redact(response.error))
         return replace(response, latency_s=time.perf_counter() - started)
 
-    def _choose(self) -> _Endpoint:
-        """The endpoint with the fewest requests in flight; equal ones by turns, unreachable ones last."""
-        now = time.monotonic()
-        self._turn += 1
-        count = len(self._endpoints)
-        order = ((self._turn + offset) % count for offset in range(count))
-        return min((self._endpoints[i] for i in order), key=lambda e: (e.rest_until > now, e.in_flight))
-
     async def _ask(
-        self, endpoint: _Endpoint, address: str, body: bytes, read: Callable[[str, bytes], Response]
+        self, endpoint: Endpoint, address: str, body: bytes, read: Callable[[str, bytes], Response]
     ) -> Response:
+        response, unreachable = await self._posted(endpoint, address, body, read)
+        return self._endpoints.noted(endpoint, response, unreachable)
+
+    async def _posted(
+        self, endpoint: Endpoint, address: str, body: bytes, read: Callable[[str, bytes], Response]
+    ) -> tuple[Response, bool]:
+        """The answer, and whether the endpoint could not be reached or did not answer in time."""
         # A BytesIO is sent in chunks; plain bytes beyond 1 MB would block the event loop.
         data = body if len(body) < 1 << 20 else io.BytesIO(body)
         headers = {"Content-Type": "application/json"}
@@ -187,22 +216,20 @@ class OpenAIEngine:
             async with self._open().post(address, data=data, headers=headers, allow_redirects=False) as answer:
                 content = await _read(answer)
                 if content is None:
-                    return Response("error", error=f"the answer is larger than {ANSWER_LIMIT >> 20} MiB")
+                    return Response("error", error=f"the answer is larger than {ANSWER_LIMIT >> 20} MiB"), False
                 if answer.status == 200:
-                    return read(answer.headers.get("Content-Type", ""), content)
+                    return read(answer.headers.get("Content-Type", ""), content), False
                 if answer.status in (401, 403):
                     message = self._key_message(endpoint.base, answer.status, content)
-                    return Response("error", error=f"{message.message} -> {message.remedy}", fatal=True)
-                return failure(answer.status, answer.headers, content)
-        except TimeoutError as error:
-            if isinstance(error, aiohttp.ConnectionTimeoutError):
-                endpoint.rest_until = time.monotonic() + COOL_DOWN_S
-            return Response("timeout", error=f"no answer within {self._spec.timeout_s:g} s", retryable=True)
+                    return Response("error", error=f"{message.message} -> {message.remedy}", fatal=True), False
+                return failure(answer.status, answer.headers, content), False
+        except TimeoutError:
+            return Response("timeout", error=f"no answer within {self._spec.timeout_s:g} s", retryable=True), True
         except aiohttp.ClientConnectorError as error:
-            endpoint.rest_until = time.monotonic() + COOL_DOWN_S
-            return Response("error", error=f"cannot reach {endpoint.base}: {error.os_error}", retryable=True)
+            return Response("error", error=f"cannot reach {endpoint.base}: {error.os_error}", retryable=True), True
         except (aiohttp.ClientError, ConnectionError) as error:
-            return Response("error", error=f"the connection broke: {type(error).__name__}: {error}", retryable=True)
+            reason = f"the connection broke: {type(error).__name__}: {error}"
+            return Response("error", error=reason, retryable=True), False
 
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None or self._session.closed:
@@ -212,7 +239,7 @@ class OpenAIEngine:
                 timeout=aiohttp.ClientTimeout(total=self._spec.timeout_s, sock_connect=min(30.0, self._spec.timeout_s)),
                 headers=headers,
                 # A proxy of the environment is for the internet, not for an endpoint on this machine.
-                trust_env=not any(_is_loopback(endpoint.base) for endpoint in self._endpoints),
+                trust_env=not any(_is_loopback(endpoint.base) for endpoint in self._endpoints.all),
                 auto_decompress=True,
             )
         return self._session
@@ -223,11 +250,13 @@ class OpenAIEngine:
             async with self._open().get(url, timeout=timeout, allow_redirects=False) as answer:
                 return answer.status, await _read(answer) or b""
         except TimeoutError as error:
-            raise EngineError(f"{url} does not answer", remedy="is the server up, and --base-url right?") from error
+            raise _UnreachableError(
+                f"{url} does not answer", remedy="is the server up, and --base-url right?"
+            ) from error
         except (aiohttp.ClientError, ConnectionError) as error:
             reason = getattr(error, "os_error", None) or error
             message = self._redact(f"{url} cannot be reached: {reason}")
-            raise EngineError(
+            raise _UnreachableError(
                 message, remedy="is the server up, and --base-url right (it usually ends in /v1)?"
             ) from error
 
@@ -287,9 +316,15 @@ class OpenAIEngine:
 
     async def close(self) -> None:
         """See `Engine.close`."""
+        await self._endpoints.close()
         if self._session is not None:
             await self._session.close()
             self._session = None
+
+
+def _stable(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """What an endpoint says of a model, without what changes when it is started again."""
+    return {name: value for name, value in entry.items() if name not in ("created", "permission")}
 
 
 def _cut(response: Response, stops: Sequence[str]) -> Response:

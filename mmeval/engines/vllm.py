@@ -83,12 +83,10 @@ class ServedVllm(ServedEngine):
         asked = replace(request, messages=(*request.messages, answer), sampling=Sampling(max_tokens=1), schema=None)
         options = {"prompt_logprobs": 0, "add_generation_prompt": False, "continue_final_message": True}
         style = replace(self._style, extra={**self._style.extra, **options})
-        base = self._endpoints[0].base
-        tokens = await self._post(
-            f"{base.removesuffix('/v1')}/tokenize",
-            orjson.dumps({"model": self._spec.target, "prompt": continuation, "add_special_tokens": False}),
-        )
-        scored = await self._post(f"{base}/chat/completions", chat_body(asked, style))
+        wanted = orjson.dumps({"model": self._spec.target, "prompt": continuation, "add_special_tokens": False})
+        async with self._endpoints.one() as endpoint:
+            tokens = await self._post(f"{endpoint.base.removesuffix('/v1')}/tokenize", wanted)
+            scored = await self._post(f"{endpoint.base}/chat/completions", chat_body(asked, style))
         if isinstance(tokens, TokenLogprobs):
             return tokens
         if isinstance(scored, TokenLogprobs):

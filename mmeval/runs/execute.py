@@ -164,6 +164,9 @@ async def prepare_run(config: RunConfig, api_key: str | None = None, judge_key: 
         await _close(engines)
         raise
     names = _model_names(config.models)
+    for name, info in zip(names, infos, strict=True):
+        if away := info.details.get("unreachable"):
+            notes.append(f"model {name}: {', '.join(away)} cannot be reached; asked again while the others answer")
     notes += [note for name, info in zip(names, infos, strict=True) if (note := _profile_note(name, info.profile))]
     return Prepared(config, plan, engines, infos, names, notes + judge_notes + searching + missed, judge, aggregates)
 

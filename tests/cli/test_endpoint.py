@@ -98,3 +98,12 @@ def test_the_key_is_in_no_file(mmeval: Callable, tmp_path: Path, monkeypatch) ->
     for path in tmp_path.rglob("*"):
         if path.is_file():
             assert secret.encode() not in path.read_bytes(), path
+
+
+def test_one_of_two_endpoints_dies_and_no_row_is_lost(mmeval: Callable, tmp_path: Path) -> None:
+    with serving("--dies-after", "40") as short, serving() as healthy:
+        found = mmeval("run", "-m", "openai:sim", "-t", "synthetic/existence", "--limit", "300", "-o", "runs/r", "--no-report",
+                       "--json", "--base-url", short, "--base-url", healthy, "--concurrency", "8")  # fmt: skip
+    assert found.code == 0, found.err
+    assert found.json["counts"]["error"] == 0
+    assert len(pd.read_parquet(tmp_path / "runs/r/results.parquet")) == 300
