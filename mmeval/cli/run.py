@@ -270,12 +270,13 @@ def _resolve(options: dict[str, Any], config_file: Path | None) -> RunConfig:
 async def _execute(config: RunConfig, folder: Path, cache_path: Path, overwrite: bool) -> Outcome:
     from mmeval.cli.progress import show_progress
     from mmeval.runs.execute import command_line, execute, prepare_run
+    from mmeval.runs.record import row_notes
 
     started = time.monotonic()
     stop = asyncio.Event()
     key = os.environ.get("MMEVAL_API_KEY") or os.environ.get("OPENAI_API_KEY")
     prepared = await prepare_run(config, key, os.environ.get("MMEVAL_JUDGE_API_KEY"))
-    for note in prepared.notes:
+    for note in [*prepared.notes, *row_notes(prepared)]:
         click.echo(note, err=True)
     loop = asyncio.get_running_loop()
 

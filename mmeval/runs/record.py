@@ -163,6 +163,13 @@ def _limit_notes(prepared: Prepared) -> list[str]:
             notes.append(
                 f"{opened.task.name}: {len(opened.selected)} of {opened.available} samples (--limit, whole clusters, seed {prepared.config.seed})"
             )
+    return [*notes, *row_notes(prepared)]
+
+
+def row_notes(prepared: Prepared) -> list[str]:
+    """Say which data sets hold another number of rows than their cards expect, as far as it is known before the run."""
+    notes = []
+    for opened in prepared.plan.tasks:
         rows = opened.task.card.dataset.rows
         if rows is not None and opened.available is not None and opened.available != rows:
             notes.append(f"{opened.task.name}: the data set has {opened.available} rows, the card expects {rows}")

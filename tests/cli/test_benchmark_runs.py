@@ -26,6 +26,15 @@ def test_all_of_them_run_to_the_end(mmeval: Callable, tmp_path: Path) -> None:
     assert rows["score"].between(0, 1).all()
 
 
+def test_a_data_set_with_another_number_of_rows_is_named_on_the_screen(mmeval: Callable) -> None:
+    done = mmeval(
+        "run", "-m", "chance", "-t", "cv-bench", "--data-dir", DATA, "--limit", "2", "--no-report", "-o", "runs/r"
+    )
+    assert done.code == 0, done.err
+    assert "cv-bench: the data set has " in done.err
+    assert "rows, the card expects 2638" in done.err
+
+
 def test_questions_without_published_answers_are_asked_for_export(mmeval: Callable, tmp_path: Path) -> None:
     done = mmeval("run", "-m", "chance", "-t", "mathvista-test,docvqa@test,infovqa@test,textvqa@test", "--data-dir", DATA, "--no-report", "-o", "runs/r")  # fmt: skip
     assert done.code == 6, done.err
