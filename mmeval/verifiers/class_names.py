@@ -6,17 +6,32 @@ import json
 import re
 import unicodedata
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from mmeval.core.errors import DataError
 from mmeval.core.types import AnswerContext, Extraction, Match
 from mmeval.verifiers.answer import answer_section, merged_options
+from mmeval.verifiers.json_answer import objects
 from mmeval.verifiers.text import TextVerifier
 
 RULES = ("exact", "visual-rft")
 """Equal after normalisation; or as Visual-RFT's script: one contains the other."""
 _SEPARATORS = re.compile(r"[,;\n]")
 _BULLET = re.compile(r"^\s*(?:[-*•]|[0-9]{1,3}[.)])\s+")
+_KEYS = r"(?:class|species|label|name|category|breed|variety|flower|model|aircraft|car|pet|prediction|identification|answer)"
+_KEYED = re.compile(
+    rf"[\s\W]*(?:(?:the|predicted|common|final|class)\s+){{0,2}}{_KEYS}\W*[:=]\W*(?P<name>\w.*)", re.IGNORECASE
+)
+_STRONG = re.compile(r"\*\*([^*\n]{2,80}?)(?:\*\*|$)")
+_SENTENCE = re.compile(
+    r"(?:[^.:\n]{1,80}?\b(?:is|are|shows?|depicts?|looks\s+like|appears\s+to\s+be)|(?:i\s+(?:think|believe)\s+)?it['’]s)\s+"
+    r"(?:(?:most\s+)?(?:likely|probably|clearly|called|named)\s+)?(?:an?\s+|the\s+)?[*_\"'“]*(?P<name>\w[^,;:.(\n]{1,79}?)[*_\"'”]*"
+    r"(?:\s*\([^()\n]*\))?(?:,[^\n]*)?[.!]?",
+    re.IGNORECASE,
+)
+"""One sentence that says what is in the picture."""
+_BESIDE = re.compile(r"\s*\([^()]*\)$")
 _QUOTES = "\"'“”‘’`*[](){} \t."
 
 
@@ -26,15 +41,42 @@ def plain_name(text: str) -> str:
     return "".join(character for character in folded if character.isalnum())
 
 
+def stated_name(text: str) -> str:
+    """Return the name that an answer states; the answer itself where it is no sentence, field or item that holds one.
+
+    "The flower is a fire lily.", "This is a **fire lily**", "Species: fire lily", "1. fire lily", {"class": "fire lily"}; a name in
+    brackets behind it ("(Lilium bulbiferum)") is left out.
+    """
+    fields = objects(text)
+    if len(fields) == 1:
+        values = {
+            key: value for key, value in fields[0].items() if re.fullmatch(_KEYS, str(key).strip(), re.IGNORECASE)
+        }
+        found = [value for value in values.values() if isinstance(value, str)]
+        return found[0].strip() if len(found) == 1 else text
+    text = _BULLET.sub("", text.strip())
+    strong = [one.strip() for one in _STRONG.findall(text)]
+    if len(strong) == 1 and not strong[0].endswith(":"):
+        text = strong[0]
+    if "\n" in text:
+        return text
+    keyed = _KEYED.fullmatch(text)
+    found_in = keyed or _SENTENCE.fullmatch(text)
+    named = found_in.group("name") if found_in else text
+    return _BESIDE.sub("", named).strip(_QUOTES) or text
+
+
 class ClassNameVerifier:
     """The answer is the name of one class; the target is a name, or a list of accepted ones.
+
+    Without Visual-RFT's rule a sentence, field or item that holds the name is read (`stated_name`).
 
     Scores: `exact` (equal as `plain_name`), `contained` (Visual-RFT's rule: without spaces, underscores and case, one of answer and
     name contains the other). Option `rule` says which one decides.
     """
 
     name = "class-name"
-    version = "1"
+    version = "2"
 
     def __init__(self, options: Mapping[str, Any] | None = None) -> None:
         self._options = dict(options or {})
@@ -44,7 +86,8 @@ class ClassNameVerifier:
         """Return the name: as answers of kind text, or under Visual-RFT's rule the whole answer section."""
         options = merged_options(self._options, context.options)
         if options.get("rule", RULES[0]) == RULES[0]:
-            return self._text.parse(text, context)
+            found = self._text.parse(text, context)
+            return replace(found, value=stated_name(found.value)) if isinstance(found.value, str) else found
         section = answer_section(text, options)
         if isinstance(section, Extraction):
             return section

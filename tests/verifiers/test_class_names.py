@@ -39,6 +39,26 @@ def test_names(text: str, target: Any, exact: bool, contained: bool) -> None:
     assert named(text, target, rule="visual-rft").correct is contained
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The flower in the picture is a fire lily.", "It's a fire lily.", "This is a **fire lily**.", "**Species:** Fire Lily", "1. fire lily",
+        "Answer: Fire lily (Lilium bulbiferum)", "The image shows a fire_lily, with orange petals.", '{"class": "fire lily"}',
+        '```json\n{"label": "Fire Lily", "reason": "orange"}\n```',
+    ],
+)  # fmt: skip
+def test_names_in_sentences_and_fields(text: str) -> None:
+    assert named(text, "fire lily").correct is True
+    assert named(text, "tiger lily").correct is False
+
+
+@pytest.mark.parametrize(
+    "text", ["fire lily or tiger lily", "It is not a fire lily.", "No fire lily is in the picture."]
+)
+def test_sentences_that_state_no_name(text: str) -> None:
+    assert named(text, "fire lily").correct is False
+
+
 def test_nothing_is_no_name() -> None:
     for rule in ("exact", "visual-rft"):
         for text in ("", "<answer></answer>", "<think>rose"):
