@@ -28,9 +28,7 @@ from mmeval.stats.decomposition import perception_split
 from mmeval.stats.intervals import FloatArray
 from mmeval.stats.multiplicity import holm
 
-CHANGE_LIMITS = (
-    "whether seeing or reasoning changed: the split says that; p-values are not adjusted for the number of conditions"
-)
+CHANGE_LIMITS = "whether seeing or reasoning changed: the split says that"
 
 
 def diagnose_against(

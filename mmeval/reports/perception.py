@@ -104,10 +104,11 @@ def build_perception(
         for task, analyses in told.items()
     )
     missing: dict[str, list[str]] = {}
-    for one in examined:
-        for text in one.found.missing:
-            missing.setdefault(text, []).append(one.label)
-    lacking = tuple((text, "" if len(who) == len(examined) else ", ".join(who)) for text, who in missing.items())
+    for who, found in [*((one.label, one.found) for one in examined), *changes]:
+        for text in found.missing:
+            missing.setdefault(text, []).append(who)
+    everybody = {one.label for one in examined}
+    lacking = tuple((text, "" if everybody <= set(who) else ", ".join(who)) for text, who in missing.items())
     return Perception(base.label if len(examined) > 1 else "", tasks, lacking, tuple(notices))
 
 

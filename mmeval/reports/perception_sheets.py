@@ -98,6 +98,19 @@ def _perception(told: Told) -> Iterator[Sheet]:
         "Model | Source | p | r | l | Lucky | Failures without perception | Unknown", rows, 2,
     )  # fmt: skip
     yield _sheet("counts", "Perception by answer, items", " | ".join(("Model", "Source", *_OF_CELLS)), tables, 2)
+    agreed = [(who, one, one["agreement"]) for who, one in told if one.get("agreement")]
+    if agreed:
+        people = [
+            [
+                words(who),
+                words(", ".join(each["raters"])),
+                rate(each["raw"]),
+                plain_number(each["ac1"], 2, each["ci"]),
+                whole(each["n"]),
+            ]
+            for who, _, each in agreed
+        ]
+        yield _sheet("people", "Agreement of people", "Model | People | Agreement, % | AC1 | Answers", people, 2)
     if more:
         head = "Model | Source | Described well enough | Floor: question alone | Ceiling: exact caption | Items"
         yield _sheet("reader", "Descriptions between floor and ceiling of their reader, %", head, more, 2)
@@ -134,15 +147,20 @@ def _fixed(one: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _ablation(told: Told) -> Iterator[Sheet]:
-    rows = [
-        [
-            words(who), words(one["condition"]), rate(one["standard"]), rate(one["ablated"]), change(one["delta"], one["ci"]), p_value(one["p"]),
-            rate_of(one["prior_share"]), whole(one["n"]), rate(one["chance"]),
-        ]
-        for who, one in told
-    ]  # fmt: skip
-    head = "Model | Condition | With the picture | Without | Gain of the picture | p | Right with it that is right without | Items | Chance"
-    yield _sheet("ablation", "Accuracy with the picture and without, %; gain in points", head, rows, 2)
+    floors = any(one.get("floor") for _, one in told)
+    rows = []
+    for who, one in told:
+        floor = one.get("floor")
+        equal = [NOTHING if floor is None else rate(floor["chance"]), NOTHING if floor is None else p_value(floor["p"])]
+        rows.append(
+            [
+                words(who), words(one["condition"]), rate(one["standard"]), rate(one["ablated"]), change(one["delta"], one["ci"]), p_value(one["p"]),
+                _mde(one), rate_of(one["prior_share"]), whole(one["n"]), rate(one["chance"]), *(equal if floors else []),
+            ]
+        )  # fmt: skip
+    head = "Model | Condition | With the picture | Without | Gain of the picture | p | MDE | Right with it that is right without | Items | Chance"
+    head += " | Best blind guess | p equivalent to it (TOST)" if floors else ""
+    yield _sheet("ablation", "Accuracy with the picture and without, %; gain and MDE in points", head, rows, 2)
 
 
 def _masking(told: Told) -> Iterator[Sheet]:
@@ -151,8 +169,10 @@ def _masking(told: Told) -> Iterator[Sheet]:
     for who, one in told:
         steps = {step["p"]: step for step in one["steps"]}
         cells = [rate(steps[dose]["accuracy"], steps[dose]["ci"]) if dose in steps else NOTHING for dose in doses]
-        rows.append([words(who), *cells, change(one["slope"], one["ci"]), p_value(one["p_value"]), whole(one["n"])])
-    head = " | ".join(["Model", *(f"{100 * dose:g} % masked" for dose in doses), "Slope", "p", "Items"])
+        rows.append(
+            [words(who), *cells, change(one["slope"], one["ci"]), p_value(one["p_value"]), _mde(one), whole(one["n"])]
+        )
+    head = " | ".join(["Model", *(f"{100 * dose:g} % masked" for dose in doses), "Slope", "p", "MDE", "Items"])
     yield _sheet("masking", "Accuracy by share of masked patches, %; slope in points per whole picture", head, rows)
 
 
@@ -275,11 +295,11 @@ def _answers(told: Told) -> Iterator[Sheet]:
         rows.append(
             [
                 words(who), words(one.get("condition", one.get("source"))), rate(one["base"]), rate(one["candidate"]),
-                change(one["delta"], one["ci"]), p_value(one["p"]), p_value(one["p_exact"]), *flips, _mde(one), whole(one["n"]),
+                change(one["delta"], one["ci"]), p_value(one["p"]), p_value(one["p_holm"]), p_value(one["p_exact"]), *flips, _mde(one), whole(one["n"]),
             ]
         )  # fmt: skip
     name = "Source" if any("source" in one for _, one in told) else "Condition"
-    head = f"Models | {name} | Baseline | Candidate | Difference | p | p exact | Lost | Gained | MDE | Items"
+    head = f"Models | {name} | Baseline | Candidate | Difference | p | p Holm | p exact | Lost | Gained | MDE | Items"
     yield _sheet(
         "change", "Shares in %, difference and MDE in points; McNemar where answers are right or wrong", head, rows, 2
     )
@@ -299,6 +319,7 @@ def _split(told: Told) -> Iterator[Sheet]:
 
 def _transitions(told: Told) -> Iterator[Sheet]:
     rows, tests = [], []
+    named = list(dict.fromkeys(test["test"] for _, one in told for test in one["tests"]))
     for who, one in told:
         for cell, counts in zip(_OF_CELLS, one["table"], strict=True):
             rows.append([words(who), words(one["source"]), words(cell), *(whole(count) for count in counts)])
@@ -306,14 +327,15 @@ def _transitions(told: Told) -> Iterator[Sheet]:
             whole(one[f"{kind}_failures{end}"]) for kind in ("perception", "reasoning") for end in ("", "_mended")
         ]
         # Swaps of whole clusters stand in for Bowker's test where clusters repeat.
-        named = {test["test"].removesuffix("-swaps"): test["p"] for test in one["tests"]}
-        tests.append([words(who), words(one["source"]), *mended, *(p_value(named.get(name)) for name in ("bowker", "stuart-maxwell"))])  # fmt: skip
+        known = {test["test"]: test["p"] for test in one["tests"]}
+        tests.append([words(who), words(one["source"]), *mended, *(p_value(known.get(name)) for name in named)])
     after = [f"After: {cell.lower()}" for cell in _OF_CELLS]
     yield _sheet(
         "transitions", "Items by what they were before (rows) and after (columns)",
         " | ".join(("Models", "Source", "Before", *after)), rows, 3,
     )  # fmt: skip
-    head = "Models | Source | Failures without perception | of them right now | Failures with perception | of them right now | Bowker p | Stuart–Maxwell p"
+    head = "Models | Source | Failures without perception | of them right now | Failures with perception | of them right now"
+    head += "".join(f" | p {name}" for name in named)
     yield _sheet("mended", "Failures of the baseline that the candidate answers rightly", head, tests, 2)
 
 

@@ -155,6 +155,8 @@ def test_every_number_is_the_one_of_diagnose(page_file: Path, told: list[dict[st
         for row, one in zip(rows(f"{name}-t-change", both), by[name], strict=True):
             assert row["Difference"] == points(one["delta"], one["ci"])
             assert [row["Lost"], row["Gained"]] == [str(count) for count in one["table"][1:3]]
+            assert row["MDE"] == percent(one["mde"])
+            assert float(row["p Holm"].lstrip("<")) == pytest.approx(one["p_holm"], abs=6e-4)
             assert row["p"] == (
                 "<0.0001" if one["p"] < 0.0001 else f"{one['p']:.4f}" if one["p"] < 0.001 else f"{one['p']:.3f}"
             )
