@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -54,8 +55,12 @@ class Source:
     """Reads one row by position, where the source can; a source with it may have no end."""
 
 
-def read_rows(path: Path) -> Iterator[dict[str, Any]]:
+def read_rows(path: Path, strict: bool = False) -> Iterator[dict[str, Any]]:
     """Stream the rows of one file as dictionaries; a JSON object of objects gives its key as column `_key`.
+
+    Args:
+        path: the file.
+        strict: whether NaN and Infinity in JSON are errors; else they are null.
 
     Raises:
         DataError: naming the file and the line that cannot be read.
@@ -65,9 +70,9 @@ def read_rows(path: Path) -> Iterator[dict[str, Any]]:
         if suffix == ".parquet":
             yield from _parquet_rows(path)
         elif suffix in {".jsonl", ".ndjson"}:
-            yield from _json_lines(path)
+            yield from _json_lines(path, strict)
         elif suffix == ".json":
-            yield from _json_rows(path)
+            yield from _json_rows(path, strict)
         elif suffix in DELIMITED:
             yield from DelimitedFile(path).rows()
         else:
@@ -99,7 +104,25 @@ def _parquet_rows(path: Path) -> Iterator[dict[str, Any]]:
         raise DataError(f"{path}: not a readable parquet file: {error}", remedy="download the file again") from error
 
 
-def _json_lines(path: Path) -> Iterator[dict[str, Any]]:
+def _loads(data: bytes, strict: bool) -> Any:
+    """Read JSON in which, unless it is strict, NaN and Infinity may stand, as Python's own writer leaves them for missing scores; they are null.
+
+    Raises:
+        orjson.JSONDecodeError: for anything else that is no JSON.
+    """
+    try:
+        return orjson.loads(data)
+    except orjson.JSONDecodeError:
+        if strict or (b"NaN" not in data and b"Infinity" not in data):
+            raise
+        try:
+            return json.loads(data.decode("utf-8"), parse_constant=lambda _: None)
+        except (ValueError, RecursionError):
+            pass
+        raise
+
+
+def _json_lines(path: Path, strict: bool) -> Iterator[dict[str, Any]]:
     with path.open("rb") as handle:
         for number, line in enumerate(handle, 1):
             if number == 1:
@@ -107,7 +130,7 @@ def _json_lines(path: Path) -> Iterator[dict[str, Any]]:
             if not line.strip():
                 continue
             try:
-                value = orjson.loads(line)
+                value = _loads(line, strict)
             except orjson.JSONDecodeError as error:
                 raise DataError(
                     f"{path}, line {number}: not JSON: {error}", remedy="correct or remove the line"
@@ -119,14 +142,14 @@ def _json_lines(path: Path) -> Iterator[dict[str, Any]]:
             yield value
 
 
-def _json_rows(path: Path) -> Iterator[dict[str, Any]]:
+def _json_rows(path: Path, strict: bool) -> Iterator[dict[str, Any]]:
     data = path.read_bytes().removeprefix(_BYTE_ORDER_MARK)
     try:
-        value = orjson.loads(data)
+        value = _loads(data, strict)
     except orjson.JSONDecodeError as error:
         # Several benchmarks ship JSON lines under the suffix .json.
         if data.lstrip().startswith(b"{") and b"\n" in data.strip():
-            yield from _json_lines(path)
+            yield from _json_lines(path, strict)
             return
         raise DataError(f"{path}: not JSON: {error}", remedy="download the file again") from error
     if isinstance(value, dict) and value and all(isinstance(entry, dict) for entry in value.values()):

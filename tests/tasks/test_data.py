@@ -59,6 +59,13 @@ def test_an_object_of_objects_keeps_its_keys(tmp_path: Path) -> None:
     assert list(read_rows(path)) == [{"_key": "7", "q": "x"}, {"_key": "8", "q": "y"}]
 
 
+@pytest.mark.parametrize("name", ["a.json", "a.jsonl"])
+def test_missing_numbers_as_python_writes_them_are_null(tmp_path: Path, name: str) -> None:
+    row = '{"id": "1", "gt_score": NaN, "note": "NaN"}'
+    (tmp_path / name).write_text(f"[{row}]" if name == "a.json" else f"{row}\n", encoding="utf-8")
+    assert list(read_rows(tmp_path / name)) == [{"id": "1", "gt_score": None, "note": "NaN"}]
+
+
 @pytest.mark.parametrize(
     ("name", "content", "says"),
     [

@@ -96,7 +96,7 @@ def _prediction(values: Mapping[str, Any], place: str, reading: Reading, ignored
 def json_rows(path: Path) -> Iterator[dict[str, Any]]:
     """The rows of a file; of one that is no JSON only because of its numbers, say so."""
     try:
-        yield from read_rows(path)
+        yield from read_rows(path, strict=True)
     except DataError as error:
         if path.is_file() and path.suffix.startswith(".json") and _BROKEN_NUMBER.search(path.read_bytes()):
             raise DataError(
