@@ -21,6 +21,13 @@ _SIX = r"\s*[,;\s]\s*".join([rf"({_NUMBER})"] * 6)
 _TAGGED = re.compile(rf"<obj>\s*[\[(]?\s*{_SIX}\s*[\])]?\s*</obj>", re.IGNORECASE)
 _BARE = re.compile(rf"[\[(]\s*{_SIX}\s*[\])]")
 _CENTRES, _SIZES = ("center", "centre", "position", "location"), ("size", "sizes", "dimensions", "extent")
+_FLAT = ("cx", "cy", "cz", "w", "h", "l")
+_THREE = r"[\[(]\s*" + r"\s*[,;\s]\s*".join([rf"({_NUMBER})"] * 3) + r"\s*[\])]"
+_WRITTEN = re.compile(
+    rf"\b(?:{'|'.join(_CENTRES)})\b[\"'*\s]*[:=]?[\"'*\s]*{_THREE}[\s,;.*-]*[\"'*]*\b(?:{'|'.join(_SIZES)})\b[\"'*\s]*[:=]?[\"'*\s]*{_THREE}",
+    re.IGNORECASE,
+)
+"""Centre and sizes outside of JSON: "center: (1, 2, 3), size: (1, 1, 1)"."""
 _PLACED = re.compile(r"(?:\b(?:the object|it) is )?(?:located|localized|localised) at\s*(?=<obj>)", re.IGNORECASE)
 _OBJECT = re.compile(r"<obj>.*?</obj>\s*[,.]?|<loc>.*?</loc>\s*[,.]?", re.IGNORECASE | re.DOTALL)
 _DESCRIBED = re.compile(r"<desc>(.*?)</desc>", re.IGNORECASE | re.DOTALL)
@@ -160,6 +167,8 @@ def stated_box(text: str, section: Section, form: str) -> tuple[Box3D, tuple[int
     if not boxes:
         boxes = [(box, begin, end) for value, begin, end in json_values(content) for box in _named(value)]
     if not boxes:
+        boxes = [(_as_box(_values(match), FORMS[0]), *match.span()) for match in _WRITTEN.finditer(content)]
+    if not boxes:
         return "not found"
     phrases = [end for _, end in answer_phrases(content)]
     if len({str(box) for box, _, _ in boxes}) > 1 and phrases:
@@ -191,13 +200,26 @@ def _named(value: Any) -> list[Box3D | None]:
     fields = {str(key).strip().lower(): entry for key, entry in value.items()}
     centre = next((fields[key] for key in _CENTRES if key in fields), None)
     sizes = next((fields[key] for key in _SIZES if key in fields), None)
+    if all(name in fields for name in _FLAT):
+        centre, sizes = [fields[name] for name in _FLAT[:3]], [fields[name] for name in _FLAT[3:]]
     if centre is None or sizes is None:
         return [box for entry in value.values() for box in _named(entry)]
-    if not all(
-        isinstance(part, list)
-        and len(part) == 3
-        and all(isinstance(number, (int, float)) and not isinstance(number, bool) for number in part)
-        for part in (centre, sizes)
-    ):
-        return [None]
-    return [_as_box([float(number) for number in (*centre, *sizes)], FORMS[0])]
+    numbers = [number for part in (centre, sizes) for number in _three(part)]
+    return [_as_box(numbers, FORMS[0]) if len(numbers) == 6 else None]
+
+
+def _three(part: Any) -> list[float]:
+    """Return three numbers of a list, or of an object with x, y and z; none where it is neither."""
+    if isinstance(part, Mapping):
+        axes = {str(key).strip().lower(): number for key, number in part.items()}
+        part = [axes.get(axis) for axis in "xyz"]
+    if not isinstance(part, list) or len(part) != 3:
+        return []
+    written = [number.strip().replace("−", "-") if isinstance(number, str) else number for number in part]
+    sound = all(
+        re.fullmatch(_NUMBER, number) is not None
+        if isinstance(number, str)
+        else isinstance(number, (int, float)) and not isinstance(number, bool)
+        for number in written
+    )
+    return [float(number) for number in written] if sound else []

@@ -13,6 +13,7 @@ _TAGGED = re.compile(rf"<{MASK_TAG}>(.*?)</{MASK_TAG}>", re.DOTALL)
 _POLYGONS = frozenset({"polygon", "polygons", "segmentation", "segmentations"})
 _ATTEMPTS = 64
 _DEPTH = 8
+_DIGITS = 300
 
 
 def tagged(text: str, mask: Mapping[str, Any]) -> str:
@@ -27,8 +28,11 @@ def tagged_part(text: str) -> tuple[str, int] | None:
 
 
 def json_values(text: str) -> Iterator[tuple[Any, int, int]]:
-    """Yield every complete JSON object or list of a text with its place; one that is cut off yields what is complete in it."""
-    decoder = json.JSONDecoder(strict=False)
+    """Yield every complete JSON object or list of a text with its place; one that is cut off yields what is complete in it.
+
+    A whole number beyond what a floating-point number holds is infinite.
+    """
+    decoder = json.JSONDecoder(strict=False, parse_int=_whole)
     position = attempts = 0
     while attempts < _ATTEMPTS:
         start = min((at for at in (text.find("{", position), text.find("[", position)) if at >= 0), default=-1)
@@ -42,6 +46,10 @@ def json_values(text: str) -> Iterator[tuple[Any, int, int]]:
             continue
         yield value, start, end
         position = end
+
+
+def _whole(digits: str) -> int | float:
+    return int(digits) if len(digits) < _DIGITS else float(digits)
 
 
 def find_codes(value: Any, depth: int = 0) -> Iterator[Mapping[str, Any]]:
