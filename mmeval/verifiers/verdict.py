@@ -52,10 +52,13 @@ _TAKEN_BACK = re.compile(
     r"\b(?:wait|actually|on\s+second\s+thought|correction)\b|[.!?\n]\W*(?:however|but|no)\b", re.IGNORECASE
 )
 _NEGATED = re.compile(
-    r"(?:\b(?:neither|not|whether|which|nor|never)\b|n't\b)[^.,;:!?\n]{0,40}$"
+    r"(?:\b(?:neither|not|whether|which|nor|never|(?:false|untrue|doubt\w*)\s+that)\b|n't\b)[^.,;:!?\n]{0,40}$"
     r"|\bif\b(?!\s+(?:forced|pressed|(?:we|i)\s+(?:must|ha(?:d|ve)\s+to)))[^.;:!?\n]{0,60}$",
     re.IGNORECASE,
 )
+_OPEN = re.compile(r"[^.!?\n]{0,60}\?")
+"""Behind a statement that is only asked."""
+_IF = re.compile(r"[^.;!?\n]{0,80}\bif\b", re.IGNORECASE)
 _TIED = re.compile(
     r"\b(?:it(?:'s|\s+is)\s+a\s+(?:tie|draw)|equally\s+(?:good|bad|well|strong|accurate|helpful|correct)|no\s+clear\s+winner"
     r"|(?:both|the\s+two|neither)\b[^.\n]{0,40}\b(?:are|is)\s+(?:of\s+(?:equal|the\s+same)|equal|equivalent|better|comparable|tied)\b"
@@ -187,6 +190,8 @@ def _stated(text: str, *patterns: re.Pattern[str], start: int = 0) -> Iterator[t
         for one in pattern.finditer(text, start):
             named = [(name, value) for name, value in one.groupdict().items() if value is not None]
             if not named or _is_negated(text, one.start()) or (not start and _on_criterion(text, one.start())):
+                continue
+            if _OPEN.match(text, one.end()) or ("would" in one.group().lower() and _IF.match(text, one.end())):
                 continue
             name, value = named[-1]
             letter = _LETTER.get(value.upper(), TIE)
