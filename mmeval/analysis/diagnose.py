@@ -109,6 +109,9 @@ def _perception(task: TaskItems) -> Iterator[Finding]:
         )
         if numbers.get("for_the_reader"):
             says += f"; {100 * numbers['for_the_reader']['estimate']:.1f} % described well enough, between the floor (blind) and the ceiling (exact caption) of this reader"
+        missed = rates.right_if_not.interval
+        if task.record.chance is not None and missed is not None and missed.low > task.record.chance:
+            says += f"; more than a guess gives ({100 * task.record.chance:.0f} %) is right where not perceived: this source misses what was seen, or answers need no perception"
         if numbers.get("agreement"):
             says += agreement_text(numbers["agreement"])
         if numbers.get("corrected"):

@@ -31,6 +31,10 @@ from mmeval.stats.multiplicity import holm
 CHANGE_LIMITS = "whether seeing or reasoning changed: the split says that"
 
 
+FEW = 10
+"""Items below which a rate inside a split is called too few."""
+
+
 def diagnose_against(
     base: Mapping[tuple[str, str], TaskItems],
     candidate: Mapping[tuple[str, str], TaskItems],
@@ -186,7 +190,10 @@ def _split(base: TaskItems, candidate: TaskItems, options: DiagnoseOptions) -> I
             term.name: {"estimate": term.estimate, "ci": limits_json(term.interval)}
             for term in (found.delta, *found.terms)
         }
-        numbers = {"source": source, "n": int(rows.size), "terms": terms, "method": found.method, "note": found.note}
+        least = min(int((side[rows] == value).sum()) for side in (seen, other) for value in (0.0, 1.0))
+        numbers = {
+            "source": source, "n": int(rows.size), "terms": terms, "method": found.method, "note": found.note, "least": least,
+        }  # fmt: skip
         listed = ", ".join(f"{term.name} {points(term.estimate, term.interval)}" for term in found.terms)
         says = f"by {source}: {points(found.delta.estimate, found.delta.interval)} = {listed}"
         yield Finding(
@@ -194,7 +201,12 @@ def _split(base: TaskItems, candidate: TaskItems, options: DiagnoseOptions) -> I
             base.record.name,
             numbers,
             says,
-            "an exact sum, not a cause: the items that each model perceives differ in difficulty",
+            "an exact sum, not a cause: the items that each model perceives differ in difficulty"
+            + (
+                f"; a rate in it rests on {least} item{'' if least == 1 else 's'}, so its terms say little"
+                if least < FEW
+                else ""
+            ),
         )
 
 

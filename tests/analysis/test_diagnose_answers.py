@@ -344,3 +344,21 @@ def test_accuracies_over_other_items_say_so(tmp_path: Path) -> None:
 def test_no_difference_at_all_is_no_lack_of_data() -> None:
     values = np.array([1.0, 0.0] * 50)
     assert measure(values, values).power == "no item differs"
+
+
+def test_a_source_that_misses_what_was_seen_and_splits_on_few_items_say_so() -> None:
+    names = tuple(map(str, range(100)))
+    record = RECORD.model_copy(update={"chance": 0.25})
+    seen, nothing = np.zeros(100), np.zeros(100)
+    seen[:30] = 1.0
+    nothing[0] = 1.0
+    right = np.array([1.0, 1.0, 0.0, 1.0] * 25)
+    better = TaskItems(record, names, names, names, {"standard": right, "checklist": seen}, ("",) * 100, 1)
+    base = TaskItems(record, names, names, names, {"standard": 1 - right, "checklist": nothing}, ("",) * 100, 1)
+    assert (
+        "this source misses what was seen" in of(diagnose({("t", "d"): better}, "m", FAST).findings, "perception").says
+    )
+    assert "misses" not in of(diagnose({("t", "d"): base}, "m", FAST).findings, "perception").says
+    split = of(diagnose_against({("t", "d"): base}, {("t", "d"): better}, ("a", "b"), FAST).findings, "split")
+    assert split.numbers["least"] == 1
+    assert "rests on 1 item" in split.limits
