@@ -78,7 +78,7 @@ def _places(names: Sequence[RunNames]) -> Places:
 
 
 def _charts(tables: Tables) -> dict[str, list[Figure]]:
-    models = [column_name(column) for column in tables.columns]
+    models = list(dict.fromkeys((*(column.model for column in tables.columns), *map(column_name, tables.columns))))
     dots = [dot for units in tables.dots.values() for unit in units for dot in unit]
     extent = label_extent(name for dot in dots for name in (dot.task, dot.model))
     return {

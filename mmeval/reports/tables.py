@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations
 from typing import Literal
@@ -15,6 +15,7 @@ from mmeval.runs.aggregates import suite_means
 from mmeval.runs.leaderboard import LeaderboardRow, leaderboard
 from mmeval.runs.manifest import TaskRecord
 
+STANDARD = "standard"
 Mark = Literal["", "clear", "close"]
 METHODS = {
     "wilson": "Wilson",
@@ -187,7 +188,7 @@ def build_tables(names: Sequence[RunNames]) -> Tables:
         list(tables.values()),
         methods,
         _warnings(names),
-        _dots(families.values(), several),
+        _dots(list(families.values()), several),
     )
 
 
@@ -196,12 +197,14 @@ def _columns(names: Sequence[RunNames]) -> list[Column]:
     engines = {
         entry.models[m.name]: m.engine for entry in names for m in entry.run.manifest.models if m.name in entry.models
     }
-    return [
+    columns = [
         Column(model, condition if several else "", engines[model] == "chance")
         for entry in names
         for model in entry.models.values()
         for condition in entry.run.manifest.conditions
     ]
+    # Models side by side under the standard condition first; stable, so the rest keeps its order.
+    return sorted(columns, key=lambda column: column.condition not in ("", STANDARD))
 
 
 def _empty(label: str, title: str, row: LeaderboardRow, columns: int) -> TaskRow:
@@ -295,16 +298,20 @@ def _warnings(names: Sequence[RunNames]) -> list[str]:
     return found
 
 
-def _dots(families: Iterable[Group], several: bool) -> dict[str, list[list[Dot]]]:
+def _dots(families: Sequence[Group], several: bool) -> dict[str, list[list[Dot]]]:
+    """What the charts show: the standard condition, where it was run; others are in the section on perception."""
     charts: dict[str, list[list[Dot]]] = {}
+    standard = any(
+        cell.row.condition == STANDARD for family in families for task in family.rows for cell in task.present
+    )
     for family in families:
         by_unit: dict[str, list[Dot]] = {}
         for task in family.rows:
             for cell in task.present:
                 row, estimate, interval = cell.row, cell.row.estimate, cell.row.estimate.interval
-                if estimate.value is None:
+                if estimate.value is None or (standard and row.condition != STANDARD):
                     continue
-                name = f"{cell.column.model} · {row.condition}" if several else cell.column.model
+                name = f"{cell.column.model} · {row.condition}" if several and not standard else cell.column.model
                 dot = Dot(
                     task=task.label,
                     model=name,
