@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from mmeval.analysis.comparison import Comparison, ComparisonOptions, ComparisonReport, compare_runs
 from mmeval.analysis.pairing import PairingOptions, Side, pair_runs
 from mmeval.core.errors import ComparisonError
+from mmeval.metrics import get_metric
 from mmeval.reports.comparison_tables import footnotes
 from mmeval.reports.curves import Axes, Bar, Point, Series, forest_chart, series_chart
 from mmeval.reports.figures import Figure
@@ -248,8 +249,9 @@ def _wins(found: ComparisonReport) -> Iterator[Sheet]:
     models = [found.base, *found.candidates]
     wins = {(a, b): [0, 0, 0] for a in models for b in models if a != b}
     for ranking in found.rankings:
+        higher = get_metric(ranking.metric).better == "higher"
         for one in ranking.pairs:
-            sign = 0 if not one.significant else 1 if one.delta > 0 else -1
+            sign = 0 if not one.significant else 1 if (one.delta > 0) == higher else -1
             wins[one.candidate_name, one.base_name][1 - sign] += 1
             wins[one.base_name, one.candidate_name][1 + sign] += 1
     rows = tuple(
