@@ -20,6 +20,7 @@ from mmeval.cli.run import _execute
 from mmeval.runs import joining, writer
 from mmeval.runs.config import RunConfig, config_digest, default_output
 from mmeval.runs.folder import open_run
+from mmeval.runs.labels import KEY, Label, read_labels_table, write_labels_table
 from mmeval.runs.manifest import read_manifest
 from mmeval.runs.merge import merge_runs
 from tests.cli.conftest import environment
@@ -150,6 +151,22 @@ def test_runs_cut_by_models_and_tasks(tmp_path: Path) -> None:
         for index in (1, 2)
     ]
     same(merged(tmp_path, both, "crossed"), tmp_path / "whole")
+
+
+def test_labels_and_judges_calls_are_joined(tmp_path: Path) -> None:
+    config = RunConfig(models=["fake"], tasks=["synthetic/count"], limit=12, conditions=["standard", "two-hop"])
+    parts = shards(tmp_path, config, 2)
+    labelled = []
+    for part in parts:
+        run = open_run(part)
+        first = next(iter(run.rows("results")))
+        key = {name: first[name] for name in KEY}
+        write_labels_table(run, [Label(**key, source="human", label="counting", perceived=1.0)])
+        labelled.append(first["sample_id"])
+    joined = open_run(merged(tmp_path, parts))
+    assert [label.sample_id for label in read_labels_table(joined)] == labelled
+    assert not (local(tmp_path, config, "whole") / "labels.parquet").exists()
+    same(joined.path, tmp_path / "whole", ("calls.parquet",))
 
 
 def picture(path: Path, shade: int) -> None:
