@@ -331,7 +331,11 @@ def _pair(
     _check_scores(sides, place, len(both) - covered, options)
     if not units[0].ids.size:
         raise ComparisonError(f"task {record.name}: no item has a score on both sides", remedy="run both again")
-    notes = []
+    notes = [
+        f"{side.label} is shard {shard.index}/{shard.count} of a larger run: these numbers are of a part of its samples"
+        for side in sides
+        if (shard := side.run.manifest.shard) is not None
+    ]
     if again:
         notes.append(f"{again} rows of both sides were scored again: the runs had been scored in different ways")
     if covered < union:

@@ -342,3 +342,5 @@ class TestRefusals:
         result = mmeval("gate", "--baseline", "fake", "--candidate", "chance", "--policy", "gate.yaml")
         assert result.code == 6
         assert "larger run" in " ".join(result.out.split())
+        compared = mmeval("compare", "fake", "chance", "--json")
+        assert "chance is shard 1/1 of a larger run" in " ".join(compared.json["comparisons"][0]["notes"])
