@@ -32,6 +32,8 @@ LOCK_TIMEOUT_S = 60.0
 KEPT_STATUS = frozenset({"ok", "refused", "too_long"})
 """What is permanent. A timeout or an error is asked again by the next run."""
 
+_FAILURES = (sqlite3.Error, UnicodeDecodeError)
+"""The message about a damaged database may quote its bytes, which Python's module then cannot decode."""
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS responses (
   key TEXT PRIMARY KEY, created REAL NOT NULL, engine TEXT NOT NULL, model TEXT NOT NULL,
@@ -112,7 +114,7 @@ class ResponseCache:
             connection.execute("BEGIN IMMEDIATE")  # fails at once when the file cannot be written
             connection.execute("ROLLBACK")
             self._writer_connection = self._connect()  # here, because a thread could tell nobody that it failed
-        except (sqlite3.Error, OSError) as error:
+        except (*_FAILURES, OSError) as error:
             self._close_connections()
             raise _storage_error(path, error) from error
         self._writer = threading.Thread(target=self._write_loop, name="mmeval-cache-writer", daemon=True)
@@ -144,7 +146,7 @@ class ResponseCache:
         """
         try:
             row = self._reader().execute("SELECT response, checksum FROM responses WHERE key = ?", (key,)).fetchone()
-        except sqlite3.Error as error:
+        except _FAILURES as error:
             raise _storage_error(self.path, error) from error
         if row is None or _checksum(key, row[0]) != row[1]:
             return None
@@ -179,7 +181,7 @@ class ResponseCache:
         try:
             key = _facts_key(sha256)
             row = self._reader().execute("SELECT facts, checksum FROM facts WHERE sha256 = ?", (key,)).fetchone()
-        except sqlite3.Error as error:
+        except _FAILURES as error:
             raise _storage_error(self.path, error) from error
         # A damaged verdict would send coordinates into another frame; without one the image is looked at again.
         return ImageFacts(*orjson.loads(row[0])) if row and _checksum(key, row[0]) == row[1] else None
@@ -201,7 +203,7 @@ class ResponseCache:
             by_model = dict(reader.execute("SELECT model, COUNT(*) FROM responses GROUP BY model ORDER BY model"))
             images = reader.execute("SELECT COUNT(*) FROM facts").fetchone()[0]
             size = self.path.stat().st_size
-        except (sqlite3.Error, OSError) as error:
+        except (*_FAILURES, OSError) as error:
             raise _storage_error(self.path, error) from error
         return CacheStats(sum(by_model.values()), images, size, by_model)
 
@@ -222,7 +224,7 @@ class ResponseCache:
                 for key, data, expected in reader.execute(table):
                     if _checksum(key, data) != expected:
                         yield key
-        except sqlite3.Error as error:
+        except _FAILURES as error:
             raise _storage_error(self.path, error) from error
 
     def find(self, key: str) -> StoredAnswer | None:
@@ -233,7 +235,7 @@ class ResponseCache:
         """
         try:
             row = self._reader().execute(f"SELECT {_COLUMNS} FROM responses WHERE key = ?", (key,)).fetchone()
-        except sqlite3.Error as error:
+        except _FAILURES as error:
             raise _storage_error(self.path, error) from error
         return None if row is None else _stored(row)
 
@@ -246,7 +248,7 @@ class ResponseCache:
         try:
             for row in self._reader().execute(f"SELECT {_COLUMNS} FROM responses ORDER BY key"):
                 yield _stored(row)
-        except sqlite3.Error as error:
+        except _FAILURES as error:
             raise _storage_error(self.path, error) from error
 
     @contextmanager
@@ -266,7 +268,7 @@ class ResponseCache:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
                 raise
-        except sqlite3.Error as error:
+        except _FAILURES as error:
             raise _storage_error(self.path, error) from error
 
     def shrink(self) -> bool:
@@ -331,7 +333,7 @@ class ResponseCache:
             connection.execute("BEGIN IMMEDIATE")
             standing = [_insert(connection, entry) for entry in batch]
             connection.execute("COMMIT")
-        except (sqlite3.Error, StorageError) as error:
+        except (*_FAILURES, StorageError) as error:
             failure = error if isinstance(error, StorageError) else _storage_error(self.path, error)
             self._broken = failure
             if connection.in_transaction:
@@ -428,7 +430,7 @@ def _storage_error(path: Path, error: Exception) -> StorageError:
             f"cache {path} was locked by another process for {LOCK_TIMEOUT_S:.0f} s",
             remedy="wait for that process, or give another file with --cache",
         )
-    if "not a database" in text or "malformed" in text:
+    if "not a database" in text or "malformed" in text or isinstance(error, UnicodeDecodeError):
         return StorageError(f"cache {path} is corrupt or no cache: {text}", remedy=_salvage(path))
     return StorageError(f"cache {path}: {text}", remedy="give another file with --cache")
 

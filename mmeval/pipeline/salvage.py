@@ -116,7 +116,7 @@ def _readable(path: Path) -> Iterator[tuple[Any, ...] | None]:
     reader.text_factory = bytes  # damaged text is no reason to stop
     try:
         yield from reader.execute("SELECT key, created, engine, model, response, checksum FROM responses")
-    except (sqlite3.Error, OverflowError):
+    except (sqlite3.Error, UnicodeDecodeError, OverflowError):
         yield None
     finally:
         reader.close()

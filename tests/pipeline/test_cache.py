@@ -440,3 +440,15 @@ def test_a_damaged_verdict_on_an_image_is_absent_and_reported(path: Path) -> Non
         cache.remember_image("a", facts)
     with ResponseCache(path) as cache:
         assert cache.image_facts("a") == facts
+
+
+def test_a_schema_whose_bytes_are_no_text_is_a_corrupt_cache(path: Path) -> None:
+    """SQLite quotes the damaged name in its message, and Python cannot decode that."""
+    with ResponseCache(path) as cache:
+        put(cache, "k")
+    path.write_bytes(path.read_bytes().replace(b"CREATE TABLE responses", b"CREATE T\xce\xff responses"))
+    with pytest.raises(StorageError, match="corrupt"):
+        ResponseCache(path)
+    path.write_bytes(path.read_bytes().replace(b"responsesresponses", b"\xce\xffsponsesresponses"))
+    with pytest.raises(StorageError):
+        ResponseCache(path)
