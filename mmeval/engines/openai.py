@@ -17,6 +17,7 @@ import aiohttp
 import orjson
 
 from mmeval.core.errors import EngineError, nearest
+from mmeval.core.secrets import without_key
 from mmeval.core.types import Request, Response
 from mmeval.engines.base import NO_SCORES, SAMPLING_FIELDS, EngineInfo, ModelSpec
 from mmeval.engines.endpoints import Endpoint, Endpoints
@@ -217,6 +218,7 @@ class OpenAIEngine:
                 content = await _read(answer)
                 if content is None:
                     return Response("error", error=f"the answer is larger than {ANSWER_LIMIT >> 20} MiB"), False
+                content = without_key(content, self._key)
                 if answer.status == 200:
                     return read(answer.headers.get("Content-Type", ""), content), False
                 if answer.status in (401, 403):
@@ -248,7 +250,7 @@ class OpenAIEngine:
         timeout = aiohttp.ClientTimeout(total=min(START_TIMEOUT_S, self._spec.timeout_s))
         try:
             async with self._open().get(url, timeout=timeout, allow_redirects=False) as answer:
-                return answer.status, await _read(answer) or b""
+                return answer.status, without_key(await _read(answer) or b"", self._key)
         except TimeoutError as error:
             raise _UnreachableError(
                 f"{url} does not answer", remedy="is the server up, and --base-url right?"
@@ -349,6 +351,13 @@ async def _read(answer: aiohttp.ClientResponse) -> bytes | None:
 
 
 def _checked_url(url: str) -> str:
+    if "@" in url:  # before anything else, so that no message quotes it
+        raise EngineError("--base-url holds a user name or password", remedy=f"set {KEY_VARIABLES[0]} instead")
+    if "?" in url or "#" in url:
+        raise EngineError(
+            "--base-url has a query, and paths are added at its end",
+            remedy=f"leave out what follows the '?'; a key goes into {KEY_VARIABLES[0]}",
+        )
     try:
         parts = urlsplit(url)
         _ = parts.port  # raises beyond 65535
@@ -356,8 +365,6 @@ def _checked_url(url: str) -> str:
         raise EngineError(f"--base-url {url!r}: {error}", remedy="e.g. http://127.0.0.1:8000/v1") from error
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise EngineError(f"--base-url {url!r} is no address", remedy="e.g. http://127.0.0.1:8000/v1")
-    if parts.username or parts.password:
-        raise EngineError("--base-url holds a user name or password", remedy=f"set {KEY_VARIABLES[0]} instead")
     return url.rstrip("/").removesuffix("/chat/completions")
 
 

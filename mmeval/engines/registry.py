@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from mmeval.core.errors import EngineError, UsageError, nearest, unknown
+from mmeval.core.secrets import secret_names
 from mmeval.engines.base import Engine, ModelSpec
 
 ENTRY_POINT_GROUP = "mmeval.engines"
@@ -173,6 +174,12 @@ def create_engine(spec: ModelSpec) -> Engine:
     Raises:
         EngineError: for a backend that cannot be used, with the remedy.
     """
+    secret = secret_names(spec.engine_args)
+    if secret:
+        raise EngineError(
+            f"engine argument {secret[0]!r} looks like a secret, and arguments are kept in the run",
+            remedy="set the environment variable MMEVAL_API_KEY (MMEVAL_JUDGE_API_KEY for a judge)",
+        )
     known = backends()
     backend = known.get(spec.backend)
     if backend is None:

@@ -17,6 +17,7 @@ import aiohttp
 import orjson
 
 from mmeval.core.errors import UsageError
+from mmeval.core.secrets import secret_in_query, without_key
 from mmeval.core.types import Response
 
 ANSWER_LIMIT = 256 << 20
@@ -56,13 +57,19 @@ def checked_url(url: str) -> str:
     Raises:
         UsageError: when it is no http(s) address, or holds a password.
     """
+    if "@" in url.partition("?")[0]:  # before anything else, so that no message quotes it
+        raise UsageError("--retriever holds a user name or password", remedy=f"set {KEY_VARIABLE} instead")
     try:
         parts = urlsplit(url)
         _ = parts.port  # raises beyond 65535
+        secret = secret_in_query(url)
     except ValueError as error:
         raise UsageError(f"--retriever: {error}", remedy="e.g. http://127.0.0.1:8002/search") from error
-    if parts.username or parts.password:
-        raise UsageError("--retriever holds a user name or password", remedy=f"set {KEY_VARIABLE} instead")
+    if secret is not None:
+        raise UsageError(
+            f"--retriever holds a secret ({secret}=…), and the address is kept in the run",
+            remedy=f"set {KEY_VARIABLE} instead",
+        )
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise UsageError(f"--retriever {url!r} is no address", remedy="e.g. http://127.0.0.1:8002/search")
     return url
@@ -121,6 +128,7 @@ class Retriever:
         except (aiohttp.ClientError, ConnectionError) as error:
             reason = getattr(error, "os_error", None) or f"{type(error).__name__}: {error}"
             return Response("error", error=self._redact(f"cannot reach the retriever: {reason}"), retryable=True)
+        content = without_key(content, self.settings.key)
         if len(content) > ANSWER_LIMIT:
             return Response("error", error=f"the retriever's answer is larger than {ANSWER_LIMIT >> 20} MiB")
         try:

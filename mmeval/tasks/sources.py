@@ -124,6 +124,8 @@ def _hub_source(hub: HubSource, copy: _Copy | None, note: str = "") -> Source:
     """Open through `datasets`, with images left as encoded bytes and no remote code."""
     import datasets
 
+    # `datasets` before 4 asks the user, or an environment variable, whether a data set's own code may run: here it may not.
+    datasets.config.HF_DATASETS_TRUST_REMOTE_CODE = False
     revision = hub.revision if copy is None else None
     try:
         if copy is not None and copy.files:
