@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from mmeval.analysis.comparison import Comparison, ComparisonOptions, ComparisonReport, compare_runs
 from mmeval.analysis.pairing import PairingOptions, Side, pair_runs
-from mmeval.core.errors import ComparisonError
+from mmeval.core.errors import MmevalError
 from mmeval.metrics import get_metric
 from mmeval.reports.comparison_tables import footnotes
 from mmeval.reports.curves import Axes, Bar, Point, Series, forest_chart, series_chart
@@ -132,7 +132,7 @@ def _compared(sides: Sequence[Side], columns: tuple[str, ...]) -> tuple[Comparis
     options = ComparisonOptions(PairingOptions(allow_missing=True))
     try:
         return compare_runs(sides, _by(sides, options, columns)), []
-    except ComparisonError as error:
+    except MmevalError as error:
         first = str(error)
     base, kept, names, notices = sides[0], [sides[0]], dict[str, None](), []
     refused: dict[str, str] = {}
@@ -142,7 +142,7 @@ def _compared(sides: Sequence[Side], columns: tuple[str, ...]) -> tuple[Comparis
             try:
                 pair_runs(base, side, replace(options.pairing, tasks=(name,)))
                 good.append(name)
-            except ComparisonError as error:
+            except MmevalError as error:
                 refused.setdefault(f"{side.label} is not compared with {base.label} on {name}: {error}", name)
         if good:
             kept.append(side)
@@ -154,14 +154,14 @@ def _compared(sides: Sequence[Side], columns: tuple[str, ...]) -> tuple[Comparis
     options = replace(options, pairing=replace(options.pairing, tasks=agreed))
     try:
         return compare_runs(kept, _by(kept, options, columns)), notices
-    except ComparisonError as error:
+    except MmevalError as error:
         return None, [*notices, str(error)]
 
 
 def _refuses(base: Side, side: Side, task: str, options: ComparisonOptions) -> bool:
     try:
         pair_runs(base, side, replace(options.pairing, tasks=(task,)))
-    except ComparisonError:
+    except MmevalError:
         return True
     return False
 
