@@ -21,14 +21,12 @@ import orjson
 
 from mmeval.core.errors import StorageError
 from mmeval.core.types import Response
+from mmeval.pipeline.cache_errors import LOCK_TIMEOUT_S, salvage_remedy, storage_error
 from mmeval.pipeline.media import FACTS_VERSION, ImageFacts
-from mmeval.pipeline.places import obstacle
 
 COMMIT_INTERVAL_S = 0.2
 """Longest time that an answer waits for its commit."""
 BATCH = 512
-LOCK_TIMEOUT_S = 60.0
-"""How long a write waits while another process holds the cache."""
 KEPT_STATUS = frozenset({"ok", "refused", "too_long"})
 """What is permanent. A timeout or an error is asked again by the next run."""
 
@@ -116,7 +114,7 @@ class ResponseCache:
             self._writer_connection = self._connect()  # here, because a thread could tell nobody that it failed
         except (*_FAILURES, OSError) as error:
             self._close_connections()
-            raise _storage_error(path, error) from error
+            raise storage_error(path, error) from error
         self._writer = threading.Thread(target=self._write_loop, name="mmeval-cache-writer", daemon=True)
         self._writer.start()
 
@@ -147,7 +145,7 @@ class ResponseCache:
         try:
             row = self._reader().execute("SELECT response, checksum FROM responses WHERE key = ?", (key,)).fetchone()
         except _FAILURES as error:
-            raise _storage_error(self.path, error) from error
+            raise storage_error(self.path, error) from error
         if row is None or _checksum(key, row[0]) != row[1]:
             return None
         return _decode(row[0])
@@ -182,7 +180,7 @@ class ResponseCache:
             key = _facts_key(sha256)
             row = self._reader().execute("SELECT facts, checksum FROM facts WHERE sha256 = ?", (key,)).fetchone()
         except _FAILURES as error:
-            raise _storage_error(self.path, error) from error
+            raise storage_error(self.path, error) from error
         # A damaged verdict would send coordinates into another frame; without one the image is looked at again.
         return ImageFacts(*orjson.loads(row[0])) if row and _checksum(key, row[0]) == row[1] else None
 
@@ -204,7 +202,7 @@ class ResponseCache:
             images = reader.execute("SELECT COUNT(*) FROM facts").fetchone()[0]
             size = self.path.stat().st_size
         except (*_FAILURES, OSError) as error:
-            raise _storage_error(self.path, error) from error
+            raise storage_error(self.path, error) from error
         return CacheStats(sum(by_model.values()), images, size, by_model)
 
     def damaged(self) -> Iterator[str]:
@@ -218,14 +216,14 @@ class ResponseCache:
             verdict = reader.execute("PRAGMA integrity_check").fetchone()[0]
             if verdict != "ok":
                 raise StorageError(
-                    f"cache {self.path} is corrupt: {' '.join(str(verdict).split())}", remedy=_salvage(self.path)
+                    f"cache {self.path} is corrupt: {' '.join(str(verdict).split())}", remedy=salvage_remedy(self.path)
                 )
             for table in ("SELECT key, response, checksum FROM responses", "SELECT sha256, facts, checksum FROM facts"):
                 for key, data, expected in reader.execute(table):
                     if _checksum(key, data) != expected:
                         yield key
         except _FAILURES as error:
-            raise _storage_error(self.path, error) from error
+            raise storage_error(self.path, error) from error
 
     def find(self, key: str) -> StoredAnswer | None:
         """Return the row of one key as it is stored, damaged or not.
@@ -236,7 +234,7 @@ class ResponseCache:
         try:
             row = self._reader().execute(f"SELECT {_COLUMNS} FROM responses WHERE key = ?", (key,)).fetchone()
         except _FAILURES as error:
-            raise _storage_error(self.path, error) from error
+            raise storage_error(self.path, error) from error
         return None if row is None else _stored(row)
 
     def answers(self) -> Iterator[StoredAnswer]:
@@ -249,7 +247,7 @@ class ResponseCache:
             for row in self._reader().execute(f"SELECT {_COLUMNS} FROM responses ORDER BY key"):
                 yield _stored(row)
         except _FAILURES as error:
-            raise _storage_error(self.path, error) from error
+            raise storage_error(self.path, error) from error
 
     @contextmanager
     def changing(self) -> Iterator[sqlite3.Connection]:
@@ -269,7 +267,7 @@ class ResponseCache:
                     connection.execute("ROLLBACK")
                 raise
         except _FAILURES as error:
-            raise _storage_error(self.path, error) from error
+            raise storage_error(self.path, error) from error
 
     def shrink(self) -> bool:
         """Give the space of deleted rows back to the disk; False while another process uses the cache, which reuses it."""
@@ -281,7 +279,7 @@ class ResponseCache:
         except sqlite3.OperationalError as error:
             if "locked" in str(error) or "busy" in str(error):
                 return False
-            raise _storage_error(self.path, error) from error
+            raise storage_error(self.path, error) from error
         return True
 
     def close(self) -> None:
@@ -334,7 +332,7 @@ class ResponseCache:
             standing = [_insert(connection, entry) for entry in batch]
             connection.execute("COMMIT")
         except (*_FAILURES, StorageError) as error:
-            failure = error if isinstance(error, StorageError) else _storage_error(self.path, error)
+            failure = error if isinstance(error, StorageError) else storage_error(self.path, error)
             self._broken = failure
             if connection.in_transaction:
                 try:
@@ -404,39 +402,6 @@ def _encode(response: Response) -> bytes:
 
 def _decode(data: bytes) -> Response:
     return Response(**orjson.loads(data))
-
-
-def _storage_error(path: Path, error: Exception) -> StorageError:
-    text = str(error)
-    if path.is_dir():
-        return StorageError(
-            f"--cache {path} is a folder, and the cache is one file", remedy=f"use --cache {path / 'responses.sqlite'}"
-        )
-    if reason := obstacle(path.parent):
-        return StorageError(
-            f"cache {path} cannot be written: {reason}", remedy="make it writable or give another file with --cache"
-        )
-    if "disk is full" in text or "No space left" in text:
-        return StorageError(
-            f"cache {path}: the disk is full",
-            remedy="free some space and run the same command again; every committed answer is kept",
-        )
-    if "readonly" in text or "read-only" in text or "unable to open" in text or isinstance(error, PermissionError):
-        return StorageError(
-            f"cache {path} cannot be written: {text}", remedy="make it writable or give another file with --cache"
-        )
-    if "locked" in text:
-        return StorageError(
-            f"cache {path} was locked by another process for {LOCK_TIMEOUT_S:.0f} s",
-            remedy="wait for that process, or give another file with --cache",
-        )
-    if "not a database" in text or "malformed" in text or isinstance(error, UnicodeDecodeError):
-        return StorageError(f"cache {path} is corrupt or no cache: {text}", remedy=_salvage(path))
-    return StorageError(f"cache {path}: {text}", remedy="give another file with --cache")
-
-
-def _salvage(path: Path) -> str:
-    return f"`mmeval cache salvage --cache {path} -o NEW.sqlite` keeps what can be read; go on with --cache NEW.sqlite"
 
 
 def _journal_mode(connection: sqlite3.Connection) -> str:

@@ -1,0 +1,46 @@
+"""What goes wrong with the cache's file, in words for the user."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mmeval.core.errors import StorageError
+from mmeval.pipeline.places import obstacle
+
+LOCK_TIMEOUT_S = 60.0
+"""How long a write waits while another process holds the cache."""
+
+
+def storage_error(path: Path, error: Exception) -> StorageError:
+    """The error for the user: what SQLite or the system said of the cache at `path`, and what to do about it."""
+    text = str(error)
+    if path.is_dir():
+        return StorageError(
+            f"--cache {path} is a folder, and the cache is one file", remedy=f"use --cache {path / 'responses.sqlite'}"
+        )
+    if reason := obstacle(path.parent):
+        return StorageError(
+            f"cache {path} cannot be written: {reason}", remedy="make it writable or give another file with --cache"
+        )
+    if "disk is full" in text or "No space left" in text:
+        return StorageError(
+            f"cache {path}: the disk is full",
+            remedy="free some space and run the same command again; every committed answer is kept",
+        )
+    if "readonly" in text or "read-only" in text or "unable to open" in text or isinstance(error, PermissionError):
+        return StorageError(
+            f"cache {path} cannot be written: {text}", remedy="make it writable or give another file with --cache"
+        )
+    if "locked" in text:
+        return StorageError(
+            f"cache {path} was locked by another process for {LOCK_TIMEOUT_S:.0f} s",
+            remedy="wait for that process, or give another file with --cache",
+        )
+    if "not a database" in text or "malformed" in text or isinstance(error, UnicodeDecodeError):
+        return StorageError(f"cache {path} is corrupt or no cache: {text}", remedy=salvage_remedy(path))
+    return StorageError(f"cache {path}: {text}", remedy="give another file with --cache")
+
+
+def salvage_remedy(path: Path) -> str:
+    """What to do about a corrupt cache."""
+    return f"`mmeval cache salvage --cache {path} -o NEW.sqlite` keeps what can be read; go on with --cache NEW.sqlite"
