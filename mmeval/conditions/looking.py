@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
+from mmeval.conditions.declared import DeclaredStrategy
 from mmeval.conditions.dialects import Crop, Final, Gaze, Malformed, Search, Step, read_tags, read_tool_call
 from mmeval.conditions.scoring import ScalarPair, ScalarSteps
 from mmeval.conditions.selection import GuidedGreedy, Rated, RefinedBestOfN
@@ -51,20 +52,8 @@ def strategy_of(section: StrategySection) -> Strategy:
 
 
 @dataclass(frozen=True, slots=True)
-class VisualCoT:
+class VisualCoT(DeclaredStrategy):
     """Ask for the region that matters, then for the answer with the whole picture and the region (Visual-CoT, VisRL)."""
-
-    section: StrategySection
-
-    @property
-    def name(self) -> str:
-        """See `Strategy.name`."""
-        return self.section.name
-
-    @property
-    def version(self) -> str:
-        """See `Strategy.version`."""
-        return self.section.version
 
     async def answer(self, sample: Sample, media: tuple[PreparedMedia, ...], ask: Session, /) -> Answered:
         """See `Strategy.answer`. Without a box in the first reply no second call is made: there is no answer.
@@ -164,20 +153,8 @@ _TAG_LINES = {
 
 
 @dataclass(frozen=True, slots=True)
-class ToolLoop:
+class ToolLoop(DeclaredStrategy):
     """The model calls tools until it answers: crops, gazes, searches. A faulty call is answered with an error message."""
-
-    section: StrategySection
-
-    @property
-    def name(self) -> str:
-        """See `Strategy.name`."""
-        return self.section.name
-
-    @property
-    def version(self) -> str:
-        """See `Strategy.version`."""
-        return self.section.version
 
     async def answer(self, sample: Sample, media: tuple[PreparedMedia, ...], ask: Session, /) -> Answered:
         """See `Strategy.answer`. A conversation that does not end within the turns has no answer."""

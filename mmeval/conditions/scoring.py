@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import orjson
 
+from mmeval.conditions.declared import DeclaredStrategy
 from mmeval.conditions.strategy import SCORE, Answered, Session, Trail
 from mmeval.core.types import Message, PreparedMedia, Response, Sample, TextPart
-from mmeval.tasks.looking import StrategySection
 
 ANSWERS = "answers"
 """Option of the row that holds the answers to be scored, in the order in which the target counts them."""
@@ -21,20 +21,8 @@ STEPS = "steps"
 
 
 @dataclass(frozen=True, slots=True)
-class ScalarSteps:
+class ScalarSteps(DeclaredStrategy):
     """Score every step of a given solution, as the last of the assistant's turn; the response is the JSON list of scores."""
-
-    section: StrategySection
-
-    @property
-    def name(self) -> str:
-        """See `Strategy.name`."""
-        return self.section.name
-
-    @property
-    def version(self) -> str:
-        """See `Strategy.version`."""
-        return self.section.version
 
     async def answer(self, sample: Sample, media: tuple[PreparedMedia, ...], ask: Session, /) -> Answered:
         """See `Strategy.answer`."""
@@ -56,23 +44,11 @@ async def _scored(sample: Sample, media: tuple[PreparedMedia, ...], ask: Session
 
 
 @dataclass(frozen=True, slots=True)
-class ScalarPair:
+class ScalarPair(DeclaredStrategy):
     """Score every answer of the row by itself, as the assistant's turn after the question; the response is the JSON list of scores.
 
     A score that fails is the row's failure: nothing is ever ranked by a score that is not there.
     """
-
-    section: StrategySection
-
-    @property
-    def name(self) -> str:
-        """See `Strategy.name`."""
-        return self.section.name
-
-    @property
-    def version(self) -> str:
-        """See `Strategy.version`."""
-        return self.section.version
 
     async def answer(self, sample: Sample, media: tuple[PreparedMedia, ...], ask: Session, /) -> Answered:
         """See `Strategy.answer`."""

@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from mmeval.conditions.declared import DeclaredStrategy
 from mmeval.conditions.step_splitting import aggregated, split_steps
 from mmeval.conditions.strategy import Answered, Session, Trail
 from mmeval.core.types import AnswerContext, MediaPart, Message, PreparedMedia, Response, Sample, TextPart
@@ -133,20 +134,8 @@ def _correction(text: str, step: int) -> str | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Rated:
+class Rated(DeclaredStrategy):
     """Answer once, then have the verifier rate the answer: best-of-N and step aggregation choose among the repeats by it."""
-
-    section: StrategySection
-
-    @property
-    def name(self) -> str:
-        """See `Strategy.name`."""
-        return self.section.name
-
-    @property
-    def version(self) -> str:
-        """See `Strategy.version`."""
-        return self.section.version
 
     async def answer(self, sample: Sample, media: tuple[PreparedMedia, ...], ask: Session, /) -> Answered:
         """See `Strategy.answer`. A refusal, or nothing at all, is not rated: it is no candidate."""
@@ -160,24 +149,12 @@ class Rated:
 
 
 @dataclass(frozen=True, slots=True)
-class RefinedBestOfN:
+class RefinedBestOfN(DeclaredStrategy):
     """GM-PRM (2508.04088): where the critic finds a first wrong step, replace it by its correction and let the model go on.
 
     Of the first answer and the refined one the better rated is the row's (the first when they are equal), so that the best
     of all repeats is chosen from originals and refined answers together. `refined`: whether there was a correction.
     """
-
-    section: StrategySection
-
-    @property
-    def name(self) -> str:
-        """See `Strategy.name`."""
-        return self.section.name
-
-    @property
-    def version(self) -> str:
-        """See `Strategy.version`."""
-        return self.section.version
 
     async def answer(self, sample: Sample, media: tuple[PreparedMedia, ...], ask: Session, /) -> Answered:
         """See `Strategy.answer`."""
@@ -211,25 +188,13 @@ class RefinedBestOfN:
 
 
 @dataclass(frozen=True, slots=True)
-class GuidedGreedy:
+class GuidedGreedy(DeclaredStrategy):
     """Guided greedy search (VL-PRM, 2509.23250): draw candidates for each step and keep the one that is rated best.
 
     The solution so far is shown as the assistant's turn with the request for one more step, since not every endpoint can
     continue an unfinished turn. Of equally rated candidates the first is kept. It ends with a step that states an answer,
     or after `turns` steps (then cut off).
     """
-
-    section: StrategySection
-
-    @property
-    def name(self) -> str:
-        """See `Strategy.name`."""
-        return self.section.name
-
-    @property
-    def version(self) -> str:
-        """See `Strategy.version`."""
-        return self.section.version
 
     async def answer(self, sample: Sample, media: tuple[PreparedMedia, ...], ask: Session, /) -> Answered:
         """See `Strategy.answer`."""
