@@ -335,7 +335,8 @@ async def execute(
         write_manifest(folder, manifest)
     except OSError as error:
         raise StorageError(
-            f"run folder {folder} cannot be written: {error.strerror or error}", remedy="give another folder with -o"
+            f"run folder {folder} cannot be written: {error.strerror or error}",
+            remedy="free some space or give another folder with -o, then run the same command again; every committed answer is kept",
         ) from error
     finally:
         cache.close()
