@@ -26,6 +26,7 @@ def test_exit_codes_are_those_of_the_contract() -> None:
         "EngineError": 2,
         "StorageError": 2,
         "ComparisonError": 5,
+        "IncompleteError": 6,
         "MediaError": 1,
         "UndecidedError": 1,
     }

@@ -31,7 +31,7 @@ def test_predictions_and_rows_with_a_key_twice_are_refused(tmp_path: Path) -> No
         asyncio.run(ReplayEngine(ModelSpec(backend="replay", target=str(path))).describe())
     path.write_text('{"q1": {"question": "a"}, "q1": {"question": "b"}}')
     with pytest.raises(DataError, match="'q1' is there twice"):
-        list(_json_rows(path))
+        list(_json_rows(path, True))
     path.write_text('{"q1": [1, 0], "q1": [0]}')
     with pytest.raises(DataError, match="'q1' is there twice"):
         _json(path)

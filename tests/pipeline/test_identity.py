@@ -171,6 +171,7 @@ def test_every_config_field_is_identity_or_transport_and_never_both() -> None:
         "region",
         "moves",
         "donor",
+        "pictured",
     }
 
 
