@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-fast test-engines check install install-dev lint types imports lock clean
+.PHONY: demo test test-fast test-engines test-long check install install-dev lint types imports lock clean
 
 $(VENV)/.installed: pyproject.toml requirements.lock
 	$(PYTHON) -m venv $(VENV)
@@ -42,6 +42,10 @@ $(VENV)-lmdeploy/.installed: scripts/engines/environment.py
 test-engines: install-dev $(VENV)-vllm/.installed $(VENV)-lmdeploy/.installed
 	MMEVAL_VLLM_PYTHON=$(abspath $(VENV)-vllm/bin/python) \
 	MMEVAL_LMDEPLOY_PYTHON=$(abspath $(VENV)-lmdeploy/bin/python) $(BIN)/pytest -m engine
+
+# Every fault at every point (minutes); `make test` has the short ones.
+test-long: install-dev
+	MMEVAL_LONG_TESTS=1 $(BIN)/pytest tests/faults
 
 lint: install-dev
 	$(BIN)/ruff check .

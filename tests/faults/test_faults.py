@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -61,6 +62,9 @@ def test_nothing_is_lost_invented_or_duplicated(zygote: Zygote, tmp_path: Path, 
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(
+    "MMEVAL_LONG_TESTS" not in os.environ, reason="minutes long: set MMEVAL_LONG_TESTS=1, as make test-long does"
+)
 @pytest.mark.parametrize("name", SLOW)
 def test_nothing_is_lost_invented_or_duplicated_at_length(zygote: Zygote, tmp_path: Path, name: str) -> None:
     hold(zygote, tmp_path / "lab", *SLOW[name])
