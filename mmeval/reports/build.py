@@ -72,8 +72,14 @@ def build_report(
     limit = int(max_mb * 1e6)
     values = _values(names, contents, corpus, margin)
     bare = len(render_page(folder, values | _samples(Packed([], [], 0, 1, 0, 0), max_mb)).encode())
-    packed = pack(corpus, Thumbnails(runs), max(0, limit - bare))
+    thumbnails, budget = Thumbnails(runs), max(0, limit - bare)
+    packed = pack(corpus, thumbnails, budget)
     page = render_page(folder, values | _samples(packed, max_mb)).encode()
+    while len(page) > limit and packed.shown:
+        # The markup around blocks and pictures counts too, and is known only once they are chosen.
+        budget = max(0, budget - (len(page) - limit))
+        packed = pack(corpus, thumbnails, budget)
+        page = render_page(folder, values | _samples(packed, max_mb)).encode()
     _write(output, page)
     return ReportSummary(output, len(page), packed.shown, packed.total)
 

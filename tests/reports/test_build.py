@@ -151,6 +151,17 @@ def test_when_too_large_disagreements_and_failures_stay_and_the_banner_counts(
     )
 
 
+def test_the_markup_around_pictures_counts_too(
+    make_run: Callable[..., Run], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = make_run(tmp_path / "big", count=400, box=2, hostile=False)
+    full = build_report([run], tmp_path / "full.html")
+    monkeypatch.setattr("mmeval.reports.packing._IMAGE_MARKUP", 0)
+    small = build_report([run], tmp_path / "small.html", max_mb=full.bytes * 0.75 / 1e6)
+    assert small.bytes <= full.bytes * 0.75
+    assert small.samples_shown > 0
+
+
 def test_two_runs_share_samples_and_get_names_of_their_own(
     make_run: Callable[..., Run], run: Run, tmp_path: Path
 ) -> None:
