@@ -3,34 +3,32 @@
 from __future__ import annotations
 
 import threading
-import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mmeval.conditions.base import Condition, get_condition
 from mmeval.conditions.looking import VisualCoT, strategy_of
-from mmeval.conditions.regions import ByRegion, Regions
 from mmeval.conditions.strategy import Strategy
 from mmeval.core.errors import MediaError, NotApplicableError, StorageError
 from mmeval.core.hashing import digest
-from mmeval.core.types import Media, Message, PreparedMedia, Request, Response, Sample
+from mmeval.core.types import Message, PreparedMedia, Request, Response, Sample
 from mmeval.engines.base import EngineInfo
 from mmeval.pipeline.cache import ResponseCache
 from mmeval.pipeline.identity import cache_key, message_json, request_hash
-from mmeval.pipeline.media import BICUBIC, Grid, decode_rgb, prepare
+from mmeval.pipeline.media import Grid
 from mmeval.pipeline.partners import Partners
 from mmeval.pipeline.plan import RunPlan
 from mmeval.pipeline.retriever import Retriever
+from mmeval.pipeline.showing import COORDINATE_KINDS, model_grid, prepared, shown, task_grid
 from mmeval.tasks.looking import RATING, SCALAR
 from mmeval.tasks.opened import RowError
 from mmeval.tasks.options import AskStyle
 from mmeval.tasks.task import OpenTask, Task, item_hash
 
 if TYPE_CHECKING:
-    from PIL.Image import Image
+    pass
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,9 +179,9 @@ def prepare_units(stage: Stage, ticket: Ticket) -> list[Unit]:
         return _failed(stage, ticket, _unreadable(ticket, error.identifier), Response("error", error=reason))
     strategy, shown_in = _strategy(stage, ticket)
     # Parts are cut from the full size; what is shown of it is the strategy's own affair.
-    grid = None if shown_in is not None else _grid(stage.info, task)
+    grid = None if shown_in is not None else task_grid(stage.info, task)
     try:
-        source = tuple(_prepared(stage, media) for media in original.media)
+        source = tuple(prepared(stage, media) for media in original.media)
     except MediaError as error:
         return _failed(stage, ticket, original, Response("error", error=str(error)))
     item = item_hash(original, source)
@@ -192,14 +190,14 @@ def prepare_units(stage: Stage, ticket: Ticket) -> list[Unit]:
             raise NotApplicableError("the item has no picture that this condition could change or take away")
         if ticket.condition.moves and task.card.answer.kind in COORDINATE_KINDS:
             raise NotApplicableError("the answer is a place in the picture, which a crop would move")
-        sample, sent = _shown(stage, ticket, ticket.condition, original, source, grid)
+        sample, sent = shown(stage, ticket, ticket.condition, original, source, grid)
         other = None
         if ticket.condition.contrast:
             if strategy is not None:
                 raise NotApplicableError(
                     "the task's answers take several calls, and no single prompt to score them after"
                 )
-            inner, changed = _shown(stage, ticket, get_condition(ticket.condition.contrast), original, source, grid)
+            inner, changed = shown(stage, ticket, get_condition(ticket.condition.contrast), original, source, grid)
             other = Shown(inner.messages, changed)
             sample = replace(sample, extras={**sample.extras, "other_media": [one.sha256 for one in changed]})
     except MediaError as error:
@@ -267,7 +265,7 @@ def _strategy(stage: Stage, ticket: Ticket) -> tuple[Strategy | None, _ShownIn |
     section = ticket.task.task.card.strategy
     own = ticket.condition.strategy
     if isinstance(own, VisualCoT):
-        return own, _ShownIn(_model_grid(stage.info), own.section.asked())
+        return own, _ShownIn(model_grid(stage.info), own.section.asked())
     if own is not None or section is None:
         return own, None
     if section.name in SCALAR:
@@ -281,7 +279,7 @@ def _strategy(stage: Stage, ticket: Ticket) -> tuple[Strategy | None, _ShownIn |
     if section.resize is not None:
         grid = Grid(section.resize.factor, section.resize.min_pixels, section.resize.max_pixels)
     elif section.coordinates in ("model", "pixels"):
-        grid = _model_grid(stage.info)
+        grid = model_grid(stage.info)
     return strategy_of(section), _ShownIn(grid, section.asked())
 
 
@@ -308,97 +306,6 @@ def _failed(stage: Stage, ticket: Ticket, sample: Sample, failure: Response, ite
         )
         for repeat in range(stage.plan.repeats_for(task))
     ]
-
-
-COORDINATE_KINDS = frozenset({"box", "boxes", "point", "mask", "heatmap"})
-QWEN_PIXELS = (56 * 56, 12_845_056)
-"""Limits of the Qwen-VL processors where neither the engine nor its arguments say otherwise."""
-
-
-def _grid(info: EngineInfo, task: Task) -> Grid | None:
-    """The sizes to send where the answer is read in pixels of the processor's grid; other tasks send the original bytes."""
-    return _model_grid(info) if task.card.answer.kind in COORDINATE_KINDS else None
-
-
-def _model_grid(info: EngineInfo) -> Grid | None:
-    """The sizes of a model's processor, where it answers in pixels of them."""
-    factor = info.profile.get("grid")
-    if not factor or info.profile.get("coordinates") != "pixels":
-        return None
-    low = info.details.get("min_pixels") or QWEN_PIXELS[0]
-    high = info.details.get("max_pixels") or QWEN_PIXELS[1]
-    size = (info.profile.get("resize") or {}).get("size")
-    return Grid(int(factor), int(low), int(high), None if size is None else (int(size[0]), int(size[1])))
-
-
-def _prepared(
-    stage: Stage, media: Media, ablation: Callable[[Image], Image] | None = None, grid: Grid | None = None
-) -> PreparedMedia:
-    return prepare(media, stage.cache.image_facts, stage.cache.remember_image, ablation, grid, stage.frame_store)
-
-
-def _shown(
-    stage: Stage,
-    ticket: Ticket,
-    condition: Condition,
-    original: Sample,
-    source: tuple[PreparedMedia, ...],
-    grid: Grid | None,
-) -> tuple[Sample, tuple[PreparedMedia, ...]]:
-    """Return the sample under a condition, settled, and its media as they are sent.
-
-    Raises:
-        MediaError: a picture that cannot be read.
-        NotApplicableError: the item lacks what the condition needs.
-    """
-    task = ticket.task.task
-    changed = condition.sample(original) if condition.sample else original
-    ablation, noted = _ablation(stage, ticket, condition, original)
-    if changed.media and (ablation is not None or grid is not None):
-        sent = tuple(_prepared(stage, media, ablation, grid) for media in changed.media)
-    else:
-        sent = source if changed.media else ()
-    sample = task.settle(noted, source, sent)
-    if condition.sample is not None:
-        sample = replace(condition.sample(sample), media=original.media)
-    return sample, sent
-
-
-def _ablation(
-    stage: Stage, ticket: Ticket, condition: Condition, sample: Sample
-) -> tuple[Callable[[Image], Image] | None, Sample]:
-    """Return what is done to each picture, and the sample with a note of it where another item's picture is shown.
-
-    Raises:
-        NotApplicableError: where the condition needs one picture with gold boxes, or a partner, that the item lacks.
-    """
-    # The family's name without its number: a stronger ablation of one sample then draws the same as a weaker one.
-    seed = stage.plan.seed_for(sample.task, sample.id, 0) ^ zlib.crc32(condition.name.partition(":")[0].encode())
-    if condition.donor:
-        fresh = Partners(ticket.task, stage.style, stage.plan.seed)
-        partner = stage.partners.setdefault(ticket.task_index, fresh).of(
-            sample.id, condition.donor, partial(_prepared, stage)
-        )
-        noted = replace(sample, extras={**sample.extras, "shown_from": partner.identifier})
-        return partial(_instead, partner.media), noted
-    if condition.region is not None:
-        if len(sample.media) != 1 or sample.media[0].kind != "image":
-            raise NotApplicableError("gold boxes can be hidden and shown on items with exactly one picture")
-        return partial(_by_region, condition.region, Regions.of(sample.extras), seed), sample
-    return (None if condition.image is None else partial(_by_pixels, condition.image, seed)), sample
-
-
-def _by_pixels(change: Callable[[Image, int], Image], seed: int, image: Image) -> Image:
-    return change(image, seed)
-
-
-def _by_region(change: ByRegion, regions: Regions, seed: int, image: Image) -> Image:
-    return change(image, seed, regions.pixels(*image.size))
-
-
-def _instead(media: Media, image: Image) -> Image:
-    other = decode_rgb(media.read(), media.label)
-    return other if other.size == image.size else other.resize(image.size, BICUBIC)
 
 
 def unsupported(media: tuple[PreparedMedia, ...], modalities: frozenset[str]) -> str | None:
