@@ -36,6 +36,11 @@ class Section:
     boxed: bool = False
     """Whether `text` is the content of a box."""
 
+    @property
+    def whole(self) -> tuple[int, int]:
+        """Start and end, in the response, of the section with what stands around it (the object whose field it is)."""
+        return self.around or (self.start, self.start + len(self.text))
+
     def span(self, start: int, end: int) -> tuple[int, int]:
         """Return offsets inside `text` as offsets in the response."""
         return self.start + start, self.start + end

@@ -109,7 +109,7 @@ class Caption3DVerifier:
         section = answer_section(text, options)
         if isinstance(section, Extraction):
             return section
-        start, stop = section.around or (section.start, section.start + len(section.text))
+        start, stop = section.whole
         content = text[start:stop]
         found = stated_box(text, section, str(options.get("form", FORMS[0])))
         described = _DESCRIBED.findall(content)
@@ -158,7 +158,7 @@ def gold_box(target: Any, form: str) -> Box3D:
 
 def stated_box(text: str, section: Section, form: str) -> tuple[Box3D, tuple[int, int]] | str:
     """Return the one box that an answer states and its place in the response, or why there is none."""
-    start, stop = section.around or (section.start, section.start + len(section.text))
+    start, stop = section.whole
     content = text[start:stop]
     found = [(match, *match.span()) for match in _TAGGED.finditer(content)]
     if not found:

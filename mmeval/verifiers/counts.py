@@ -51,7 +51,7 @@ class CountVerifier(NumberVerifier):
         section = answer_section(text, merged_options(self._options, context.options))
         if isinstance(section, Extraction):
             return section
-        start, stop = section.around or (section.start, section.start + len(section.text))
+        start, stop = section.whole
         count = _count(text[start:stop])
         return found if count is None else Extraction(count, (start, stop))
 

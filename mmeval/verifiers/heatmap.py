@@ -7,7 +7,7 @@ from typing import Any
 
 from mmeval.core.errors import DataError
 from mmeval.core.types import AnswerContext, Extraction, Match
-from mmeval.verifiers.answer import answer_section, merged_options
+from mmeval.verifiers.answer import merged_options
 from mmeval.verifiers.heatmaps import (
     HeatMap,
     divergence,
@@ -16,7 +16,7 @@ from mmeval.verifiers.heatmaps import (
     scanpath_saliency,
     similarity,
 )
-from mmeval.verifiers.mask_answers import find_codes, json_values, tagged_part
+from mmeval.verifiers.mask_answers import find_codes, json_values, stated_part
 from mmeval.verifiers.masks import MaskError
 from mmeval.verifiers.object_prompts import object_prompts
 
@@ -46,15 +46,10 @@ class HeatMapVerifier:
             DataError: when the coordinate space needs an image size that the sample lacks, or `sigma` is missing.
         """
         options = merged_options(self._options, context.options)
-        made = tagged_part(text)
-        if made is not None:
-            content, start = made
-        else:
-            section = answer_section(text, options)
-            if isinstance(section, Extraction):
-                return section
-            start, stop = section.around or (section.start, section.start + len(section.text))
-            content = text[start:stop]
+        made = stated_part(text, options)
+        if isinstance(made, Extraction):
+            return made
+        content, start = made
         reason = ""
         for value, begin, end in reversed(list(json_values(content))):
             stated = _stated(value)

@@ -11,7 +11,7 @@ from mmeval.core.types import AnswerContext, Extraction, Match
 from mmeval.verifiers.answer import answer_section, merged_options
 from mmeval.verifiers.box import one_shape
 from mmeval.verifiers.coordinates import find_boxes, iou, scales, sorted_corners, to_pixels
-from mmeval.verifiers.mask_answers import find_codes, find_polygons, json_values, tagged_part
+from mmeval.verifiers.mask_answers import find_codes, find_polygons, json_values, stated_part
 from mmeval.verifiers.masks import (
     Gold,
     MaskError,
@@ -79,16 +79,10 @@ class MaskVerifier:
         return Extraction(boxes, section.span(found[0].start, found[-1].end))
 
     def _mask(self, text: str, context: AnswerContext, options: Mapping[str, Any]) -> Extraction:
-        made = tagged_part(text)
-        if made is not None:
-            content, start = made
-        else:
-            section = answer_section(text, options)
-            if isinstance(section, Extraction):
-                return section
-            # A field of an object is taken for a short answer elsewhere; a mask is in the object itself.
-            start, stop = section.around or (section.start, section.start + len(section.text))
-            content = text[start:stop]
+        made = stated_part(text, options)
+        if isinstance(made, Extraction):
+            return made
+        content, start = made
         reason = "not found"
         for value, begin, end in reversed(list(json_values(content))):
             try:

@@ -7,6 +7,9 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from mmeval.core.types import Extraction
+from mmeval.verifiers.answer import answer_section
+
 MASK_TAG = "mask"
 """Tag around the mask that a segmenter added to a response."""
 _TAGGED = re.compile(rf"<{MASK_TAG}>(.*?)</{MASK_TAG}>", re.DOTALL)
@@ -25,6 +28,21 @@ def tagged_part(text: str) -> tuple[str, int] | None:
     """Return the last tagged mask of a text and where it begins; None where there is none."""
     found = list(_TAGGED.finditer(text))[-1:]
     return (found[0].group(1), found[0].start(1)) if found else None
+
+
+def stated_part(text: str, options: Mapping[str, Any]) -> tuple[str, int] | Extraction:
+    """Return where a mask or map is looked for, and where that begins: a segmenter's tag, else the final answer; or why nowhere.
+
+    A field of an object is taken for a short answer elsewhere; a mask is in the object itself.
+    """
+    made = tagged_part(text)
+    if made is not None:
+        return made
+    section = answer_section(text, options)
+    if isinstance(section, Extraction):
+        return section
+    start, stop = section.whole
+    return text[start:stop], start
 
 
 def json_values(text: str) -> Iterator[tuple[Any, int, int]]:

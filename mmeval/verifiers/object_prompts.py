@@ -41,7 +41,7 @@ def object_prompts(text: str, context: AnswerContext) -> list[ObjectPrompt]:
     section = answer_section(text, context.options)
     if isinstance(section, Extraction):
         return []
-    start, stop = section.around or (section.start, section.start + len(section.text))
+    start, stop = section.whole
     content = text[start:stop]
     factors = scales(placed)
     swapped = placed.coordinate_order == "yx"
