@@ -130,10 +130,10 @@ class Measured:
 
     @property
     def change(self) -> str:
-        """Estimate, interval and p-value."""
+        """Estimate, interval, p-value and number of items."""
         found = self.pair.difference
         p = "" if found.p_value is None else f", p = {found.p_value:.2g}"
-        return points(found.estimate, found.interval) + p
+        return f"{points(found.estimate, found.interval)}{p}, n = {found.n}"
 
     @property
     def power(self) -> str:
