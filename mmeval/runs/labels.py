@@ -101,6 +101,8 @@ def read_labels_table(run: Run) -> list[Label]:
 def write_labels_table(run: Run, labels: Iterable[Label]) -> None:
     """Add labels to the run; those of the same row and source (and judge) are replaced. Written whole or not at all.
 
+    A judge that gives no verdict this time takes nothing away: its earlier label of the same text stays.
+
     Raises:
         StorageError: when the file cannot be written; the older one stays.
     """
@@ -108,9 +110,13 @@ def write_labels_table(run: Run, labels: Iterable[Label]) -> None:
     import pyarrow.parquet as pq
 
     everything = Run(run.path, run.manifest)
-    merged = {
-        (label.key, label.source, label.judge_model): label for label in (*read_labels_table(everything), *labels)
-    }
+    merged: dict[tuple[Any, ...], Label] = {}
+    for label in (*read_labels_table(everything), *labels):
+        place = (label.key, label.source, label.judge_model)
+        before = merged.get(place)
+        kept = before is not None and before.status == "ok" and before.response_hash == label.response_hash
+        if label.status == "ok" or not kept:
+            merged[place] = label
     columns = {name: [getattr(label, name) for label in merged.values()] for name in Label.__dataclass_fields__}
     path = run.path / FILE
     temporary = path.with_name(f".{FILE}.{os.getpid()}")

@@ -117,6 +117,16 @@ def test_a_judge_without_verdicts_labels_nothing_and_says_so(mmeval: Callable, r
     assert not [one for one in found.json["findings"] if one["analysis"] == "error-types"]
 
 
+def test_a_judge_that_fails_later_takes_no_label_away(mmeval: Callable, run: Path) -> None:
+    says = replying(step="There are 2", reason="", label="perception/count", also=[])
+    with judging(says) as endpoint:
+        assert mmeval("judge", "label", "runs/r", "error-type", *judge(endpoint)).code == 0
+    with judging(lambda text: "no idea") as endpoint:
+        again = mmeval("judge", "label", "runs/r", "error-type", *judge(endpoint), "--cache", "other.sqlite")
+    assert again.code == 6
+    assert set(pd.read_parquet(run / "labels.parquet")["label"]) == {"perception/count"}
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [
