@@ -109,7 +109,7 @@ def _leaderboard(tables: Tables) -> Iterator[Sheet]:
     measures = tuple(
         (
             words(row.label), words(column_name(cell.column)), words(row.metric), _value(cell), words(cell.interval), Entry(cell.n, cell.row.estimate.n),
-            Entry(cell.clusters or "–", cell.row.estimate.clusters), Entry(cell.coverage, cell.row.estimate.coverage), Entry(row.chance, cell.row.chance),
+            Entry(cell.clusters or "–", cell.row.estimate.clusters), Entry(cell.coverage, cell.row.estimate.coverage), Entry(cell.chance, cell.row.chance),
             Entry(cell.truncated, cell.row.truncated), Entry(cell.no_answer, cell.row.no_answer), Entry(cell.tokens, cell.row.completion_tokens),
             Entry(cell.seconds, cell.row.latency_s),
         )

@@ -57,6 +57,8 @@ class Cell:
     """The range that the missing answers allow, for shares; empty when complete."""
     outcomes: str
     """What the missing rows are."""
+    chance: str
+    """Of the best blind guess; none where the condition asks something else (a checklist, another form)."""
     truncated: str
     no_answer: str
     tokens: str
@@ -242,6 +244,7 @@ def _cell(row: LeaderboardRow, column: Column) -> Cell:
         complete=coverage >= 1,
         possible=possible,
         outcomes=", ".join(missing),
+        chance=value_text(row.chance, metric),
         truncated=percent(row.truncated),
         no_answer=percent(row.no_answer),
         tokens="–" if row.completion_tokens is None else f"{row.completion_tokens:.0f}",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,9 @@ from click.testing import CliRunner
 
 from mmeval.cli.diagnose import diagnose
 from mmeval.reports.build import build_report
+from mmeval.reports.names import name_runs
 from mmeval.reports.perception_sheets import TITLES
+from mmeval.reports.tables import build_tables
 from mmeval.runs.folder import Run
 from tests.reports.diagnosed import MODELS, TOKEN, diagnosed_run, plain_run, repeated_run
 
@@ -252,3 +255,21 @@ def test_the_section_renders_in_a_browser(chromium: Any, page_file: Path, width:
             assert page.requests == [page_file.as_uri()]
 
     asyncio.run(check())
+
+
+def test_chance_is_that_of_what_was_asked(tmp_path: Path) -> None:
+    """A checklist asks other questions than the task, so that the task's best guess is none of its own."""
+    run = diagnosed_run(tmp_path / "run", items=12)
+    cells = [cell for family in build_tables(name_runs([run])).families for row in family.rows for cell in row.present]
+    chance = {cell.column.condition: cell.chance for cell in cells}
+    assert (chance["standard"], chance["blind"], chance["checklist"]) == ("25.0", "25.0", "–")
+    build_report([run], tmp_path / "report.html")
+    page = (tmp_path / "report.html").read_text()
+    rows = [re.sub(r"<[^>]+>", " ", row).split() for row in re.findall(r"<tr>.*?</tr>", page, re.DOTALL)]
+    measured: dict[str, list[str]] = {}
+    for row in rows:
+        if len(row) > 9 and row[0] == MODELS[0] and row[1] in chance:
+            measured.setdefault(row[1], row)
+    # Behind value, interval, n and coverage.
+    assert "25.0" in measured["blind"][-7:]
+    assert "25.0" not in measured["checklist"][-7:]
