@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-fast test-engines test-long check install install-dev lint types imports lock clean
+.PHONY: demo test test-fast test-engines test-long supply-chain check install install-dev lint types imports lock clean
 
 $(VENV)/.installed: pyproject.toml requirements.lock
 	$(PYTHON) -m venv $(VENV)
@@ -57,7 +57,16 @@ types: install-dev
 imports: install-dev
 	$(BIN)/lint-imports
 
+# Bill of materials, licences, known vulnerabilities; the tools have an environment of their own.
+$(VENV)-audit/.installed: Makefile
+	$(PYTHON) -m venv $(VENV)-audit
+	$(VENV)-audit/bin/pip install --quiet 'pip-licenses>=5.0' 'cyclonedx-bom>=5.0' 'pip-audit>=2.7' 'license-expression>=30'
+	touch $@
+
+supply-chain: install-dev $(VENV)-audit/.installed
+	$(VENV)-audit/bin/python scripts/supply_chain.py --python $(BIN)/python
+
 check: lint types imports test
 
 clean:
-	rm -rf $(VENV) $(VENV)-vllm $(VENV)-lmdeploy build dist *.egg-info
+	rm -rf $(VENV) $(VENV)-audit $(VENV)-vllm $(VENV)-lmdeploy build dist *.egg-info
