@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-fast test-engines test-long supply-chain check install install-dev lint types imports lock clean
+.PHONY: demo test test-fast test-engines test-long supply-chain fuzz check install install-dev lint types imports lock clean
 
 $(VENV)/.installed: pyproject.toml requirements.lock
 	$(PYTHON) -m venv $(VENV)
@@ -65,6 +65,11 @@ $(VENV)-audit/.installed: Makefile
 
 supply-chain: install-dev $(VENV)-audit/.installed
 	$(VENV)-audit/bin/python scripts/supply_chain.py --python $(BIN)/python
+
+# Ten million inputs take about an hour on two cores.
+fuzz: install-dev
+	$(BIN)/pip install --quiet 'atheris>=3.0'
+	$(BIN)/python -m tests.fuzz.run --inputs $(or $(INPUTS),10000000)
 
 check: lint types imports test
 

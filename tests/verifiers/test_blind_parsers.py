@@ -20,6 +20,7 @@ from mmeval.core.types import AnswerContext, Extraction, Response
 from mmeval.verifiers.abilities import abilities_of
 from mmeval.verifiers.base import Verifier, verify
 from mmeval.verifiers.registry import get_verifier, list_verifiers
+from tests.verifiers.contexts import contexts
 
 PACKAGE = Path(mmeval.__file__).parent
 NAMES = list_verifiers()
@@ -190,18 +191,6 @@ TARGETS: tuple[Any, ...] = (
     {"changed": "a red hat", "original": "a blue hat"}, "bin blue at f two now", ["yes", "no"], "",
 )  # fmt: skip
 """Gold answers of every form; most are not the verifier's own, which a parser must not notice either."""
-FURTHER: tuple[dict[str, Any], ...] = ({"type": "VQA en", "question": "How many?"}, {"question_type": "free_form", "answer_type": "integer"})  # fmt: skip
-CHOICES = ((), ("red", "blue", "3", "none"))
-SIZE = (100, 80)
-
-
-def contexts(name: str) -> list[AnswerContext]:
-    """Contexts with every value of every option that a verifier takes from a list, each by itself."""
-    abilities = abilities_of(name, {})
-    rules = abilities.options if abilities is not None else {}
-    one_of = [(option, rule.wants.removeprefix("one of ")) for option, rule in rules.items() if rule.wants.startswith("one of ")]  # fmt: skip
-    options = [{}, *FURTHER, *({option: value} for option, listed in one_of for value in listed.split(", "))]
-    return [AnswerContext(choices, given, SIZE, SIZE) for choices in CHOICES for given in options]
 
 
 def read(verifier: Any, text: str, context: AnswerContext) -> Extraction | str:
