@@ -24,6 +24,7 @@ from mmeval.runs.config import RunConfig, config_digest
 from mmeval.runs.descriptions import resolve_conditions
 from mmeval.runs.file_tasks import configured_cards
 from mmeval.runs.judge import Judge, check_judge, check_verifier, judge_desk, prepare_judge
+from mmeval.runs.live import LiveCounts, ProgressFile
 from mmeval.runs.manifest import Manifest, read_manifest, write_manifest
 from mmeval.runs.record import finished_manifest, new_manifest
 from mmeval.runs.running import Running, first_error
@@ -308,19 +309,22 @@ async def execute(
     progress = [Progress(name, plan.total) for name in prepared.names]
     desk = None if prepared.judge is None else judge_desk(prepared.judge, config, cache, run_id)
     shown = progress if desk is None else [*progress, desk.progress]
-    tally = Tally()
+    tally, live = Tally(), LiveCounts(prepared.names, plan)
+    beats = ProgressFile(folder, run_id, shown, live, judged=desk is not None)
     problems: list[MmevalError] = []
     manifest = new_manifest(prepared, folder.name, run_id, command)
     try:
         write_manifest(folder, manifest)
         if observe is not None:
             observe(shown)
+        beats.start()
         try:
-            await Running(prepared, folder, cache, writer, progress, tally, run_id, desk, problems).all(stop)
+            await Running(prepared, folder, cache, writer, progress, tally, run_id, desk, problems, live).all(stop)
         except* MmevalError as group:
             problems.insert(0, first_error(group))
         problem = problems[0] if problems else None
         cache.close()  # commits what is queued, before the tables speak of it
+        await beats.announce("writing")
         if (stop.is_set() or problem is not None) and not writer.more_than_before():
             manifest = manifest.model_copy(update={"notes": [*manifest.notes, KEPT_NOTE]})
         else:
@@ -340,6 +344,7 @@ async def execute(
         ) from error
     finally:
         cache.close()
+        await beats.close()
         await _close(prepared.everyone)
         writer.close()
     return Outcome(

@@ -18,6 +18,7 @@ from mmeval.pipeline.plan import Effort
 from mmeval.pipeline.retriever import KEY_VARIABLE, Retriever, RetrieverSettings
 from mmeval.pipeline.runner import Finished, Judging, ModelRun
 from mmeval.pipeline.work import Stage, style_of
+from mmeval.runs.live import LiveCounts
 from mmeval.runs.rows import call_rows, result_row, sample_row
 from mmeval.runs.tally import Tally
 from mmeval.runs.writer import RunWriter
@@ -40,6 +41,7 @@ class Running:
     run_id: str
     desk: JudgeDesk | None
     problems: list[MmevalError]
+    live: LiveCounts
 
     async def all(self, stop: asyncio.Event) -> None:
         """Run everything; engines that fill the card (or all cores) by themselves run one after another, the judge last."""
@@ -106,6 +108,7 @@ class Running:
         order, name = finished.unit.order, self.prepared.names[index]
         row = result_row(finished, name)
         self.tally.add(finished, row)
+        self.live.add(finished)
         place = (order.model, order.task, order.condition, order.position, order.repeat)
         self.writer.add(place, row)
         for turn, call in enumerate(call_rows(finished, name)):

@@ -148,7 +148,7 @@ def cluster_mean(values: npt.ArrayLike, clusters: Labels, level: float = 0.95) -
         return MeanEstimate(mean, None, None, data.size, count)
     sums = np.bincount(index, weights=data - mean, minlength=count)
     error = math.sqrt(count / (count - 1) * float(np.dot(sums, sums))) / data.size
-    return MeanEstimate(mean, error, _t_interval(mean, error, count - 1, level, "cr1-t"), data.size, count)
+    return MeanEstimate(mean, error, t_interval(mean, error, count - 1, level, "cr1-t"), data.size, count)
 
 
 def mean_interval(values: npt.ArrayLike, level: float = 0.95) -> MeanEstimate:
@@ -166,7 +166,7 @@ def mean_interval(values: npt.ArrayLike, level: float = 0.95) -> MeanEstimate:
         return MeanEstimate(mean, None, None, 1, 1)
     deviations = data - mean
     error = math.sqrt(float(np.dot(deviations, deviations)) / (data.size - 1) / data.size)
-    return MeanEstimate(mean, error, _t_interval(mean, error, data.size - 1, level, "t"), data.size, data.size)
+    return MeanEstimate(mean, error, t_interval(mean, error, data.size - 1, level, "t"), data.size, data.size)
 
 
 def _mean(data: FloatArray) -> float:
@@ -175,7 +175,8 @@ def _mean(data: FloatArray) -> float:
     return first if bool(np.all(data == first)) else math.fsum(data.tolist()) / data.size
 
 
-def _t_interval(mean: float, error: float, freedom: int, level: float, method: str) -> Interval:
+def t_interval(mean: float, error: float, freedom: int, level: float, method: str) -> Interval:
+    """Student's t interval of a mean with its standard error and degrees of freedom."""
     from scipy.special import stdtrit
 
     half = float(stdtrit(freedom, 0.5 + level / 2)) * error
