@@ -21,7 +21,7 @@ from mmeval.reports.format import count, plural
 from mmeval.reports.images import Thumbnails
 from mmeval.reports.names import RunNames, name_runs
 from mmeval.reports.packing import SEED, Packed, pack
-from mmeval.reports.page import render_page
+from mmeval.reports.page import REPORT, Face, render_page
 from mmeval.reports.provenance import provenance
 from mmeval.runs.folder import Run
 
@@ -44,6 +44,7 @@ def build_report(
     template_dir: Path | None = None,
     baseline: str | None = None,
     margin: float = MARGIN,
+    face: Face = REPORT,
 ) -> ReportSummary:
     """Write one self-contained HTML file. The same runs give the same bytes.
 
@@ -54,6 +55,7 @@ def build_report(
         template_dir: another folder with the templates, style sheet and script modules of `reports/`.
         baseline: label of the model that the others are set against; the first one when None.
         margin: differences below this share of 1 are drawn inside a band.
+        face: of the page; `mmeval view` has its own.
 
     Raises:
         UsageError: without runs, for a size that is not positive, an unknown baseline, or a broken template folder.
@@ -71,15 +73,15 @@ def build_report(
     folder = template_dir or resource_dir("reports")
     limit = int(max_mb * 1e6)
     values = _values(names, contents, corpus, margin)
-    bare = len(render_page(folder, values | _samples(Packed([], [], 0, 1, 0, 0), max_mb)).encode())
+    bare = len(render_page(folder, values | _samples(Packed([], [], 0, 1, 0, 0), max_mb), face).encode())
     thumbnails, budget = Thumbnails(runs), max(0, limit - bare)
     packed = pack(corpus, thumbnails, budget)
-    page = render_page(folder, values | _samples(packed, max_mb)).encode()
+    page = render_page(folder, values | _samples(packed, max_mb), face).encode()
     while len(page) > limit and packed.shown:
         # The markup around blocks and pictures counts too, and is known only once they are chosen.
         budget = max(0, budget - (len(page) - limit))
         packed = pack(corpus, thumbnails, budget)
-        page = render_page(folder, values | _samples(packed, max_mb)).encode()
+        page = render_page(folder, values | _samples(packed, max_mb), face).encode()
     _write(output, page)
     return ReportSummary(output, len(page), packed.shown, packed.total)
 

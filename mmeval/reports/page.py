@@ -6,6 +6,7 @@ import base64
 import hashlib
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,22 +15,51 @@ from markupsafe import Markup
 from mmeval.core.errors import UsageError
 from mmeval.reports.format import script_json, visible
 
-TEMPLATE = "report.html.j2"
-ENTRY = "main.js"
+
+@dataclass(frozen=True, slots=True)
+class Face:
+    """Which files of the template folder make a page, and what it may connect to."""
+
+    template: str = "report.html.j2"
+    entry: str = "main.js"
+    """The script module that starts everything."""
+    styles: tuple[str, ...] = ("report.css",)
+    connect: str = "'none'"
+    """Source of the content policy's `connect-src`."""
+
+
+REPORT = Face()
 
 _IMPORT = re.compile(r'^import \{\s*([^}]*?)\s*\} from "\./([\w-]+\.js)";\n', re.MULTILINE)
 _EXPORT = re.compile(r"^export (?=(?:async )?(?:function|const|class) (\w+))", re.MULTILINE)
 
 
-def render_page(folder: Path, values: Mapping[str, Any]) -> str:
-    """Render the report.
+def render_page(folder: Path, values: Mapping[str, Any], face: Face = REPORT) -> str:
+    """Render a page.
 
     Args:
-        folder: holds `report.html.j2`, `report.css` and the script modules.
+        folder: holds the templates, style sheets and script modules.
         values: what the template may use; besides, it gets `style`, `script` and `policy`.
+        face: which of them; the report's by default.
 
     Raises:
         UsageError: when a file of the folder is missing or the template is wrong, with its name and line.
+    """
+    style = "".join(_read(folder / name) for name in face.styles)
+    script = bundle(folder, face.entry)
+    policy = (
+        f"default-src 'none'; script-src {_source(script)}; style-src {_source(style)}; img-src data:; "
+        f"connect-src {face.connect}; base-uri 'none'; form-action 'none'"
+    )
+    # Style and script are the project's own files; everything else in `values` is escaped by the template.
+    return render(folder, face.template, {**values, "style": Markup(style), "script": Markup(script), "policy": policy})
+
+
+def render(folder: Path, name: str, values: Mapping[str, Any]) -> str:
+    """Render one template, which escapes all values.
+
+    Raises:
+        UsageError: when it is missing or wrong, with its name and line.
     """
     from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateError
 
@@ -42,18 +72,11 @@ def render_page(folder: Path, values: Mapping[str, Any]) -> str:
     )
     environment.filters["visible"] = visible
     environment.filters["script_json"] = script_json
-    style, script = _read(folder / "report.css"), bundle(folder, ENTRY)
-    policy = (
-        f"default-src 'none'; script-src {_source(script)}; style-src {_source(style)}; img-src data:; "
-        "connect-src 'none'; base-uri 'none'; form-action 'none'"
-    )
     try:
-        template = environment.get_template(TEMPLATE)
-        # Style and script are the project's own files; everything else in `values` is escaped by the template.
-        return template.render(style=Markup(style), script=Markup(script), policy=policy, **values)
+        return environment.get_template(name).render(**values)
     except TemplateError as error:
         line = getattr(error, "lineno", None)
-        place = f"{folder / (getattr(error, 'name', None) or TEMPLATE)}{f', line {line}' if line else ''}"
+        place = f"{folder / (getattr(error, 'name', None) or name)}{f', line {line}' if line else ''}"
         raise UsageError(f"{place}: {error}", remedy="correct the template, or leave --template-dir out") from error
 
 

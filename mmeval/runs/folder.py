@@ -95,14 +95,14 @@ def open_run(address: str | Path) -> Run:
         UsageError: when the named model is not in the run.
     """
     text = str(address)
-    folder, model = _split(text)
+    folder, model = split_address(text)
     manifest = read_manifest(Path(folder))
     if model and model not in [record.name for record in manifest.models]:
         raise unknown(f"model in {folder}", model, [record.name for record in manifest.models])
     return Run(Path(folder), manifest, model or None)
 
 
-def _split(text: str) -> tuple[str, str]:
+def split_address(text: str) -> tuple[str, str]:
     """Part folder and model at the '#' that leaves a folder that is there; both may hold one themselves."""
     if Path(text).is_dir():
         return text, ""
