@@ -27,6 +27,13 @@ if TYPE_CHECKING:
     help="Points: smaller differences are drawn inside a grey band.",
 )
 @click.option(
+    "--template-dir",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Folder with files that replace those of the same name in mmeval's reports/ (docs/report.md).",
+)
+@click.option("--open", "opened_after", is_flag=True, help="Open the result in the browser.")
+@click.option(
     "--latex", type=click.Path(path_type=Path), metavar="DIR", help="Tables as booktabs, charts as PDF and SVG."
 )
 @click.option("--markdown", "form", flag_value="markdown", help="Print all tables as Markdown.")
@@ -40,6 +47,8 @@ def report(
     max_mb: float,
     baseline: str | None,
     margin: float,
+    template_dir: Path | None,
+    opened_after: bool,
     latex: Path | None,
     form: str | None,
 ) -> None:
@@ -52,20 +61,28 @@ def report(
       mmeval report runs/mine --latex paper/
       mmeval report runs/mine --json > tables.json
     """
+    from mmeval.cli.browser import open_in_browser
+    from mmeval.core.errors import UsageError
     from mmeval.reports.build import build_report
     from mmeval.runs.folder import open_run
 
+    if opened_after and output is None and (latex is not None or form is not None):
+        raise UsageError("--open: no page is written", remedy="give -o FILE too")
     opened = [open_run(run) for run in runs]
     if latex is not None or form is not None:
         _export(opened, baseline, margin / 100, latex, form)
         if output is None:
             return
     target = output or opened[0].path / "report.html"
-    summary = build_report(opened, target, max_mb=max_mb, baseline=baseline, margin=margin / 100)
+    summary = build_report(
+        opened, target, max_mb=max_mb, template_dir=template_dir, baseline=baseline, margin=margin / 100
+    )
     click.echo(
         f"wrote {summary.path} ({summary.bytes / 1e6:.1f} MB, {summary.samples_shown} of {summary.samples_total} samples shown)",
         err=True,
     )
+    if opened_after:
+        open_in_browser(summary.path.resolve().as_uri())
 
 
 def _export(runs: list[Run], baseline: str | None, margin: float, latex: Path | None, form: str | None) -> None:

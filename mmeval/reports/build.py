@@ -11,7 +11,6 @@ from typing import Any
 from mmeval import __version__
 from mmeval.analysis.comparison import ComparisonReport
 from mmeval.core.errors import StorageError, UsageError, unknown
-from mmeval.core.resources import resource_dir
 from mmeval.reports.comparison import CELLS, MARGIN, Places
 from mmeval.reports.contents import Contents, read_contents
 from mmeval.reports.corpus import Corpus, read_corpus
@@ -23,6 +22,7 @@ from mmeval.reports.names import RunNames, name_runs
 from mmeval.reports.packing import SEED, Packed, pack
 from mmeval.reports.page import REPORT, Face, render_page
 from mmeval.reports.provenance import provenance
+from mmeval.reports.templates import Templates
 from mmeval.runs.folder import Run
 
 
@@ -52,7 +52,7 @@ def build_report(
         runs: run folders, each possibly narrowed to one model; an item that several of them hold is shown once.
         output: the file to write; replaced only when the new one is complete.
         max_mb: size to keep within, in megabytes (10^6 bytes). Only the sample browser is cut for it, never a number.
-        template_dir: another folder with the templates, style sheet and script modules of `reports/`.
+        template_dir: a folder with some of the templates, style sheets and script modules of `reports/` in another form.
         baseline: label of the model that the others are set against; the first one when None.
         margin: differences below this share of 1 are drawn inside a band.
         face: of the page; `mmeval view` has its own.
@@ -70,18 +70,18 @@ def build_report(
     check_baseline(names, baseline)
     contents = read_contents(names, baseline, margin)
     corpus = read_corpus(names)
-    folder = template_dir or resource_dir("reports")
+    templates = Templates(template_dir)
     limit = int(max_mb * 1e6)
     values = _values(names, contents, corpus, margin)
-    bare = len(render_page(folder, values | _samples(Packed([], [], 0, 1, 0, 0), max_mb), face).encode())
+    bare = len(render_page(templates, values | _samples(Packed([], [], 0, 1, 0, 0), max_mb), face).encode())
     thumbnails, budget = Thumbnails(runs), max(0, limit - bare)
     packed = pack(corpus, thumbnails, budget)
-    page = render_page(folder, values | _samples(packed, max_mb), face).encode()
+    page = render_page(templates, values | _samples(packed, max_mb), face).encode()
     while len(page) > limit and packed.shown:
         # The markup around blocks and pictures counts too, and is known only once they are chosen.
         budget = max(0, budget - (len(page) - limit))
         packed = pack(corpus, thumbnails, budget)
-        page = render_page(folder, values | _samples(packed, max_mb), face).encode()
+        page = render_page(templates, values | _samples(packed, max_mb), face).encode()
     _write(output, page)
     return ReportSummary(output, len(page), packed.shown, packed.total)
 

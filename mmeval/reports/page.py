@@ -7,13 +7,13 @@ import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from markupsafe import Markup
 
 from mmeval.core.errors import UsageError
 from mmeval.reports.format import script_json, visible
+from mmeval.reports.templates import Templates, template_error
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,61 +26,70 @@ class Face:
     styles: tuple[str, ...] = ("report.css",)
     connect: str = "'none'"
     """Source of the content policy's `connect-src`."""
+    beside: bool = False
+    """Scripts and pictures lie in files beside the page, which otherwise holds everything itself."""
 
 
 REPORT = Face()
+CUSTOM = "custom.css"
+"""Comes behind the style sheets of every page; empty unless somebody has one of their own."""
 
 _IMPORT = re.compile(r'^import \{\s*([^}]*?)\s*\} from "\./([\w-]+\.js)";\n', re.MULTILINE)
 _EXPORT = re.compile(r"^export (?=(?:async )?(?:function|const|class) (\w+))", re.MULTILINE)
 
 
-def render_page(folder: Path, values: Mapping[str, Any], face: Face = REPORT) -> str:
+def render_page(templates: Templates, values: Mapping[str, Any], face: Face = REPORT) -> str:
     """Render a page.
 
     Args:
-        folder: holds the templates, style sheets and script modules.
+        templates: finds the templates, style sheets and script modules.
         values: what the template may use; besides, it gets `style`, `script` and `policy`.
         face: which of them; the report's by default.
 
     Raises:
-        UsageError: when a file of the folder is missing or the template is wrong, with its name and line.
+        UsageError: when a file is missing or wrong, with its name and line.
     """
-    style = "".join(_read(folder / name) for name in face.styles)
-    script = bundle(folder, face.entry)
+    style = "".join(_style(templates, name) for name in (*face.styles, CUSTOM))
+    script = bundle(templates, face.entry)
+    # Browsers take 'self' of a page opened from disk for the files of this disk, and for nothing else.
+    scripts, pictures = (f"{_source(script)} 'self'", "'self' data:") if face.beside else (_source(script), "data:")
     policy = (
-        f"default-src 'none'; script-src {_source(script)}; style-src {_source(style)}; img-src data:; "
+        f"default-src 'none'; script-src {scripts}; style-src {_source(style)}; img-src {pictures}; "
         f"connect-src {face.connect}; base-uri 'none'; form-action 'none'"
     )
     # Style and script are the project's own files; everything else in `values` is escaped by the template.
-    return render(folder, face.template, {**values, "style": Markup(style), "script": Markup(script), "policy": policy})
+    own = {"style": Markup(style), "script": Markup(script), "policy": policy}
+    page = render(templates, face.template, {**values, **own})
+    templates.check_names()
+    return page
 
 
-def render(folder: Path, name: str, values: Mapping[str, Any]) -> str:
+def render(templates: Templates, name: str, values: Mapping[str, Any]) -> str:
     """Render one template, which escapes all values.
 
     Raises:
         UsageError: when it is missing or wrong, with its name and line.
     """
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateError
-
-    environment = Environment(
-        loader=FileSystemLoader(folder),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = templates.environment()
     environment.filters["visible"] = visible
     environment.filters["script_json"] = script_json
     try:
         return environment.get_template(name).render(**values)
-    except TemplateError as error:
-        line = getattr(error, "lineno", None)
-        place = f"{folder / (getattr(error, 'name', None) or name)}{f', line {line}' if line else ''}"
-        raise UsageError(f"{place}: {error}", remedy="correct the template, or leave --template-dir out") from error
+    except Exception as error:
+        if isinstance(error, UsageError) or (told := template_error(error, templates, name)) is None:
+            raise
+        raise told from error
 
 
-def bundle(folder: Path, entry: str) -> str:
+def _style(templates: Templates, name: str) -> str:
+    text = templates.read(name)
+    if (place := text.lower().find("</style")) >= 0:
+        line = text.count("\n", 0, place) + 1
+        raise UsageError(f"{templates.path(name)}, line {line}: a style sheet cannot hold </style")
+    return text
+
+
+def bundle(templates: Templates, entry: str) -> str:
     """Join a script module and its imports into one script, each module in a scope of its own, imported ones first.
 
     Modules may use `import { a, b } from "./name.js";` and `export function|const|class`, nothing else.
@@ -89,34 +98,27 @@ def bundle(folder: Path, entry: str) -> str:
         UsageError: for a missing module, another form of import or export, or modules that import each other.
     """
     done: dict[str, str] = {}
-    _bundle(folder, entry, done, ())
+    _bundle(templates, entry, done, ())
     return '"use strict";\nconst modules = {};\n' + "".join(done.values())
 
 
-def _bundle(folder: Path, name: str, done: dict[str, str], above: tuple[str, ...]) -> None:
+def _bundle(templates: Templates, name: str, done: dict[str, str], above: tuple[str, ...]) -> None:
     if name in done:
         return
+    path = templates.path(name)
     if name in above:
-        raise UsageError(f"{folder / name}: modules import each other: {' -> '.join([*above, name])}")
-    source = _read(folder / name)
+        raise UsageError(f"{path}: modules import each other: {' -> '.join([*above, name])}")
+    source = templates.read(name)
     for match in _IMPORT.finditer(source):
-        _bundle(folder, match.group(2), done, (*above, name))
+        _bundle(templates, match.group(2), done, (*above, name))
     body = _IMPORT.sub(lambda match: f'const {{ {match.group(1)} }} = modules["{match.group(2)}"];\n', source)
     exports = _EXPORT.findall(body)
     body = _EXPORT.sub("", body)
-    stray = re.search(r"^(?:import|export)\b.*", body, re.MULTILINE)
-    if stray or "</script" in body.lower():
-        raise UsageError(f"{folder / name}: cannot be inlined: {stray.group() if stray else '</script'}")
+    stray = re.search(r"^(?:import|export)\b.*|</script", body, re.MULTILINE | re.IGNORECASE)
+    if stray:
+        line = source.count("\n", 0, source.index(stray.group())) + 1
+        raise UsageError(f"{path}, line {line}: cannot be inlined: {stray.group()}")
     done[name] = f'modules["{name}"] = (() => {{\n{body}return {{ {", ".join(exports)} }};\n}})();\n'
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise UsageError(
-            f"cannot read {path}: {error.strerror}", remedy="a template folder needs every file of reports/"
-        ) from error
 
 
 def _source(text: str) -> str:

@@ -26,6 +26,7 @@ from mmeval.reports.format import (
     visible_text,
 )
 from mmeval.reports.page import bundle
+from mmeval.reports.templates import Templates
 from mmeval.reports.terminal import leaderboard_table
 from mmeval.runs.folder import Run
 from mmeval.runs.leaderboard import leaderboard
@@ -120,7 +121,7 @@ def test_only_coordinate_answers_are_drawn() -> None:
 def test_bundle_orders_modules_and_keeps_their_scopes(tmp_path: Path) -> None:
     (tmp_path / "main.js").write_text('import { twice } from "./math.js";\nconst own = 1;\nshow(twice(own));\n')
     (tmp_path / "math.js").write_text("const own = 2;\nexport function twice(x) {\n  return x * own;\n}\n")
-    script = bundle(tmp_path, "main.js")
+    script = bundle(Templates(packaged=tmp_path), "main.js")
     assert script.index("function twice") < script.index("show(twice(own))")
     assert 'const { twice } = modules["math.js"];' in script
     assert "return { twice };" in script
@@ -140,7 +141,7 @@ def test_bundle_orders_modules_and_keeps_their_scopes(tmp_path: Path) -> None:
 def test_bundle_refuses_what_it_would_break(tmp_path: Path, source: str, reason: str) -> None:
     (tmp_path / "main.js").write_text(source)
     with pytest.raises(UsageError, match=reason):
-        bundle(tmp_path, "main.js")
+        bundle(Templates(packaged=tmp_path), "main.js")
 
 
 def test_scripts_never_make_markup_from_text() -> None:
