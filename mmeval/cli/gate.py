@@ -28,6 +28,7 @@ PIPE_WIDTH = 160
 @click.option("--candidate", metavar="RUN", help="What is to be judged.")
 @click.option("--policy", "policy_file", metavar="FILE", type=click.Path(), help="The rules, see docs/gate.md.")
 @click.option("--out", metavar="DIR", type=click.Path(), help="Folder for gate.json, junit.xml and gate.md.")
+@click.option("--report", is_flag=True, help="Write report.html into --out too: both runs with the verdicts on top.")
 @click.option(
     "--plan", is_flag=True, help="Say what every rule can find out, from the baseline alone; refuse hopeless ones."
 )
@@ -40,6 +41,7 @@ def gate(
     candidate: str | None,
     policy_file: str | None,
     out: str | None,
+    report: bool,
     plan: bool,
     calibrate: str | None,
     as_json: bool,
@@ -55,6 +57,10 @@ def gate(
       mmeval gate --baseline runs/main --policy gate.yaml --plan
       mmeval gate --calibrate runs/main-repeats --out gate/
     """
+    if report and (out is None or plan or calibrate is not None):
+        raise UsageError(
+            "--report needs --out, and verdicts to show", remedy="give --out DIR without --plan and --calibrate"
+        )
     if calibrate is not None:
         if plan or candidate is not None or policy_file is not None:
             raise UsageError("--calibrate takes no --plan, --candidate or --policy", remedy="leave them out")
@@ -72,7 +78,7 @@ def gate(
         return _plan(baseline, policy, calibration, out, as_json)
     if candidate is None:
         raise UsageError("--candidate is missing", remedy="give a run, or --plan to see what the policy can find out")
-    return _gate((baseline, candidate), policy, calibration, out, as_json)
+    return _gate((baseline, candidate), policy, calibration, (out, report), as_json)
 
 
 def _calibration(policy: Policy, place: Path) -> Calibration | None:
@@ -84,7 +90,11 @@ def _calibration(policy: Policy, place: Path) -> Calibration | None:
 
 
 def _gate(
-    addresses: tuple[str, str], policy: Policy, calibration: Calibration | None, out: str | None, as_json: bool
+    addresses: tuple[str, str],
+    policy: Policy,
+    calibration: Calibration | None,
+    written: tuple[str | None, bool],
+    as_json: bool,
 ) -> int:
     from mmeval.analysis.gate import run_gate
     from mmeval.analysis.gate_json import gate_json
@@ -94,8 +104,11 @@ def _gate(
     baseline, candidate = open_sides(addresses)
     today = datetime.datetime.now(datetime.UTC).date()
     report = run_gate(baseline, candidate, policy, today, calibration)
+    out, with_page = written
     if out is not None:
         files.write_gate(report, Path(out))
+        if with_page:
+            _write_page(report, Path(out) / "report.html")
     summary = os.environ.get("GITHUB_STEP_SUMMARY")
     if summary and (problem := files.append_summary(files.markdown(report), summary)):
         click.echo(f"warning: {problem}", err=True)
@@ -108,6 +121,20 @@ def _gate(
             click.echo(line, err=as_json)
     click.echo(f"gate: {report.verdict} (exit code {report.exit_code}): {report.reason}", err=True)
     return report.exit_code
+
+
+def _write_page(report: GateReport, path: Path) -> None:
+    from mmeval.analysis.gate_json import gate_json
+    from mmeval.reports.build import build_report
+    from mmeval.reports.gate_record import GateRecord, ShownGate
+    from mmeval.reports.names import name_runs
+    from mmeval.runs.folder import Run
+
+    runs = [Run(side.run.path, side.run.manifest, side.model) for side in (report.baseline, report.candidate)]
+    base, candidate = (entry.models[entry.run.models[0]] for entry in name_runs(runs))
+    record = GateRecord.of(gate_json(report))
+    summary = build_report(runs, path, gate=ShownGate(record, (base, candidate)))
+    click.echo(f"wrote {summary.path} ({summary.bytes / 1e6:.1f} MB)", err=True)
 
 
 def _print(report: GateReport) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
+    from mmeval.reports.gate_record import ShownGate
     from mmeval.runs.folder import Run
 
 
@@ -34,6 +35,12 @@ if TYPE_CHECKING:
 )
 @click.option("--open", "opened_after", is_flag=True, help="Open the result in the browser.")
 @click.option(
+    "--gate",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Verdicts to show: gate.json of `mmeval gate --out`, or a policy to judge by.",
+)
+@click.option(
     "--latex", type=click.Path(path_type=Path), metavar="DIR", help="Tables as booktabs, charts as PDF and SVG."
 )
 @click.option("--markdown", "form", flag_value="markdown", help="Print all tables as Markdown.")
@@ -49,6 +56,7 @@ def report(
     margin: float,
     template_dir: Path | None,
     opened_after: bool,
+    gate: Path | None,
     latex: Path | None,
     form: str | None,
 ) -> None:
@@ -58,6 +66,7 @@ def report(
     Examples:
       mmeval report runs/mine -o mine.html
       mmeval report runs/base runs/candidate --baseline base
+      mmeval report runs/base runs/candidate --gate gate/gate.json
       mmeval report runs/mine --latex paper/
       mmeval report runs/mine --json > tables.json
     """
@@ -69,13 +78,14 @@ def report(
     if opened_after and output is None and (latex is not None or form is not None):
         raise UsageError("--open: no page is written", remedy="give -o FILE too")
     opened = [open_run(run) for run in runs]
+    record = None if gate is None else _gate_record(opened, gate, baseline)
     if latex is not None or form is not None:
-        _export(opened, baseline, margin / 100, latex, form)
+        _export(opened, (baseline, margin / 100, record), latex, form)
         if output is None:
             return
     target = output or opened[0].path / "report.html"
     summary = build_report(
-        opened, target, max_mb=max_mb, template_dir=template_dir, baseline=baseline, margin=margin / 100
+        opened, target, max_mb=max_mb, template_dir=template_dir, baseline=baseline, margin=margin / 100, gate=record
     )
     click.echo(
         f"wrote {summary.path} ({summary.bytes / 1e6:.1f} MB, {summary.samples_shown} of {summary.samples_total} samples shown)",
@@ -85,7 +95,22 @@ def report(
         open_in_browser(summary.path.resolve().as_uri())
 
 
-def _export(runs: list[Run], baseline: str | None, margin: float, latex: Path | None, form: str | None) -> None:
+def _gate_record(runs: list[Run], gate: Path, baseline: str | None) -> ShownGate:
+    import datetime
+
+    from mmeval.reports.build import check_baseline
+    from mmeval.reports.gate_record import ShownGate
+    from mmeval.reports.gate_section import read_gate
+    from mmeval.reports.names import name_runs
+
+    names = name_runs(runs)
+    check_baseline(names, baseline)
+    return ShownGate(read_gate(gate, names, baseline, datetime.datetime.now(datetime.UTC).date()))
+
+
+def _export(
+    runs: list[Run], how: tuple[str | None, float, ShownGate | None], latex: Path | None, form: str | None
+) -> None:
     import orjson
 
     from mmeval.reports import exports
@@ -94,8 +119,8 @@ def _export(runs: list[Run], baseline: str | None, margin: float, latex: Path | 
     from mmeval.reports.names import name_runs
 
     names = name_runs(runs)
-    check_baseline(names, baseline)
-    contents = read_contents(names, baseline, margin)
+    check_baseline(names, how[0])
+    contents = read_contents(names, *how)
     if latex is not None:
         written = exports.write_latex(contents, latex)
         click.echo(f"wrote {len(written)} files into {latex}", err=True)

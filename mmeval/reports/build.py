@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from mmeval import __version__
-from mmeval.analysis.comparison import ComparisonReport
 from mmeval.core.errors import StorageError, UsageError, unknown
-from mmeval.reports.comparison import CELLS, MARGIN, Places
+from mmeval.reports.comparison import CELLS, MARGIN
 from mmeval.reports.contents import Contents, read_contents
 from mmeval.reports.corpus import Corpus, read_corpus
 from mmeval.reports.failures import empty_notices
 from mmeval.reports.figures import PALETTE
 from mmeval.reports.format import count, plural
+from mmeval.reports.gate_record import ShownGate
 from mmeval.reports.images import Thumbnails
 from mmeval.reports.names import RunNames, name_runs
 from mmeval.reports.packing import SEED, Packed, pack
@@ -45,6 +45,7 @@ def build_report(
     baseline: str | None = None,
     margin: float = MARGIN,
     face: Face = REPORT,
+    gate: ShownGate | None = None,
 ) -> ReportSummary:
     """Write one self-contained HTML file. The same runs give the same bytes.
 
@@ -53,13 +54,15 @@ def build_report(
         output: the file to write; replaced only when the new one is complete.
         max_mb: size to keep within, in megabytes (10^6 bytes). Only the sample browser is cut for it, never a number.
         template_dir: a folder with some of the templates, style sheets and script modules of `reports/` in another form.
-        baseline: label of the model that the others are set against; the first one when None.
+        baseline: label of the model that the others are set against; when None that of the gate, or the first one.
         margin: differences below this share of 1 are drawn inside a band.
         face: of the page; `mmeval view` has its own.
+        gate: verdicts to show with it.
 
     Raises:
         UsageError: without runs, for a size that is not positive, an unknown baseline, or a broken template folder.
         DataError: when a run folder is damaged.
+        ComparisonError: a gate of other runs.
         StorageError: when the file cannot be written.
     """
     if not runs:
@@ -68,7 +71,7 @@ def build_report(
         raise UsageError(f"--max-mb {max_mb:g}: not a size", remedy="give a positive number of megabytes")
     names = name_runs(runs)
     check_baseline(names, baseline)
-    contents = read_contents(names, baseline, margin)
+    contents = read_contents(names, baseline, margin, gate)
     corpus = read_corpus(names)
     templates = Templates(template_dir)
     limit = int(max_mb * 1e6)
@@ -119,27 +122,28 @@ def _values(names: Sequence[RunNames], contents: Contents, corpus: Corpus, margi
         "comparison": comparison,
         "margin": f"{100 * margin:g}",
         "perception": contents.perception,
+        "gate": contents.gate,
         "browser": {
             "models": corpus.models,
             "tasks": corpus.tasks,
             "conditions": corpus.conditions,
             "guessers": sorted({corpus.models.index(column.model) for column in tables.columns if column.guesser}),
             "palette": list(PALETTE),
-            "pairs": _pairs(comparison.found, contents.places),
+            "pairs": _pairs(contents),
         },
     }
 
 
-def _pairs(found: ComparisonReport | None, places: Places) -> list[list[str]]:
+def _pairs(contents: Contents) -> list[list[str]]:
     """Options of the browser's filter by two models: key, and words."""
-    if found is None:
-        return []
-    options = []
-    for candidate in found.candidates:
+    found, places = contents.comparison.found, contents.places
+    options: dict[str, str] = {}
+    for base, candidate in () if found is None else [(found.base, name) for name in found.candidates]:
         for cell in CELLS:
             first, second = ("right" if letter == "r" else "wrong" for letter in cell)
-            options.append([places.pair(found.base, candidate, cell), f"{found.base} {first}, {candidate} {second}"])
-    return options
+            options[places.pair(base, candidate, cell)] = f"{base} {first}, {candidate} {second}"
+    options |= {key: label for key, label in contents.gate.pairs if key not in options}
+    return [[key, label] for key, label in options.items()]
 
 
 def _samples(packed: Packed, max_mb: float) -> dict[str, Any]:

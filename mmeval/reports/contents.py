@@ -9,6 +9,8 @@ from mmeval.reports.charts import dot_chart, label_extent
 from mmeval.reports.comparison import MARGIN, ComparisonSection, Places, build_comparison
 from mmeval.reports.figures import Figure
 from mmeval.reports.format import plural
+from mmeval.reports.gate_record import ShownGate
+from mmeval.reports.gate_section import GateSection, build_gate, gate_sides
 from mmeval.reports.names import RunNames, task_label
 from mmeval.reports.perception import Perception, build_perception
 from mmeval.reports.sheets import NOTHING, Entry, Sheet, words
@@ -26,11 +28,12 @@ class Contents:
     """Of the leaderboard, by family."""
     comparison: ComparisonSection
     perception: Perception
+    gate: GateSection
 
     @property
     def sheets(self) -> list[Sheet]:
         """All tables in the order of the page."""
-        found = [*_leaderboard(self.tables), *_subsets(self.tables)]
+        found = [*self.gate.sheets, *_leaderboard(self.tables), *_subsets(self.tables)]
         return [*found, *self.comparison.sheets, *self.comparison.subsets, *self.perception.sheets]
 
     @property
@@ -41,17 +44,26 @@ class Contents:
         return [*own, *compared, *self.perception.figures]
 
 
-def read_contents(names: Sequence[RunNames], baseline: str | None = None, margin: float = MARGIN) -> Contents:
+def read_contents(
+    names: Sequence[RunNames],
+    baseline: str | None = None,
+    margin: float = MARGIN,
+    gate: ShownGate | None = None,
+) -> Contents:
     """Compute everything but the samples.
 
     Args:
         names: the runs of the report.
-        baseline: label of the model that the others are set against; the first one when None.
+        baseline: label of the model that the others are set against; when None that of the gate, or the first one.
         margin: half the width of the band of forest plots, as a share of 1.
+        gate: verdicts to show with it.
 
     Raises:
+        ComparisonError: a gate of other runs.
         DataError: when a run folder is damaged.
     """
+    judged = ("", "") if gate is None else gate.sides or gate_sides(gate.record, names)
+    baseline = baseline or judged[0] or None
     tables = build_tables(names)
     places = _places(names)
     return Contents(
@@ -61,6 +73,7 @@ def read_contents(names: Sequence[RunNames], baseline: str | None = None, margin
         _charts(tables),
         build_comparison(names, tables, places, baseline, margin),
         build_perception(names, baseline),
+        build_gate(gate.record if gate else None, judged, names, places),
     )
 
 

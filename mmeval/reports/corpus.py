@@ -112,6 +112,11 @@ def read_corpus(names: Sequence[RunNames]) -> Corpus:
     return Corpus(builder.records, models, tasks, conditions, builder.spool)
 
 
+def record_key(task: str, protocol: str, sample: str, item_hash: str | None) -> str:
+    """Return the short stable name of a record in links; `item_hash` only where one id stands for several items."""
+    return hashlib.sha256(json.dumps((task, protocol, sample, item_hash)).encode()).hexdigest()[:12]
+
+
 def excerpt(text: str, span: tuple[int, int] | None = None, limit: int = TEXT_LIMIT) -> Pieces:
     """Cut a text into pieces around the extracted span, leaving out the middle of what is too long.
 
@@ -270,8 +275,7 @@ class _Builder:
         place = self._places.get((item, item_hash))
         if place is None:
             place = self._places[item, item_hash] = len(self.records)
-            names = (row["task"], row["protocol"], row["sample_id"], item_hash)
-            short = hashlib.sha256(json.dumps(names).encode()).hexdigest()[:12]
+            short = record_key(row["task"], row["protocol"], row["sample_id"], item_hash)
             self.records.append(Record(short))
             head = {
                 "key": short,
