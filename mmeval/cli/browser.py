@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-import click
+from mmeval.cli.terminal import echo
 
 
 def open_in_browser(address: str) -> bool:
@@ -24,7 +24,7 @@ def open_in_browser(address: str) -> bool:
             reason = "no browser was found"
         except (webbrowser.Error, OSError) as error:
             reason = str(error)
-    click.echo(f"not opened: {reason}; open {address} yourself", err=True)
+    echo(f"not opened: {reason}; open {address} yourself", err=True)
     return False
 
 

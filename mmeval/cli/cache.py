@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import orjson
 
+from mmeval.cli.terminal import echo, echo_json
 from mmeval.core.errors import DataError, StorageError, UsageError
 from mmeval.pipeline.cache import ResponseCache, StoredAnswer
 
@@ -68,11 +69,11 @@ def stats(cache_file: Path | None, as_json: bool) -> None:
             "bytes": found.bytes,
             "by_model": dict(found.by_model),
         }
-        click.echo(orjson.dumps(record).decode())
+        echo_json(orjson.dumps(record))
     else:
         for model, count in found.by_model.items():
-            click.echo(f"{count:>9}  {model}")
-    click.echo(
+            echo(f"{count:>9}  {model}")
+    echo(
         f"{found.responses} answers, {found.images} validated images, {found.bytes / 1e6:.1f} MB in {opened.path}",
         err=True,
     )
@@ -86,8 +87,8 @@ def verify(cache_file: Path | None) -> int:
         count = opened.stats().responses
         damaged = list(opened.damaged())
     for key in damaged:
-        click.echo(f"damaged: {key}")
-    click.echo(
+        echo(f"damaged: {key}")
+    echo(
         f"{count} answers, {len(damaged)} damaged" + ("; they count as absent and are asked again" if damaged else ""),
         err=True,
     )
@@ -155,9 +156,9 @@ def prune(
         shrunk = dry_run or not gone or opened.shrink()
         left = sum(there.values()) - (0 if dry_run else sum(gone.values()))
     for name, run in spared.items():
-        click.echo(f"kept: {there[name]} answers of {name}, because {run} is not finished", err=True)
+        echo(f"kept: {there[name]} answers of {name}, because {run} is not finished", err=True)
     if not shrunk:
-        click.echo("another process uses the cache: the space is reused, and not given back now", err=True)
+        echo("another process uses the cache: the space is reused, and not given back now", err=True)
     if as_json:
         record = {
             "schema": 1,
@@ -165,12 +166,12 @@ def prune(
             "kept": {name: str(run) for name, run in spared.items()},
             "dry_run": dry_run,
         }
-        click.echo(orjson.dumps(record).decode())
+        echo_json(orjson.dumps(record))
     else:
         for name, count in gone.items():
-            click.echo(f"{count:>9}  {name}")
+            echo(f"{count:>9}  {name}")
     done = "would be deleted" if dry_run else "deleted"
-    click.echo(f"{sum(gone.values())} answers {done}, {left} are in {opened.path}", err=True)
+    echo(f"{sum(gone.values())} answers {done}, {left} are in {opened.path}", err=True)
 
 
 def _age(text: str) -> float:
@@ -216,9 +217,9 @@ def export(
         about = {"runs": [{"name": run.manifest.name, "run_id": run.manifest.run_id} for run in opened_runs]}
         count = write_archive(file, answers, about)
     if as_json:
-        click.echo(orjson.dumps({"schema": 1, "file": str(file), "answers": count, "missing": missing[0]}).decode())
+        echo_json(orjson.dumps({"schema": 1, "file": str(file), "answers": count, "missing": missing[0]}))
     lacks = f"; {missing[0]} are not in the cache, or damaged" if missing[0] else ""
-    click.echo(f"wrote {count} answers, {file.stat().st_size / 1e6:.1f} MB -> {file}{lacks}", err=True)
+    echo(f"wrote {count} answers, {file.stat().st_size / 1e6:.1f} MB -> {file}{lacks}", err=True)
     return 6 if missing[0] else 0
 
 
@@ -263,7 +264,7 @@ def import_(files: tuple[Path, ...], cache_file: Path | None, as_json: bool) -> 
 
     for file in files:
         if next(read_archive(file), None) is None:
-            click.echo(f"{file} holds no answers", err=True)
+            echo(f"{file} holds no answers", err=True)
     with _open(cache_file, new=True) as opened:
         return _told(opened.path, {file: import_archive(opened, file) for file in files}, as_json)
 
@@ -295,13 +296,13 @@ def _told(path: Path, taken: dict[Path, Taken], as_json: bool) -> int:
     total: dict[str, Any] = {name: sum(getattr(one, name) for one in taken.values()) for name in names}
     for file, one in taken.items():
         if one.different or one.damaged:
-            click.echo(
+            echo(
                 f"{file}: {one.different} answers differ from those that the cache keeps, {one.damaged} damaged ones are left out",
                 err=True,
             )
     if as_json:
-        click.echo(orjson.dumps({"schema": 1, "cache": str(path), **total}).decode())
-    click.echo(f"{total['added']} answers added, {total['known']} were there -> {path}", err=True)
+        echo_json(orjson.dumps({"schema": 1, "cache": str(path), **total}))
+    echo(f"{total['added']} answers added, {total['known']} were there -> {path}", err=True)
     return 5 if total["different"] else 0
 
 
@@ -322,6 +323,4 @@ def salvage(cache_file: Path | None, output: Path) -> None:
     path = _place(cache_file)
     found = copy_sound_answers(path, output)
     rest = "" if found.complete else "; where the database cannot be read, its pages were searched one by one"
-    click.echo(
-        f"{found.kept} answers kept, {found.damaged} entries damaged{rest}; go on with --cache {output}", err=True
-    )
+    echo(f"{found.kept} answers kept, {found.damaged} entries damaged{rest}; go on with --cache {output}", err=True)

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import click
 import orjson
 
+from mmeval.cli.terminal import echo, echo_json
+
 if TYPE_CHECKING:
     from mmeval.analysis.comparison import ComparisonReport
 
@@ -64,17 +66,17 @@ def compare(
     options = ComparisonOptions(pairing, independent, by, level, seed=seed)
     report = compare_runs(open_sides([base, *candidates]), options)
     if form == "json":
-        click.echo(orjson.dumps(report_json(report), option=orjson.OPT_INDENT_2).decode())
+        echo_json(orjson.dumps(report_json(report), option=orjson.OPT_INDENT_2))
     elif form is not None:
         from mmeval.reports import comparison_tables as tables
 
         writers = {"csv": tables.csv_text, "markdown": tables.markdown, "latex": tables.latex}
-        click.echo(writers[form](report), nl=False)
+        echo(writers[form](report), nl=False)
     else:
         _print(report, flips)
     wholes = [one for one in report.comparisons if one.subset is None]
     shown = sum(one.significant for one in wholes)
-    click.echo(f"compare: {len(wholes)} comparison{'s' if len(wholes) != 1 else ''}, {shown} significant", err=True)
+    echo(f"compare: {len(wholes)} comparison{'s' if len(wholes) != 1 else ''}, {shown} significant", err=True)
     return 0
 
 
@@ -87,14 +89,12 @@ def _print(report: ComparisonReport, flips: bool) -> None:
     for table in terminal_tables(report):
         console.print(table)
     for ranking in report.rankings:
-        click.echo("\n".join(ranking_lines(ranking)) + "\n")
+        echo("\n".join(ranking_lines(ranking)) + "\n")
     for note in footnotes(report):
-        click.echo(note)
+        echo(note)
     if flips:
         for one in report.comparisons:
             if one.subset is None:
                 for word, items in (("lost", one.lost), ("gained", one.gained)):
                     shown = ", ".join(items[:SHOWN_FLIPS]) + (" …" if len(items) > SHOWN_FLIPS else "")
-                    click.echo(
-                        f"{one.candidate_name}, {one.task}: {word} {len(items)}" + (f": {shown}" if items else "")
-                    )
+                    echo(f"{one.candidate_name}, {one.task}: {word} {len(items)}" + (f": {shown}" if items else ""))

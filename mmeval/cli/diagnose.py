@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 import orjson
 
+from mmeval.cli.terminal import echo, echo_json
 from mmeval.core.errors import UsageError, unknown
 
 if TYPE_CHECKING:
@@ -88,10 +89,10 @@ def diagnose(
             "findings": to_json(found.findings),
             "missing": list(found.missing),
         }
-        click.echo(orjson.dumps(record, option=orjson.OPT_INDENT_2).decode())
+        echo_json(orjson.dumps(record, option=orjson.OPT_INDENT_2))
     else:
         _print(found)
-    click.echo(f"diagnose: {len(found.findings)} findings, {len(found.missing)} things missing", err=True)
+    echo(f"diagnose: {len(found.findings)} findings, {len(found.missing)} things missing", err=True)
     return 0
 
 
@@ -107,15 +108,15 @@ def _one(address: str) -> Run:
 
 def _print(found: Diagnosis) -> None:
     title = found.model if found.base is None else f"{found.model} against {found.base}"
-    click.echo(title)
+    echo(title)
     for task, group in itertools.groupby(sorted(found.findings, key=lambda one: one.task), key=lambda one: one.task):
-        click.echo(f"\n{task}")
+        echo(f"\n{task}")
         limits: dict[str, None] = {}
         for one in group:
-            click.echo(f"  {one.analysis:18} {one.says}")
+            echo(f"  {one.analysis:18} {one.says}")
             if one.limits:
                 limits[f"{one.analysis}: {one.limits}"] = None
         for text in limits:
-            click.echo(f"    not shown · {text}")
+            echo(f"    not shown · {text}")
     for text in found.missing:
-        click.echo(f"\nmissing · {text}")
+        echo(f"\nmissing · {text}")

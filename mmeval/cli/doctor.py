@@ -14,6 +14,7 @@ import click
 import orjson
 
 from mmeval import __version__
+from mmeval.cli.terminal import echo, echo_json
 from mmeval.core.errors import MmevalError
 
 GOOD, MISSING, BROKEN = "works", "missing", "broken"
@@ -48,18 +49,15 @@ def doctor(cache_file: Path | None, as_json: bool) -> int:
     findings = [_python(), *_engines(), _embedded(), _gpu(), _cards(), _hub(), _cache(cache_file)]
     broken = [finding for finding in findings if finding.state == BROKEN]
     if as_json:
-        click.echo(
-            orjson.dumps(
-                {"schema": 1, "findings": [asdict(finding) for finding in findings]}, option=orjson.OPT_INDENT_2
-            ).decode()
-        )
+        record = {"schema": 1, "findings": [asdict(finding) for finding in findings]}
+        echo_json(orjson.dumps(record, option=orjson.OPT_INDENT_2))
     else:
         for finding in findings:
-            click.echo(f"{finding.state:8} {finding.name:24} {finding.detail}")
+            echo(f"{finding.state:8} {finding.name:24} {finding.detail}")
             if finding.remedy:
-                click.echo(f"{'':8} {'':24} -> {finding.remedy}")
+                echo(f"{'':8} {'':24} -> {finding.remedy}")
     missing = sum(finding.state == MISSING for finding in findings)
-    click.echo(f"{len(findings) - missing - len(broken)} work, {missing} missing, {len(broken)} broken", err=True)
+    echo(f"{len(findings) - missing - len(broken)} work, {missing} missing, {len(broken)} broken", err=True)
     return 2 if broken else 0
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 
-import click
-
+from mmeval.cli.terminal import echo
 from mmeval.core.types import TextPart
 from mmeval.runs.config import RunConfig
 from mmeval.tasks.opened import RowError
@@ -31,9 +30,9 @@ async def _show(config: RunConfig) -> None:
     for engine in prepared.engines:
         await engine.close()
     for note in prepared.notes:
-        click.echo(note)
+        echo(note)
     for name, info in zip(prepared.names, prepared.infos, strict=True):
-        click.echo(
+        echo(
             f"model {name}: engine {info.engine} {info.version}, profile {info.profile.get('name', '-')}, {info.slots} in flight"
         )
     requests = 0
@@ -44,12 +43,10 @@ async def _show(config: RunConfig) -> None:
                 try:
                     sample = build()
                 except RowError as error:
-                    click.echo(f"\n--- {opened.task.name}: {error.identifier} cannot be asked: {error}")
+                    echo(f"\n--- {opened.task.name}: {error.identifier} cannot be asked: {error}")
                     continue
                 if number < SHOWN_SAMPLES:
-                    click.echo(
-                        f"\n--- {opened.task.name}@{opened.task.protocol}, sample {sample.id}, as asked of {model}"
-                    )
+                    echo(f"\n--- {opened.task.name}@{opened.task.protocol}, sample {sample.id}, as asked of {model}")
                     for message in sample.messages:
                         parts = [
                             part.text
@@ -57,8 +54,8 @@ async def _show(config: RunConfig) -> None:
                             else f"<{sample.media[part.index].kind}: {sample.media[part.index].label}>"
                             for part in message.parts
                         ]
-                        click.echo(f"[{message.role}] " + "\n".join(parts))
-                    click.echo(
+                        echo(f"[{message.role}] " + "\n".join(parts))
+                    echo(
                         f"[target] {sample.target!r}   [verifier] {opened.task.verifier.name}   [sampling] {plan.sampling_for(opened.task)}"
                     )
                 if model == prepared.names[0]:
@@ -76,8 +73,8 @@ async def _show(config: RunConfig) -> None:
         per_model = total * plan.repeats_for(opened.task) * len(plan.conditions)
         requests += per_model * len(prepared.names)
         scale = total / samples if samples else 0
-        click.echo(
+        echo(
             f"\n{opened.task.name}@{opened.task.protocol}: {total} samples, {images * scale:.0f} images, about {characters * scale / CHARACTERS_PER_TOKEN:.0f} text tokens"
             f" (images come on top, by the model's own rule), {per_model} requests per model"
         )
-    click.echo(f"dry run: {requests} requests to {len(prepared.names)} model(s), nothing was asked", err=True)
+    echo(f"dry run: {requests} requests to {len(prepared.names)} model(s), nothing was asked", err=True)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from mmeval.cli.terminal import echo, echo_json
 from mmeval.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -111,15 +112,15 @@ def _gate(
             _write_page(report, Path(out) / "report.html")
     summary = os.environ.get("GITHUB_STEP_SUMMARY")
     if summary and (problem := files.append_summary(files.markdown(report), summary)):
-        click.echo(f"warning: {problem}", err=True)
+        echo(f"warning: {problem}", err=True)
     if as_json:
-        click.echo(files.json_bytes(gate_json(report)).decode(), nl=False)
+        echo_json(files.json_bytes(gate_json(report)), nl=False)
     else:
         _print(report)
     if os.environ.get("GITHUB_ACTIONS") == "true":
         for line in files.github_annotations(report):
-            click.echo(line, err=as_json)
-    click.echo(f"gate: {report.verdict} (exit code {report.exit_code}): {report.reason}", err=True)
+            echo(line, err=as_json)
+    echo(f"gate: {report.verdict} (exit code {report.exit_code}): {report.reason}", err=True)
     return report.exit_code
 
 
@@ -138,14 +139,13 @@ def _write_page(report: GateReport, path: Path) -> None:
 
 
 def _print(report: GateReport) -> None:
-    from mmeval.reports.format import visible_text
     from mmeval.reports.gate_files import terminal_table, worst_first
 
     _console().print(terminal_table(report))
     for one in worst_first(report):
         if one.verdict != "PASS" or one.notes:
             said = "; ".join(part for part in (one.message, *one.notes) if part)
-            click.echo(visible_text(f"{one.verdict} {one.check.id}, {one.check.target.place}: {said}"))
+            echo(f"{one.verdict} {one.check.id}, {one.check.target.place}: {said}")
 
 
 def _plan(baseline: str, policy: Policy, calibration: Calibration | None, out: str | None, as_json: bool) -> int:
@@ -160,7 +160,7 @@ def _plan(baseline: str, policy: Policy, calibration: Calibration | None, out: s
     if out is not None:
         write_file(Path(out) / "plan.json", content)
     if as_json:
-        click.echo(content.decode(), nl=False)
+        echo_json(content, nl=False)
     else:
         _print_plan(plan)
     told = (
@@ -168,7 +168,7 @@ def _plan(baseline: str, policy: Policy, calibration: Calibration | None, out: s
         if plan.refused
         else f"{len(plan.rules)} rules can work"
     )
-    click.echo(f"gate --plan: {told}", err=True)
+    echo(f"gate --plan: {told}", err=True)
     return 2 if plan.refused else 0
 
 
@@ -197,7 +197,6 @@ def _calibrate(addresses: list[str], out: str | None, as_json: bool) -> int:
     from mmeval.analysis.gate_calibrate import calibrate
     from mmeval.analysis.gate_data import Source
     from mmeval.analysis.pairing import open_sides
-    from mmeval.reports.format import visible_text
     from mmeval.reports.gate_files import json_bytes, write_file
 
     found = calibrate([Source(side) for side in open_sides(addresses)])
@@ -205,19 +204,17 @@ def _calibrate(addresses: list[str], out: str | None, as_json: bool) -> int:
     if out is not None:
         write_file(Path(out) / "calibration.json", content)
     if as_json:
-        click.echo(content.decode(), nl=False)
+        echo_json(content, nl=False)
     else:
         for one in found.entries:
-            click.echo(
-                visible_text(
-                    f"{one.task}, {one.condition}, {one.metric}: {one.items} items, flips {one.flip_rate:.2%},"
-                    f" noise floor {one.floor:.4f}"
-                )
+            echo(
+                f"{one.task}, {one.condition}, {one.metric}: {one.items} items, flips {one.flip_rate:.2%},"
+                f" noise floor {one.floor:.4f}"
             )
         for note in found.notes:
-            click.echo(visible_text(f"note: {note}"))
+            echo(f"note: {note}")
     where = f" -> {Path(out) / 'calibration.json'}" if out is not None else ""
-    click.echo(f"gate --calibrate: {len(found.entries)} entries{where}", err=True)
+    echo(f"gate --calibrate: {len(found.entries)} entries{where}", err=True)
     return 0
 
 

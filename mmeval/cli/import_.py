@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mmeval.cli.file_options import file_options
+from mmeval.cli.terminal import echo
 from mmeval.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -144,14 +145,14 @@ def import_(
         columns=columns,
         id_column=_id_column(loaded),
         kind=loaded.card.answer.kind if loaded is not None else None,
-        warn=partial(click.echo, err=True),
+        warn=partial(echo, err=True),
     )
     style = AskStyle(coordinates=options["coordinates"])
     wanted = Wanted(loaded, name, options["data_dir"], options["allow_unknown"], style)
     what = Import(wanted, model, folder, paths, command_line(sys.argv), format_, options["stored_scores"])
     imported = import_predictions(format_found.load()(paths, reading), reading, what)
     for note in imported.manifest.notes:
-        click.echo(note, err=True)
+        echo(note, err=True)
     code = 0 if imported.manifest.status == "complete" else 6
     outcome = Outcome(folder, imported.manifest, code, dict(imported.failures))
     more = {

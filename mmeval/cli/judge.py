@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mmeval.cli.judge_label import label
+from mmeval.cli.terminal import echo, echo_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -67,7 +68,7 @@ def list_(as_json: bool) -> int:
             }
             for card in cards
         ]
-        click.echo(json_bytes({"schema": 1, "judges": rows}).decode(), nl=False)
+        echo_json(json_bytes({"schema": 1, "judges": rows}), nl=False)
     else:
         from rich.table import Table
 
@@ -77,7 +78,7 @@ def list_(as_json: bool) -> int:
                 card.name, card.kind, "yes" if card.shows_image else "", "yes" if card.calibration else "no", card.title
             )
         _print([table], [])
-    click.echo(f"{len(cards)} judge cards", err=True)
+    echo(f"{len(cards)} judge cards", err=True)
     return 0
 
 
@@ -123,10 +124,10 @@ def agree(first: str, second: str, level: float, resamples: int, seed: int, as_j
     options = AgreementOptions(plan=_plan(level, resamples, seed), **chosen)
     found = judge_agreement((open_run(first), open_run(second)), (first, second), options)
     if as_json:
-        click.echo(json_bytes(agreement_json(found)).decode(), nl=False)
+        echo_json(json_bytes(agreement_json(found)), nl=False)
     else:
         _print(agreement_tables(found), agreement_notes(found))
-    click.echo(f"judge agree: {found.groups[0].n} answers with two verdicts", err=True)
+    echo(f"judge agree: {found.groups[0].n} answers with two verdicts", err=True)
     return 0
 
 
@@ -190,10 +191,10 @@ def calibrate(
     if out is not None:
         write_file(out, content)
     if as_json:
-        click.echo(content.decode(), nl=False)
+        echo_json(content, nl=False)
     else:
         _print(calibration_tables(found), calibration_notes(found))
-    click.echo(f"judge calibrate: {found.overall.n} labelled answers{f' -> {out}' if out else ''}", err=True)
+    echo(f"judge calibrate: {found.overall.n} labelled answers{f' -> {out}' if out else ''}", err=True)
     return 0
 
 
@@ -210,4 +211,4 @@ def _print(tables: Iterable[Table], notes: Iterable[str]) -> None:
     for table in tables:
         console.print(table)
     for note in notes:
-        click.echo(note)
+        echo(note)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mmeval.cli.judge_options import judge_options, judge_values
+from mmeval.cli.terminal import echo, echo_json
 from mmeval.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ def label(
     if human is not None:
         found = human_labels(human, opened, rater)
         write_labels_table(opened, found)
-        click.echo(f"judge label: {len(found)} labels of people -> {opened.path / 'labels.parquet'}", err=True)
+        echo(f"judge label: {len(found)} labels of people -> {opened.path / 'labels.parquet'}", err=True)
         return 0
     settings = LabelOptions(
         card or "", judge, cache_file or Path(os.environ.get("MMEVAL_CACHE") or "cache/responses.sqlite"), tasks, condition, of,
@@ -119,13 +120,13 @@ def _report(run: Run, tally: LabelTally, as_json: bool) -> None:
             "schema": 1, "rows": tally.rows, "labelled": tally.labelled, "labels": dict(tally.labels.most_common()),
             "faults": dict(tally.faults.most_common()), "calls": tally.calls, "cached": tally.cached,
         }  # fmt: skip
-        click.echo(json_bytes(record).decode(), nl=False)
+        echo_json(json_bytes(record), nl=False)
     else:
         for name, count in tally.labels.most_common():
-            click.echo(f"{count:8} {name}")
+            echo(f"{count:8} {name}")
         for reason, count in tally.faults.most_common(5):
-            click.echo(f"{count:8} no verdict: {reason}")
-    click.echo(
+            echo(f"{count:8} no verdict: {reason}")
+    echo(
         f"judge label: {tally.labelled} of {tally.rows} answers labelled, {tally.calls} calls, {tally.cached} from cache -> {run.path / 'labels.parquet'}",
         err=True,
     )

@@ -12,6 +12,7 @@ from typing import NoReturn
 import click
 
 from mmeval import __version__
+from mmeval.cli.terminal import echo
 from mmeval.core.errors import MmevalError, nearest
 
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -81,20 +82,20 @@ def main() -> NoReturn:
         code = cli.main(standalone_mode=False)
         sys.exit(code if isinstance(code, int) else 0)
     except MmevalError as error:
-        click.echo(f"error: {error}", err=True)
+        echo(f"error: {error}", err=True)
         sys.exit(error.exit_code)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
     except (click.exceptions.Abort, KeyboardInterrupt):
-        click.echo("interrupted", err=True)
+        echo("interrupted", err=True)
         sys.exit(130)
     except BrokenPipeError:
         # The reader of our output has gone (`| head`); there is nobody left to tell.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
     except Exception as error:  # a bug: the traceback goes to the log, the user gets one line
-        click.echo(
+        echo(
             f"internal error: {type(error).__name__}: {error}\n  -> the traceback is in {_log()}; please report it",
             err=True,
         )

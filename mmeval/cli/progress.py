@@ -8,6 +8,7 @@ import time
 from collections.abc import Sequence
 
 from mmeval.pipeline.asking import Progress
+from mmeval.reports.format import visible_text
 
 REFRESH_S = 0.25
 LINE_EVERY_S = 15.0
@@ -44,7 +45,7 @@ async def _lines(progress: Sequence[Progress], started: float) -> None:
             shown = time.monotonic()
             for entry in progress:
                 if entry.state in {"running", "loading"}:
-                    print(describe(entry, shown - entry.started), file=sys.stderr, flush=True)
+                    print(visible_text(describe(entry, shown - entry.started)), file=sys.stderr, flush=True)
     finally:
         _tell(progress)
 
@@ -53,7 +54,7 @@ def _tell(progress: Sequence[Progress]) -> None:
     """Print what came up since the last time. rich lets a live bar stay below what is printed."""
     for entry in progress:
         while entry.notices:
-            print(entry.notices.pop(0), file=sys.stderr, flush=True)
+            print(visible_text(entry.notices.pop(0)), file=sys.stderr, flush=True)
 
 
 async def _bars(progress: Sequence[Progress]) -> None:
@@ -71,7 +72,7 @@ async def _bars(progress: Sequence[Progress]) -> None:
         refresh_per_second=4,
     )
     with bars:
-        rows = [bars.add_task(entry.model, total=entry.total, detail="") for entry in progress]
+        rows = [bars.add_task(visible_text(entry.model), total=entry.total, detail="") for entry in progress]
         try:
             while True:
                 _tell(progress)

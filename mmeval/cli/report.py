@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from mmeval.cli.terminal import echo, echo_json
+
 if TYPE_CHECKING:
     from mmeval.reports.gate_record import ShownGate
     from mmeval.runs.folder import Run
@@ -87,7 +89,7 @@ def report(
     summary = build_report(
         opened, target, max_mb=max_mb, template_dir=template_dir, baseline=baseline, margin=margin / 100, gate=record
     )
-    click.echo(
+    echo(
         f"wrote {summary.path} ({summary.bytes / 1e6:.1f} MB, {summary.samples_shown} of {summary.samples_total} samples shown)",
         err=True,
     )
@@ -123,9 +125,9 @@ def _export(
     contents = read_contents(names, *how)
     if latex is not None:
         written = exports.write_latex(contents, latex)
-        click.echo(f"wrote {len(written)} files into {latex}", err=True)
+        echo(f"wrote {len(written)} files into {latex}", err=True)
     if form == "json":
-        click.echo(orjson.dumps(exports.json_record(contents), option=orjson.OPT_INDENT_2).decode())
+        echo_json(orjson.dumps(exports.json_record(contents), option=orjson.OPT_INDENT_2))
     elif form is not None:
-        click.echo({"csv": exports.csv_text, "markdown": exports.markdown}[form](contents), nl=False)
-    click.echo(f"report: {len(contents.sheets)} tables, {len(contents.figures)} charts", err=True)
+        echo({"csv": exports.csv_text, "markdown": exports.markdown}[form](contents), nl=False)
+    echo(f"report: {len(contents.sheets)} tables, {len(contents.figures)} charts", err=True)

@@ -14,6 +14,7 @@ import click
 
 from mmeval.cli.file_options import file_options
 from mmeval.cli.judge_options import engine_args, judge_options
+from mmeval.cli.terminal import echo
 from mmeval.core.errors import MmevalError, UsageError
 from mmeval.runs.config import RunConfig, build_config, default_output, read_config
 from mmeval.runs.series import expand_series
@@ -202,7 +203,7 @@ def _with_files(config: RunConfig, options: dict[str, Any]) -> RunConfig:
     anew = bool(options["columns"] or options["answer_kind"] or options["answer_form"])
     config, cards = with_file_tasks(config, anew=anew)
     for card in cards:
-        click.echo(mapping_line(card), err=True)
+        echo(mapping_line(card), err=True)
     return config
 
 
@@ -277,14 +278,14 @@ async def _execute(config: RunConfig, folder: Path, cache_path: Path, overwrite:
     key = os.environ.get("MMEVAL_API_KEY") or os.environ.get("OPENAI_API_KEY")
     prepared = await prepare_run(config, key, os.environ.get("MMEVAL_JUDGE_API_KEY"))
     for note in [*prepared.notes, *row_notes(prepared)]:
-        click.echo(note, err=True)
+        echo(note, err=True)
     loop = asyncio.get_running_loop()
 
     def interrupt() -> None:
         if stop.is_set():
-            click.echo("stopping at once", err=True)
+            echo("stopping at once", err=True)
             os._exit(130)
-        click.echo(
+        echo(
             "\nstopping: finished answers are kept; run the same command again to go on (Ctrl-C again stops at once)",
             err=True,
         )

@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import click
 import orjson
 
+from mmeval.cli.terminal import echo, echo_json
 from mmeval.core.errors import MmevalError, UsageError
 from mmeval.runs.config import RunConfig, default_output
 from mmeval.runs.series import Member
@@ -50,12 +50,12 @@ def run_series(
     records: list[dict[str, Any]] = []
     for number, member in enumerate(members, 1):
         folder = base / member.folder
-        click.echo(f"[{number}/{len(members)}] {member.model} -> {folder}", err=True)
+        echo(f"[{number}/{len(members)}] {member.model} -> {folder}", err=True)
         one = config.model_copy(update={"models": [member.model], "output": str(folder)})
         try:
             outcome = carry_out(one, folder)
         except MmevalError as error:
-            click.echo(f"error: {member.model}: {error}", err=True)
+            echo(f"error: {member.model}: {error}", err=True)
             code = code or error.exit_code
             records.append({"model": member.model, "run": str(folder), "exit_code": error.exit_code})
             continue
@@ -89,7 +89,7 @@ def _finish(outcome: Outcome, member: Member, report: bool) -> dict[str, Any]:
 
             path = build_report([run], outcome.folder / "report.html").path
     print_failures(outcome)
-    click.echo(summary_line(outcome), err=True)
+    echo(summary_line(outcome), err=True)
     summary = summary_json(outcome, rows, str(path) if path else None)
     return {"model": member.model, **summary, "suites": means}
 
@@ -110,7 +110,7 @@ def _show(
         path = build_report(runs, base / "report.html").path
     if as_json:
         record = {"schema": 1, "series": records, "exit_code": code, "report": str(path) if path else None}
-        click.echo(orjson.dumps(record, option=orjson.OPT_INDENT_2).decode())
+        echo_json(orjson.dumps(record, option=orjson.OPT_INDENT_2))
     elif runs:
         from rich.console import Console
 
@@ -121,8 +121,8 @@ def _show(
         rows.sort(key=lambda row: order[row.task])  # stable: within a task the steps stay in their order
         Console(width=None if sys.stdout.isatty() else PIPE_WIDTH).print(leaderboard_table(rows))
         for mean in (mean for run in runs for mean in suite_means(run)):
-            click.echo(mean_line(mean))
+            echo(mean_line(mean))
         for line in decision_lines(rows):
-            click.echo(line)
+            echo(line)
     if path is not None:
-        click.echo(f"report of the series: {path}", err=True)
+        echo(f"report of the series: {path}", err=True)

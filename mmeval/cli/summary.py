@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-import click
 import orjson
 
+from mmeval.cli.terminal import echo, echo_json
 from mmeval.runs.aggregates import SuiteMean, suite_means
 from mmeval.runs.coordinate_hints import coordinate_hints
 from mmeval.runs.execute import Outcome
@@ -47,7 +47,7 @@ def print_outcome(outcome: Outcome, *, report: bool, as_json: bool, more: Mappin
         record = {**summary_json(outcome, cells, str(path) if path else None), **(more or {})}
         record["suites"] = [mean_json(mean) for mean in suite_means(run)] if rows else []
         record["hints"] = hints
-        click.echo(orjson.dumps(record, option=orjson.OPT_INDENT_2).decode())
+        echo_json(orjson.dumps(record, option=orjson.OPT_INDENT_2))
     elif rows:
         from rich.console import Console
 
@@ -56,17 +56,15 @@ def print_outcome(outcome: Outcome, *, report: bool, as_json: bool, more: Mappin
         # A file or pipe has no width of its own; 80 columns would break every name.
         Console(width=None if sys.stdout.isatty() else PIPE_WIDTH).print(leaderboard_table(rows))
         for mean in suite_means(run):
-            click.echo(mean_line(mean))
+            echo(mean_line(mean))
         for line in decision_lines(rows):
-            click.echo(line)
+            echo(line)
     for hint in hints:
-        from mmeval.reports.format import visible_text
-
-        click.echo(visible_text(hint), err=True)
+        echo(hint, err=True)
     print_failures(outcome)
-    click.echo(summary_line(outcome), err=True)
+    echo(summary_line(outcome), err=True)
     if path is not None:
-        click.echo(f"report: {path}", err=True)
+        echo(f"report: {path}", err=True)
     return outcome.exit_code
 
 
@@ -74,12 +72,12 @@ def _print_shard(outcome: Outcome, as_json: bool, more: Mapping[str, Any]) -> in
     """Say what became of one shard: a part of the samples has no leaderboard and no report."""
     if as_json:
         record = {**summary_json(outcome, [], None), **more, "suites": [], "hints": []}
-        click.echo(orjson.dumps(record, option=orjson.OPT_INDENT_2).decode())
+        echo_json(orjson.dumps(record, option=orjson.OPT_INDENT_2))
     print_failures(outcome)
-    click.echo(summary_line(outcome), err=True)
+    echo(summary_line(outcome), err=True)
     shard = outcome.manifest.shard
     if shard is not None and outcome.exit_code == 0:
-        click.echo(
+        echo(
             f"shard {shard.index}/{shard.count} has all its rows; no leaderboard before `mmeval merge` joins the shards",
             err=True,
         )
@@ -107,16 +105,16 @@ def summary_line(outcome: Outcome) -> str:
 def print_failures(outcome: Outcome) -> None:
     """Say on stderr why rows were not scored and what ended the run early."""
     for reason, count in list(outcome.failures.items())[:SHOWN_FAILURES]:
-        click.echo(f"not scored, {count}×: {reason}", err=True)
+        echo(f"not scored, {count}×: {reason}", err=True)
     if len(outcome.failures) > SHOWN_FAILURES:
-        click.echo(
+        echo(
             f"… and {len(outcome.failures) - SHOWN_FAILURES} further reasons (column error of results.parquet)",
             err=True,
         )
     if outcome.problem is not None:
-        click.echo(f"error: {outcome.problem}", err=True)
+        echo(f"error: {outcome.problem}", err=True)
     if outcome.exit_code == 6 and outcome.problem is None:
-        click.echo(_advice(outcome), err=True)
+        echo(_advice(outcome), err=True)
 
 
 def _advice(outcome: Outcome) -> str:

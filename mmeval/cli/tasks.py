@@ -9,6 +9,7 @@ import click
 import orjson
 
 from mmeval.cli.file_options import file_options
+from mmeval.cli.terminal import echo, echo_json
 from mmeval.core.errors import MmevalError, UsageError
 
 NEW_CARD = """\
@@ -75,14 +76,14 @@ def list_(family: str | None, as_json: bool, task_paths: tuple[Path, ...]) -> No
     if as_json:
         suites = {name: suite.selectors for name, suite in registry.suites.items()}
         listing = {"schema": 1, "tasks": rows, "suites": suites}
-        click.echo(orjson.dumps(listing, option=orjson.OPT_INDENT_2).decode())
+        echo_json(orjson.dumps(listing, option=orjson.OPT_INDENT_2))
     else:
         _print_table(rows)
         if family is None and registry.suites:
-            click.echo("\nSuites")
+            echo("\nSuites")
             for name, suite in sorted(registry.suites.items()):
-                click.echo(f"  {name:24} {', '.join(suite.selectors)}")
-    click.echo(f"{len(rows)} tasks, {len(registry.suites)} suites", err=True)
+                echo(f"  {name:24} {', '.join(suite.selectors)}")
+    echo(f"{len(rows)} tasks, {len(registry.suites)} suites", err=True)
 
 
 def _row(raw: dict[str, Any]) -> dict[str, Any]:
@@ -113,7 +114,7 @@ def _print_table(rows: list[dict[str, Any]]) -> None:
     ]  # fmt: skip
     widths = [max(len(line[column]) for line in (header, *table)) for column in range(len(header))]
     for line in (header, *table):
-        click.echo(
+        echo(
             "  ".join(
                 cell.rjust(width) if column == 2 else cell.ljust(width)
                 for column, (cell, width) in enumerate(zip(line, widths, strict=True))
@@ -165,13 +166,13 @@ def show(
             record["sample"] = _sample_json(entry, sample, data_dir)
         shown.append(record)
     if as_json:
-        click.echo(orjson.dumps({"schema": 1, "tasks": shown}, option=orjson.OPT_INDENT_2).decode())
+        echo_json(orjson.dumps({"schema": 1, "tasks": shown}, option=orjson.OPT_INDENT_2))
     else:
         import yaml
 
         for record in shown:
-            click.echo(yaml.safe_dump(record, sort_keys=False, allow_unicode=True, width=110))
-    click.echo(f"{len(shown)} task{'s' if len(shown) != 1 else ''}", err=True)
+            echo(yaml.safe_dump(record, sort_keys=False, allow_unicode=True, width=110))
+    echo(f"{len(shown)} task{'s' if len(shown) != 1 else ''}", err=True)
 
 
 def _sample_json(task: Any, index: int, data_dir: Path | None) -> dict[str, Any]:
@@ -218,11 +219,11 @@ def check(cards: tuple[Path, ...]) -> int:
         except MmevalError as error:
             problem = error
         if problem is None:
-            click.echo(f"{path}: good")
+            echo(f"{path}: good")
         else:
             wrong += 1
-            click.echo(f"error: {problem}", err=True)
-    click.echo(f"{len(cards) - wrong} good, {wrong} with mistakes", err=True)
+            echo(f"error: {problem}", err=True)
+    echo(f"{len(cards) - wrong} good, {wrong} with mistakes", err=True)
     return 2 if wrong else 0
 
 
@@ -266,7 +267,7 @@ def new(
     data_dir = ""
     if source is not None:
         made = read_file_card(file_path(PREFIX + source)[0], options)
-        click.echo(mapping_line(made), err=True)
+        echo(mapping_line(made), err=True)
         text = card_text(name, made, path)
     elif options.given:
         raise UsageError(
@@ -286,7 +287,7 @@ def new(
     except UsageError:
         path.unlink()
         raise
-    click.echo(
+    echo(
         f"wrote {path}; edit it, then: mmeval tasks check {path} && mmeval run --task-path {path.parent} -t {name}{data_dir} -m tiny",
         err=True,
     )

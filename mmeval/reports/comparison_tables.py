@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from mmeval.analysis.comparison import CONTRACT_NAMES, Comparison, ComparisonReport, Ranking
-from mmeval.reports.format import is_share, items_text
+from mmeval.reports.escapes import LATEX_UNICODE, csv_cell, latex_comment, latex_text, markdown_text
+from mmeval.reports.format import is_share, items_text, visible_text
 from mmeval.stats.intervals import Interval
 
 if TYPE_CHECKING:
@@ -104,7 +105,7 @@ def terminal_tables(report: ComparisonReport) -> list[Table]:
     for candidate in report.candidates:
         rows = [one for one in report.comparisons if one.candidate_name == candidate]
         kept = _kept(rows)
-        table = Table(box=SIMPLE_HEAD, pad_edge=False, title=Text(f"{candidate} against {report.base}"))
+        table = Table(box=SIMPLE_HEAD, pad_edge=False, title=Text(_printable(f"{candidate} against {report.base}")))
         for name in (NAMES[i] for i in kept):
             table.add_column(name, justify="left" if name in ("task", "condition", "subset") else "right")
         for one in rows:
@@ -126,7 +127,7 @@ def _kept(rows: Sequence[Comparison]) -> list[int]:
 
 
 def _printable(text: str) -> str:
-    return "".join(character if character.isprintable() else "?" for character in text)
+    return re.sub(r"\s", " ", visible_text(text))
 
 
 def ranking_lines(ranking: Ranking) -> list[str]:
@@ -154,20 +155,18 @@ def markdown(report: ComparisonReport) -> str:
         rule = "|" + "|".join(" --- " if NAMES[i] in ("task", "condition", "subset") else " ---: " for i in kept) + "|"
         body = ["| " + " | ".join(_markdown_cell(one, i) for i in kept) + " |" for one in rows]
         blocks.append(
-            "\n".join([f"**{_markdown(candidate)}** against **{_markdown(report.base)}**", "", head, rule, *body])
+            "\n".join(
+                [f"**{markdown_text(candidate)}** against **{markdown_text(report.base)}**", "", head, rule, *body]
+            )
         )
-    blocks += ["\n".join(_markdown(line) for line in ranking_lines(ranking)) for ranking in report.rankings]
-    blocks.append("\n".join(f"- {_markdown(note)}" for note in footnotes(report)))
+    blocks += ["\n".join(markdown_text(line) for line in ranking_lines(ranking)) for ranking in report.rankings]
+    blocks.append("\n".join(f"- {markdown_text(note)}" for note in footnotes(report)))
     return "\n\n".join(blocks) + "\n"
 
 
 def _markdown_cell(one: Comparison, place: int) -> str:
     text = cells(one)[place]
-    return text if NAMES[place] == "interval" else _markdown(text)
-
-
-def _markdown(text: str) -> str:
-    return re.sub(r"([\\`*_\[\]<>|])", r"\\\1", _printable(text))
+    return text if NAMES[place] == "interval" else markdown_text(text)
 
 
 def csv_text(report: ComparisonReport) -> str:
@@ -183,13 +182,13 @@ def csv_text(report: ComparisonReport) -> str:
         interval, table = one.interval, one.table
         named = {test.method: test.p_value for test in one.others}
         writer.writerow(
-            [one.base_name, one.candidate_name, one.task, one.protocol, one.condition,
-             "=".join(one.subset) if one.subset else "", one.metric, one.n, one.clusters, one.coverage, one.base,
+            [*map(csv_cell, (one.base_name, one.candidate_name, one.task, one.protocol, one.condition,
+             "=".join(one.subset) if one.subset else "", one.metric)), one.n, one.clusters, one.coverage, one.base,
              one.candidate, one.delta, interval.low if interval else "", interval.high if interval else "",
              interval.method if interval else "", CONTRACT_NAMES.get(one.test, one.test), one.p,
              *(named.get(f"mcnemar-{kind}", "") for kind in ("mid-p", "exact", "asymptotic")), one.p_adjusted, one.adjust,
              len(one.lost), len(one.gained), table.both_right if table else "", table.both_wrong if table else "",
-             "" if one.mde is None else one.mde, one.rescored, "; ".join(one.notes)]
+             "" if one.mde is None else one.mde, one.rescored, csv_cell("; ".join(one.notes))]
         )  # fmt: skip
     return stream.getvalue()
 
@@ -204,14 +203,16 @@ def latex(report: ComparisonReport) -> str:
     columns = list(dict.fromkeys((one.task, one.condition) for one in wholes))
     several = len({condition for _, condition in columns}) > 1
     models = [report.base, *report.candidates]
-    head = " & ".join(["Model", *(_latex(f"{task} ({condition})" if several else task) for task, condition in columns)])
-    lines = [r"\begin{tabular}{l" + "r" * len(columns) + "}", r"\toprule", head + r" \\", r"\midrule"]
+    head = " & ".join(
+        ["Model", *(latex_text(f"{task} ({condition})" if several else task) for task, condition in columns)]
+    )
+    lines = [LATEX_UNICODE, r"\begin{tabular}{l" + "r" * len(columns) + "}", r"\toprule", head + r" \\", r"\midrule"]
     for model in models:
-        row = [_latex(model)]
+        row = [latex_text(model)]
         row += [_latex_cell(report, wholes, model, task, condition) for task, condition in columns]
         lines.append(" & ".join(row) + r" \\")
     lines += [r"\bottomrule", r"\end{tabular}", ""]
-    notes = [f"% {_printable(note)}" for note in footnotes(report)]
+    notes = [f"% {latex_comment(note)}" for note in footnotes(report)]
     return "\n".join([*lines, *_latex_comparisons(report), *notes]) + "\n"
 
 
@@ -225,7 +226,7 @@ def _latex_comparisons(report: ComparisonReport) -> list[str]:
     for one in report.comparisons:
         row = cells(one)
         shown = [*([one.candidate_name] if named else []), *(row[i] for i in kept)]
-        lines.append(" & ".join(_latex(cell) for cell in shown) + r" \\")
+        lines.append(" & ".join(latex_text(cell) for cell in shown) + r" \\")
     return [*lines, r"\bottomrule", r"\end{tabular}"]
 
 
@@ -245,13 +246,3 @@ def _latex_cell(report: ComparisonReport, wholes: Sequence[Comparison], model: s
     against = [one for one in pairs if model in (one.base_name, one.candidate_name)]
     best = all(one.significant and (one.delta > 0) == (one.candidate_name == model) for one in against)
     return rf"\textbf{{{text}}}" if best else rf"{text}$^\dagger$"
-
-
-_LATEX = {
-    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
-    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", "–": "--",
-}  # fmt: skip
-
-
-def _latex(text: str) -> str:
-    return "".join(_LATEX.get(character, character) for character in _printable(text))

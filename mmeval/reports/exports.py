@@ -11,17 +11,12 @@ from typing import Any
 
 from mmeval.core.errors import StorageError
 from mmeval.reports.contents import Contents
-from mmeval.reports.format import visible_text
+from mmeval.reports.escapes import LATEX_UNICODE, csv_cell, latex_comment, latex_text, markdown_text
 from mmeval.reports.sheets import Entry, Sheet
 
 SCHEMA = 1
-_LATEX = {
-    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}", "–": "--", "\u2009": r"\,", "→": r"$\rightarrow$",
-    "▲": r"$\uparrow$", "▼": r"$\downarrow$", "·": r"$\cdot$", "×": r"$\times$", "±": r"$\pm$", "’": "'", "⚠": "!", "\n": " ", "\t": " ",
-    "[": "{[}", "]": "{]}", '"': r"\textquotedbl{}", "`": r"\textasciigrave{}",
-}  # fmt: skip
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+_FIT = r"\ifdim\width>\linewidth\linewidth\else\width\fi"
+"""Width of what is made smaller only where it is too wide."""
 
 
 def json_record(contents: Contents) -> dict[str, Any]:
@@ -62,33 +57,20 @@ def csv_text(contents: Contents) -> str:
             for column, cell in zip(sheet.head[sheet.labels :], row[sheet.labels :], strict=True):
                 numbers = ["" if number is None else number for number in (cell.value, cell.low, cell.high)]
                 words = cell.text if cell.value is None else ""
-                writer.writerow([*map(_csv, (sheet.name, label, column)), *numbers, _csv(words)])
+                writer.writerow([*map(csv_cell, (sheet.name, label, column)), *numbers, csv_cell(words)])
     return stream.getvalue()
-
-
-def _csv(text: str) -> str:
-    """Words that a spreadsheet would take for a formula get a leading apostrophe."""
-    shown = visible_text(text)
-    return f"'{shown}" if shown.lstrip(" ").startswith(_FORMULA) else shown
 
 
 def markdown(contents: Contents) -> str:
     """One heading and one table each."""
-    return "\n\n".join([f"# {_markdown(contents.title)}", *map(_markdown_sheet, contents.sheets)]) + "\n"
+    return "\n\n".join([f"# {markdown_text(contents.title)}", *map(_markdown_sheet, contents.sheets)]) + "\n"
 
 
 def _markdown_sheet(sheet: Sheet) -> str:
     rule = "|" + "|".join(" --- " if place < sheet.labels else " ---: " for place in range(len(sheet.head))) + "|"
-    lines = ["| " + " | ".join(map(_markdown, sheet.head)) + " |", rule]
-    lines += ["| " + " | ".join(_markdown(cell.text) for cell in row) + " |" for row in sheet.rows]
-    return "\n".join([f"## {_markdown(sheet.name)}", "", _markdown(sheet.caption), "", *lines])
-
-
-def _markdown(text: str) -> str:
-    """Text that no renderer takes for markup, HTML, a link or a mention."""
-    plain = re.sub(r"\s*[\r\n\t]\s*", " ", visible_text(text))
-    escaped = re.sub(r"([\\`*_\[\]<>|#~$!])", r"\\\1", plain.replace("&", "&amp;"))
-    return re.sub(r"(?<!\w)@(?=\w)", "&#64;", escaped).replace("://", ":\\//")
+    lines = ["| " + " | ".join(map(markdown_text, sheet.head)) + " |", rule]
+    lines += ["| " + " | ".join(markdown_text(cell.text) for cell in row) + " |" for row in sheet.rows]
+    return "\n".join([f"## {markdown_text(sheet.name)}", "", markdown_text(sheet.caption), "", *lines])
 
 
 def write_latex(contents: Contents, folder: Path) -> list[Path]:
@@ -133,12 +115,13 @@ def _file_names(names: Sequence[str]) -> list[str]:
 def _latex_sheet(sheet: Sheet) -> str:
     columns = "l" * sheet.labels + "r" * (len(sheet.head) - sheet.labels)
     lines = [
-        f"% {_comment(sheet.caption)}; needs \\usepackage{{booktabs}}",
+        f"% {latex_comment(sheet.caption)}; needs \\usepackage{{booktabs}}",
+        LATEX_UNICODE,
         rf"\begin{{tabular}}{{{columns}}}",
         r"\toprule",
-        " & ".join(map(_latex, sheet.head)) + r" \\",
+        " & ".join(map(latex_text, sheet.head)) + r" \\",
         r"\midrule",
-        *(" & ".join(_latex(cell.text) for cell in row) + r" \\" for row in sheet.rows),
+        *(" & ".join(latex_text(cell.text) for cell in row) + r" \\" for row in sheet.rows),
         r"\bottomrule",
         r"\end{tabular}",
     ]
@@ -147,19 +130,11 @@ def _latex_sheet(sheet: Sheet) -> str:
 
 def _document(contents: Contents, tables: Sequence[str], charts: Sequence[str]) -> str:
     lines = [
-        r"\documentclass{article}", r"\usepackage[T1]{fontenc}", r"\usepackage[utf8]{inputenc}", r"\usepackage{textcomp}", r"\usepackage{booktabs,graphicx,adjustbox}",
-        r"\usepackage[margin=2cm]{geometry}", r"\begin{document}", rf"\section*{{{_latex(contents.title)}}}",
+        r"\documentclass{article}", r"\ifdefined\Umathchar\else\usepackage[T1]{fontenc}\usepackage[utf8]{inputenc}\fi", r"\usepackage{textcomp,booktabs,graphicx}",
+        r"\IfFileExists{lmodern.sty}{\usepackage{lmodern}}{}", r"\usepackage[margin=2cm]{geometry}", LATEX_UNICODE,
+        rf"\newcommand{{\fitted}}[1]{{\noindent\resizebox{{{_FIT}}}{{!}}{{#1}}\par}}", r"\begin{document}", rf"\section*{{{latex_text(contents.title)}}}",
     ]  # fmt: skip
     for sheet, name in zip(contents.sheets, tables, strict=True):
-        fit = r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}"
-        lines += [rf"\paragraph{{{_latex(sheet.caption)}}}\mbox{{}}\par\noindent", rf"{fit}{{\input{{{name}}}}}", ""]
-    lines += [rf"\noindent\adjincludegraphics[max width=\linewidth]{{figures/{name}.pdf}}\par" for name in charts]
+        lines += [rf"\paragraph{{{latex_text(sheet.caption)}}}\mbox{{}}\par", rf"\fitted{{\input{{{name}}}}}", ""]
+    lines += [rf"\fitted{{\includegraphics{{figures/{name}.pdf}}}}" for name in charts]
     return "\n".join([*lines, r"\end{document}"]) + "\n"
-
-
-def _comment(text: str) -> str:
-    return re.sub(r"\s+", " ", visible_text(text))
-
-
-def _latex(text: str) -> str:
-    return "".join(_LATEX.get(character, character) for character in visible_text(text))

@@ -15,10 +15,12 @@ if TYPE_CHECKING:
     from mmeval.runs.leaderboard import LeaderboardRow
 
 INVISIBLE = re.compile(
-    "[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f\\xad\\u034f\\u061c\\u115f\\u1160\\u17b4\\u17b5\\u180e\\u200b-\\u200f\\u2028-\\u202e"
-    "\\u2060-\\u206f\\u3164\\ufeff\\uffa0\\ufff9-\\ufffb\\U000e0000-\\U000e007f]"
+    "[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f\\xad\\u034f\\u061c\\u115f\\u1160\\u17b4\\u17b5\\u180b-\\u180f\\u200b-\\u200f\\u2028-\\u202e"
+    "\\u2060-\\u206f\\u3164\\ud800-\\udfff\\ufe00-\\ufe0d\\ufeff\\uffa0\\ufff0-\\ufffb\\U0001bca0-\\U0001bca3\\U0001d173-\\U0001d17a"
+    "\\U000e0000-\\U000e0fff]"
 )
-"""Control, zero-width and bidirectional characters: shown by code point, because they can hide or reorder text."""
+"""Control, zero-width and bidirectional characters, and halves of surrogate pairs: shown by code point, because they can
+hide or reorder text, or cannot be written at all."""
 
 _PATH = re.compile(r"(?<![\w./<>])~?(?:/(?!/)[^\s/'\",;:]+)+/([^\s/'\",;:]+)")
 _URL = re.compile(r"\b(https?)://(?!localhost|127\.0\.0\.1|\[::1\])(?:[^\s/@]*@)?([^\s/:]+)")

@@ -15,7 +15,7 @@ import pytest
 from click.testing import CliRunner
 
 from mmeval.cli.report import report
-from mmeval.reports.exports import _latex, _markdown
+from mmeval.reports.escapes import latex_text, markdown_text
 from mmeval.runs.folder import Run, open_run
 from tests.analysis.conftest import write_run
 from tests.reports.diagnosed import diagnosed_run
@@ -46,7 +46,7 @@ def from_latex(text: str) -> str:
     """Undo the escapes of a cell."""
     for command, plain in (
         (r"\textbackslash{}", "\x00"), (r"\textasciitilde{}", "~"), (r"\textasciicircum{}", "^"), (r"\textless{}", "<"), (r"\textgreater{}", ">"),
-        (r"\textbar{}", "|"), (r"\textquotedbl{}", '"'), (r"\textasciigrave{}", "`"), (r"$\rightarrow$", "→"), (r"$\uparrow$", "▲"),
+        (r"\textbar{}", "|"), (r"{\ttfamily\char34}", '"'), ("{*}", "*"), (r"\textasciigrave{}", "`"), (r"$\rightarrow$", "→"), (r"$\uparrow$", "▲"),
         (r"$\downarrow$", "▼"), (r"$\cdot$", "·"), (r"\,", "\u2009"), ("{[}", "["), ("{]}", "]"), (r"\{", "{"), (r"\}", "}"),
     ):  # fmt: skip
         text = text.replace(command, plain)
@@ -160,8 +160,8 @@ def test_charts_and_the_document_that_shows_them(tmp_path: Path) -> None:
 
 
 def test_hostile_words_are_words() -> None:
-    assert _latex("\\input{/etc/passwd} 5% & $x$") == r"\textbackslash{}input\{/etc/passwd\} 5\% \& \$x\$"
+    assert latex_text("\\input{/etc/passwd} 5% & $x$") == r"\textbackslash{}input\{/etc/passwd\} 5\% \& \$x\$"
     assert (
-        _markdown("a|b\n<img> `x` @all [x](http://e) # - p@k")
+        markdown_text("a|b\n<img> `x` @all [x](http://e) # - p@k")
         == r"a\|b \<img\> \`x\` &#64;all \[x\](http:\//e) \# - p@k"
     )

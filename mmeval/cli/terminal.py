@@ -1,0 +1,19 @@
+"""What commands print: names and messages of strangers never reach the terminal as control characters."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from mmeval.reports.format import INVISIBLE, visible_text
+
+
+def echo(message: object = "", *, err: bool = False, nl: bool = True) -> None:
+    """Print text. Escape sequences, and characters that hide or reorder text, are shown by their code point."""
+    click.echo(visible_text(str(message)), err=err, nl=nl)
+
+
+def echo_json(data: bytes, *, nl: bool = True) -> None:
+    r"""Print JSON that is the same for a program: the characters that `echo` shows are written as `\uXXXX`."""
+    click.echo(INVISIBLE.sub(lambda match: json.dumps(match.group())[1:-1], data.decode()), nl=nl)
