@@ -25,6 +25,9 @@ from mmeval.reports.provenance import provenance
 from mmeval.reports.templates import Templates
 from mmeval.runs.folder import Run
 
+_NOTHING = Packed([], [], ((0, 1), (0, 1), (0, 1)), 1)
+"""What a page holds whose size without samples is asked for: with the notice that some are left out."""
+
 
 @dataclass(frozen=True, slots=True)
 class ReportSummary:
@@ -76,7 +79,7 @@ def build_report(
     templates = Templates(template_dir)
     limit = int(max_mb * 1e6)
     values = _values(names, contents, corpus, margin)
-    bare = len(render_page(templates, values | _samples(Packed([], [], 0, 1, 0, 0), max_mb), face).encode())
+    bare = len(render_page(templates, values | _samples(_NOTHING, max_mb), face).encode())
     thumbnails, budget = Thumbnails(runs), max(0, limit - bare)
     packed = pack(corpus, thumbnails, budget)
     page = render_page(templates, values | _samples(packed, max_mb), face).encode()
@@ -153,23 +156,28 @@ def _samples(packed: Packed, max_mb: float) -> dict[str, Any]:
         "shown": packed.shown,
         "total": packed.total,
         "banner": _banner(packed, max_mb),
+        "edge": packed.edge if packed.images else 0,
     }
+
+
+RANK_WORDS = ("on which models disagree", "more with an answer that failed or could not be read", "others")
 
 
 def _banner(packed: Packed, max_mb: float) -> str:
     """Say exactly what the sample browser leaves out; empty when it leaves out nothing."""
     if packed.shown == packed.total:
         return ""
-    if packed.urgent_shown < packed.urgent_total:
-        kept = f"{count(packed.urgent_shown)} of the {count(packed.urgent_total)} samples on which models disagree or an answer failed"
-        rest = packed.shown - packed.urgent_shown
-        kept += f" and {count(rest)} others, both" if rest else ","
-    else:
-        kept = f"all {count(packed.urgent_total)} on which models disagree or an answer failed, and {count(packed.shown - packed.urgent_total)} others"
+    parts: list[str] = []
+    for (shown, total), words in zip(packed.ranks, RANK_WORDS, strict=True):
+        if total:
+            amount = f"all {count(total)}" if shown == total else f"{count(shown)} of the {count(total)}"
+            drawn = f" (drawn with seed {SEED})" if 0 < shown < total else ""
+            parts.append(f"{amount} {words if parts else words.removeprefix('more ')}{drawn}")
+    kept = " and ".join([part for part in (", ".join(parts[:-1]), parts[-1]) if part])
     return (
-        f"{count(packed.shown)} of {count(packed.total)} samples are shown: {kept} drawn with seed {SEED}. "
+        f"{count(packed.shown)} of {count(packed.total)} samples are shown: {kept}. "
         f"{plural(packed.total - packed.shown, 'sample')} left out to keep this file below {max_mb:g} MB (--max-mb). "
-        "All tables and charts use all samples."
+        "All tables and charts use all samples; `mmeval report --bundle DIR` leaves none out."
     )
 
 

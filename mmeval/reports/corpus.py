@@ -41,8 +41,10 @@ class Record:
     """Short stable name in links."""
     images: list[str] = field(default_factory=list)
     """Hashes of its media as sent, each once."""
-    urgent: bool = False
-    """Models disagree, or something failed; kept first when the report must be cut."""
+    disagree: bool = False
+    """Models disagree; kept first when the report must be cut."""
+    failed: bool = False
+    """An answer has no score; kept next."""
     size: int = 0
     """Bytes of its text."""
     has_target: bool = False
@@ -261,7 +263,8 @@ class _Builder:
             data = _assembled(pieces)
             data["disagree"] = _disagree(data["answers"], guessers)
             record = self.records[index]
-            record.urgent = data["disagree"] or any(answer["outcome"] != "scored" for answer in data["answers"])
+            record.disagree = data["disagree"]
+            record.failed = any(answer["outcome"] != "scored" for answer in data["answers"])
             record.size = self.spool.put_text(index, data)
         self.spool.drop_pieces()
 

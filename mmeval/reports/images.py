@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 
 from mmeval.runs.folder import Run
 
-EDGE = 384
-"""Longest side of a thumbnail in pixels."""
-QUALITY = 60
+SIZES = ((384, 60), (320, 55), (256, 50))
+"""Longest side of a thumbnail in pixels and its WebP quality, from the largest to the smallest."""
+PROBES = 128
+"""Thumbnails by which the size of all is estimated."""
 THREADS = min(4, os.cpu_count() or 1)
 
 
@@ -22,6 +23,34 @@ class Thumbnails:
 
     runs: Sequence[Run]
     _made: dict[str, bytes | None] = field(default_factory=dict)
+    _size: tuple[int, int] = SIZES[0]
+    _chosen: bool = False
+
+    @property
+    def edge(self) -> int:
+        """Longest side in pixels."""
+        return self._size[0]
+
+    def choose_edge(self, hashes: Iterable[str], room: float, markup: int) -> None:
+        """Choose, once, the largest size at which the thumbnails of all these media fit into `room` bytes of a page.
+
+        Args:
+            hashes: of the media; estimated from the first ones in the order of their hashes, which is that of chance.
+            room: bytes for their base64 and the markup around it.
+            markup: bytes around one.
+        """
+        if self._chosen:
+            return
+        self._chosen = True
+        distinct = sorted(set(hashes))
+        probes = distinct[:PROBES]
+        for size in SIZES:
+            self._size = size
+            self._made.clear()
+            self.prepare(probes)
+            bytes_each = [4 * len(data) / 3 + markup for sha256 in probes if (data := self._made[sha256]) is not None]
+            if sum(bytes_each) * len(distinct) <= room * len(probes):
+                return
 
     def prepare(self, hashes: Iterable[str]) -> None:
         """Make the thumbnails of several media at once; decoding and encoding run outside the interpreter's lock."""
@@ -39,20 +68,20 @@ class Thumbnails:
     def _make(self, sha256: str) -> bytes | None:
         paths = (run.media_path(sha256) for run in self.runs)
         path = next((path for path in paths if path is not None), None)
-        return None if path is None else _thumbnail(path.read_bytes())
+        return None if path is None else _thumbnail(path.read_bytes(), *self._size)
 
 
-def _thumbnail(data: bytes) -> bytes | None:
+def _thumbnail(data: bytes, edge: int, quality: int) -> bytes | None:
     from PIL import Image, UnidentifiedImageError
 
     try:
         with Image.open(io.BytesIO(data)) as source:
-            source.draft("RGB", (EDGE * 2, EDGE * 2))
+            source.draft("RGB", (2 * edge, 2 * edge))
             image = source.convert("RGB")
     except (OSError, UnidentifiedImageError, Image.DecompressionBombError, SyntaxError):
         # A folder may have been damaged after the run; the browser then shows the media's hash instead.
         return None
-    image.thumbnail((EDGE, EDGE), Image.Resampling.LANCZOS, reducing_gap=2.0)
+    image.thumbnail((edge, edge), Image.Resampling.LANCZOS, reducing_gap=2.0)
     out = io.BytesIO()
-    image.save(out, "WEBP", quality=QUALITY, method=4)
+    image.save(out, "WEBP", quality=quality, method=4)
     return out.getvalue()

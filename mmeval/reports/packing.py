@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import gzip
 import hashlib
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,6 +16,11 @@ CHUNK = 200
 """Records per compressed block."""
 AHEAD = 64
 """Records whose thumbnails are made together; at most so many are made in vain."""
+PROBES = 12
+"""Blocks by which the packed size of all texts is estimated."""
+MARGIN = 1.2
+"""All blocks are made where the estimate is at most this many times what they may take."""
+RANKS = 3
 SEED = 0
 """Of the sample that stays when not everything fits."""
 _IMAGE_MARKUP = 120
@@ -29,10 +35,20 @@ class Packed:
     """Base64 of gzip of a JSON list of records."""
     images: list[tuple[str, str]]
     """Hash and base64 of each WebP thumbnail."""
-    shown: int
-    total: int
-    urgent_shown: int
-    urgent_total: int
+    ranks: tuple[tuple[int, int], ...]
+    """Samples that are shown, and that there are, of each rank: models disagree, an answer failed, all others."""
+    edge: int
+    """Longest side of the thumbnails in pixels."""
+
+    @property
+    def shown(self) -> int:
+        """Samples in the blocks."""
+        return sum(shown for shown, _ in self.ranks)
+
+    @property
+    def total(self) -> int:
+        """Samples that there are."""
+        return sum(total for _, total in self.ranks)
 
     @property
     def bytes(self) -> int:
@@ -43,12 +59,20 @@ class Packed:
 
 
 def pack(corpus: Corpus, thumbnails: Thumbnails, budget: int) -> Packed:
-    """Pack all records when they fit into `budget` bytes, else the urgent ones first and then a seeded sample of the rest."""
+    """Pack all records when they fit into `budget` bytes, else those of the first ranks and then a seeded sample of the rest.
+
+    Thumbnails are as large as lets everything fit; where nothing does, as small as they are made.
+    """
     total = len(corpus.records)
-    whole = [_block(corpus, range(start, min(total, start + CHUNK))) for start in range(0, total, CHUNK)]
-    ratio = sum(map(len, whole)) / max(1, sum(record.size for record in corpus.records))
-    if sum(map(len, whole)) > budget:
-        whole = []
+    ratio = _ratio(corpus)
+    text = ratio * sum(record.size for record in corpus.records)
+    whole: list[str] = []
+    if text <= MARGIN * budget:
+        whole = [_block(corpus, range(start, min(total, start + CHUNK))) for start in range(0, total, CHUNK)]
+        text = sum(map(len, whole))
+    thumbnails.choose_edge(
+        (sha256 for record in corpus.records for sha256 in record.images), budget - text, _IMAGE_MARKUP
+    )
     order = sorted(range(total), key=lambda index: _priority(corpus.records[index]))
     target = float(budget)
     while True:
@@ -59,8 +83,21 @@ def pack(corpus: Corpus, thumbnails: Thumbnails, budget: int) -> Packed:
         target *= 0.97 * budget / packed.bytes
 
 
-def _priority(record: Record) -> tuple[bool, str]:
-    return (not record.urgent, hashlib.sha256(f"{SEED}:{record.key}".encode()).hexdigest())
+def _ratio(corpus: Corpus) -> float:
+    """Bytes of a packed block by bytes of text, of blocks spread over all records."""
+    total = len(corpus.records)
+    starts = range(0, total, max(CHUNK, total // PROBES // CHUNK * CHUNK))
+    probes = [range(start, min(total, start + CHUNK)) for start in starts]
+    size = sum(corpus.records[index].size for probe in probes for index in probe)
+    return sum(len(_block(corpus, probe)) for probe in probes) / max(1, size)
+
+
+def _rank(record: Record) -> int:
+    return 0 if record.disagree else 1 if record.failed else 2
+
+
+def _priority(record: Record) -> tuple[int, str]:
+    return (_rank(record), hashlib.sha256(f"{SEED}:{record.key}".encode()).hexdigest())
 
 
 def _select(
@@ -94,10 +131,10 @@ def _select(
         blocks = whole
     else:
         blocks = [_block(corpus, chosen[start : start + CHUNK]) for start in range(0, len(chosen), CHUNK)]
-    urgent = {index for index, record in enumerate(corpus.records) if record.urgent}
-    return Packed(
-        blocks, sorted(images.items()), len(chosen), len(order), len(urgent.intersection(chosen)), len(urgent)
-    )
+    ranks = Counter(_rank(corpus.records[index]) for index in order)
+    kept = Counter(_rank(corpus.records[index]) for index in chosen)
+    shown = tuple((kept[rank], ranks[rank]) for rank in range(RANKS))
+    return Packed(blocks, sorted(images.items()), shown, thumbnails.edge)
 
 
 def _block(corpus: Corpus, indices: Sequence[int]) -> str:

@@ -6,18 +6,23 @@ import base64
 import gzip
 import hashlib
 import html
+import io
 import json
+import random
 import re
+from collections import Counter
 from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from mmeval.core.errors import StorageError, UsageError
 from mmeval.reports.build import build_report
 from mmeval.runs.folder import Run, open_run
+from tests.reports.conftest import Picture, RunFolder, scored, task_record
 
 
 class Tags(HTMLParser):
@@ -134,8 +139,8 @@ def test_when_too_large_disagreements_and_failures_stay_and_the_banner_counts(
     urgent = {record["key"] for record in everything if record["disagree"]}
     assert urgent <= {record["key"] for record in kept}
     assert {record["key"] for record in kept} - urgent
-    banner = f"{len(kept)} of 402 samples are shown: all {len(urgent)} on which models disagree or an answer failed, and {len(kept) - len(urgent)} others"
-    assert banner in page
+    rest = f"{len(kept) - len(urgent)} of the {402 - len(urgent)} others (drawn with seed 0)"
+    assert f"{len(kept)} of 402 samples are shown: all {len(urgent)} on which models disagree and {rest}. " in page
     assert f"{402 - len(kept)} samples left out" in page
     numbers = [
         text.split('<section id="samples"')[0].split("<main>")[1]
@@ -146,7 +151,7 @@ def test_when_too_large_disagreements_and_failures_stay_and_the_banner_counts(
     tiny = build_report([run], tmp_path / "tiny.html", max_mb=full.bytes * 0.3 / 1e6)
     assert 0 < tiny.samples_shown < len(urgent)
     assert (
-        f"{tiny.samples_shown} of the {len(urgent)} samples on which models disagree"
+        f"are shown: {tiny.samples_shown} of the {len(urgent)} on which models disagree (drawn with seed 0) and 0 of the"
         in (tmp_path / "tiny.html").read_text()
     )
 
@@ -212,3 +217,74 @@ def test_bad_input_is_refused_with_a_reason(run: Run, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StorageError, match=r"cannot write .*report\.html"):
         build_report([run], tmp_path / "file" / "report.html")
+
+
+def plant(folder: Path) -> Run:
+    """100 samples of 3 kB that no two compress alike: 10 that model b breaks, 10 that failed, 80 on which both are right."""
+    folder.mkdir()
+    run = RunFolder(folder, ("a", "b"), [task_record("planted", "reading", "Planted", ["accuracy"], 100)])
+    draw = random.Random(3)
+    for number in range(100):
+        kind = ("broken", "failed", "same", "same", "same", "same", "same", "same", "same", "same")[number % 10]
+        text = f"{draw.getrandbits(12_000):x} yes"
+        second = {
+            "broken": scored(False, "yes", text),
+            "failed": {"outcome": "error", "status": "error", "error": text},
+        }
+        answers = {("a", 0): scored(True, "yes", text), ("b", 0): second.get(kind, scored(True, "yes", text))}
+        run.add(0, {"id": f"{kind}-{number}", "question": "Is it?", "target": "yes"}, answers)
+    return run.finish()
+
+
+@pytest.mark.parametrize(
+    ("share", "whole", "said"),
+    [
+        (0.5, {"broken", "failed"}, "all 10 on which models disagree, all 10 more with an answer that failed or could not be read and {same} of the 80 others (drawn with seed 0)"),
+        (0.15, {"broken"}, "all 10 on which models disagree, {failed} of the 10 more with an answer that failed or could not be read (drawn with seed 0) and 0 of the 80 others"),
+        (0.05, set(), "{broken} of the 10 on which models disagree (drawn with seed 0), 0 of the 10 more with an answer that failed or could not be read and 0 of the 80 others"),
+    ],
+)  # fmt: skip
+def test_what_a_model_broke_stays_first_then_failures_then_a_drawn_rest(
+    tmp_path: Path, share: float, whole: set[str], said: str
+) -> None:
+    run = plant(tmp_path / "run")
+    full = build_report([run], tmp_path / "full.html")
+    bare = full.bytes - sum(map(len, re.findall(r'class="block">([^<]*)<', (tmp_path / "full.html").read_text())))
+    build_report([run], tmp_path / "cut.html", max_mb=(bare + share * (full.bytes - bare)) / 1e6)
+    page = (tmp_path / "cut.html").read_text()
+    kinds = Counter(record["id"].partition("-")[0] for record in records(page))
+    assert {kind for kind in ("broken", "failed") if kinds[kind] == 10} == whole
+    assert (
+        f"{sum(kinds.values())} of 100 samples are shown: {said.format_map(kinds)}. {100 - sum(kinds.values())} samples left out"
+        in page
+    )
+    build_report([run], tmp_path / "again.html", max_mb=(bare + share * (full.bytes - bare)) / 1e6)
+    assert (tmp_path / "again.html").read_text() == page
+
+
+def test_thumbnails_get_smaller_before_samples_are_left_out(tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    run = RunFolder(tmp_path / "run", ("a",), [task_record("planted", "reading", "Planted", ["accuracy"], 8)])
+    draw = random.Random(5)
+    for number in range(8):
+        noise = Image.frombytes("RGB", (80, 60), draw.randbytes(80 * 60 * 3)).resize((800, 600))
+        out = io.BytesIO()
+        noise.save(out, "PNG")
+        picture = Picture(out.getvalue(), 800, 600, [])
+        answers = {("a", 0): scored(True, "yes", "yes")}
+        run.add(0, {"id": str(number), "question": "?", "target": "yes", "pictures": [picture]}, answers)
+    opened = run.finish()
+    seen = []
+    full = build_report([opened], tmp_path / "full.html").bytes
+    sizes = [full * 1.05, full * 0.8]
+    for limit in sizes:
+        summary = build_report([opened], tmp_path / "page.html", max_mb=limit / 1e6)
+        page = (tmp_path / "page.html").read_text()
+        assert summary.samples_shown == 8
+        assert summary.bytes <= limit
+        edges = {Image.open(io.BytesIO(data)).width for data in images(page).values()}
+        assert len(edges) == 1
+        assert f"at most {min(edges)} pixels" in page
+        seen.append(edges.pop())
+    assert seen[0] == 384
+    assert seen[1] < 384
