@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,11 +14,16 @@ from mmeval.core.errors import DataError, unknown
 from mmeval.runs.manifest import Manifest, read_manifest
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
     import pyarrow as pa
 
 BATCH = 512
 """Rows that are in memory at once while a table is streamed."""
+READ_ROWS = 8192
+"""Rows that are turned into cells at once while a table is read."""
+SHORT_TEXT = 128
+"""Characters up to which equal texts (ids, hashes, labels) of all tables are one object in memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,20 +51,14 @@ class Run:
             DataError: when the file is missing or damaged.
         """
         wanted = columns if columns is None or "model" in columns else [*columns, "model"]
-        frame = _read_parquet(self.path / "results.parquet", wanted)
-        for name in ("scores", "subsets"):
-            if name in frame:
-                frame[name] = _dictionaries(frame[name])
-        return frame[frame["model"] == self.model].reset_index(drop=True) if self.model else frame
+        return _read_parquet(self.path / "results.parquet", wanted, self.model)
 
     def samples(self) -> pd.DataFrame:
         """Return `samples.parquet`: question, choices, target, prompt messages and media of each (task, sample, condition).
 
         Models that were asked in different ways (a profile changes the prompt) have rows of their own, named in `models`.
         """
-        frame = _read_parquet(self.path / "samples.parquet", None)
-        frame["subsets"] = _dictionaries(frame["subsets"])
-        return frame
+        return _read_parquet(self.path / "samples.parquet", None)
 
     def rows(
         self, table: Literal["results", "samples"], columns: Sequence[str] | None = None
@@ -135,12 +135,6 @@ def subset_pairs(subsets: dict[str, str]) -> list[tuple[str, str]]:
     return [(column, label) for column, value in subsets.items() for label in value.split(" | ")]
 
 
-def _dictionaries(column: pd.Series[Any]) -> pd.Series[Any]:
-    import pandas as pd
-
-    return pd.Series([dict(pairs) if pairs is not None else {} for pairs in column], index=column.index, dtype=object)
-
-
 def stream_batches(path: Path, columns: Sequence[str] | None = None, size: int = BATCH) -> Iterator[pa.RecordBatch]:
     """Stream a parquet file in batches of rows, with those of the columns that it has.
 
@@ -180,30 +174,66 @@ def _damaged(path: Path, error: Exception) -> DataError:
     return DataError(f"cannot read {path}: {error}", remedy="delete it and run the same `mmeval run` command again")
 
 
-def _read_parquet(path: Path, columns: list[str] | None) -> pd.DataFrame:
+def _read_parquet(path: Path, columns: list[str] | None, model: str | None = None) -> pd.DataFrame:
+    """Read a table in batches, so that only the frame itself grows with it; equal short texts and equal maps are one object each."""
+    import numpy as np
     import pandas as pd
     import pyarrow as pa
     import pyarrow.compute as pc
-    import pyarrow.parquet as pq
 
     entries = [name for name in columns or () if "." in name]
     plain = [name for name in columns or () if "." not in name]
-    maps = dict.fromkeys(name.partition(".")[0] for name in entries)
-    try:
-        table = pq.read_table(
-            path, columns=[*plain, *(name for name in maps if name not in plain)] if columns else None
-        )
-    except FileNotFoundError as error:
-        raise _missing(path) from error
-    except (pa.ArrowInvalid, OSError) as error:
-        raise _damaged(path, error) from error
-    for name in entries:
-        column, _, key = name.partition(".")
-        found = pc.map_lookup(table[column], query_key=pa.scalar(key), occurrence="first")
-        table = table.append_column(name, found)
-    table = table.drop_columns([name for name in maps if name not in plain])
-    frame: pd.DataFrame = table.to_pandas()
-    for field in table.schema:
-        if pa.types.is_string(field.type):  # pandas 3 would make a null text NaN, which is no None and counts as true
-            frame[field.name] = pd.Series(table[field.name].to_pylist(), index=frame.index, dtype=object)
-    return frame
+    read = None if columns is None else [*plain, *dict.fromkeys(name.partition(".")[0] for name in entries)]
+    parts: dict[str, list[np.ndarray]] = {}
+    maps: dict[tuple[tuple[str, Any], ...], dict[str, Any]] = {}
+    for batch in _with_none_empty(path, read):
+        if model is not None:
+            batch = batch.filter(pc.equal(batch["model"], model))
+        missing = [name for name in read or () if name not in batch.schema.names]
+        if missing:
+            raise _damaged(path, KeyError(f"there is no column {missing[0]}"))
+        for name in batch.schema.names if columns is None else plain:
+            parts.setdefault(name, []).append(_cells(batch[name], maps))
+        for name in entries:
+            column, _, key = name.partition(".")
+            found = pc.map_lookup(batch[column], query_key=pa.scalar(key), occurrence="first")
+            parts.setdefault(name, []).append(_cells(found, maps))
+    # Said explicitly: pandas 3 would make texts a type in which null is NaN, which is no None and counts as true.
+    joined = {name: np.concatenate(found) for name, found in parts.items()}
+    return pd.DataFrame({name: pd.Series(cells, dtype=cells.dtype) for name, cells in joined.items()})
+
+
+def _with_none_empty(path: Path, columns: Sequence[str] | None) -> Iterator[pa.RecordBatch]:
+    """The batches of a table; of one without rows an empty batch, which has the columns."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    batch = None
+    for batch in stream_batches(path, columns, READ_ROWS):
+        yield batch
+    if batch is None:
+        schema = pq.read_schema(path)
+        names = [name for name in schema.names if columns is None or name in columns]
+        yield pa.RecordBatch.from_pylist([], schema=pa.schema([schema.field(name) for name in names]))
+
+
+def _cells(column: pa.Array, maps: dict[tuple[tuple[str, Any], ...], dict[str, Any]]) -> np.ndarray:
+    """A batch of one column: numbers as numpy has them, null as NaN; everything else as objects."""
+    import numpy as np
+    import pyarrow as pa
+
+    kind = column.type
+    if pa.types.is_floating(kind) or pa.types.is_integer(kind):
+        return column.to_numpy(zero_copy_only=False)
+    if pa.types.is_boolean(kind) and not column.null_count:
+        return column.to_numpy(zero_copy_only=False)
+    cells = np.empty(len(column), dtype=object)
+    if pa.types.is_string(kind):
+        encoded = column.dictionary_encode()
+        texts = [sys.intern(text) if len(text) <= SHORT_TEXT else text for text in encoded.dictionary.to_pylist()]
+        cells[:] = [None if place is None else texts[place] for place in encoded.indices.to_pylist()]
+    elif pa.types.is_map(kind):
+        cells[:] = [maps.setdefault(key := tuple(pairs or ()), dict(key)) for pairs in column.to_pylist()]
+    else:
+        cells[:] = column.to_pylist()
+    return cells
