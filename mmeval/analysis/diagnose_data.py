@@ -143,35 +143,37 @@ class _Reading:
         right = {name: _aligned(rows[rows["condition"] == name], ids) for name in present}
         if self.threshold < 1 and "checklist" in right:
             right["checklist"] = _passed(rows[rows["condition"] == "checklist"], ids, self.threshold)
-        cells: list[dict[str, Any]] = [
-            {str(name): value for name, value in row.items()} for row in first.to_dict("records")
-        ]
+        names, repeats = first["sample_id"].tolist(), first["repeat"].tolist()
+        alone = [key == name for key, name in zip(ids, names, strict=True)]
+        ends = [f"#{repeat}" if repeat and not one else "" for repeat, one in zip(repeats, alone, strict=True)]
         labels, stale = fresh(self.stored, standard)
-        told = _Told.of(labels, [(cell["sample_id"], cell["repeat"], cell["key"] == cell["sample_id"]) for cell in cells], self.threshold)  # fmt: skip
+        told = _Told.of(labels, list(zip(names, repeats, alone, strict=True)), self.threshold)
         named = told.people
         if self.people:
             # A person labelled one answer: the first.
             given = np.array(
-                [self.people.get((self.record.name, cell["sample_id"]), np.nan) if not cell["repeat"] else np.nan for cell in cells]
-            )  # fmt: skip
+                [
+                    np.nan if repeat else self.people.get((self.record.name, name), np.nan)
+                    for name, repeat in zip(names, repeats, strict=True)
+                ]
+            )
             named = given if named is None else np.where(np.isnan(given), named, given)
             named = None if bool(np.isnan(named).all()) else named
-        several = [
-            f"#{cell['repeat']}" if cell["key"] != cell["sample_id"] and cell["repeat"] else "" for cell in cells
-        ]
         return TaskItems(
             self.record,
             ids,
-            tuple(f"{cell['item_hash'] or 'sample:' + cell['sample_id']}{end}" for cell, end in zip(cells, several, strict=True)),
-            tuple(str(cell["cluster"] or cell["sample_id"]) for cell in cells),
+            tuple(
+                (item or f"sample:{name}") + end for item, name, end in zip(first["item_hash"], names, ends, strict=True)
+            ),
+            tuple(str(cluster or name) for cluster, name in zip(first["cluster"], names, strict=True)),
             right,
-            tuple(_unread(cell) for cell in cells),
+            tuple(map(_unread, first["outcome"], first["finish_reason"], first["reason"])),
             int(standard["repeat"].nunique()),
             named,
             told.judged,
             told.errors,
             told.judges,
-            tuple(str(cell["subsets.version"] or "") for cell in cells) if "version" in self.record.subset_columns else (),
+            tuple(str(version or "") for version in first["subsets.version"]) if "version" in self.record.subset_columns else (),
             told.raters,
             (*_left_out(self.record.name, rows, self.conditions), *(f"{self.record.name}: {text}" for text in (*stale, *_own(labels)))),
         )  # fmt: skip
@@ -183,11 +185,11 @@ def _own(labels: Sequence[Label]) -> list[str]:
     return [f"labels of {name} are of the model itself, which is no independent judge" for name in names]
 
 
-def _unread(cell: Mapping[str, Any]) -> str:
+def _unread(outcome: str, finish_reason: str | None, reason: str | None) -> str:
     """Why an answer could not be read; empty for one that was."""
-    if cell["outcome"] != "no_answer":
+    if outcome != "no_answer":
         return ""
-    return "truncated" if cell["finish_reason"] == "length" else str(cell["reason"] or "not found")
+    return "truncated" if finish_reason == "length" else reason or "not found"
 
 
 def _left_out(task: str, rows: pd.DataFrame, conditions: Sequence[str]) -> list[str]:

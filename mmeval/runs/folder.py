@@ -223,10 +223,11 @@ def _cells(column: pa.Array, maps: dict[tuple[tuple[str, Any], ...], dict[str, A
     import pyarrow as pa
 
     kind = column.type
-    if pa.types.is_floating(kind) or pa.types.is_integer(kind):
-        return column.to_numpy(zero_copy_only=False)
-    if pa.types.is_boolean(kind) and not column.null_count:
-        return column.to_numpy(zero_copy_only=False)
+    cells: np.ndarray
+    whole = pa.types.is_boolean(kind) and not column.null_count
+    if whole or pa.types.is_floating(kind) or pa.types.is_integer(kind):
+        cells = column.to_numpy(zero_copy_only=False)
+        return cells
     cells = np.empty(len(column), dtype=object)
     if pa.types.is_string(kind):
         encoded = column.dictionary_encode()
