@@ -29,6 +29,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "gate": ("mmeval.cli.gate:gate", "Decide by a policy whether a candidate may replace the baseline."),
     "judge": ("mmeval.cli.judge:judge", "Judges: how far two agree, how often one errs against human labels."),
     "report": ("mmeval.cli.report:report", "Write the HTML report of one or more runs."),
+    "view": ("mmeval.cli.view:view", "The same page in the browser over runs that go on, refreshed as they do."),
     "cache": ("mmeval.cli.cache:cache", "Inspect and prune the response cache, carry answers to other machines."),
     "doctor": ("mmeval.cli.doctor:doctor", "Say what works here, what does not, and what to do."),
 }

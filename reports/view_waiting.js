@@ -1,0 +1,4 @@
+// The live part alone, while there is no report.
+import { startLive } from "./live.js";
+
+startLive();

@@ -1,0 +1,205 @@
+"""The server of `mmeval view`: who gets what, and what it says of itself."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import orjson
+import pytest
+
+from mmeval.core.errors import UsageError
+from mmeval.reports import live_build
+from mmeval.reports.live_page import duration, live_part, live_values
+from mmeval.reports.live_server import Viewer, bind
+from mmeval.runs.folder import Run
+from mmeval.runs.watch import Live, Sight
+from tests.reports.live_serving import served
+
+HOSTILE = "<script>alert(1)</script>\u202e<!--live-->"
+
+
+def test_only_this_machine_only_the_token_only_get(tmp_path: Path) -> None:
+    async def check(url: str, viewer: Viewer) -> None:
+        base, token = url[:-1].rsplit("/", 1)
+        port = base.rsplit(":", 1)[1]
+        async with aiohttp.ClientSession() as session:
+            async with session.get(url) as answer:
+                assert answer.status == 200
+                text = await answer.text()
+                assert "Waiting: there is no run folder yet" in text
+                assert "connect-src &#39;self&#39;" in text
+                headers = answer.headers
+            assert headers["Content-Security-Policy"] == "frame-ancestors 'none'"
+            assert headers["X-Content-Type-Options"] == "nosniff"
+            assert headers["Referrer-Policy"] == "no-referrer"
+            assert headers["Cache-Control"] == "no-store"
+            assert headers["Server"] == "mmeval"
+            assert not [name for name in headers if name.lower().startswith("access-control")]
+            async with session.get(url + "state") as answer:
+                assert set(await answer.json()) == {"report", "wait_s", "html"}
+                assert answer.headers["Content-Security-Policy"].startswith("default-src 'none'")
+            paths = [
+                "/", "/state", f"/{token}", f"/{token[:-1]}/", f"/{token}x/state", f"/{token}/run.json", f"/{token}/state/",
+                f"/{token}/../../etc/passwd", f"/{token}/%2e%2e/%2e%2e/etc/passwd", f"/{token}/%00", "//etc/passwd", "/favicon.ico",
+                f"/{token}/static/report.css", "/%F0%9F%92%A5/",
+            ]  # fmt: skip
+            from yarl import URL
+
+            for path in paths:
+                async with session.get(
+                    URL(base + path, encoded=True), headers={"Origin": "http://evil.test"}
+                ) as answer:
+                    assert answer.status == 404, path
+                    assert token not in await answer.text()
+                    assert "Access-Control-Allow-Origin" not in answer.headers
+                    assert answer.headers["Content-Security-Policy"].startswith("default-src 'none'")
+            for method in ("POST", "PUT", "DELETE", "PATCH", "OPTIONS", "HEAD", "TRACE"):
+                async with session.request(method, url) as answer:
+                    assert (answer.status, answer.headers["Allow"]) == (405, "GET"), method
+            for host in (
+                "evil.test",
+                f"evil.test:{port}",
+                "127.0.0.1",
+                f"127.0.0.1:{port}.evil.test",
+                f"[::1]:{port}",
+                "",
+            ):
+                async with session.get(url, headers={"Host": host}) as answer:
+                    assert answer.status == 403, host
+            async with session.get(url, headers={"Host": f"LOCALHOST:{port}"}) as answer:
+                assert answer.status == 200
+
+    served(tmp_path / "own", [str(tmp_path / "none")], check)
+
+
+def test_the_socket_is_bound_to_the_loopback_and_a_taken_port_says_so() -> None:
+    first = bind(0)
+    try:
+        address, port = first.getsockname()
+        assert address == "127.0.0.1"
+        with pytest.raises(UsageError, match=f"--port {port}"):
+            bind(port)
+    finally:
+        first.close()
+
+
+def test_a_finished_run_is_its_report_without_script_too(
+    make_run: Callable[..., Run], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live_build, "REST", 0.0)
+    make_run(tmp_path / "demo", count=4, box=0, hostile=False, models=("tiny-late",))
+
+    async def check(url: str, viewer: Viewer) -> None:
+        async with aiohttp.ClientSession() as session:
+
+            async def state() -> dict[str, Any]:
+                async with session.get(url + "state") as answer:
+                    found: dict[str, Any] = await answer.json()
+                    return found
+
+            async def until(name: str) -> dict[str, Any]:
+                while (found := await state())["report"] != name:
+                    await asyncio.sleep(0.1)
+                return found
+
+            found = await asyncio.wait_for(until("1"), 120)
+            assert "has ended with status complete" in found["html"]
+            async with session.get(url) as answer:
+                page = await answer.text()
+            assert page.count('id="live"') == page.count('id="leaderboard"') == 1
+            assert "count-0000" not in page  # samples are packed
+            assert 'http-equiv="refresh"' in page.partition("<noscript>")[2].partition("</noscript>")[0]
+            # A damaged table: the page goes on with what it has, and says why.
+            (tmp_path / "demo/results.parquet").write_bytes(b"no table")
+            while "cannot be built" not in (found := await state())["html"]:
+                await asyncio.sleep(0.1)
+            assert found["report"] == "1"
+            assert "results.parquet" in found["html"]
+            shutil.rmtree(tmp_path / "demo")
+            while "it stays as it was last built" not in (await state())["html"]:
+                await asyncio.sleep(0.1)
+
+    served(tmp_path / "own", [str(tmp_path / "demo")], check)
+
+
+def live(**fields: Any) -> Live:
+    sums = {"n": 10, "shift": 0.0, "total": 4.0, "clusters": 10, "squares": 4.0, "cross": 4.0, "sizes": 10.0}
+    record: dict[str, Any] = {
+        "schema": 1, "run_id": "1", "pid": 1, "born": None, "machine": None, "beat": 1, "phase": "asking", "elapsed_s": 200.0, "failed": 2,
+        "models": [{"model": HOSTILE, "judge": False, "state": "running", "total": 20, "done": 12, "in_flight": 3, "failed": 2, "answered": 10,
+                    "cached": 1, "asked": 15, "retries": 4, "tokens_per_s": 1234.5, "rows_per_s": 1.5, "left_s": 5400.0, "waiting_s": 9}],
+        "cells": [{"model": HOSTILE, "task": "t", "protocol": "default", "condition": "standard", "total": 20, "done": 12,
+                   "outcomes": {"scored": 10, "error": 2}, "metric": "accuracy", "sums": sums, "no_value": ""}],
+        "failures": [{"model": HOSTILE, "task": "t", "condition": "blind", "sample_id": HOSTILE, "repeat": 1, "outcome": "error", "reason": HOSTILE, "ago_s": 3}],
+    }  # fmt: skip
+    return Live.model_validate({**record, **fields})
+
+
+def part(*sights: Sight) -> str:
+    return live_part(live_values(sights, "", False, "", False))
+
+
+def test_texts_of_strangers_stay_texts() -> None:
+    html = part(Sight("r", Path("r"), "", "running", None, live()))
+    assert "<script" not in html
+    assert "<!--" not in html
+    assert "&lt;script&gt;alert(1)" in html
+    assert "U+202E" in html
+
+
+def test_running_values_say_what_they_stand_on() -> None:
+    html = part(Sight("r", Path("r"), "", "running", None, live()))
+    assert "40.0" in html
+    assert "16.8 – 68.7" in html  # Wilson, 4 of 10
+    assert "so far, 10 of 20" in html
+    assert "no random draw" in html
+    for text in (
+        "Running for 3 min, 2 failed",
+        "12 of 20 (60 %)",
+        "3 in flight",
+        "1,234 tokens/s",
+        "about 1 h 30 min left",
+        "⚠ 2 failed",
+    ):
+        assert text in html, text
+    ended = {
+        **orjson.loads(orjson.dumps(live().model_dump(by_alias=True)))["cells"][0],
+        "sums": None,
+        "no_value": "no mean over rows",
+    }
+    html = part(Sight("r", Path("r"), "", "stopped", None, live(cells=[ended])))
+    assert "no mean over rows" in html
+    assert "its process is gone" in html
+    assert "min left" not in html
+
+
+def test_many_cells_are_cut_to_those_that_move() -> None:
+    cell = live().cells[0].model_dump()
+    cells = [
+        {**cell, "task": f"t{place}", "done": 20 if place < 50 else 3 if place < 55 else 0} for place in range(100)
+    ]
+    html = part(Sight("r", Path("r"), "", "running", None, live(cells=cells)))
+    assert "Tasks: 60 of 100" in html
+    assert all(f">t{place}<" in html for place in range(50, 55))
+    assert ">t99<" not in html
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0, "0 s"),
+        (89.4, "89 s"),
+        (90, "2 min"),
+        (5300, "88 min"),
+        (5400, "1 h 30 min"),
+        (7200, "2 h"),
+        (200_000, "2 d 7 h"),
+    ],
+)
+def test_durations(seconds: float, text: str) -> None:
+    assert duration(seconds) == text
