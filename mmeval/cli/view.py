@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from mmeval.cli.terminal import echo
+
 if TYPE_CHECKING:
     from mmeval.reports.live_build import Builder
 
@@ -44,7 +46,7 @@ def view(runs: tuple[str, ...], port: int, open_page: bool, baseline: str | None
     token = new_token()
     url = f"http://127.0.0.1:{listening.getsockname()[1]}/{token}/"
     with tempfile.TemporaryDirectory(prefix="mmeval-view-", ignore_cleanup_errors=True) as folder:
-        click.echo(f"view: {url} (Ctrl-C ends it)", err=True)
+        echo(f"view: {url} (Ctrl-C ends it)", err=True)
         if as_json:
             click.echo(orjson.dumps({"schema": 1, "url": url}).decode())
             sys.stdout.flush()
@@ -52,7 +54,7 @@ def view(runs: tuple[str, ...], port: int, open_page: bool, baseline: str | None
             _open(url, Path(folder))
         options = BuildOptions(max_mb, baseline)
         asyncio.run(_serve(runs, listening, token, Builder(Path(folder), options)))
-    click.echo("view: ended; runs go on by themselves", err=True)
+    echo("view: ended; runs go on by themselves", err=True)
     return 0
 
 

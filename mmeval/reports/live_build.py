@@ -82,18 +82,18 @@ class Builder:
             "max_mb": self.options.max_mb,
             "baseline": self.options.baseline,
         }
-        process = get_context("spawn").Process(target=work, args=(orjson.dumps(spec),), daemon=True)
-        process.start()
-        self._process = process
-        await _ended(process)
         try:
+            self._process = _started(orjson.dumps(spec))
+            await _ended(self._process)
             problem = str(orjson.loads(answer.read_bytes())["problem"])
-        except (OSError, orjson.JSONDecodeError):
-            problem = f"the process that builds it ended with code {process.exitcode}"
-        if not problem:
-            head, _, tail = page.read_bytes().partition(MARKER.encode())
-            self._count += 1
-            self.parts, self.name = (head, tail), str(self._count)
+            if not problem:
+                head, _, tail = page.read_bytes().partition(MARKER.encode())
+                self._count += 1
+                self.parts, self.name = (head, tail), str(self._count)
+        except FileNotFoundError:
+            problem = f"the process that builds it ended with code {self._process.exitcode if self._process else None}"
+        except OSError as error:
+            problem = f"no process can be started for it: {error.strerror or error}"
         # What was built from files that changed meanwhile has another stamp, and is built again.
         self.problem, self._key = problem, key
         self._rest_until = time.monotonic() + REST * (time.monotonic() - began)
@@ -118,11 +118,10 @@ def key_of(sights: Sequence[Sight]) -> Key:
 
 
 def work(spec: bytes) -> None:
-    """Build one report: the whole life of the process. A Ctrl-C is the parent's to deal with."""
+    """Build one report: the whole life of the process."""
     from mmeval.reports.build import build_report
     from mmeval.runs.folder import open_run
 
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     with contextlib.suppress(OSError):
         os.nice(10)  # a run beside it goes first
     given = orjson.loads(spec)
@@ -135,6 +134,17 @@ def work(spec: bytes) -> None:
     except Exception as error:  # a bug: shown on the page, and the viewer goes on
         problem = f"internal error: {type(error).__name__}: {error}"
     Path(given["answer"]).write_bytes(orjson.dumps({"problem": problem}))
+
+
+def _started(spec: bytes) -> BaseProcess:
+    """Start the process, deaf to a Ctrl-C, which is the parent's to deal with."""
+    process = get_context("spawn").Process(target=work, args=(spec,))
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        process.start()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    return process
 
 
 async def _ended(process: BaseProcess) -> None:

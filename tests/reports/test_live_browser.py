@@ -133,7 +133,7 @@ def test_a_new_report_leaves_the_reader_where_he_is(
             was = await page.run(KEPT)
             assert was[1] == "count-0020"
             assert was[3] > 0
-            await page.run("document.getElementById('f-task').focus()")
+            await page.run("document.getElementById('f-task').focus({ preventScroll: true })")
             os.utime(folder / "results.parquet")
             await page.until(f"{LIVE}.includes('when you leave the field')")
             await page.run("document.activeElement.blur()")
