@@ -127,7 +127,10 @@ def application(viewer: Viewer, token: str, port: int) -> web.Application:
             refusal.headers["Allow"] = "GET"
             return refusal
         given, _, rest = request.rel_url.raw_path.removeprefix("/").partition("/")
-        if not hmac.compare_digest(given.encode("utf-8", "surrogateescape"), token.encode()) or rest not in ("", "state"):
+        if not hmac.compare_digest(given.encode("utf-8", "surrogateescape"), token.encode()) or rest not in (
+            "",
+            "state",
+        ):
             return _refusal(404, "nothing here: open the whole address that `mmeval view` has printed")
         if not rest and not request.rel_url.raw_path.endswith("/"):
             return _refusal(404, "nothing here: the address ends with /")

@@ -74,7 +74,12 @@ def test_only_this_machine_only_the_token_only_get(tmp_path: Path) -> None:
             async with session.get(url, headers={"Host": f"LOCALHOST:{port}"}) as answer:
                 assert answer.status == 200
 
-        for line in (b"GET /\xff\xfe/ HTTP/1.1", b"GET http://evil.test/ HTTP/1.1", b"nothing", b"GET /" + 9000 * b"a" + b" HTTP/1.1"):
+        for line in (
+            b"GET /\xff\xfe/ HTTP/1.1",
+            b"GET http://evil.test/ HTTP/1.1",
+            b"nothing",
+            b"GET /" + 9000 * b"a" + b" HTTP/1.1",
+        ):
             reader, writer = await asyncio.open_connection("127.0.0.1", int(port))
             writer.write(line + b"\r\nHost: 127.0.0.1:" + port.encode() + b"\r\nConnection: close\r\n\r\n")
             status = (await reader.read()).split()[1]
