@@ -1,12 +1,18 @@
 // Wiring: theme, filters, list, detail, keyboard, and the state in the address.
-import { readNames, readRecords } from "./data.js";
-import { FIELDS, countValues, emptyFilters, matches, subsetKey } from "./filters.js";
+import { readAddress, writeAddress } from "./address.js";
+import { createStore, readColumns, readNames } from "./data.js";
+import { OUTCOMES, VERDICTS, emptyFilters, evaluate, knownFilters, openIndex, readPair, siblings } from "./filters.js";
 import { createList } from "./list.js";
-import { showDetail, showNothing } from "./detail.js";
-import { visible } from "./text.js";
+import { conditionsOf, showDetail, showNothing } from "./detail.js";
+import { toggleAll } from "./overlay.js";
+import { createPairs, pairWords } from "./pairs.js";
+import { createSearch } from "./search.js";
+import { element, visible } from "./text.js";
 
-const OUTCOMES = { scored: "scored", no_answer: "no answer", unsupported: "unsupported", unscored: "not scored", error: "error" };
-const ANSWERS = { correct: "correct", wrong: "wrong", graded: "graded" };
+const WORDS = { no_answer: "no answer", unscored: "not scored", length: "truncated (length)", label: "judged", reason: "reason" };
+const ALL = { task: "All", subset: "All", condition: "Any", model: "Any", correct: "Any", outcome: "Any", finish: "Any", kind: "Any" };
+const SELECTS = Object.keys(ALL);
+const TYPING_MS = 60;
 
 function startTheme() {
   const button = document.getElementById("theme");
@@ -22,134 +28,272 @@ function startTheme() {
   label();
 }
 
-function shown(text) {
+function shownText(text) {
   return visible(text).map((node) => node.textContent).join("");
+}
+
+// Options of every select: [value, words, place in the counts], in the order in which they are listed.
+function optionsOf(index, names) {
+  const listed = (values, words) => values.map((value, place) => [value, shownText(words(place)), place]);
+  const sorted = (options) => options.sort(([, one], [, other]) => (one < other ? -1 : 1));
+  return {
+    task: listed(index.values.task, (place) => names.tasks[place]),
+    model: listed(index.values.model, (place) => names.models[place]),
+    condition: listed(index.values.condition, (place) => names.conditions[place]),
+    correct: listed(VERDICTS, (place) => VERDICTS[place]).slice(1),
+    outcome: listed(OUTCOMES, (place) => WORDS[OUTCOMES[place]] ?? OUTCOMES[place]),
+    finish: sorted(listed(index.values.finish, (place) => WORDS[index.values.finish[place]] ?? index.values.finish[place])),
+    kind: listed(index.values.kind, (place) => `${WORDS[index.labels.kind[place][0]]}: ${index.labels.kind[place][1]}`),
+    subset: sorted(listed(index.values.subset, (place) => index.labels.subset[place].join(": "))),
+  };
 }
 
 function fill(select, all, options, counts, value) {
   const made = [new Option(all, "")];
-  for (const [key, label] of options) {
-    const number = counts.get(key) ?? 0;
-    if (!number && key !== value) continue;
-    made.push(new Option(`${shown(label)} (${number.toLocaleString("en")})`, key));
-  }
+  for (const [key, label, place] of options)
+    if (counts[place] || key === value) made.push(new Option(`${label} (${counts[place].toLocaleString("en")})`, key));
   select.replaceChildren(...made);
   select.value = value;
 }
 
-function readAddress() {
-  const text = location.hash.slice(1);
-  if (!text.includes("=")) return null;
-  const given = new URLSearchParams(text);
-  const filters = emptyFilters();
-  for (const field of FIELDS) filters[field] = given.get(field) ?? "";
-  return { filters, key: given.get("s") ?? "" };
-}
+function startBrowser(names, columns) {
+  const index = openIndex(columns, names);
+  const store = createStore(columns.chunk);
+  const search = createSearch(store, index.size);
+  const options = optionsOf(index, names);
+  const inputs = Object.fromEntries([...SELECTS, "text", "disagree"].map((field) => [field, document.getElementById(`f-${field}`)]));
+  const article = document.getElementById("detail");
+  const matches = document.getElementById("matches");
+  let state = { filters: emptyFilters(), key: "", condition: "", only: "" };
+  let applied = { text: "", hits: null }; // the last text search
+  let turn = 0; // of apply(); a later one makes an earlier one stale
+  let shown = 0; // of show()
 
-function writeAddress(filters, key) {
-  const given = new URLSearchParams();
-  if (key) given.set("s", key);
-  for (const field of FIELDS) if (filters[field]) given.set(field, filters[field]);
-  history.replaceState(null, "", `#${given}`);
-}
-
-function startBrowser(names, records) {
-  const inputs = Object.fromEntries(FIELDS.map((field) => [field, document.getElementById(`f-${field}`)]));
-  const subsets = new Map(records.flatMap((record) => record.subsets.map((pair) => [subsetKey(pair), pair.join(": ")])));
-  const options = {
-    task: names.tasks.map((name, index) => [String(index), name]),
-    model: names.models.map((name, index) => [String(index), name]),
-    outcome: Object.entries(OUTCOMES),
-    correct: Object.entries(ANSWERS),
-    pair: names.pairs,
-    subset: [...subsets].sort(([, one], [, other]) => (one < other ? -1 : 1)),
-  };
-  const all = { task: "All tasks", model: "Any model", outcome: "Any outcome", correct: "Right or wrong", subset: "All subsets", pair: "Any answers of two" };
-  const pairs = names.pairs.map(([key]) => key);
-  inputs.pair.closest("label").hidden = !pairs.length;
+  for (const field of SELECTS) inputs[field].closest("label").hidden = options[field].length < (field === "kind" || field === "subset" ? 1 : 2);
   inputs.disagree.closest("label").hidden = names.models.length - names.guessers.length < 2;
-  let filters = emptyFilters();
-  let key = "";
 
-  const list = createList(names, (record, position, total, byUser) => {
-    key = record.key;
-    showDetail(record, names, position, total, (step) => list.move(step));
-    if (byUser) writeAddress(filters, key);
+  const standard = Math.max(0, names.conditions.indexOf("standard"));
+  const conditionOf = (record) => {
+    const pair = state.filters.pair && readPair(state.filters.pair, index);
+    const wanted = state.filters.condition ? Number(state.filters.condition) : pair ? pair.condition : standard;
+    const [first, last] = [index.start[record], index.start[record + 1]];
+    return first === last || index.condition.subarray(first, last).includes(wanted) ? wanted : index.condition[first];
+  };
+  const pairs = createPairs(names, (key) => change({ pair: key }));
+  const list = createList(names, index, conditionOf, (record, position, total, how) => {
+    state.key = index.keys[record];
+    show(record, position, total);
+    if (how) writeAddress(state, how === "click");
   });
 
-  function apply() {
-    const found = records.filter((record) => matches(record, filters));
-    const counts = countValues(records, filters, pairs);
-    for (const field of Object.keys(options)) fill(inputs[field], all[field], options[field], counts[field], filters[field]);
-    inputs.text.value = filters.text;
-    inputs.disagree.checked = filters.disagree === "1";
-    document.getElementById("n-disagree").textContent = `(${(counts.disagree.get("1") ?? 0).toLocaleString("en")})`;
-    document.getElementById("matches").textContent = `${found.length.toLocaleString("en")} of ${records.length.toLocaleString("en")} samples`;
-    list.show(found, key);
-    if (!found.length) showNothing();
+  async function show(record, position, total) {
+    const mine = (shown += 1);
+    article.setAttribute("aria-busy", "true");
+    const data = await store.record(record);
+    if (mine !== shown) return;
+    const draw = () => {
+      const known = conditionsOf(data, names);
+      const named = names.conditions.indexOf(state.condition);
+      const condition = known.includes(named) ? named : known.includes(conditionOf(record)) ? conditionOf(record) : (known[0] ?? 0);
+      const model = state.only === "" ? -1 : Number(state.only) - 1;
+      const only = data.answers.some((answer) => answer.model === model) ? model : -1;
+      const near = siblings(index, record).map((place) => ({ key: index.keys[place], id: index.ids[place] }));
+      showDetail(names, { record: data, position, total, only, condition, siblings: near }, {
+        move: (step) => list.move(step),
+        open,
+        near: (key) => change({ ...emptyFilters(), near: key }),
+        only: (chosen) => look({ only: state.only === String(chosen + 1) ? "" : String(chosen + 1) }),
+        condition: (chosen) => look({ condition: names.conditions[chosen] }),
+      });
+      article.setAttribute("aria-busy", "false");
+    };
+    redraw = draw;
+    turnCondition = (step) => {
+      const known = conditionsOf(data, names);
+      const place = known.indexOf(names.conditions.indexOf(state.condition || names.conditions[conditionOf(record)]));
+      look({ condition: names.conditions[known[(place + step + known.length) % known.length]] });
+    };
+    draw();
+    article.scrollTop = 0;
+  }
+  let redraw = () => {};
+  let turnCondition = () => {};
+
+  // How the open sample is looked at: one model or condition.
+  function look(changed) {
+    state = { ...state, ...changed };
+    redraw();
+    writeAddress(state, true);
   }
 
-  function change(field, value) {
-    filters = { ...filters, [field]: value };
+  // A sample that the filters may hide: they give way.
+  function open(key) {
+    state.key = key;
+    writeAddress(state, true);
+    apply(true);
+  }
+
+  function tokens() {
+    const { filters } = state;
+    const made = [];
+    const pair = filters.pair && readPair(filters.pair, index);
+    if (pair) made.push(["pair", shownText(pairWords(names, pair))]);
+    if (filters.near) made.push(["near", `same cluster as ${shownText(index.ids[index.places.get(filters.near)])}`]);
+    return made.map(([field, words]) => {
+      const button = element("button", { type: "button", class: "chip token", "aria-label": `Remove the filter: ${words}` }, `${words} ×`);
+      button.addEventListener("click", () => change({ [field]: "" }));
+      return button;
+    });
+  }
+
+  function draw(hits, yielding) {
+    const { filters } = state;
+    pairs.follow(filters.pair);
+    let { found, counts } = evaluate(index, filters, hits, pairs.pairs());
+    let record = index.places.get(state.key) ?? -1;
+    if (yielding && record >= 0 && !found.includes(record)) {
+      state.filters = emptyFilters();
+      writeAddress(state, false);
+      pairs.follow("");
+      ({ found, counts } = evaluate(index, state.filters, null, pairs.pairs()));
+      record = index.places.get(state.key);
+    }
+    for (const field of SELECTS) fill(inputs[field], ALL[field], options[field], counts[field], state.filters[field]);
+    pairs.draw(counts.pair);
+    if (document.activeElement !== inputs.text || inputs.text.value.trim() !== state.filters.text) inputs.text.value = state.filters.text;
+    inputs.disagree.checked = state.filters.disagree === "1";
+    document.getElementById("n-disagree").textContent = `(${counts.disagree.toLocaleString("en")})`;
+    matches.textContent = `${found.length.toLocaleString("en")} of ${index.size.toLocaleString("en")} samples`;
+    document.getElementById("tokens").replaceChildren(...tokens());
+    if (!found.length) {
+      shown += 1;
+      redraw = () => {};
+      turnCondition = () => {};
+      article.setAttribute("aria-busy", "false");
+      showNothing(clear);
+    }
+    list.show(found, record);
+  }
+
+  // Draws what the state says. `yielding`: the filters give way where they hide the chosen sample.
+  function apply(yielding = false) {
+    const mine = (turn += 1);
+    const { text } = state.filters;
+    if (!text || text === applied.text) {
+      draw(text ? applied.hits : null, yielding);
+      return;
+    }
+    const progress = (share) => (matches.textContent = `Searching … ${Math.round(share * 100)} %`);
+    search.find(text, () => mine !== turn, progress).then((hits) => {
+      if (!hits || mine !== turn) return;
+      applied = { text, hits };
+      draw(hits, yielding);
+    }, fail);
+  }
+
+  function change(changed, step = true) {
+    state.filters = { ...state.filters, ...changed };
     apply();
-    writeAddress(filters, key);
+    writeAddress(state, step);
   }
 
-  for (const field of Object.keys(options)) inputs[field].addEventListener("change", () => change(field, inputs[field].value));
-  inputs.disagree.addEventListener("change", () => change("disagree", inputs.disagree.checked ? "1" : ""));
+  function clear() {
+    change(emptyFilters());
+  }
+
+  for (const field of SELECTS) inputs[field].addEventListener("change", () => change({ [field]: inputs[field].value }));
+  inputs.disagree.addEventListener("change", () => change({ disagree: inputs.disagree.checked ? "1" : "" }));
   let waiting = 0;
   inputs.text.addEventListener("input", () => {
     clearTimeout(waiting);
-    waiting = setTimeout(() => change("text", inputs.text.value), 120);
+    waiting = setTimeout(() => {
+      const text = inputs.text.value.trim();
+      if (text !== state.filters.text) change({ text }, !state.filters.text); // one step back takes the whole search away
+    }, TYPING_MS);
   });
   const form = document.querySelector(".filters");
   form.addEventListener("submit", (event) => event.preventDefault());
   form.addEventListener("reset", (event) => {
     event.preventDefault();
-    filters = emptyFilters();
-    apply();
-    writeAddress(filters, key);
+    clear();
   });
 
-  document.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey) return;
-    const typing = event.target.matches("input[type=search], select, textarea");
-    if (event.key === "Escape" && event.target === inputs.text) document.getElementById("list").focus();
-    if (typing) return;
-    if (event.key === "/") {
-      event.preventDefault();
+  const help = document.getElementById("help");
+  document.getElementById("allkeys").addEventListener("click", () => help.showModal());
+  help.querySelector("button").addEventListener("click", () => help.close());
+  const keys = {
+    "/": () => {
+      document.getElementById("browser").scrollIntoView({ block: "nearest" });
       inputs.text.focus();
       inputs.text.select();
-    } else if (event.key === "j" || event.key === "k") {
-      list.move(event.key === "j" ? 1 : -1);
-    }
+    },
+    j: () => list.move(1),
+    k: () => list.move(-1),
+    z: () => article.querySelector("[data-zoom]")?.click(),
+    o: toggleAll,
+    y: () => document.getElementById("copy")?.click(),
+    "[": () => turnCondition(-1),
+    "]": () => turnCondition(1),
+    0: () => look({ only: "" }),
+    "?": () => help.showModal(),
+  };
+  for (let number = 1; number <= Math.min(9, names.models.length); number += 1)
+    keys[number] = () => look({ only: state.only === String(number) ? "" : String(number) });
+  document.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
+    if (event.key === "Escape" && event.target === inputs.text) document.getElementById("list").focus();
+    if (event.target.matches("input:not([type=checkbox]), select, textarea") || !Object.hasOwn(keys, event.key)) return;
+    event.preventDefault();
+    keys[event.key]();
   });
 
   function follow() {
     const address = readAddress();
     if (!address) return false;
-    filters = address.filters;
-    key = address.key;
-    return true;
+    const { filters, unknown } = knownFilters(index, address.filters);
+    const notice = document.getElementById("unknown");
+    notice.hidden = !unknown.length;
+    notice.textContent = `The address asks for what this report does not have (${unknown.join(", ")}); it is left out.`;
+    state = { filters, key: address.key, condition: address.condition, only: address.only };
+    return !address.empty;
+  }
+  function inView() {
+    const box = document.getElementById("browser").getBoundingClientRect();
+    return box.top < window.innerHeight / 2 && box.bottom > window.innerHeight / 3;
   }
   window.addEventListener("hashchange", () => {
-    if (!follow()) return;
+    if (!readAddress()) return;
+    const addressed = follow();
     apply();
-    document.getElementById("samples").scrollIntoView();
+    if (addressed && !inView()) document.getElementById("samples").scrollIntoView({ behavior: "instant" });
   });
   const addressed = follow();
   document.getElementById("browser").hidden = false;
   apply();
-  if (addressed) document.getElementById("samples").scrollIntoView();
+  if (addressed) document.getElementById("samples").scrollIntoView({ behavior: "instant" });
+  document.documentElement.dataset.ready = String(Math.round(performance.now()));
+  const later = window.requestIdleCallback ?? ((run) => setTimeout(run, 200));
+  later(() => search.prepare());
+}
+
+function fail(error) {
+  const notice = document.getElementById("loading");
+  notice.hidden = false;
+  notice.textContent = `The samples in this file cannot be read (${error.message}). Make the report again. The tables above do not depend on them.`;
 }
 
 async function start() {
   startTheme();
   const loading = document.getElementById("loading");
   loading.hidden = false;
-  const records = await readRecords((share) => (loading.textContent = `Reading samples … ${Math.round(share * 100)} %`));
-  loading.hidden = true;
-  if (records.length) startBrowser(readNames(), records);
+  try {
+    const columns = await readColumns();
+    loading.hidden = true;
+    if (columns?.keys.length) startBrowser(readNames(), columns);
+  } catch (error) {
+    fail(error);
+    throw error;
+  }
 }
 
 start();

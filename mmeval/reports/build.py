@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from mmeval import __version__
+from mmeval.conditions.base import get_condition
 from mmeval.core.errors import StorageError, UsageError, unknown
-from mmeval.reports.comparison import CELLS, MARGIN
+from mmeval.reports.comparison import MARGIN
 from mmeval.reports.contents import Contents, read_contents
 from mmeval.reports.corpus import Corpus, read_corpus
 from mmeval.reports.failures import empty_notices
@@ -25,7 +26,7 @@ from mmeval.reports.provenance import provenance
 from mmeval.reports.templates import Templates
 from mmeval.runs.folder import Run
 
-_NOTHING = Packed([], [], ((0, 1), (0, 1), (0, 1)), 1)
+_NOTHING = Packed([], "", [], ((0, 1), (0, 1), (0, 1)), 1)
 """What a page holds whose size without samples is asked for: with the notice that some are left out."""
 
 
@@ -131,27 +132,36 @@ def _values(names: Sequence[RunNames], contents: Contents, corpus: Corpus, margi
             "tasks": corpus.tasks,
             "conditions": corpus.conditions,
             "guessers": sorted({corpus.models.index(column.model) for column in tables.columns if column.guesser}),
+            "moved": _moved(corpus.conditions),
             "palette": list(PALETTE),
             "pairs": _pairs(contents),
         },
     }
 
 
-def _pairs(contents: Contents) -> list[list[str]]:
-    """Options of the browser's filter by two models: key, and words."""
+def _pairs(contents: Contents) -> list[list[int]]:
+    """What the browser offers first: baseline, candidate and condition of every comparison, by their places."""
     found, places = contents.comparison.found, contents.places
-    options: dict[str, str] = {}
-    for base, candidate in () if found is None else [(found.base, name) for name in found.candidates]:
-        for cell in CELLS:
-            first, second = ("right" if letter == "r" else "wrong" for letter in cell)
-            options[places.pair(base, candidate, cell)] = f"{base} {first}, {candidate} {second}"
-    options |= {key: label for key, label in contents.gate.pairs if key not in options}
-    return [[key, label] for key, label in options.items()]
+    pairs = [] if found is None else [(found.base, name) for name in found.candidates]
+    offered = [(places.models[base], places.models[candidate], places.standard) for base, candidate in pairs]
+    judged = [tuple(int(place) for place in key.split("-")[:3]) for key, _ in contents.gate.pairs]
+    return [list(pair) for pair in dict.fromkeys([*offered, *judged])]
+
+
+def _moved(conditions: Sequence[str]) -> list[int]:
+    """Places of the conditions that move pixels, under which no coordinates can be drawn."""
+    moved = []
+    for place, name in enumerate(conditions):
+        with contextlib.suppress(UsageError):  # a condition of another version: its pictures are shown as they are
+            if get_condition(name).moves:
+                moved.append(place)
+    return moved
 
 
 def _samples(packed: Packed, max_mb: float) -> dict[str, Any]:
     return {
         "blocks": packed.blocks,
+        "index": packed.index,
         "images": packed.images,
         "shown": packed.shown,
         "total": packed.total,

@@ -4,31 +4,30 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-import orjson
-
-from mmeval.core.errors import DataError
-from mmeval.reports.format import json_text
+from mmeval.core.hashing import digest
+from mmeval.reports.excerpts import VALUE_LIMIT, excerpt, json_column, number_or_none, text_or_none, typed_text
+from mmeval.reports.indexing import brief
 from mmeval.reports.names import RunNames, task_label
+from mmeval.reports.shapes import regions, shapes
 from mmeval.reports.spool import Spool
-from mmeval.runs.folder import subset_pairs
+from mmeval.runs.folder import stream_batches, subset_pairs
+from mmeval.runs.labels import ANNOTATIONS, KEY, Label, read_labels_table
 
-TEXT_LIMIT = 20_000
-"""Characters of one text that the browser shows; longer ones keep head, tail and the extracted span."""
-VALUE_LIMIT = 2_000
-SHAPE_LIMIT = 300
-"""Boxes or points drawn per answer."""
+CALL_LIMIT = 12
+"""Calls behind one answer that the browser shows."""
+ASKED_LIMIT = 600
+"""Characters of what such a call was asked."""
 GRADED_GAP = 0.25
 """Models disagree on a graded score when their means differ by at least this much."""
 
-Pieces: TypeAlias = list[list[Any]]
-"""A text as [kind, text] pairs: `text`, `mark` (the extracted span) or `cut` (a number of characters left out)."""
 ITEM_COLUMNS = ("task", "protocol", "sample_id", "item_hash")
+CALL_COLUMNS = (
+    *KEY, "turn", "role", "card", "caller", "messages", "step", "status", "response", "error", "completion_tokens",
+)  # fmt: skip
 _Item: TypeAlias = tuple[int, str]
 _Piece: TypeAlias = dict[str, Any]
 
@@ -63,6 +62,10 @@ class Corpus:
     def texts(self, indices: Iterable[int]) -> list[bytes]:
         """JSON texts of some records."""
         return [self._spool.text(index) for index in indices]
+
+    def briefs(self, indices: Iterable[int]) -> list[list[Any]]:
+        """What filters and list need of some records (see `mmeval.reports.indexing`)."""
+        return [self._spool.brief(index) for index in indices]
 
 
 def read_corpus(names: Sequence[RunNames]) -> Corpus:
@@ -102,8 +105,17 @@ def read_corpus(names: Sequence[RunNames]) -> Corpus:
                 entry.label if len(names) > 1 else "",
                 [entry.models[name] for name in asked if name in entry.models],
             )
+        labels: dict[tuple[Any, ...], list[Label]] = {}
+        for label in read_labels_table(entry.run):
+            if label.status == "ok" and label.source != ANNOTATIONS:
+                labels.setdefault(label.key, []).append(label)
         for row in entry.run.rows("results"):
-            builder.add_answer(row, entry.models[row["model"]])
+            builder.add_answer(row, entry.models[row["model"]], labels.get(tuple(row[name] for name in KEY), ()))
+        if (path := entry.run.path / "calls.parquet").exists():
+            for batch in stream_batches(path, CALL_COLUMNS):
+                for row in batch.to_pylist():
+                    if row["model"] in entry.models:
+                        builder.add_call(row, entry.models[row["model"]])
     guessers = {
         entry.models[record.name]
         for entry in names
@@ -119,63 +131,6 @@ def record_key(task: str, protocol: str, sample: str, item_hash: str | None) -> 
     return hashlib.sha256(json.dumps((task, protocol, sample, item_hash)).encode()).hexdigest()[:12]
 
 
-def excerpt(text: str, span: tuple[int, int] | None = None, limit: int = TEXT_LIMIT) -> Pieces:
-    """Cut a text into pieces around the extracted span, leaving out the middle of what is too long.
-
-    Args:
-        text: the whole text.
-        span: start and end of what was read, in characters; a span outside the text is ignored.
-        limit: characters to keep at most, apart from a short span.
-    """
-    if span is not None and not 0 <= span[0] < span[1] <= len(text):
-        span = None
-    windows = [(0, len(text))] if len(text) <= limit else [(0, limit * 2 // 3), (len(text) - limit // 3, len(text))]
-    if span is not None and len(windows) > 1:
-        span = (span[0], min(span[1], span[0] + limit))
-        windows = _merge([*windows, (max(0, span[0] - 400), min(len(text), span[1] + 400))])
-    pieces: Pieces = []
-    position = 0
-    for start, end in windows:
-        if start > position:
-            pieces.append(["cut", start - position])
-        if span is not None and start <= span[0] < end:
-            pieces += [
-                ["text", text[start : span[0]]],
-                ["mark", text[span[0] : span[1]]],
-                ["text", text[span[1] : end]],
-            ]
-        else:
-            pieces.append(["text", text[start:end]])
-        position = end
-    return [piece for piece in pieces if piece[1]]
-
-
-def shapes(verifier: str | None, value: Any) -> list[list[float]]:
-    """Return the boxes [x1, y1, x2, y2] and points [x, y] of a typed value, in pixels of the original image.
-
-    Only values of the box, boxes and point verifiers are coordinates; any other list of numbers is not drawn.
-    """
-    if (verifier or "").partition("/")[0] not in {"box", "boxes", "point", "mask", "heatmap", "detections", "v-triune"}:
-        return []
-    return list(_shapes(value))[:SHAPE_LIMIT]
-
-
-def _shapes(value: Any) -> Iterator[list[float]]:
-    if isinstance(value, Mapping):
-        for key in ("box", "boxes", "point", "points", "objects"):
-            if key in value:
-                yield from _shapes(value[key])
-    elif isinstance(value, (list, tuple)):
-        if len(value) in (2, 4) and all(
-            isinstance(number, (int, float)) and not isinstance(number, bool) and math.isfinite(number)
-            for number in value
-        ):
-            yield [round(float(number), 2) for number in value]
-        else:
-            for entry in value:
-                yield from _shapes(entry)
-
-
 @dataclass(slots=True)
 class _Builder:
     models: dict[str, int]
@@ -189,74 +144,111 @@ class _Builder:
     """(task label, column) of columns that group rows and are no subsets."""
     _several: set[_Item] = field(default_factory=set)
     """Ids that stand for more than one item."""
+    _sizes: dict[int, tuple[int, int]] = field(default_factory=dict)
+    """Pixels of a record's first picture, where they are known."""
 
     def note_item(self, row: Mapping[str, Any]) -> None:
-        item_hash = _text(row["item_hash"])
+        item_hash = text_or_none(row["item_hash"])
         if item_hash and self._hashes.setdefault(self._item(row), item_hash) != item_hash:
             self._several.add(self._item(row))
 
     def add_view(self, row: Mapping[str, Any], run: str, models: Sequence[str]) -> None:
         index = self._index(row)
         record = self.records[index]
-        context = _json(row, "context") or {}
+        context = json_column(row, "context") or {}
         messages = [
             {
                 "role": message["role"],
                 "parts": [excerpt(part) if isinstance(part, str) else part["media"] for part in message["parts"]],
             }
-            for message in _json(row, "messages") or []
+            for message in json_column(row, "messages") or []
         ]
         media = [
-            [entry["sha256"], int(entry["width"]), int(entry["height"]), entry["kind"]] for entry in row["media"] or []
+            [entry["sha256"], int(entry["width"]), int(entry["height"]), entry["kind"], entry.get("frame")]
+            for entry in row["media"] or []
         ]
+        size = context.get("image_size") or None
+        if size:
+            self._sizes.setdefault(index, (int(size[0]), int(size[1])))
         record.images += [entry[0] for entry in media if entry[0] not in record.images]
         self.spool.add(
             index,
             {
-                "view": {"messages": messages, "media": media, "size": context.get("image_size") or None},
+                "view": {"messages": messages, "media": media, "size": size},
                 "label": [row["condition"], run, [self.models[name] for name in models]],
                 "question": (row["question"] or "")[:240],
                 "choices": [choice[:VALUE_LIMIT] for choice in row["choices"] or []],
             },
         )
 
-    def add_answer(self, row: Mapping[str, Any], model: str) -> None:
+    def add_answer(self, row: Mapping[str, Any], model: str, labels: Sequence[Label] = ()) -> None:
         index = self._index(row)
-        verifier = _text(row["verifier"])
-        extracted, target = _json(row, "extracted"), _json(row, "target")
+        verifier = text_or_none(row["verifier"])
+        extracted, target = json_column(row, "extracted"), json_column(row, "target")
+        size = self._sizes.get(index)
         piece: _Piece = {}
         if target is not None and not self.records[index].has_target:
             self.records[index].has_target = True
-            piece["target_shapes"] = shapes(verifier, target)
-            piece["target"] = excerpt(_value_text(target, bool(piece["target_shapes"])), limit=VALUE_LIMIT)
+            piece["target_shapes"] = shapes(verifier, target, size)
+            piece["target"] = excerpt(typed_text(target, bool(piece["target_shapes"])), limit=VALUE_LIMIT)
         span = row["extracted_span"] or []
-        response, reasoning = _text(row["response"]), _text(row["reasoning"])
-        drawn = shapes(verifier, extracted)
+        response, reasoning = text_or_none(row["response"]), text_or_none(row["reasoning"])
+        drawn = shapes(verifier, extracted, size)
         answer = {
             "model": self.models[model],
             "condition": self.conditions.index(row["condition"]),
             "repeat": int(row["repeat"]),
             "outcome": row["outcome"],
-            "score": _number(row["score"], 4),
+            "score": number_or_none(row["score"], 4),
             "correct": None if row["correct"] is None else bool(row["correct"]),
-            "scores": {name: _number(value, 4) for name, value in sorted(row["scores"].items())},
-            "extracted": None if extracted is None else excerpt(_value_text(extracted, bool(drawn)), limit=VALUE_LIMIT),
+            "scores": {name: number_or_none(value, 4) for name, value in sorted(row["scores"].items())},
+            "extracted": None if extracted is None else excerpt(typed_text(extracted, bool(drawn)), limit=VALUE_LIMIT),
             "shapes": drawn,
             "response": None
             if response is None
             else excerpt(response, (int(span[0]), int(span[1])) if len(span) == 2 else None),
             "reasoning": None if reasoning is None else excerpt(reasoning),
-            "error": None if _text(row["error"]) is None else excerpt(row["error"], limit=VALUE_LIMIT),
-            "reason": _text(row["reason"]),
-            "status": _text(row["status"]),
-            "finish": _text(row["finish_reason"]),
+            "error": None if text_or_none(row["error"]) is None else excerpt(row["error"], limit=VALUE_LIMIT),
+            "reason": text_or_none(row["reason"]),
+            "status": text_or_none(row["status"]),
+            "finish": text_or_none(row["finish_reason"]),
             "verifier": verifier,
-            "judge": [_text(row[f"judge_{name}"]) for name in ("model", "verdict", "reason")],
-            "tokens": [_number(row[f"{name}_tokens"], 0) for name in ("prompt", "completion", "reasoning")],
-            "seconds": _number(row["latency_s"], 3),
+            "judge": [text_or_none(row[f"judge_{name}"]) for name in ("model", "verdict", "reason")],
+            "tokens": [number_or_none(row[f"{name}_tokens"], 0) for name in ("prompt", "completion", "reasoning")],
+            "seconds": number_or_none(row["latency_s"], 3),
+            "labels": _labels(labels, response),
         }
         piece["answer"] = {n: value for n, value in answer.items() if value not in (None, [], {}, [None, None, None])}
         self.spool.add(index, piece)
+
+    def add_call(self, row: Mapping[str, Any], model: str) -> None:
+        """Add a call behind an answer: what a strategy, or a judge, was asked last and replied."""
+        item = self._item(row)
+        # The table of calls names items by their id alone; where two items share it, a call is neither's for sure.
+        place = None if item in self._several else self._places.get((item, None))
+        if place is None or (row["response"] is None and row["messages"] is None):
+            return
+        asked = [
+            part
+            for message in (json_column(row, "messages") or [])[-1:]
+            for part in message["parts"]
+            if isinstance(part, str)
+        ]
+        step = json_column(row, "step")
+        call = {
+            "role": row["role"],
+            "card": text_or_none(row["card"]),
+            "model": row["caller"] if row["caller"] != row["model"] else None,
+            "asked": excerpt("\n".join(asked), limit=ASKED_LIMIT),
+            "response": None if row["response"] is None else excerpt(row["response"], limit=VALUE_LIMIT),
+            "step": None if step is None else excerpt(typed_text(step, True), limit=ASKED_LIMIT),
+            "error": None if text_or_none(row["error"]) is None else excerpt(row["error"], limit=ASKED_LIMIT),
+            "status": row["status"] if row["status"] != "ok" else None,
+            "tokens": number_or_none(row["completion_tokens"], 0),
+        }
+        of = [self.models[model], self.conditions.index(row["condition"]), int(row["repeat"])]
+        shown = {name: value for name, value in call.items() if value not in (None, [])}
+        self.spool.add(place, {"call": shown, "of": of, "looked": regions(step)})
 
     def finish(self, guessers: set[int]) -> None:
         for index, pieces in self.spool.pieces():
@@ -265,7 +257,7 @@ class _Builder:
             record = self.records[index]
             record.disagree = data["disagree"]
             record.failed = any(answer["outcome"] != "scored" for answer in data["answers"])
-            record.size = self.spool.put_text(index, data)
+            record.size = self.spool.put_text(index, data, brief(data))
         self.spool.drop_pieces()
 
     def _item(self, row: Mapping[str, Any]) -> _Item:
@@ -274,7 +266,7 @@ class _Builder:
     def _index(self, row: Mapping[str, Any]) -> int:
         item = self._item(row)
         # An unreadable item has no hash and joins its id; two different items under one id stay apart.
-        item_hash = _text(row["item_hash"]) if item in self._several else None
+        item_hash = text_or_none(row["item_hash"]) if item in self._several else None
         place = self._places.get((item, item_hash))
         if place is None:
             place = self._places[item, item_hash] = len(self.records)
@@ -299,6 +291,7 @@ def _assembled(pieces: Sequence[_Piece]) -> dict[str, Any]:
     """One record of its pieces: equal prompts are one view with several labels."""
     data: dict[str, Any] = {"question": "", "choices": [], "target": None, "target_shapes": [], "views": []}
     answers: list[dict[str, Any]] = []
+    calls: dict[tuple[int, ...], list[_Piece]] = {}
     for piece in pieces:
         data |= piece.get("head", {})
         if "view" in piece:
@@ -314,8 +307,36 @@ def _assembled(pieces: Sequence[_Piece]) -> dict[str, Any]:
             answers.append(piece["answer"])
         if "target" in piece:
             data |= {"target": piece["target"], "target_shapes": piece["target_shapes"]}
+        if "call" in piece:
+            calls.setdefault(tuple(piece["of"]), []).append(piece)
+    # A region is one of the item's picture; where there are several, a step does not say of which in a form that holds for all.
+    single = all(len(view["media"]) < 2 for view in data["views"])
+    for answer in answers:
+        made = calls.get((answer["model"], answer["condition"], answer["repeat"]), [])
+        if made:
+            answer["calls"] = [piece["call"] for piece in made[:CALL_LIMIT]]
+            answer["more_calls"] = max(0, len(made) - CALL_LIMIT)
+            answer["looked"] = [region for piece in made for region in piece["looked"] if single]
     answers.sort(key=lambda answer: (answer["condition"], answer["model"], answer["repeat"]))
     return data | {"answers": answers}
+
+
+def _labels(labels: Sequence[Label], response: str | None) -> list[dict[str, Any]]:
+    """What judges and people say of this answer; a label of another text (the row was asked again) is not of it."""
+    found = []
+    text = digest(response or "") if labels else ""
+    for one in labels:
+        if one.response_hash in (None, text):
+            said = {
+                "source": one.source,
+                "label": one.label,
+                "value": number_or_none(one.value, 4),
+                "perceived": number_or_none(one.perceived, 0),
+                "by": one.judge_model,
+                "reason": None if not one.reason else one.reason[:VALUE_LIMIT],
+            }
+            found.append({name: value for name, value in said.items() if value is not None})
+    return found
 
 
 def _disagree(answers: Sequence[Mapping[str, Any]], guessers: set[int]) -> bool:
@@ -337,41 +358,5 @@ def _disagree(answers: Sequence[Mapping[str, Any]], guessers: set[int]) -> bool:
     return False
 
 
-def _value_text(value: Any, coordinates: bool) -> str:
-    """Show a typed value; whole pixels without their `.0`."""
-    return re.sub(r"\.0(?=[,\]])", "", json_text(value)) if coordinates else json_text(value)
-
-
-def _merge(windows: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    merged: list[tuple[int, int]] = []
-    for start, end in sorted(windows):
-        if merged and start <= merged[-1][1]:
-            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
-        else:
-            merged.append((start, end))
-    return merged
-
-
 def _unique(names: Iterator[str]) -> list[str]:
     return list(dict.fromkeys(names))
-
-
-def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) and value else None
-
-
-def _json(row: Mapping[str, Any], column: str) -> Any:
-    value = row[column]
-    try:
-        return orjson.loads(value) if isinstance(value, str) else None
-    except orjson.JSONDecodeError as error:
-        raise DataError(
-            f"sample {row['sample_id']!r} of {row['task']}: column {column} holds no JSON: {error}",
-            remedy="delete the run's tables and run the same command again to rebuild them",
-        ) from error
-
-
-def _number(value: Any, digits: int) -> float | int | None:
-    if value is None or not math.isfinite(value):
-        return None
-    return round(float(value), digits) if digits else int(value)

@@ -10,10 +10,15 @@ from dataclasses import dataclass, field
 
 from mmeval.runs.folder import Run
 
-SIZES = ((384, 60), (320, 55), (256, 50))
+SIZES = ((1024, 70), (640, 65), (384, 60), (320, 55), (256, 50))
 """Longest side of a thumbnail in pixels and its WebP quality, from the largest to the smallest."""
+PLAIN = 384
+"""Longest side that is always worth its bytes; larger ones, for looking closely, take `GENEROUS` of the room at most."""
+GENEROUS = 0.4
 PROBES = 128
 """Thumbnails by which the size of all is estimated."""
+FIRST = 12
+"""Of them, those that rule out a size which is much too large."""
 THREADS = min(4, os.cpu_count() or 1)
 
 
@@ -47,10 +52,17 @@ class Thumbnails:
         for size in SIZES:
             self._size = size
             self._made.clear()
-            self.prepare(probes)
-            bytes_each = [4 * len(data) / 3 + markup for sha256 in probes if (data := self._made[sha256]) is not None]
-            if sum(bytes_each) * len(distinct) <= room * len(probes):
+            share = room if size[0] <= PLAIN else GENEROUS * room
+            if self._expected(probes[:FIRST], len(distinct), markup) > 2 * share and size != SIZES[-1]:
+                continue
+            if self._expected(probes, len(distinct), markup) <= share:
                 return
+
+    def _expected(self, probes: Sequence[str], count: int, markup: int) -> float:
+        """Bytes of `count` thumbnails in the page, by those of the probes."""
+        self.prepare(probes)
+        each = [4 * len(data) / 3 + markup for sha256 in probes if (data := self._made[sha256]) is not None]
+        return sum(each) * count / max(1, len(probes))
 
     def prepare(self, hashes: Iterable[str]) -> None:
         """Make the thumbnails of several media at once; decoding and encoding run outside the interpreter's lock."""

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 from mmeval.reports.corpus import Corpus, Record
 from mmeval.reports.images import Thumbnails
+from mmeval.reports.indexing import index_columns
 
-CHUNK = 200
+CHUNK = 100
 """Records per compressed block."""
 AHEAD = 64
 """Records whose thumbnails are made together; at most so many are made in vain."""
@@ -33,6 +34,8 @@ class Packed:
 
     blocks: list[str]
     """Base64 of gzip of a JSON list of records."""
+    index: str
+    """Base64 of gzip of the columns by which records are found (see `mmeval.reports.indexing`)."""
     images: list[tuple[str, str]]
     """Hash and base64 of each WebP thumbnail."""
     ranks: tuple[tuple[int, int], ...]
@@ -52,9 +55,11 @@ class Packed:
 
     @property
     def bytes(self) -> int:
-        """Bytes of the blocks and images in the page."""
-        return sum(len(block) + _IMAGE_MARKUP for block in self.blocks) + sum(
-            len(data) + _IMAGE_MARKUP for _, data in self.images
+        """Bytes of the blocks, the index and the images in the page."""
+        return (
+            len(self.index)
+            + sum(len(block) + _IMAGE_MARKUP for block in self.blocks)
+            + sum(len(data) + _IMAGE_MARKUP for _, data in self.images)
         )
 
 
@@ -65,11 +70,12 @@ def pack(corpus: Corpus, thumbnails: Thumbnails, budget: int) -> Packed:
     """
     total = len(corpus.records)
     ratio = _ratio(corpus)
-    text = ratio * sum(record.size for record in corpus.records)
+    index = _compressed(index_columns(corpus.briefs(range(total)), CHUNK))
+    text = len(index) + ratio * sum(record.size for record in corpus.records)
     whole: list[str] = []
     if text <= MARGIN * budget:
         whole = [_block(corpus, range(start, min(total, start + CHUNK))) for start in range(0, total, CHUNK)]
-        text = sum(map(len, whole))
+        text = len(index) + sum(map(len, whole))
     thumbnails.choose_edge(
         (sha256 for record in corpus.records for sha256 in record.images), budget - text, _IMAGE_MARKUP
     )
@@ -134,9 +140,14 @@ def _select(
     ranks = Counter(_rank(corpus.records[index]) for index in order)
     kept = Counter(_rank(corpus.records[index]) for index in chosen)
     shown = tuple((kept[rank], ranks[rank]) for rank in range(RANKS))
-    return Packed(blocks, sorted(images.items()), shown, thumbnails.edge)
+    index = _compressed(index_columns(corpus.briefs(chosen), CHUNK))
+    return Packed(blocks, index, sorted(images.items()), shown, thumbnails.edge)
 
 
 def _block(corpus: Corpus, indices: Sequence[int]) -> str:
     texts = corpus.texts(indices)
-    return base64.b64encode(gzip.compress(b"[" + b",".join(texts) + b"]", compresslevel=6, mtime=0)).decode()
+    return _compressed(b"[" + b",".join(texts) + b"]")
+
+
+def _compressed(data: bytes) -> str:
+    return base64.b64encode(gzip.compress(data, compresslevel=6, mtime=0)).decode()

@@ -13,7 +13,7 @@ from mmeval.core.errors import StorageError
 
 _SCHEMA = """
 CREATE TABLE pieces (record INT, number INT, data BLOB, PRIMARY KEY (record, number)) WITHOUT ROWID;
-CREATE TABLE texts (record INTEGER PRIMARY KEY, data BLOB);
+CREATE TABLE texts (record INTEGER PRIMARY KEY, data BLOB, brief BLOB);
 """
 BATCH = 512
 _CACHE_KIB = 16 * 1024
@@ -49,10 +49,10 @@ class Spool:
         for record, group in itertools.groupby(rows, key=lambda row: row[0]):
             yield record, [orjson.loads(data) for _, data in group]
 
-    def put_text(self, record: int, data: dict[str, Any]) -> int:
-        """Keep a finished record as JSON text, and return its length in bytes."""
+    def put_text(self, record: int, data: dict[str, Any], brief: list[Any]) -> int:
+        """Keep a finished record as JSON text beside what is needed to find it, and return the text's length in bytes."""
         text = orjson.dumps(data)
-        self._execute("INSERT INTO texts VALUES (?, ?)", [(record, text)])
+        self._execute("INSERT INTO texts VALUES (?, ?, ?)", [(record, text, orjson.dumps(brief))])
         return len(text)
 
     def drop_pieces(self) -> None:
@@ -61,7 +61,15 @@ class Spool:
 
     def text(self, record: int) -> bytes:
         """Return a finished record."""
-        found: bytes = self._database.execute("SELECT data FROM texts WHERE record = ?", (record,)).fetchone()[0]
+        return self._one("data", record)
+
+    def brief(self, record: int) -> list[Any]:
+        """Return what is needed to find a finished record."""
+        found: list[Any] = orjson.loads(self._one("brief", record))
+        return found
+
+    def _one(self, column: str, record: int) -> bytes:
+        found: bytes = self._database.execute(f"SELECT {column} FROM texts WHERE record = ?", (record,)).fetchone()[0]
         return found
 
     def _flush(self) -> None:

@@ -14,7 +14,7 @@ from mmeval.runs.folder import Run
 
 pytestmark = pytest.mark.browser
 
-READY = "!document.getElementById('browser').hidden"
+READY = "!document.getElementById('browser').hidden && document.getElementById('detail').getAttribute('aria-busy') === 'false'"
 MATCHES = "document.getElementById('matches').textContent"
 SELECTED = "document.querySelector('#list [aria-selected=true] .rowid')?.textContent"
 HEADING = "document.querySelector('#detail h3').textContent"

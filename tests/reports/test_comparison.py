@@ -116,8 +116,8 @@ def test_samples_that_broke_are_two_clicks_away(chromium: Any, run: Run, page_fi
             await page.until(f"document.getElementById('matches').textContent === '{len(broken)} of 40 samples'")
             shown = "[...document.querySelectorAll('#list .rowid')].map((node) => node.textContent)"
             assert set(await page.run(shown)) <= set(broken)
-            chosen = await page.run("document.getElementById('f-pair').selectedOptions[0].text")
-            assert chosen == f"a right, c wrong ({len(broken)})"
+            chosen = await page.run("document.querySelector('#pairs [aria-pressed=true]').getAttribute('aria-label')")
+            assert chosen == f"broke {len(broken)}: a right, c wrong"
             await page.until("Math.abs(document.getElementById('samples').getBoundingClientRect().top) < 120")
             link = await page.run("location.href")
             await page.open("about:blank")

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from mmeval.core.errors import UsageError
 from mmeval.core.resources import resource_dir
 from mmeval.reports.charts import Dot, dot_chart, label_extent
-from mmeval.reports.corpus import excerpt, shapes
+from mmeval.reports.excerpts import excerpt
 from mmeval.reports.format import (
     INVISIBLE,
     interval_text,
@@ -26,6 +26,7 @@ from mmeval.reports.format import (
     visible_text,
 )
 from mmeval.reports.page import bundle
+from mmeval.reports.shapes import shapes
 from mmeval.reports.templates import Templates
 from mmeval.reports.terminal import leaderboard_table
 from mmeval.runs.folder import Run

@@ -1,0 +1,105 @@
+// Search in all texts: one lower-case text per block, made in the background in slices, so that typing never waits.
+import { plain } from "./text.js";
+
+const SLICE_MS = 12;
+
+// Gives way to keys and drawing.
+function pause() {
+  return new Promise((resolve) => {
+    const channel = new MessageChannel();
+    channel.port1.onmessage = () => {
+      channel.port1.close();
+      resolve();
+    };
+    channel.port2.postMessage(0);
+  });
+}
+
+function haystack(record) {
+  const parts = [record.id, record.question, ...record.choices];
+  const add = (list) => {
+    if (list) parts.push(plain(list));
+  };
+  add(record.target);
+  for (const view of record.views) for (const message of view.messages) for (const part of message.parts) if (Array.isArray(part)) add(part);
+  for (const answer of record.answers) {
+    for (const field of ["response", "reasoning", "extracted", "error"]) add(answer[field]);
+    if (answer.reason) parts.push(answer.reason);
+    for (const said of answer.judge ?? []) if (said) parts.push(said);
+    for (const label of answer.labels ?? []) parts.push(label.label ?? "", label.reason ?? "");
+    for (const call of answer.calls ?? []) add(call.response);
+  }
+  return parts.join("\n").toLowerCase();
+}
+
+function buffer(records) {
+  const ends = new Uint32Array(records.length);
+  const texts = records.map(haystack);
+  let length = 0;
+  texts.forEach((text, place) => {
+    length += text.length + 1;
+    ends[place] = length;
+  });
+  return { text: `${texts.join("\n")}\n`, ends };
+}
+
+function mark({ text, ends }, needle, hits, first) {
+  let record = 0;
+  for (let place = text.indexOf(needle); place >= 0; place = text.indexOf(needle, ends[record - 1])) {
+    while (ends[record] <= place) record += 1;
+    hits[first + record] = 1;
+    record += 1;
+    if (record === ends.length) return;
+  }
+}
+
+export function createSearch(store, size) {
+  const buffers = [];
+  const waiting = [];
+  let failure = null;
+
+  async function prepare() {
+    try {
+      for (let block = 0; block < store.blocks; block += 1) {
+        const records = await store.read(block);
+        await pause();
+        buffers.push(buffer(records));
+        for (const wake of waiting.splice(0)) wake();
+        await pause();
+      }
+    } catch (error) {
+      failure = error;
+      for (const wake of waiting.splice(0)) wake();
+    }
+  }
+
+  async function until(block) {
+    while (buffers.length <= block) {
+      if (failure) throw failure;
+      await new Promise((resolve) => waiting.push(resolve));
+    }
+  }
+
+  return {
+    prepare,
+    // Which records contain the text, in any case; null where `isStale()` says that nobody wants to know any more.
+    async find(text, isStale, onProgress) {
+      const needle = text.toLowerCase();
+      const hits = new Uint8Array(size);
+      let since = performance.now();
+      for (let block = 0; block < store.blocks; block += 1) {
+        if (buffers.length <= block) {
+          onProgress(block / store.blocks);
+          await until(block);
+          since = performance.now();
+        } else if (performance.now() - since > SLICE_MS) {
+          await pause();
+          since = performance.now();
+        }
+        if (isStale()) return null;
+        mark(buffers[block], needle, hits, block * store.chunk);
+      }
+      return hits;
+    },
+  };
+}
