@@ -16,7 +16,7 @@ export function emptyFilters() {
 
 // The name of a (column, label) or (group, text) in the address.
 export function pairName([first, second]) {
-  return `${encodeURIComponent(first)}=${encodeURIComponent(second)}`;
+  return `${first}\u0000${second}`;
 }
 
 function ragged(lists) {

@@ -99,7 +99,7 @@ def test_links_open_the_cells_of_the_browser(place: Path) -> None:
     assert '<a href="#model=1&amp;correct=wrong&amp;task=0">' in shown
     assert re.search(r'<a href="#s=[0-9a-f]{12}">q\d+</a>', shown)
     page = (place / "out" / "report.html").read_text()
-    assert '["0-1-0-rw","base right, cand wrong"]' in page
+    assert '"pairs":[[0,1,0]]' in page
 
 
 def test_the_baseline_of_the_gate_leads_the_report(place: Path) -> None:
