@@ -140,8 +140,8 @@ def _select(
     ranks = Counter(_rank(corpus.records[index]) for index in order)
     kept = Counter(_rank(corpus.records[index]) for index in chosen)
     shown = tuple((kept[rank], ranks[rank]) for rank in range(RANKS))
-    index = _compressed(index_columns(corpus.briefs(chosen), CHUNK))
-    return Packed(blocks, index, sorted(images.items()), shown, thumbnails.edge)
+    columns = _compressed(index_columns(corpus.briefs(chosen), CHUNK))
+    return Packed(blocks, columns, sorted(images.items()), shown, thumbnails.edge)
 
 
 def _block(corpus: Corpus, indices: Sequence[int]) -> str:

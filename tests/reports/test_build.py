@@ -276,7 +276,10 @@ def test_thumbnails_get_smaller_before_samples_are_left_out(tmp_path: Path) -> N
     opened = run.finish()
     seen = []
     full = build_report([opened], tmp_path / "full.html").bytes
-    sizes = [full * 1.05, full * 0.8]
+    large = images((tmp_path / "full.html").read_text()).values()
+    assert {Image.open(io.BytesIO(data)).width for data in large} == {800}, "for looking closely, where there is room"
+    plain = build_report([opened], tmp_path / "plain.html", max_mb=full * 1.05 / 1e6).bytes
+    sizes = [plain * 1.05, plain * 0.8]
     for limit in sizes:
         summary = build_report([opened], tmp_path / "page.html", max_mb=limit / 1e6)
         page = (tmp_path / "page.html").read_text()
