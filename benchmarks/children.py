@@ -63,7 +63,11 @@ def run_child(command: Sequence[str], environment: dict[str, str] | None = None)
 def _environment() -> dict[str, str]:
     """That of this process, with compiled modules kept: a variable that forbids it would make every start compile all anew."""
     kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    return {"PYTHONPYCACHEPREFIX": str(Path(tempfile.gettempdir()) / "mmeval-benchmark-pyc"), **kept, "PYTHONPATH": str(ROOT)}
+    return {
+        "PYTHONPYCACHEPREFIX": str(Path(tempfile.gettempdir()) / "mmeval-benchmark-pyc"),
+        **kept,
+        "PYTHONPATH": str(ROOT),
+    }
 
 
 def _watch(process: int, peaks: list[float], over: threading.Event) -> None:

@@ -1,6 +1,6 @@
 """The least that a client can do: read the parquet file, encode each image in base64, post it, read the answer. Nothing is kept.
 
-    python benchmarks/raw_client.py FILE URL COUNT SLOTS
+python benchmarks/raw_client.py FILE URL COUNT SLOTS
 """
 
 from __future__ import annotations

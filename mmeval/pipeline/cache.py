@@ -153,9 +153,7 @@ class ResponseCache:
             settle(future, refusal)
         return future
 
-    async def commit(
-        self, key: str, response: Response, *, engine: str, model: str, replace: bool = False
-    ) -> Response:
+    async def commit(self, key: str, response: Response, *, engine: str, model: str, replace: bool = False) -> Response:
         """As `put`, and wait for the commit in the event loop; all who wait for one commit are woken together.
 
         Raises:
