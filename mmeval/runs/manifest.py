@@ -78,6 +78,8 @@ class TaskRecord(_Record):
     available: int | None
     """Samples in the data set before `--limit`, where known."""
     limit: float | int | None = None
+    sampling: dict[str, Any] = Field(default_factory=dict)
+    """Decoding as asked for, every field (the seed is one per request); empty for imported predictions and older runs."""
     dataset: dict[str, Any] = Field(default_factory=dict)
     published: list[dict[str, Any]] = Field(default_factory=list)
     """Published numbers with the protocol they belong to."""

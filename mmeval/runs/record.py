@@ -6,6 +6,7 @@ import os
 import platform
 import subprocess
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
@@ -114,6 +115,7 @@ def task_record(
     limit: float | int | None,
     judge: Mapping[str, Any] | None = None,
     alone: Mapping[str, str] | None = None,
+    asked: bool = True,
 ) -> TaskRecord:
     """The manifest's entry of one task; the digest of its items is known only at the end.
 
@@ -124,6 +126,7 @@ def task_record(
         limit: the user's `--limit`.
         judge: what a judge adds to the scoring, see `judge_facts`.
         alone: condition -> its own digest.
+        asked: whether a model is asked; predictions that are imported were decoded elsewhere.
     """
     task = opened.task
     return TaskRecord(
@@ -143,6 +146,7 @@ def task_record(
         samples=opened.size or 0,
         available=opened.available,
         limit=limit,
+        sampling=_decoding(sampling) if asked else {},
         dataset=dict(opened.description()),
         published=[entry.model_dump() for entry in task.card.published],
         citation=task.card.citation,
@@ -150,6 +154,11 @@ def task_record(
         status=task.card.status,
         card=record_of_card(task.card),
     )
+
+
+def _decoding(sampling: Sampling) -> dict[str, Any]:
+    """The values in effect; the seed differs by request."""
+    return {name: value for name, value in asdict(sampling).items() if name != "seed"}
 
 
 def _limit_notes(prepared: Prepared) -> list[str]:

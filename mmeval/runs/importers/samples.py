@@ -238,9 +238,9 @@ class Samples:
     def record(self) -> TaskRecord:
         """The task's entry in the manifest."""
         if self._opened is not None:
-            return task_record(self._opened, self.task.sampling, "imported", None)
+            return task_record(self._opened, self.task.sampling, "imported", None, asked=False)
         opened = OpenTask(self.task, Source({"kind": "imported"}, lambda: iter(()), None), None, None)
-        record = task_record(opened, self.task.sampling, "imported", None)
+        record = task_record(opened, self.task.sampling, "imported", None, asked=False)
         groups = self.task.card.groups
         columns = sorted({name for one in self.found.values() for name in one.subsets if name not in groups})
         if self._subsets is not None:
