@@ -8,6 +8,7 @@ import { toggleAll } from "./overlay.js";
 import { createPairs, pairWords } from "./pairs.js";
 import { createSearch } from "./search.js";
 import { element, visible } from "./text.js";
+import { startCopying } from "./passages.js";
 
 const WORDS = { no_answer: "no answer", unscored: "not scored", length: "truncated (length)", label: "judged", reason: "reason" };
 const ALL = { task: "All", subset: "All", condition: "Any", model: "Any", correct: "Any", outcome: "Any", finish: "Any", kind: "Any" };
@@ -284,6 +285,7 @@ function fail(error) {
 
 async function start() {
   startTheme();
+  startCopying();
   const loading = document.getElementById("loading");
   loading.hidden = false;
   try {

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from mmeval import __version__
-from mmeval.reports.format import visible_text
-from mmeval.reports.latex import latex_text
+from mmeval.reports.escapes import latex_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +31,10 @@ class Work:
 def _value(name: str, value: str) -> str:
     if name in ("url", "doi", "pages"):
         return re.sub(r"[{}\\%\s]", "", value)
-    text = latex_text(re.sub(r"\s+", " ", value))
+    # BibTeX counts braces even behind a backslash.
+    text = (
+        latex_text(re.sub(r"\s+", " ", value)).replace(r"\{", r"\textbraceleft{}").replace(r"\}", r"\textbraceright{}")
+    )
     # Authors are split at ` and `, titles lose capitals without braces.
     return f"{{{text}}}" if name == "title" else text
 
@@ -119,11 +121,12 @@ WORKS: Mapping[str, Work] = {
 }  # fmt: skip
 """What the methods section may cite."""
 
-_SEGMENT = re.compile(
-    r"^(?P<authors>[^,;:]+? et al\.|[^\s,;:]+ and [^\s,;:]+), (?P<title>.+?), (?:(?P<venue>[^,;]*?\S) )?(?P<year>(?:19|20)\d\d)(?: \(\w+\))?$"
+_NAMES = (
+    r"(?P<authors>[^\W\d_a-z][\w'’-]*(?: [^\W\d_a-z][\w'’-]*)? et al\.|[^\W\d_a-z][\w'’-]* and [^\W\d_a-z][\w'’-]*)"
 )
-_PREPRINT = re.compile(r"^(?P<authors>[^,;:]+? et al\.|[^\s,;:]+ and [^\s,;:]+), (?P<title>.+?), arXiv:(?P<number>\d{4}\.\d{4,5})$")
-_REVISION = re.compile(r"^[\w.-]+/[\w.-]+ @[0-9a-f]{6,40}$")
+_SEGMENT = re.compile(rf"^{_NAMES}, (?P<title>.+?), (?:(?P<venue>[^,;]*?\S) )?(?P<year>(?:19|20)\d\d)(?: \(\w+\))?$")
+_PREPRINT = re.compile(rf"^{_NAMES}, (?P<title>.+?), arXiv:(?P<number>\d{{4}}\.\d{{4,5}})$")
+_REVISION = re.compile(r"^[\w./-]+ @[0-9a-f]{6,40}$")
 _NOTE = "Surnames as on mmeval's task card; complete them from the published record"
 
 
@@ -139,10 +142,14 @@ def card_works(citation: str, title: str, dataset: Mapping[str, Any]) -> list[Wo
         dataset: where the data came from; its hub id gives an address.
     """
     hub = dataset.get("id") if dataset.get("kind") == "hub" else None
-    address = [("url", f"https://huggingface.co/datasets/{hub}")] if isinstance(hub, str) and re.fullmatch(r"[\w.-]+(/[\w.-]+)?", hub) else []
+    address = (
+        [("url", f"https://huggingface.co/datasets/{hub}")]
+        if isinstance(hub, str) and re.fullmatch(r"[\w.-]+(/[\w.-]+)?", hub)
+        else []
+    )
     segments = [segment.strip() for segment in citation.split("; ") if segment.strip()]
     revisions = [segment for segment in segments if _REVISION.match(segment)]
-    works = []
+    works: list[Work] = []
     for segment in segments:
         if segment in revisions:
             continue
@@ -180,7 +187,24 @@ def _key(authors: str, year: str, title: str) -> str:
     return f"{_plain(first)}{year}{next((word for word in words if word), '')}" or "work"
 
 
-_SMALL = {"the", "an", "on", "of", "in", "for", "to", "and", "is", "are", "does", "how", "can", "from", "towards", "with"}
+_SMALL = {
+    "the",
+    "an",
+    "on",
+    "of",
+    "in",
+    "for",
+    "to",
+    "and",
+    "is",
+    "are",
+    "does",
+    "how",
+    "can",
+    "from",
+    "towards",
+    "with",
+}
 
 
 def _plain(word: str) -> str:
@@ -215,13 +239,3 @@ class Bibliography:
     def bibtex(self) -> str:
         """The whole file."""
         return "\n".join(work.bibtex() for work in self.works)
-
-
-def cited(works: Iterable[Work]) -> str:
-    """What a reader sees of works without LaTeX: one line each."""
-    lines = []
-    for work in works:
-        fields = dict(work.fields)
-        parts = [fields.get("author", ""), fields["title"], fields.get("journal") or fields.get("booktitle") or fields.get("howpublished") or "", fields.get("year", "")]
-        lines.append(f"[{work.key}] " + visible_text(". ".join(part for part in parts if part)))
-    return "\n".join(lines)

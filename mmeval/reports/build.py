@@ -127,6 +127,7 @@ def _values(names: Sequence[RunNames], contents: Contents, corpus: Corpus, margi
         "margin": f"{100 * margin:g}",
         "perception": contents.perception,
         "gate": contents.gate,
+        "methods": contents.methods,
         "browser": {
             "models": corpus.models,
             "tasks": corpus.tasks,

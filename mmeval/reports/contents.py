@@ -11,6 +11,8 @@ from mmeval.reports.figures import Figure
 from mmeval.reports.format import plural
 from mmeval.reports.gate_record import ShownGate
 from mmeval.reports.gate_section import GateSection, build_gate, gate_sides
+from mmeval.reports.methods import build_methods
+from mmeval.reports.methods_text import Methods
 from mmeval.reports.names import RunNames, task_label
 from mmeval.reports.perception import Perception, build_perception
 from mmeval.reports.sheets import NOTHING, Entry, Sheet, words
@@ -29,6 +31,7 @@ class Contents:
     comparison: ComparisonSection
     perception: Perception
     gate: GateSection
+    methods: Methods
 
     @property
     def sheets(self) -> list[Sheet]:
@@ -66,14 +69,18 @@ def read_contents(
     baseline = baseline or judged[0] or None
     tables = build_tables(names)
     places = _places(names)
+    comparison = build_comparison(names, tables, places, baseline, margin)
+    perception = build_perception(names, baseline)
+    shown = build_gate(gate.record if gate else None, judged, names, places)
     return Contents(
         " + ".join(entry.label for entry in names),
         places,
         tables,
         _charts(tables),
-        build_comparison(names, tables, places, baseline, margin),
-        build_perception(names, baseline),
-        build_gate(gate.record if gate else None, judged, names, places),
+        comparison,
+        perception,
+        shown,
+        build_methods(names, tables, comparison, perception, shown),
     )
 
 

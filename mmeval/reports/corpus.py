@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 
 from mmeval.core.hashing import digest
 from mmeval.reports.excerpts import VALUE_LIMIT, excerpt, json_column, number_or_none, text_or_none, typed_text
+from mmeval.reports.format import public_text
 from mmeval.reports.indexing import brief
 from mmeval.reports.names import RunNames, task_label
 from mmeval.reports.shapes import regions, shapes
@@ -208,7 +209,9 @@ class _Builder:
             if response is None
             else excerpt(response, (int(span[0]), int(span[1])) if len(span) == 2 else None),
             "reasoning": None if reasoning is None else excerpt(reasoning),
-            "error": None if text_or_none(row["error"]) is None else excerpt(row["error"], limit=VALUE_LIMIT),
+            "error": None
+            if text_or_none(row["error"]) is None
+            else excerpt(public_text(row["error"]), limit=VALUE_LIMIT),
             "reason": text_or_none(row["reason"]),
             "status": text_or_none(row["status"]),
             "finish": text_or_none(row["finish_reason"]),

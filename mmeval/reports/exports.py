@@ -24,6 +24,11 @@ def json_record(contents: Contents) -> dict[str, Any]:
     return {
         "schema": SCHEMA,
         "title": contents.title,
+        "methods": {
+            "paragraphs": contents.methods.plain(),
+            "latex": contents.methods.latex(),
+            "bibtex": contents.methods.bibtex(),
+        },
         "tables": [
             {
                 "name": sheet.name,
@@ -63,7 +68,17 @@ def csv_text(contents: Contents) -> str:
 
 def markdown(contents: Contents) -> str:
     """One heading and one table each."""
-    return "\n\n".join([f"# {markdown_text(contents.title)}", *map(_markdown_sheet, contents.sheets)]) + "\n"
+    return (
+        "\n\n".join(
+            [f"# {markdown_text(contents.title)}", *map(_markdown_sheet, contents.sheets), *_markdown_methods(contents)]
+        )
+        + "\n"
+    )
+
+
+def _markdown_methods(contents: Contents) -> list[str]:
+    # BibTeX values are escaped for LaTeX: none holds a tilde, so that none can end the fence.
+    return ["## methods", contents.methods.markdown(), f"~~~~bibtex\n{contents.methods.bibtex()}~~~~"]
 
 
 def _markdown_sheet(sheet: Sheet) -> str:
@@ -91,6 +106,9 @@ def write_latex(contents: Contents, folder: Path) -> list[Path]:
             written += [folder / "figures" / f"{name}.svg", folder / "figures" / f"{name}.pdf"]
             written[-2].write_text(str(figure.svg()), encoding="utf-8")
             written[-1].write_bytes(figure.pdf())
+        for name, text in (("methods.tex", contents.methods.latex()), ("references.bib", contents.methods.bibtex())):
+            written.append(folder / name)
+            written[-1].write_text(text, encoding="utf-8")
         written.append(folder / "report.tex")
         written[-1].write_text(_document(contents, tables, charts), encoding="utf-8")
     except OSError as error:
@@ -137,4 +155,5 @@ def _document(contents: Contents, tables: Sequence[str], charts: Sequence[str]) 
     for sheet, name in zip(contents.sheets, tables, strict=True):
         lines += [rf"\paragraph{{{latex_text(sheet.caption)}}}\mbox{{}}\par", rf"\fitted{{\input{{{name}}}}}", ""]
     lines += [rf"\fitted{{\includegraphics{{figures/{name}.pdf}}}}" for name in charts]
+    lines += [r"\section*{Methods}", r"\input{methods}", r"\bibliographystyle{plain}", r"\bibliography{references}"]
     return "\n".join([*lines, r"\end{document}"]) + "\n"

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from mmeval.reports.format import count, plural
+from mmeval.reports.format import count, plural, public_text
 from mmeval.reports.names import RunNames
 from mmeval.runs.manifest import Manifest
 
@@ -35,7 +35,7 @@ def empty_notices(names: Sequence[RunNames]) -> tuple[int, list[str]]:
             rows.outcomes[row["outcome"]] += 1
             if row["outcome"] not in ("scored", "no_answer"):
                 reason = (row["error"] or row["reason"] or row["outcome"]).strip().splitlines()
-                rows.reasons[reason[0][:REASON_LIMIT] if reason else row["outcome"]] += 1
+                rows.reasons[public_text(reason[0])[:REASON_LIMIT] if reason else row["outcome"]] += 1
         here = sum(rows.outcomes.total() for rows in found.values())
         total += here
         if not here:

@@ -24,6 +24,9 @@ hide or reorder text, or cannot be written at all."""
 
 _PATH = re.compile(r"(?<![\w./<>])~?(?:/(?!/)[^\s/'\",;:]+)+/([^\s/'\",;:]+)")
 _URL = re.compile(r"\b(https?)://(?!localhost|127\.0\.0\.1|\[::1\])(?:[^\s/@]*@)?([^\s/:]+)")
+_CONNECTED = re.compile(r"(?<=\bhost )[\w.-]+(?=:\d)")
+"""As clients say what they could not reach."""
+_PRIVATE_ADDRESS = re.compile(r"\b(?:10|192\.168|169\.254|172\.(?:1[6-9]|2\d|3[01]))(?:\.\d{1,3}){2,3}\b")
 _PUBLIC_HOSTS = ("huggingface.co", "github.com", "arxiv.org", "doi.org", "creativecommons.org")
 
 
@@ -130,10 +133,11 @@ def visible(text: object) -> Markup:
 def public_text(text: object) -> str:
     """Return `text` without the folders of absolute paths and without the names of private hosts."""
     shortened = _PATH.sub(r"…/\1", str(text))
-    return _URL.sub(
+    shown = _URL.sub(
         lambda match: match.group() if match.group(2).endswith(_PUBLIC_HOSTS) else f"{match.group(1)}://‹host›",
         shortened,
     )
+    return _PRIVATE_ADDRESS.sub("‹host›", _CONNECTED.sub("‹host›", shown))
 
 
 def json_text(value: Any) -> str:

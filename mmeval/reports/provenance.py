@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mmeval.reports.format import count, public_text
+from mmeval.reports.format import count, json_text, public_text
 from mmeval.reports.names import RunNames, task_label
+from mmeval.reports.prompts import Prompt, first_prompts
 from mmeval.runs.manifest import Manifest
 
 Pairs = list[tuple[str, str]]
@@ -20,6 +22,12 @@ STATUS = {
     "interrupted": "interrupted: the same command goes on where it stopped",
     "running": "still running when this report was made",
 }
+
+_ARGUMENT = re.compile(
+    r"(?P<lead>(?:-{1,2}[\w-]+=|[\w.-]{2,}[:=])*)(?P<path>~?/(?!/).*|(?:[A-Za-z]:)?\\.*|[A-Za-z]:/.*)", re.DOTALL
+)
+"""`--option=`, `backend:` or `key=`, and an absolute path."""
+_SEPARATOR = r"[\\/]"
 
 
 def _status(manifest: Manifest) -> str:
@@ -43,6 +51,20 @@ class ModelFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class JudgeFacts:
+    """The judge of a run."""
+
+    label: str
+    spec: str
+    engine: str
+    identity: str
+    shared: bool
+    cards: Pairs
+    """Judge card, and digest of its prompt, schema and decoding."""
+    summary: Pairs
+
+
+@dataclass(frozen=True, slots=True)
 class TaskFacts:
     """One task, its data and the digests of its protocol."""
 
@@ -52,6 +74,8 @@ class TaskFacts:
     samples: str
     limited: bool
     digests: Pairs
+    decoding: Pairs
+    """Sampling values as asked for; empty where they are not recorded."""
     dataset: Pairs
     licence: str
     citation: str
@@ -72,7 +96,9 @@ class Provenance:
     versions: Pairs
     notes: list[str]
     models: list[ModelFacts]
+    judge: JudgeFacts | None
     tasks: list[TaskFacts]
+    prompts: list[Prompt]
 
 
 def provenance(entry: RunNames) -> Provenance:
@@ -91,7 +117,7 @@ def provenance(entry: RunNames) -> Provenance:
     facts += [("Configuration", manifest.config_digest[:16]), ("Run", manifest.run_id)]
     return Provenance(
         label=entry.label,
-        command=public_text(shlex.join(manifest.command)),
+        command=public_command(manifest.command),
         status=_status(manifest),
         complete=manifest.status == "complete",
         facts=facts,
@@ -110,6 +136,8 @@ def provenance(entry: RunNames) -> Provenance:
             for model in manifest.models
             if model.name in entry.models
         ],
+        judge=_judge(manifest),
+        prompts=first_prompts(entry),
         tasks=[
             TaskFacts(
                 label=task_label(task.name, task.protocol),
@@ -122,6 +150,7 @@ def provenance(entry: RunNames) -> Provenance:
                     ("ask", task.ask_digest),
                     ("score", task.score_digest),
                 ],
+                decoding=_decoding(task.sampling, manifest),
                 dataset=_pairs(task.dataset),
                 licence=task.licence,
                 citation=task.citation,
@@ -131,6 +160,55 @@ def provenance(entry: RunNames) -> Provenance:
             for task in manifest.tasks
         ],
     )
+
+
+def _judge(manifest: Manifest) -> JudgeFacts | None:
+    judge = manifest.judge
+    if judge is None:
+        return None
+    return JudgeFacts(
+        label=public_text(judge.name),
+        spec=public_text(judge.spec),
+        engine=f"{judge.engine} {judge.engine_version}".strip(),
+        identity=judge.identity_digest,
+        shared=judge.shared_identity,
+        cards=sorted(judge.cards.items()),
+        summary=_pairs(judge.summary),
+    )
+
+
+def _decoding(sampling: Mapping[str, Any], manifest: Manifest) -> Pairs:
+    """Every value as asked for; of older runs only what the user gave."""
+    if sampling:
+        left = [name for name, value in sampling.items() if value is None]
+        given = [
+            (name.replace("_", " "), json_text(value))
+            for name, value in sampling.items()
+            if value not in (None, [], ())
+        ]
+        return [*given, *([("left to the engine", ", ".join(left).replace("_", " "))] if left else [])]
+    given_by_user = manifest.config.get("sampling")
+    return _pairs(given_by_user) if isinstance(given_by_user, dict) else []
+
+
+def public_command(arguments: Sequence[str]) -> str:
+    """Return a command line without the folders of absolute paths and without the names of private hosts."""
+    shown = [_public_argument(argument) for argument in arguments]
+    if shown and re.fullmatch(r"(…/)?(__main__\.py|mmeval)", shown[0]):
+        shown[0] = "mmeval"
+    return " ".join(map(_quoted, shown))
+
+
+def _public_argument(argument: str) -> str:
+    # An argument is known as a whole, so that a folder with a blank in its name ends where the path ends.
+    found = _ARGUMENT.fullmatch(argument)
+    if found is None or "," in found["path"]:
+        return public_text(argument)
+    return f"{found['lead']}…/{re.split(_SEPARATOR, found['path'].rstrip('/'))[-1]}"
+
+
+def _quoted(argument: str) -> str:
+    return argument if re.fullmatch(r"[\w@%+=:,./…‹›#-]+", argument) else shlex.quote(argument)
 
 
 def _samples(samples: int, available: int | None, limit: float | int | None, seed: int | None) -> str:
