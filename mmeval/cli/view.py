@@ -60,13 +60,13 @@ def view(runs: tuple[str, ...], port: int, open_page: bool, baseline: str | None
 
 async def _serve(runs: Sequence[str], listening: socket.socket, token: str, builder: Builder) -> None:
     from mmeval.reports.live_server import Viewer, serve
-    from mmeval.runs.watch import Watch
+    from mmeval.runs.watch import Watches
 
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for name in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(name, stop.set)
-    await serve(Viewer([Watch(run) for run in runs], builder), token, listening, stop)
+    await serve(Viewer(Watches(runs), builder), token, listening, stop)
 
 
 def _open(url: str, folder: Path) -> None:

@@ -203,7 +203,8 @@ def _block(sight: Sight) -> RunBlock:
         several=len({cell.model for cell in cells}) > 1,
         failures=[
             {
-                "ago": f"{duration(entry.ago_s)} ago",
+                # Of a run that has stopped, the file does not say when: its clock stood still then.
+                "ago": f"{duration(entry.ago_s)} {'ago' if sight.state in LIVE else 'before its last sign'}",
                 "model": entry.model,
                 "task": entry.task if entry.condition == "standard" else f"{entry.task}, {entry.condition}",
                 "sample": entry.sample_id if entry.repeat == 0 else f"{entry.sample_id} (repeat {entry.repeat})",

@@ -17,7 +17,7 @@ from mmeval import __version__
 from mmeval.core.errors import UsageError
 from mmeval.reports.live_build import Builder
 from mmeval.reports.live_page import MARKER, live_part, live_values, waiting_page
-from mmeval.runs.watch import Sight, Watch
+from mmeval.runs.watch import Sight, Watches
 
 ADDRESS = "127.0.0.1"
 LOOK_EVERY_S = 0.5
@@ -46,7 +46,7 @@ class Viewer:
         builder: their report.
     """
 
-    watches: Sequence[Watch]
+    watches: Watches
     builder: Builder
     _sights: list[Sight] = field(default_factory=list)
     _looked: float = float("-inf")
@@ -56,7 +56,7 @@ class Viewer:
         """Look at the runs, at most every half second for all who ask, and see to the report."""
         async with self._guard:
             if time.monotonic() - self._looked >= LOOK_EVERY_S:
-                self._sights = await asyncio.to_thread(lambda: [watch.look() for watch in self.watches])
+                self._sights = await asyncio.to_thread(self.watches.look)
                 self._looked = time.monotonic()
                 self.builder.offer(self._sights)
         return self._sights

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -164,6 +166,40 @@ class Watch:
         if known or lately:
             return "writing" if live.phase == "writing" else "running"
         return "silent"
+
+
+@dataclass(slots=True)
+class Watches:
+    """Watches everything that some addresses come to: run folders, and the run folders in a folder of several (a series).
+
+    Args:
+        addresses: of the command line; nothing need be there yet.
+    """
+
+    addresses: Sequence[str]
+    _watches: dict[str, Watch] = field(default_factory=dict)
+
+    def look(self) -> list[Sight]:
+        """Look at all of them now."""
+        found = dict.fromkeys(run for address in self.addresses for run in _runs(address))
+        return [self._watches.setdefault(run, Watch(run)).look() for run in found]
+
+
+def _runs(address: str) -> list[str]:
+    """The run folders that an address means: itself, or those one level below."""
+    folder = Path(address)
+    if (folder / "run.json").exists():
+        return [address]
+    try:
+        below = [entry.name for entry in folder.iterdir() if (entry / "run.json").is_file()]
+    except OSError:
+        return [address]
+    return [str(folder / name) for name in sorted(below, key=_natural)] or [address]
+
+
+def _natural(name: str) -> list[tuple[int, str]]:
+    """Order in which step-2 comes before step-10."""
+    return [(int(part), "") if part.isdecimal() else (0, part) for part in re.split(r"(\d+)", name)]
 
 
 def read_live(folder: Path, run_id: str) -> Live | None:

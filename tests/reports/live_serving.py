@@ -9,7 +9,7 @@ from typing import Any
 
 from mmeval.reports.live_build import Builder, BuildOptions
 from mmeval.reports.live_server import Viewer, bind, new_token, serve
-from mmeval.runs.watch import Watch
+from mmeval.runs.watch import Watches
 
 
 def served(folder: Path, runs: list[str], check: Callable[[str, Viewer], Awaitable[None]], **options: Any) -> None:
@@ -18,7 +18,7 @@ def served(folder: Path, runs: list[str], check: Callable[[str, Viewer], Awaitab
     async def main() -> None:
         folder.mkdir(exist_ok=True)
         listening, token, stop = bind(0), new_token(), asyncio.Event()
-        viewer = Viewer([Watch(run) for run in runs], Builder(folder, BuildOptions(**options)))
+        viewer = Viewer(Watches(runs), Builder(folder, BuildOptions(**options)))
         task = asyncio.create_task(serve(viewer, token, listening, stop))
         try:
             await check(f"http://127.0.0.1:{listening.getsockname()[1]}/{token}/", viewer)

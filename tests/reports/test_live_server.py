@@ -12,6 +12,7 @@ import aiohttp
 import orjson
 import pytest
 
+from mmeval.cli.view import _open
 from mmeval.core.errors import UsageError
 from mmeval.reports import live_build
 from mmeval.reports.live_page import duration, live_part, live_values
@@ -215,3 +216,23 @@ def test_many_cells_are_cut_to_those_that_move() -> None:
 )
 def test_durations(seconds: float, text: str) -> None:
     assert duration(seconds) == text
+
+
+def test_several_runs_are_told_apart(run: Run) -> None:
+    ended = Sight("runs/a", Path("runs/a"), "", "ended", run.manifest.model_copy(update={"status": "interrupted"}))
+    html = part(
+        Sight("runs/b", Path("runs/b"), "", "stopped", None, live()), ended, Sight("c#m", Path("c"), "m", "waiting")
+    )
+    assert "3 runs: 1 stopped, 1 ended (interrupted), 1 waiting" in html
+    assert html.count("The same command goes on where it ended") == 1  # of the other one it is not known
+    assert "3 s before its last sign" in html
+    assert "c#m" in html
+
+
+def test_the_browser_gets_the_address_in_a_private_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[str] = []
+    monkeypatch.setattr("mmeval.cli.browser.open_in_browser", given.append)
+    _open("http://127.0.0.1:1/secret/", tmp_path)
+    assert given == [(tmp_path / "open.html").as_uri()]
+    assert (tmp_path / "open.html").stat().st_mode & 0o077 == 0
+    assert "url=http://127.0.0.1:1/secret/" in (tmp_path / "open.html").read_text()

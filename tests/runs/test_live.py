@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -21,7 +22,7 @@ from mmeval.runs.folder import open_run
 from mmeval.runs.leaderboard import leaderboard
 from mmeval.runs.live import ProgressFile
 from mmeval.runs.manifest import read_manifest, write_manifest
-from mmeval.runs.watch import Live, Watch
+from mmeval.runs.watch import Live, Watch, Watches
 from mmeval.stats.running import running_estimate
 
 KEY = "key-of-sixteen-and-more-characters"
@@ -182,3 +183,14 @@ def test_looking_leaves_the_folder_as_it_is(tmp_path: Path) -> None:
     assert (sight.model, sight.state) == ("fixed", "ended")
     assert sight.tables is not None
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "r").rglob("*")} == before
+
+
+def test_a_folder_of_several_runs_is_all_of_them(tmp_path: Path) -> None:
+    eyes = Watches([str(tmp_path / "series"), str(tmp_path / "other")])
+    assert [sight.state for sight in eyes.look()] == ["waiting", "waiting"]
+    carry_out(tmp_path / "series" / "step-10")
+    shutil.copytree(tmp_path / "series" / "step-10", tmp_path / "series" / "step-2")
+    (tmp_path / "series" / "notes").mkdir()
+    sights = eyes.look()
+    assert [sight.folder.name for sight in sights] == ["step-2", "step-10", "other"]
+    assert [sight.state for sight in sights] == ["ended", "ended", "waiting"]
