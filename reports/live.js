@@ -17,7 +17,8 @@ function change(shown, given) {
   } else if (shown.nodeType !== Node.ELEMENT_NODE) {
     if (shown.data !== given.data) shown.data = given.data;
   } else if (shown.id !== "connection") {
-    for (const { name } of [...shown.attributes]) if (!given.hasAttribute(name)) shown.removeAttribute(name);
+    // Whether a fold is open is the reader's.
+    for (const { name } of [...shown.attributes]) if (name !== "open" && !given.hasAttribute(name)) shown.removeAttribute(name);
     for (const { name, value } of given.attributes) if (shown.getAttribute(name) !== value) shown.setAttribute(name, value);
     const before = [...shown.childNodes];
     const after = [...given.childNodes];

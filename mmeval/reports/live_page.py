@@ -22,6 +22,9 @@ MARKER = "<!--live-->"
 VIEW = Face("view.html.j2", "view.js", ("report.css", "view.css"), "'self'")
 WAITING = Face("view_waiting.html.j2", "view_waiting.js", ("report.css", "view.css"), "'self'")
 CELLS_SHOWN = 60
+"""In one table."""
+TOGETHER = 12
+"""Cells up to which finished ones stay among those that move."""
 FAILURES_SHOWN = 8
 LIVE = frozenset({"starting", "running", "writing"})
 
@@ -79,8 +82,12 @@ class RunBlock:
     """That resumes the run; empty where there is nothing to resume."""
     models: list[ModelRow]
     cells: list[CellRow]
+    finished: list[CellRow]
+    """Apart from the others, where there are many."""
     more: int
     """Cells that are not shown."""
+    to_come: int
+    """Cells without a row yet."""
     conditions: bool
     several: bool
     """Whether there is more than one model."""
@@ -111,7 +118,7 @@ def live_values(sights: Sequence[Sight], report: str, building: bool, problem: s
         "building": building,
         "problem": problem,
         "stale": stale,
-        "running_values": any(cell.value != "–" for block in blocks for cell in block.cells),
+        "running_values": any(cell.value != "–" for block in blocks for cell in (*block.cells, *block.finished)),
         "going_on": any(sight.state not in ("ended", "unreadable") for sight in sights),
         "summary": _summary(sights),
     }
@@ -134,9 +141,9 @@ def _label(sight: Sight) -> str:
 
 
 def _summary(sights: Sequence[Sight]) -> str:
-    """What a reader of the window's title and a listener need to know."""
+    """What a listener is told: other words only when a state changes."""
     if len(sights) == 1:
-        return _text(sights[0])
+        return "The run is going on." if sights[0].state == "running" else _text(sights[0])
     states: dict[str, int] = {}
     for sight in sights:
         ended = sight.state == "ended" and sight.manifest is not None
@@ -183,7 +190,9 @@ def _block(sight: Sight) -> RunBlock:
         sight.state == "ended" and manifest is not None and manifest.status != "complete" and manifest.shard is None
     )
     cells = [] if live is None else [cell for cell in live.cells if sight.model in ("", cell.model)]
-    shown = _shown(cells)
+    started = [cell for cell in cells if cell.done]
+    over = [cell for cell in started if cell.done == cell.total] if len(started) > TOGETHER else []
+    moving = [cell for cell in started if cell not in over]
     models = [] if live is None else [model for model in live.models if sight.model in ("", model.model) or model.judge]
     failures = [] if live is None else [entry for entry in live.failures if sight.model in ("", entry.model)]
     unfinished = resumes and sight.state == "ended"
@@ -197,8 +206,10 @@ def _block(sight: Sight) -> RunBlock:
         problem=sight.problem,
         command=_command(manifest) if resumes and manifest is not None else "",
         models=[_model(model, sight.state in LIVE) for model in models],
-        cells=[_cell(cell) for cell in shown],
-        more=len(cells) - len(shown),
+        cells=[_cell(cell) for cell in moving[:CELLS_SHOWN]],
+        finished=[_cell(cell) for cell in over[:CELLS_SHOWN]],
+        more=max(0, len(moving) - CELLS_SHOWN) + max(0, len(over) - CELLS_SHOWN),
+        to_come=len(cells) - len(started),
         conditions=len({cell.condition for cell in cells}) > 1,
         several=len({cell.model for cell in cells}) > 1,
         failures=[
@@ -222,18 +233,6 @@ def _command(manifest: Manifest) -> str:
     program, *arguments = manifest.command or ["mmeval"]
     name = PurePath(program).name
     return shlex.join(["mmeval" if name in ("__main__.py", "mmeval") else program, *arguments])
-
-
-def _shown(cells: Sequence[LiveCell]) -> list[LiveCell]:
-    """At most so many as a reader can take in, those that move first; in the order of the plan."""
-    if len(cells) <= CELLS_SHOWN:
-        return list(cells)
-
-    def rank(place: int) -> int:
-        cell = cells[place]
-        return 2 if not cell.done else 1 if cell.done == cell.total else 0
-
-    return [cells[place] for place in sorted(sorted(range(len(cells)), key=rank)[:CELLS_SHOWN])]
 
 
 def _model(model: LiveModel, live: bool) -> ModelRow:

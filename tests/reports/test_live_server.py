@@ -191,15 +191,21 @@ def test_running_values_say_what_they_stand_on() -> None:
     assert "min left" not in html
 
 
-def test_many_cells_are_cut_to_those_that_move() -> None:
+def test_of_many_cells_those_that_move_come_first() -> None:
     cell = live().cells[0].model_dump()
     cells = [
         {**cell, "task": f"t{place}", "done": 20 if place < 50 else 3 if place < 55 else 0} for place in range(100)
     ]
-    html = part(Sight("r", Path("r"), "", "running", None, live(cells=cells)))
-    assert "Tasks: 60 of 100" in html
-    assert all(f">t{place}<" in html for place in range(50, 55))
-    assert ">t99<" not in html
+    moving, _, finished = part(Sight("r", Path("r"), "", "running", None, live(cells=cells))).partition("<details")
+    assert "Under way" in moving
+    assert all(f">t{place}<" in moving for place in range(50, 55))
+    assert ">t49<" not in moving
+    assert ">t49<" in finished
+    assert ">t55<" not in moving + finished
+    assert "45 tasks (by model and condition) not begun" in moving
+    few = part(Sight("r", Path("r"), "", "running", None, live(cells=cells[48:55])))
+    assert "<details" not in few
+    assert ">t49<" in few
 
 
 @pytest.mark.parametrize(
