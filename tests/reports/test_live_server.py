@@ -230,7 +230,7 @@ def test_several_runs_are_told_apart(run: Run) -> None:
         Sight("runs/b", Path("runs/b"), "", "stopped", None, live()), ended, Sight("c#m", Path("c"), "m", "waiting")
     )
     assert "3 runs: 1 stopped, 1 ended (interrupted), 1 waiting" in html
-    assert html.count("The same command goes on where it ended") == 1  # of the other one it is not known
+    assert html.count("The same command goes on with it") == 1  # of the other one it is not known
     assert "3 s before its last sign" in html
     assert "c#m" in html
 
