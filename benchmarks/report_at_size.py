@@ -241,8 +241,9 @@ def main() -> None:
                     for name, value in found[-1].items()
                 )
             )
-        worst = {name: max(entry[name] for entry in found) for name in LIMITS}
-        print("share of the limit: " + ", ".join(f"{name} {worst[name] / limit:.2f}" for name, limit in LIMITS.items()))
+        limits = {name: limit for name, limit in LIMITS.items() if not (options.bundle and name == "megabytes")}
+        worst = {name: max(entry[name] for entry in found) for name in limits}
+        print("share of the limit: " + ", ".join(f"{name} {worst[name] / limit:.2f}" for name, limit in limits.items()))
         print("same bytes:", len({entry["sha256"] for entry in found}) == 1, f"load {os.getloadavg()[0]:.1f}")
     finally:
         if options.folder is None:

@@ -90,7 +90,13 @@ function startBrowser(names, columns) {
   async function show(record, position, total) {
     const mine = (shown += 1);
     article.setAttribute("aria-busy", "true");
-    const data = await store.record(record);
+    let data;
+    try {
+      data = await store.record(record);
+    } catch (error) {
+      if (mine === shown) showFailure(error);
+      return;
+    }
     if (mine !== shown) return;
     const draw = () => {
       const known = conditionsOf(data, names);
@@ -116,6 +122,11 @@ function startBrowser(names, columns) {
     };
     draw();
     article.scrollTop = 0;
+  }
+  function showFailure(error) {
+    redraw = () => {};
+    article.replaceChildren(element("p", { class: "notice", role: "alert" }, `This sample cannot be read: ${error.message}. Is everything of the report here?`));
+    article.setAttribute("aria-busy", "false");
   }
   let redraw = () => {};
   let turnCondition = () => {};
@@ -274,13 +285,13 @@ function startBrowser(names, columns) {
   if (addressed) document.getElementById("samples").scrollIntoView({ behavior: "instant" });
   document.documentElement.dataset.ready = String(Math.round(performance.now()));
   const later = window.requestIdleCallback ?? ((run) => setTimeout(run, 200));
-  later(() => search.prepare());
+  if (!store.lazy) later(() => search.prepare());
 }
 
 function fail(error) {
   const notice = document.getElementById("loading");
   notice.hidden = false;
-  notice.textContent = `The samples in this file cannot be read (${error.message}). Make the report again. The tables above do not depend on them.`;
+  notice.textContent = `The samples of this report cannot be read (${error.message}). Make the report again. The tables above do not depend on them.`;
 }
 
 async function start() {

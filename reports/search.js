@@ -2,6 +2,7 @@
 import { plain } from "./text.js";
 
 const SLICE_MS = 12;
+const KEPT = 250_000_000; // characters that stay in memory; what is beyond is read again for every search
 
 // Gives way to keys and drawing.
 function pause() {
@@ -57,13 +58,19 @@ export function createSearch(store, size) {
   const buffers = [];
   const waiting = [];
   let failure = null;
+  let started = false;
+  let kept = 0; // characters in memory
 
   async function prepare() {
+    if (started) return;
+    started = true;
     try {
       for (let block = 0; block < store.blocks; block += 1) {
         const records = await store.read(block);
         await pause();
-        buffers.push(buffer(records));
+        const made = buffer(records);
+        kept += made.text.length;
+        buffers.push(kept < KEPT ? made : null);
         for (const wake of waiting.splice(0)) wake();
         await pause();
       }
@@ -86,6 +93,7 @@ export function createSearch(store, size) {
     async find(text, isStale, onProgress) {
       const needle = text.toLowerCase();
       const hits = new Uint8Array(size);
+      prepare();
       let since = performance.now();
       for (let block = 0; block < store.blocks; block += 1) {
         if (buffers.length <= block) {
@@ -97,7 +105,7 @@ export function createSearch(store, size) {
           since = performance.now();
         }
         if (isStale()) return null;
-        mark(buffers[block], needle, hits, block * store.chunk);
+        mark(buffers[block] ?? buffer(await store.read(block)), needle, hits, block * store.chunk);
       }
       return hits;
     },

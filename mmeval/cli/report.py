@@ -20,6 +20,12 @@ if TYPE_CHECKING:
     "-o", "--output", type=click.Path(path_type=Path), help="HTML file.  [default: report.html in the first run]"
 )
 @click.option(
+    "--bundle",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Write a folder with all samples, and pictures as they were sent, instead of one file; open its index.html.",
+)
+@click.option(
     "--max-mb", type=click.FloatRange(min=0.5), default=20.0, help="Size limit; what is left out is said in the report."
 )
 @click.option("--baseline", metavar="MODEL", help="Model that the others are set against.  [default: the first one]")
@@ -53,6 +59,7 @@ if TYPE_CHECKING:
 def report(
     runs: tuple[str, ...],
     output: Path | None,
+    bundle: Path | None,
     max_mb: float,
     baseline: str | None,
     margin: float,
@@ -68,33 +75,61 @@ def report(
     Examples:
       mmeval report runs/mine -o mine.html
       mmeval report runs/base runs/candidate --baseline base
+      mmeval report runs/large --bundle large-report --open
       mmeval report runs/base runs/candidate --gate gate/gate.json
       mmeval report runs/mine --latex paper/
       mmeval report runs/mine --json > tables.json
     """
+    from click.core import ParameterSource
+
     from mmeval.cli.browser import open_in_browser
     from mmeval.core.errors import UsageError
     from mmeval.reports.build import build_report
+    from mmeval.reports.bundle_folder import build_bundle
     from mmeval.runs.folder import open_run
 
-    if opened_after and output is None and (latex is not None or form is not None):
+    given = click.get_current_context().get_parameter_source("max_mb")
+    if bundle is not None and given is not ParameterSource.DEFAULT:
+        raise UsageError("--max-mb: a bundle leaves nothing out", remedy="leave --max-mb or --bundle out")
+    if bundle is not None and output is not None:
+        raise UsageError("-o and --bundle: one page at a time", remedy="run the command once for each")
+    exported = latex is not None or form is not None
+    if opened_after and exported and output is None and bundle is None:
         raise UsageError("--open: no page is written", remedy="give -o FILE too")
     opened = [open_run(run) for run in runs]
     record = None if gate is None else _gate_record(opened, gate, baseline)
-    if latex is not None or form is not None:
+    if exported:
         _export(opened, (baseline, margin / 100, record), latex, form)
-        if output is None:
-            return
-    target = output or opened[0].path / "report.html"
-    summary = build_report(
-        opened, target, max_mb=max_mb, template_dir=template_dir, baseline=baseline, margin=margin / 100, gate=record
-    )
-    echo(
-        f"wrote {summary.path} ({summary.bytes / 1e6:.1f} MB, {summary.samples_shown} of {summary.samples_total} samples shown)",
-        err=True,
-    )
+    if bundle is not None:
+        made = build_bundle(
+            opened, bundle, template_dir=template_dir, baseline=baseline, margin=margin / 100, gate=record
+        )
+        page = made.path
+        lost = f", {made.missing} not kept by the run" if made.missing else ""
+        echo(
+            f"wrote {bundle} ({made.bytes / 1e6:.1f} MB, all {made.samples} samples, {made.pictures} pictures{lost}): open {page}",
+            err=True,
+        )
+    elif output is not None or not exported:
+        target = output or opened[0].path / "report.html"
+        summary = build_report(
+            opened,
+            target,
+            max_mb=max_mb,
+            template_dir=template_dir,
+            baseline=baseline,
+            margin=margin / 100,
+            gate=record,
+        )
+        page = summary.path
+        echo(
+            f"wrote {page} ({summary.bytes / 1e6:.1f} MB, {summary.samples_shown} of {summary.samples_total} samples shown)",
+            err=True,
+        )
+    else:
+        return
     if opened_after:
-        open_in_browser(summary.path.resolve().as_uri())
+        open_in_browser(page.resolve().as_uri())
 
 
 def _gate_record(runs: list[Run], gate: Path, baseline: str | None) -> ShownGate:

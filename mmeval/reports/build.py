@@ -28,6 +28,8 @@ from mmeval.runs.folder import Run
 
 _NOTHING = Packed([], "", [], ((0, 1), (0, 1), (0, 1)), 1)
 """What a page holds whose size without samples is asked for: with the notice that some are left out."""
+NO_SAMPLES = {"blocks": [], "index": "", "images": [], "shown": 0, "total": 0, "banner": "", "edge": 0}
+"""What the template takes for its sample browser, of a page that holds none itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,17 +71,11 @@ def build_report(
         ComparisonError: a gate of other runs.
         StorageError: when the file cannot be written.
     """
-    if not runs:
-        raise UsageError("a report needs at least one run", remedy="name a run folder")
     if not max_mb > 0:
         raise UsageError(f"--max-mb {max_mb:g}: not a size", remedy="give a positive number of megabytes")
-    names = name_runs(runs)
-    check_baseline(names, baseline)
-    contents = read_contents(names, baseline, margin, gate)
-    corpus = read_corpus(names)
+    corpus, values = prepare(runs, baseline, margin, gate)
     templates = Templates(template_dir)
     limit = int(max_mb * 1e6)
-    values = _values(names, contents, corpus, margin)
     bare = len(render_page(templates, values | _samples(_NOTHING, max_mb), face).encode())
     thumbnails, budget = Thumbnails(runs), max(0, limit - bare)
     packed = pack(corpus, thumbnails, budget)
@@ -91,6 +87,26 @@ def build_report(
         page = render_page(templates, values | _samples(packed, max_mb), face).encode()
     _write(output, page)
     return ReportSummary(output, len(page), packed.shown, packed.total)
+
+
+def prepare(
+    runs: Sequence[Run], baseline: str | None = None, margin: float = MARGIN, gate: ShownGate | None = None
+) -> tuple[Corpus, dict[str, Any]]:
+    """Read runs and compute everything of their page that does not depend on how its samples are kept.
+
+    Returns:
+        The samples, and values of the template, which besides needs those of `NO_SAMPLES`.
+
+    Raises:
+        UsageError, DataError, ComparisonError: as `build_report`.
+    """
+    if not runs:
+        raise UsageError("a report needs at least one run", remedy="name a run folder")
+    names = name_runs(runs)
+    check_baseline(names, baseline)
+    contents = read_contents(names, baseline, margin, gate)
+    corpus = read_corpus(names)
+    return corpus, _values(names, contents, corpus, margin)
 
 
 def check_baseline(names: Sequence[RunNames], baseline: str | None) -> None:
@@ -136,6 +152,7 @@ def _values(names: Sequence[RunNames], contents: Contents, corpus: Corpus, margi
             "moved": _moved(corpus.conditions),
             "palette": list(PALETTE),
             "pairs": _pairs(contents),
+            "beside": None,
         },
     }
 

@@ -70,11 +70,11 @@ def pack(corpus: Corpus, thumbnails: Thumbnails, budget: int) -> Packed:
     """
     total = len(corpus.records)
     ratio = _ratio(corpus)
-    index = _compressed(index_columns(corpus.briefs(range(total)), CHUNK))
+    index = compressed(index_columns(corpus.briefs(range(total)), CHUNK))
     text = len(index) + ratio * sum(record.size for record in corpus.records)
     whole: list[str] = []
     if text <= MARGIN * budget:
-        whole = [_block(corpus, range(start, min(total, start + CHUNK))) for start in range(0, total, CHUNK)]
+        whole = [packed_block(corpus, range(start, min(total, start + CHUNK))) for start in range(0, total, CHUNK)]
         text = len(index) + sum(map(len, whole))
     thumbnails.choose_edge(
         (sha256 for record in corpus.records for sha256 in record.images), budget - text, _IMAGE_MARKUP
@@ -95,7 +95,7 @@ def _ratio(corpus: Corpus) -> float:
     starts = range(0, total, max(CHUNK, total // PROBES // CHUNK * CHUNK))
     probes = [range(start, min(total, start + CHUNK)) for start in starts]
     size = sum(corpus.records[index].size for probe in probes for index in probe)
-    return sum(len(_block(corpus, probe)) for probe in probes) / max(1, size)
+    return sum(len(packed_block(corpus, probe)) for probe in probes) / max(1, size)
 
 
 def _rank(record: Record) -> int:
@@ -136,18 +136,20 @@ def _select(
     if whole and len(chosen) == len(order):
         blocks = whole
     else:
-        blocks = [_block(corpus, chosen[start : start + CHUNK]) for start in range(0, len(chosen), CHUNK)]
+        blocks = [packed_block(corpus, chosen[start : start + CHUNK]) for start in range(0, len(chosen), CHUNK)]
     ranks = Counter(_rank(corpus.records[index]) for index in order)
     kept = Counter(_rank(corpus.records[index]) for index in chosen)
     shown = tuple((kept[rank], ranks[rank]) for rank in range(RANKS))
-    columns = _compressed(index_columns(corpus.briefs(chosen), CHUNK))
+    columns = compressed(index_columns(corpus.briefs(chosen), CHUNK))
     return Packed(blocks, columns, sorted(images.items()), shown, thumbnails.edge)
 
 
-def _block(corpus: Corpus, indices: Sequence[int]) -> str:
+def packed_block(corpus: Corpus, indices: Sequence[int]) -> str:
+    """Return some records as base64 of gzip of a JSON list."""
     texts = corpus.texts(indices)
-    return _compressed(b"[" + b",".join(texts) + b"]")
+    return compressed(b"[" + b",".join(texts) + b"]")
 
 
-def _compressed(data: bytes) -> str:
+def compressed(data: bytes) -> str:
+    """Return base64 of gzip, the same for the same bytes."""
     return base64.b64encode(gzip.compress(data, compresslevel=6, mtime=0)).decode()

@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
+from mmeval.reports import bundle_folder
 from mmeval.reports.build import build_report
+from mmeval.reports.bundle_folder import build_bundle
 from mmeval.runs.folder import Run
 
 pytestmark = pytest.mark.browser
@@ -295,3 +297,59 @@ def contrast(one: str, other: str) -> float:
     """Contrast ratio of two colours (WCAG 2)."""
     low, high = sorted((luminance(one), luminance(other)))
     return (high + 0.05) / (low + 0.05)
+
+
+def test_a_bundle_opens_from_disk_and_reads_only_what_is_looked_at(
+    chromium: Any, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bundle_folder, "CHUNK", 10)
+    folder = tmp_path / "a bundle"
+    build_bundle([run], folder)
+    base = folder.as_uri()
+
+    async def check() -> None:
+        async with chromium.browser() as page:
+            await page.resize(1280, 860)
+            await page.open(f"{base}/index.html")
+            await page.until(READY)
+            assert "56 of 56" in await page.run(MATCHES)
+            await page.until(f"{HEADING} === 'count-0000'")
+            files = {url.removeprefix(base) for url in page.requests if "/data/" in url}
+            assert files == {"/data/index.js", "/data/chunk-1.js"}
+            await page.run(choose("task", "synthetic/box"))
+            await page.until(f"{HEADING} === 'box-0000'")
+            picture = "document.querySelector('.frame img')"
+            await page.until(f"{picture}.complete && {picture}.naturalWidth === 320")
+            source = await page.run(f"{picture}.getAttribute('src')")
+            assert source in {f"img/{path.name}" for path in (folder / "img").iterdir()}
+            await page.press("j")
+            await page.until(f"{HEADING} === 'box-0001'")
+            link = await page.run("location.href")
+
+            await page.run("document.querySelector('.filters button[type=reset]').click()")
+            await page.run("document.getElementById('f-text').value = 'HTTP 500 <b>FROM'")
+            await page.run("document.getElementById('f-text').dispatchEvent(new Event('input'))")
+            await page.until(f"{MATCHES}.startsWith('1 of 56')")
+            await page.until(f"{HEADING} === 'failed-0'")
+
+            await page.open("about:blank")
+            await page.open(link)
+            await page.until(f"!!document.querySelector('#detail h3') && {HEADING} === 'box-0001'")
+            assert page.problems == []
+            assert all(url.startswith((base, "about:blank")) for url in page.requests)
+
+    asyncio.run(check())
+
+
+def test_a_bundle_that_lost_a_file_says_which(chromium: Any, run: Run, tmp_path: Path) -> None:
+    build_bundle([run], tmp_path / "out")
+    (tmp_path / "out" / "data" / "chunk-1.js").write_text("mmevalBlock('chunk-1', 'cut of")
+
+    async def check() -> None:
+        async with chromium.browser() as page:
+            await page.open((tmp_path / "out" / "index.html").as_uri())
+            said = "document.getElementById('detail').textContent"
+            await page.until(f"{said}.includes('cannot be read')")
+            assert "data/chunk-1.js is missing or damaged" in await page.run(said)
+
+    asyncio.run(check())
