@@ -30,6 +30,10 @@ from mmeval.runs.folder import Run
 from mmeval.runs.manifest import Manifest
 
 SIGNS = {"PASS": "✓", "WAIVED": "◇", "INCONCLUSIVE": "?", "FAIL": "✕", "ERROR": "!", "INVALID": "⊘"}
+_NAMES = METHODS | {
+    "mcnemar-mid-p": "McNemar mid-p", "tango": "Tango", "tango-clusters": "Tango on clusters", "paired-t": "paired t",
+    "sign-flip": "sign flips of clusters", "sign-flip-exact": "exact sign flips of clusters", "wilson-clusters": "score test on clusters",
+}  # fmt: skip
 LISTED = 40
 """Items of each direction that are linked by rule; gate.json holds more."""
 _HEAD = (
@@ -323,8 +327,10 @@ def _reason(one: RuleRecord, addresses: Addresses) -> Reason:
     if found is not None:
         interval = "no interval"
         if found.interval is not None and found.interval_level is not None:
-            interval = f"{found.interval_level:.0%} interval: {METHODS.get(found.interval_method or '', found.interval_method)}"
-        how = f"{interval}; test: {METHODS.get(found.test, found.test)}"
+            interval = (
+                f"{found.interval_level:.0%} interval: {_NAMES.get(found.interval_method or '', found.interval_method)}"
+            )
+        how = f"{interval}; test: {_NAMES.get(found.test, found.test)}"
     moved = tuple(
         Moved(word, part.count, tuple((item, addresses.item(one, item)) for item in part.items[:LISTED]))
         for word, part in (("lost", one.lost), ("gained", one.gained))
