@@ -15,7 +15,24 @@ export function readAddress() {
   };
 }
 
-// `step`: a new entry of the history, so that "back" undoes it; else the present one is changed.
+const PAUSE_MS = 200; // browsers refuse many changes in a short time, which a held key would make
+let waiting = 0;
+let pending = null;
+
+function replace() {
+  clearTimeout(waiting);
+  waiting = 0;
+  if (pending !== null) history.replaceState(null, "", pending);
+  pending = null;
+}
+
+// What is still to be written does not hold any more: somebody else changed the address.
+export function forgetAddress() {
+  pending = null;
+  replace();
+}
+
+// `step`: a new entry of the history, so that "back" undoes it; else the present one is changed, a little later where changes are many.
 export function writeAddress({ filters, key, condition, only }, step) {
   const given = new URLSearchParams();
   if (key) given.set("s", key);
@@ -23,7 +40,11 @@ export function writeAddress({ filters, key, condition, only }, step) {
   if (condition) given.set("c", condition);
   if (only) given.set("m", only);
   const address = `#${given}`;
-  if (address === (location.hash || "#")) return;
-  if (step) history.pushState(null, "", address);
-  else history.replaceState(null, "", address);
+  if (step) {
+    replace();
+    if (address !== (location.hash || "#")) history.pushState(null, "", address);
+    return;
+  }
+  pending = address;
+  if (!waiting) waiting = setTimeout(replace, PAUSE_MS);
 }

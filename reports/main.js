@@ -1,5 +1,5 @@
 // Wiring: theme, filters, list, detail, keyboard, and the state in the address.
-import { readAddress, writeAddress } from "./address.js";
+import { forgetAddress, readAddress, writeAddress } from "./address.js";
 import { createStore, readColumns, readNames } from "./data.js";
 import { OUTCOMES, VERDICTS, emptyFilters, evaluate, knownFilters, openIndex, readPair, siblings } from "./filters.js";
 import { createList } from "./list.js";
@@ -13,7 +13,7 @@ import { startCopying } from "./passages.js";
 const WORDS = { no_answer: "no answer", unscored: "not scored", length: "truncated (length)", label: "judged", reason: "reason" };
 const ALL = { task: "All", subset: "All", condition: "Any", model: "Any", correct: "Any", outcome: "Any", finish: "Any", kind: "Any" };
 const SELECTS = Object.keys(ALL);
-const TYPING_MS = 60;
+const TYPING_MS = 40;
 
 function startTheme() {
   const button = document.getElementById("theme");
@@ -275,6 +275,7 @@ function startBrowser(names, columns) {
   }
   window.addEventListener("hashchange", () => {
     if (!readAddress()) return;
+    forgetAddress();
     const addressed = follow();
     apply();
     if (addressed && !inView()) document.getElementById("samples").scrollIntoView({ behavior: "instant" });

@@ -115,6 +115,7 @@ class RunFolder:
 
     def __init__(self, folder: Path, models: tuple[str, ...], tasks: list[TaskRecord], repeats: int = 1) -> None:
         self.folder, self.models, self.tasks, self.repeats = folder, models, tasks, repeats
+        self.conditions = ["standard"]
         self.writer = RunWriter(folder)
         self.counts: dict[str, int] = {}
         self.position = 0
@@ -125,13 +126,14 @@ class RunFolder:
         common = {
             "task": record.name,
             "protocol": record.protocol,
-            "condition": "standard",
+            "condition": sample.get("condition", "standard"),
             "sample_id": sample["id"],
             "cluster": sample.get("cluster", sample["id"]),
             "item_hash": sample.get("item_hash", hashlib.sha256(sample["id"].encode()).hexdigest()),
             "target": None if sample.get("target") is None else orjson.dumps(sample["target"]).decode(),
             "subsets": sample.get("subsets", {}),
         }
+        asked = self.conditions.index(common["condition"])
         media = []
         for picture in sample.get("pictures", []):
             (self.folder / "media" / f"{picture.sha256}.png").write_bytes(picture.data)
@@ -139,10 +141,11 @@ class RunFolder:
         size = [media[0]["width"], media[0]["height"]] if media else None
         pictures = [{"media": index} for index in range(len(media))]
         prompts: dict[str | None, str] = sample.get("prompts") or {None: sample["question"]}
+        media = [{**entry, **more} for entry, more in zip(media, sample.get("media", [{}] * len(media)), strict=True)]
         for place, (name, prompt) in enumerate(prompts.items()):
             messages = [{"role": "user", "parts": [*pictures, prompt]}]
             self.writer.add_sample(
-                (task, 0, self.position),
+                (task, asked, self.position),
                 {
                     **common,
                     "question": sample["question"],
@@ -175,7 +178,7 @@ class RunFolder:
             if "extracted" in answer:
                 row["extracted"] = orjson.dumps(answer["extracted"]).decode()
             self.counts[row["outcome"]] = self.counts.get(row["outcome"], 0) + 1
-            self.writer.add((self.models.index(model), task, 0, self.position, repeat), row)
+            self.writer.add((self.models.index(model), task, asked, self.position, repeat), row)
 
     def finish(self, **more: Any) -> Run:
         self.writer.finish()
@@ -194,7 +197,7 @@ class RunFolder:
             "seeds": {"run": 0, "limit": 0},
             "models": [model_record(name) for name in self.models],
             "tasks": self.tasks,
-            "conditions": ["standard"],
+            "conditions": self.conditions,
             "repeats": self.repeats,
             "counts": {**self.counts, "asked": sum(self.counts.values()), "cached": 0, "missing": 0},
             "timings": {"total": 61.0},

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import re
+import shutil
+import subprocess
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -145,14 +147,68 @@ def test_bundle_refuses_what_it_would_break(tmp_path: Path, source: str, reason:
         bundle(Templates(packaged=tmp_path), "main.js")
 
 
-def test_scripts_never_make_markup_from_text() -> None:
-    for path in sorted(resource_dir("reports").glob("*.js")):
-        # The page of `mmeval view` asks its own server, and takes the live part from it (escaped there) without running anything.
-        text = path.read_text().replace('fetch("state", ', "", 1) if path.name == "live.js" else path.read_text()
-        assert not re.search(
-            r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(|new Function|createContextualFragment|setHTML|\.onclick|fetch\(",
-            text,
-        ), path.name
+BANNED = re.compile(
+    r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\b|new Function|\bFunction\(|createContextualFragment|setHTML|srcdoc"
+    r"|\.on[a-z]+\s*=[^=]|[\"']on[a-z]+[\"']\s*:|setAttribute\([\"'`](?:on|style|src|href)|javascript:|\bfetch\(|XMLHttpRequest|WebSocket|sendBeacon"
+    r"|importScripts|new Worker|document\.cookie|set(?:Timeout|Interval)\(\s*[\"'`]"
+)
+"""Ways from text to markup or code, or to the network; `port1.onmessage` is a channel of its own."""
+SCRIPTS = sorted(resource_dir("reports").glob("*.js"))
+
+
+@pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.name)
+def test_scripts_never_make_markup_from_text(path: Path) -> None:
+    source = path.read_text().replace("channel.port1.onmessage =", "")
+    assert not (found := BANNED.search(source)), found
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "box.innerHTML = text", "new Function(text)", "window.eval(text)", "button.onclick = act", 'element("a", { "onclick": text })',
+        'made.setAttribute("onload", text)', 'setTimeout("act()", 3)', "fetch(address)",
+    ],
+)  # fmt: skip
+def test_the_check_of_scripts_finds(line: str) -> None:
+    assert BANNED.search(line)
+
+
+def test_scripts_import_what_there_is_and_use_what_they_import() -> None:
+    sources = {path.name: path.read_text() for path in SCRIPTS}
+    exports = {
+        name: set(re.findall(r"^export (?:async )?(?:function|const|class) (\w+)", source, re.MULTILINE))
+        for name, source in sources.items()
+    }
+    wanted: dict[str, set[str]] = {}
+    for name, source in sources.items():
+        body = re.sub(r"^import .*$", "", source, flags=re.MULTILINE)
+        for names, module in re.findall(r'^import \{ (.*) \} from "\./(.*)";$', source, re.MULTILINE):
+            for one in names.split(", "):
+                assert one in exports[module], f"{name} imports {one}, which {module} has not"
+                assert re.search(rf"(?:(?<![\w.])|(?<=\.\.\.)){one}\b", body), (
+                    f"{name} imports {one} and does not use it"
+                )
+                wanted.setdefault(module, set()).add(one)
+        for one in re.findall(r"^(?:async )?(?:function|const|let|class) (\w+)", body, re.MULTILINE):
+            assert len(re.findall(rf"(?:(?<![\w.])|(?<=\.\.\.)){one}\b", body)) > 1, (
+                f"{name} declares {one} and does not use it"
+            )
+    for name, made in exports.items():
+        inside = {one for one in made if len(re.findall(rf"\b{one}\b", sources[name])) > 1}
+        assert made <= wanted.get(name, set()) | inside, f"{name} exports what nobody uses"
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="no node on the path (apt-get install -y nodejs)")
+def test_scripts_are_sound_modules() -> None:
+    for path in SCRIPTS:
+        done = subprocess.run(
+            ["node", "--input-type=module", "--check"],
+            input=path.read_text(),
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        assert done.returncode == 0, (path.name, done.stderr)
 
 
 def test_chart_keeps_text_as_text_and_drops_everything_else() -> None:
