@@ -5,15 +5,15 @@ Several processes may write one cache: the answer that was committed first stand
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
-import queue
 import sqlite3
 import threading
 import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +22,9 @@ import orjson
 from mmeval.core.errors import StorageError
 from mmeval.core.types import Response
 from mmeval.pipeline.cache_errors import LOCK_TIMEOUT_S, salvage_remedy, storage_error
+from mmeval.pipeline.commit_queue import CommitQueue, Entry, Told, settle, tell
 from mmeval.pipeline.media import FACTS_VERSION, ImageFacts
 
-COMMIT_INTERVAL_S = 0.2
-"""Longest time that an answer waits for its commit."""
-BATCH = 512
 KEPT_STATUS = frozenset({"ok", "refused", "too_long"})
 """What is permanent. A timeout or an error is asked again by the next run."""
 
@@ -69,16 +67,6 @@ class StoredAnswer:
 
 
 @dataclass(frozen=True, slots=True)
-class _Entry:
-    """One row for the writer."""
-
-    sql: str
-    values: tuple[Any, ...]
-    response: Response | None = None
-    future: Future[Response] | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class CacheStats:
     """What the cache holds."""
 
@@ -98,7 +86,7 @@ class ResponseCache:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._local = threading.local()
-        self._queue: queue.SimpleQueue[_Entry | None] = queue.SimpleQueue()
+        self._queue = CommitQueue()
         self._broken: StorageError | None = None
         self._closed = False
         self._connections: list[sqlite3.Connection] = []
@@ -158,21 +146,38 @@ class ResponseCache:
         Raises (through the future):
             StorageError: when it cannot be written (disk full, read-only).
         """
-        if response.status not in KEPT_STATUS:
-            raise ValueError(f"a response with status {response.status!r} is not permanent and is never cached")
         future: Future[Response] = Future()
         future.set_running_or_notify_cancel()  # a commit under way cannot be called back
+        refusal = self._add(key, response, engine, model, replace, future=future)
+        if refusal is not None:
+            settle(future, refusal)
+        return future
+
+    async def commit(self, key: str, response: Response, *, engine: str, model: str, replace: bool = False) -> Response:
+        """As `put`, and wait for the commit in the event loop; all who wait for one commit are woken together.
+
+        Raises:
+            StorageError: when it cannot be written (disk full, read-only).
+        """
+        waiter: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
+        refusal = self._add(key, response, engine, model, replace, waiter=waiter)
+        if refusal is not None:
+            raise refusal
+        return await waiter
+
+    def _add(
+        self, key: str, response: Response, engine: str, model: str, replace: bool, **waiting: Any
+    ) -> StorageError | None:
+        """Queue an answer for whoever is `waiting`, or say why it cannot be stored."""
+        if response.status not in KEPT_STATUS:
+            raise ValueError(f"a response with status {response.status!r} is not permanent and is never cached")
         if self._broken is not None:
-            future.set_exception(self._broken)
-            return future
+            return self._broken
         data = _encode(response)
         values = (key, time.time(), engine, model, data, _checksum(key, data))
-        with self._guard:  # an entry behind the one that ends the writer would wait for ever
-            if self._closed:
-                future.set_exception(StorageError(f"cache {self.path} is closed, the answer was not stored"))
-            else:
-                self._queue.put(_Entry(_REPLACED if replace else _ANSWER, values, response, future))
-        return future
+        if not self._queue.add(Entry(_REPLACED if replace else _ANSWER, values, response, **waiting)):
+            return StorageError(f"cache {self.path} is closed, the answer was not stored")
+        return None
 
     def image_facts(self, sha256: str) -> ImageFacts | None:
         """Return the verdict of an earlier validation of the same bytes."""
@@ -188,7 +193,7 @@ class ResponseCache:
         """Queue the verdict on an image; losing it costs one validation, so nobody waits for the commit."""
         if self._broken is None:
             key, data = _facts_key(sha256), orjson.dumps([facts.format, facts.width, facts.height, facts.plain])
-            self._queue.put(_Entry("INSERT OR REPLACE INTO facts VALUES (?, ?, ?)", (key, data, _checksum(key, data))))
+            self._queue.add(Entry("INSERT OR REPLACE INTO facts VALUES (?, ?, ?)", (key, data, _checksum(key, data))))
 
     def stats(self) -> CacheStats:
         """Count what the cache holds.
@@ -288,7 +293,7 @@ class ResponseCache:
             if self._closed:
                 return
             self._closed = True
-            self._queue.put(None)
+        self._queue.close()
         self._writer.join()
         self._close_connections()
 
@@ -305,26 +310,11 @@ class ResponseCache:
         self.close()
 
     def _write_loop(self) -> None:
-        connection = self._writer_connection
-        finished = False
-        while not finished:
-            entry = self._queue.get()
-            if entry is None:
-                return
-            batch = [entry]
-            deadline = time.monotonic() + COMMIT_INTERVAL_S
-            while len(batch) < BATCH:
-                try:
-                    entry = self._queue.get(timeout=max(0.0, deadline - time.monotonic()))
-                except queue.Empty:
-                    break
-                if entry is None:
-                    finished = True
-                    break
-                batch.append(entry)
-            self._commit(connection, batch)
+        while batch := self._queue.batch():
+            self._commit(self._writer_connection, batch)
 
-    def _commit(self, connection: sqlite3.Connection, batch: list[_Entry]) -> None:
+    def _commit(self, connection: sqlite3.Connection, batch: list[Entry]) -> None:
+        standing: list[Told | None]
         try:
             if self._broken is not None:
                 raise self._broken
@@ -339,16 +329,11 @@ class ResponseCache:
                     connection.execute("ROLLBACK")
                 except sqlite3.Error:
                     failure.add_note("the transaction could not be rolled back either")
-            for entry in batch:
-                if entry.future is not None:
-                    entry.future.set_exception(failure)
-            return
-        for entry, response in zip(batch, standing, strict=True):
-            if entry.future is not None and response is not None:
-                entry.future.set_result(response)
+            standing = [failure] * len(batch)
+        tell(batch, standing)
 
 
-def _insert(connection: sqlite3.Connection, entry: _Entry) -> Response | None:
+def _insert(connection: sqlite3.Connection, entry: Entry) -> Response | None:
     """Write an entry and return the answer that stands; a damaged one stands for nothing."""
     if connection.execute(entry.sql, entry.values).rowcount == 0:
         key, *_ = entry.values
@@ -396,8 +381,8 @@ def _checksum(key: str, data: bytes | str) -> bytes:
 
 def _encode(response: Response) -> bytes:
     # Zero is a value: an endpoint that counts no reasoning tokens says 0.
-    fields = {name: value for name, value in asdict(response).items() if value is not None and value is not False}
-    return orjson.dumps(fields)
+    fields = ((name, getattr(response, name)) for name in Response.__dataclass_fields__)
+    return orjson.dumps({name: value for name, value in fields if value is not None and value is not False})
 
 
 def _decode(data: bytes) -> Response:

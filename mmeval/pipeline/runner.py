@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Literal, TypeAlias
 
 from mmeval.conditions.base import verifier_of
@@ -22,13 +23,19 @@ from mmeval.pipeline.judging import REWARD, JudgeDesk
 from mmeval.pipeline.plan import Effort
 from mmeval.pipeline.session import Conversation, NotAsked
 from mmeval.pipeline.tokens import scores_hash, token_scores
-from mmeval.pipeline.work import Call, Shown, Stage, Ticket, Unit, lightened, prepare_units, tickets
+from mmeval.pipeline.work import Call, Shown, Stage, Ticket, Unit, lightened, prepare_together, tickets
 from mmeval.tasks.task import SOUGHT
 
 Judging: TypeAlias = Literal["now", "later", "only"]
 
-READ_AHEAD = 32
-"""Rows that the reading thread takes from the data set at once."""
+READ_AHEAD = 16
+"""Rows that the reading thread takes from the data set at once; so many more may be waiting for a thread that prepares them."""
+TOGETHER = 8
+"""Samples that one call of a preparing thread takes at most: handing over costs more than preparing a small sample."""
+TOGETHER_BYTES = 8 << 20
+"""Media of such a call, after which it hands over what it has."""
+SETTLING = 2048
+"""Answered rows that may wait for their verdict (a judge, a slow verifier) while further ones are asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +83,12 @@ class ModelRun:
         self._judging = judging
         self._desk = desk
         self._window = asyncio.Semaphore(4 * self._asker.slots + 64)
+        self._settling = asyncio.Semaphore(SETTLING)
         self._budget = ByteBudget(effort.media_budget_bytes)
+        self._unprepared = asyncio.Semaphore(2 * READ_AHEAD)
         self._preparing = asyncio.Semaphore(effort.workers)
+        self._together = 1
+        """Samples that the next call of a preparing thread takes; grows while such calls are quick."""
         self._verifying = ThreadPoolExecutor(effort.workers, "mmeval-verify")
         self._viewing = ThreadPoolExecutor(effort.workers, "mmeval-view")
         self._chains: dict[int, Chain] = {}
@@ -115,47 +126,62 @@ class ModelRun:
         loop = asyncio.get_running_loop()
         source = tickets(self.stage)
         async with asyncio.TaskGroup() as group:
-            while True:
-                batch = await loop.run_in_executor(reading, _take, source, READ_AHEAD)
-                for ticket in batch:
-                    await self._window.acquire()
-                    group.create_task(self._sample(ticket, preparing))
-                if len(batch) < READ_AHEAD:
-                    return
+            following = loop.run_in_executor(reading, _take, source, READ_AHEAD)
+            while batch := await following:
+                following = loop.run_in_executor(reading, _take, source, READ_AHEAD)
+                while batch:
+                    together, batch = batch[: self._together], batch[self._together :]
+                    for _ in together:
+                        # Rows that are not prepared hold their pictures too, and no budget counts those.
+                        await self._unprepared.acquire()
+                        await self._window.acquire()
+                    group.create_task(self._prepare(together, preparing, group))
 
-    async def _prepare(self, ticket: Ticket, preparing: ThreadPoolExecutor) -> list[Unit]:
+    async def _prepare(
+        self, together: Sequence[Ticket], preparing: ThreadPoolExecutor, group: asyncio.TaskGroup
+    ) -> None:
+        """Prepare samples in one call of a thread, and start each; what the call left out is prepared one by one."""
+        budget = self._budget
         # Sizes are known only after reading, so no more may read at once than the budget can overshoot by.
+        most = min(TOGETHER_BYTES, budget.limit // (4 * self.effort.workers))
         async with self._preparing:
-            await self._budget.room()
-            units = await asyncio.get_running_loop().run_in_executor(preparing, prepare_units, self.stage, ticket)
-            self._budget.take(units[0].bytes if units else 0)
-            return units
+            await budget.room()
+            prepared = await asyncio.get_running_loop().run_in_executor(
+                preparing, prepare_together, self.stage, together, most
+            )
+            for units in prepared:
+                budget.take(units[0].bytes if units else 0)
+        for units in prepared:
+            self._unprepared.release()
+            group.create_task(self._sample(units))
+        left = together[len(prepared) :]
+        self._together = max(1, len(prepared)) if left else min(TOGETHER, 2 * len(together))
+        for ticket in left:
+            group.create_task(self._prepare([ticket], preparing, group))
 
-    async def _sample(self, ticket: Ticket, preparing: ThreadPoolExecutor) -> None:
+    async def _sample(self, units: list[Unit]) -> None:
+        hold = Hold(self._budget, units[0].bytes if units else 0, self._window, len(units))
         try:
-            units = await self._prepare(ticket, preparing)
-            hold = Hold(self._budget, units[0].bytes if units else 0, len(units))
-            try:
-                if len(units) == 1:
-                    await self._unit(units.pop(), hold)
-                else:
-                    async with asyncio.TaskGroup() as group:
-                        while units:
-                            group.create_task(self._unit(units.pop(), hold))
-            finally:
-                hold.give()
+            if len(units) == 1:
+                await self._unit(units.pop(), hold)
+            else:
+                async with asyncio.TaskGroup() as group:
+                    while units:
+                        group.create_task(self._unit(units.pop(), hold))
         finally:
-            self._window.release()
+            hold.give()
 
     async def _unit(self, unit: Unit, hold: Hold) -> None:
         response, calls, way = await self._answer(unit)
         cached = unit.stored is not None or (bool(calls) and all(call.cached for call in calls))
-        if not self._shows_media(unit.order.task):
-            # Waiting for a judge must not keep the media of the samples behind from being prepared.
+        shows_media = self._shows_media(unit.order.task)
+        if not shows_media:
             unit = lightened(unit)
-            hold.answered()
-        if response is not None:
-            await self._finish(unit, response, calls, way, cached=cached)
+        # Waiting for a verdict must not keep the samples behind from being asked.
+        async with self._settling:
+            hold.answered(shows_media)
+            if response is not None:
+                await self._finish(unit, response, calls, way, cached=cached)
 
     async def _answer(self, unit: Unit) -> tuple[Response | None, tuple[Call, ...], dict[str, float]]:
         """The answer of one unit (from the cache, from the model, or why it cannot be asked), the calls of a strategy, and its scores."""
@@ -193,7 +219,7 @@ class ModelRun:
         if response.status not in KEPT_STATUS:
             return response
         engine = self.stage.info.engine
-        return await asyncio.wrap_future(self.stage.cache.put(key, response, engine=engine, model=self.progress.model))
+        return await self.stage.cache.commit(key, response, engine=engine, model=self.progress.model)
 
     async def _by_strategy(
         self, unit: Unit, strategy: Strategy, plain: Request
@@ -314,14 +340,14 @@ class ByteBudget:
     """Holds the feeder back while prepared media fill their share of memory."""
 
     def __init__(self, limit: int) -> None:
-        self._limit = limit
+        self.limit = limit
         self._used = 0
         self._free = asyncio.Event()
         self._free.set()
 
     async def room(self) -> None:
         """Wait until some of the budget is free. Sizes are known only after reading, so the last ones may overshoot."""
-        while self._used >= self._limit:
+        while self._used >= self.limit:
             self._free.clear()
             await self._free.wait()
 
@@ -332,34 +358,46 @@ class ByteBudget:
     def give(self, size: int) -> None:
         """Return bytes."""
         self._used -= size
-        if self._used < self._limit:
+        if self._used < self.limit:
             self._free.set()
 
 
 class Hold:
-    """The booked bytes of one sample, given back once: when all its repeats are answered, or at the latest at the end."""
+    """What one sample keeps from those behind it: its booked bytes, and its place among the samples that are being asked.
 
-    def __init__(self, budget: ByteBudget, size: int, waiting: int) -> None:
+    Both are given back once: when all its repeats are answered, or at the latest at the end.
+    """
+
+    def __init__(self, budget: ByteBudget, size: int, window: asyncio.Semaphore, waiting: int) -> None:
         self._budget = budget
         self._size = size
+        self._window: asyncio.Semaphore | None = window
         self._waiting = waiting
+        self._shown = False
 
-    def answered(self) -> None:
-        """One more repeat needs the media no longer."""
+    def answered(self, shown: bool) -> None:
+        """One more repeat is answered; `shown` says that its media will be shown once more, to a judge."""
+        self._shown = self._shown or shown
         self._waiting -= 1
         if self._waiting == 0:
-            self.give()
+            self._leave()
+            if not self._shown:
+                self._return()
 
     def give(self) -> None:
-        """Return what is still booked."""
+        """Return what is still held."""
+        self._leave()
+        self._return()
+
+    def _leave(self) -> None:
+        if self._window is not None:
+            self._window.release()
+            self._window = None
+
+    def _return(self) -> None:
         self._budget.give(self._size)
         self._size = 0
 
 
 def _take(source: Iterator[Ticket], count: int) -> list[Ticket]:
-    taken = []
-    for ticket in source:
-        taken.append(ticket)
-        if len(taken) == count:
-            break
-    return taken
+    return list(islice(source, count))

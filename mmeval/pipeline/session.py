@@ -226,6 +226,4 @@ class Conversation:
         """Commit what is permanent, and return the answer that stands (see `ResponseCache.put`)."""
         if response.status not in KEPT_STATUS:
             return response
-        return await asyncio.wrap_future(
-            self._stage.cache.put(key, response, engine=engine, model=model, replace=replace)
-        )
+        return await self._stage.cache.commit(key, response, engine=engine, model=model, replace=replace)

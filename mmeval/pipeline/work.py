@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mmeval.conditions.base import Condition, get_condition
 from mmeval.conditions.looking import VisualCoT, strategy_of
@@ -27,8 +28,8 @@ from mmeval.tasks.opened import RowError
 from mmeval.tasks.options import AskStyle
 from mmeval.tasks.task import OpenTask, Task, item_hash
 
-if TYPE_CHECKING:
-    pass
+TOGETHER_S = 0.03
+"""How long one call of `prepare_together` goes on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +168,25 @@ def tickets(stage: Stage) -> Iterator[Ticket]:
         for position, build in task.samples(stage.style):
             for condition_index, condition in enumerate(stage.plan.conditions):
                 yield Ticket(task_index, task, position, build, condition_index, condition)
+
+
+def prepare_together(stage: Stage, together: Sequence[Ticket], most_bytes: int) -> list[list[Unit]]:
+    """Prepare samples one after another; runs in a worker thread.
+
+    Returns:
+        the units of the first ones, at least of one: it ends early after `TOGETHER_S` seconds or `most_bytes` of media,
+        so that a slow or large sample does not keep those behind it from other threads.
+    """
+    end = time.monotonic() + TOGETHER_S
+    prepared: list[list[Unit]] = []
+    size = 0
+    for ticket in together:
+        units = prepare_units(stage, ticket)
+        prepared.append(units)
+        size += units[0].bytes if units else 0
+        if size >= most_bytes or time.monotonic() >= end:
+            break
+    return prepared
 
 
 def prepare_units(stage: Stage, ticket: Ticket) -> list[Unit]:

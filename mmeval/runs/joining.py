@@ -15,7 +15,7 @@ from mmeval.core.errors import ComparisonError, DataError
 from mmeval.core.hashing import digest
 from mmeval.runs.folder import stream_batches
 from mmeval.runs.schema import POSITION, calls_schema, results_schema, samples_schema, with_position
-from mmeval.runs.writer import ROW_GROUP, TableWriter
+from mmeval.runs.tables import ROW_GROUP, TableWriter
 
 if TYPE_CHECKING:
     import pyarrow as pa

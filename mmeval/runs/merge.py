@@ -20,7 +20,8 @@ from mmeval.runs.labels import labels_schema
 from mmeval.runs.manifest import AggregateRecord, JudgeRecord, Manifest, MergedRecord, TaskRecord, write_manifest
 from mmeval.runs.merge_checks import Cut, checked
 from mmeval.runs.record import now
-from mmeval.runs.writer import TableWriter, lock_folder
+from mmeval.runs.tables import TableWriter
+from mmeval.runs.writer import lock_folder
 from mmeval.tasks.aggregates import plan_aggregates
 from mmeval.tasks.file_task import split_selectors
 

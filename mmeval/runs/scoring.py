@@ -33,7 +33,7 @@ from mmeval.runs.stored import (
     stored_sample,
     with_way,
 )
-from mmeval.runs.writer import ROW_GROUP, TableWriter
+from mmeval.runs.tables import ROW_GROUP, TableWriter
 from mmeval.tasks.registry import Registry
 from mmeval.tasks.task import Task
 

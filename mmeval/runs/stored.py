@@ -13,7 +13,7 @@ from mmeval.core.errors import DataError
 from mmeval.core.types import AnswerContext, PreparedImage, PreparedMedia, Response, Sample, Status, Verdict
 from mmeval.runs.folder import Run, stream_batches
 from mmeval.runs.schema import calls_schema
-from mmeval.runs.writer import ROW_GROUP
+from mmeval.runs.tables import ROW_GROUP
 from mmeval.tasks.task import SENT, Task
 from mmeval.verifiers.base import NO_TARGET
 

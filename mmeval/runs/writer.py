@@ -6,7 +6,6 @@ import errno
 import fcntl
 import hashlib
 import itertools
-import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -18,12 +17,12 @@ import orjson
 from mmeval.core.errors import StorageError, UsageError
 from mmeval.pipeline.places import obstacle
 from mmeval.runs.schema import POSITION, calls_schema, results_schema, samples_schema, with_position
+from mmeval.runs.tables import TableWriter, json_row
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 BATCH = 256
-ROW_GROUP = 2048
 _SCHEMA = """
 CREATE TABLE results (model INT, task INT, condition INT, position INT, repeat INT, row BLOB,
   PRIMARY KEY (model, task, condition, position, repeat)) WITHOUT ROWID;
@@ -72,7 +71,7 @@ class RunWriter:
 
     def add(self, order: tuple[int, int, int, int, int], row: Mapping[str, Any]) -> None:
         """Add one results row; `order` is (model, task, condition, position, repeat)."""
-        self._results.append((*order, orjson.dumps(row)))
+        self._results.append((*order, json_row(row, ("scores", "subsets"))))
         if len(self._results) >= BATCH:
             self.flush()
 
@@ -90,7 +89,7 @@ class RunWriter:
             row: columns of `samples_schema` without `models`.
             model: place and name of the model that was asked so; without a name the row holds for all models.
         """
-        data = orjson.dumps(row)
+        data = json_row(row, ("subsets",))
         digest = hashlib.blake2b(data, digest_size=16).digest()
         self._samples.append((*order, digest, data))
         self._asked.append((*order, *model, digest))
@@ -152,11 +151,10 @@ class RunWriter:
     def _schema(self, schema: pa.Schema) -> pa.Schema:
         return with_position(schema) if self._positions else schema
 
-    def _placed(self, data: bytes, position: int) -> dict[str, Any]:
-        row: dict[str, Any] = orjson.loads(data)
-        return {**row, POSITION: position} if self._positions else row
+    def _placed(self, data: bytes, position: int) -> bytes:
+        return _with_field(data, POSITION, position) if self._positions else data
 
-    def _sample_rows(self) -> Iterator[dict[str, Any]]:
+    def _sample_rows(self) -> Iterator[bytes]:
         """Rows in the order of task, condition, position, and then of the first model that was asked so."""
         query = (
             "SELECT task, condition, position, name, digest, row FROM asked JOIN samples USING (task, condition, position, digest) "
@@ -169,7 +167,7 @@ class RunWriter:
                 names.setdefault(digest, []).append(name)
                 rows[digest] = data
             for digest, models in names.items():
-                yield {**self._placed(rows[digest], place[2]), "models": None if None in models else models}
+                yield _with_field(self._placed(rows[digest], place[2]), "models", None if None in models else models)
 
     def close(self) -> None:
         """Delete the working file and release the run."""
@@ -213,74 +211,6 @@ def lock_folder(folder: Path) -> TextIO:
     return lock
 
 
-class TableWriter:
-    """Writes one parquet table beside its place, and puts it there when everything is written and synced.
-
-    Args:
-        path: where the table belongs; an older one stays until the new one is complete.
-        schema: its columns.
-        optional: leave no table, and remove an older one, when there are no rows.
-    """
-
-    def __init__(self, path: Path, schema: pa.Schema, optional: bool = False) -> None:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
-        self._path = path
-        self._schema = schema
-        self._optional = optional
-        self._maps = [field.name for field in schema if pa.types.is_map(field.type)]
-        self._temporary = path.with_name(path.name + ".new")
-        self._handle = self._temporary.open("wb")
-        self._writer = pq.ParquetWriter(self._handle, schema, compression="zstd")
-        self._batch: list[dict[str, Any]] = []
-        self._written = 0
-
-    def add(self, rows: Iterable[dict[str, Any]]) -> None:
-        """Add rows as mappings; map columns as dictionaries."""
-        for row in rows:
-            for name in self._maps:
-                row[name] = list(row[name].items()) if row.get(name) is not None else None
-            self._batch.append(row)
-            if len(self._batch) >= ROW_GROUP:
-                self._flush()
-
-    def write(self, table: pa.Table) -> None:
-        """Add a table of the same schema."""
-        self._flush()
-        self._written += table.num_rows
-        self._writer.write_table(table, row_group_size=ROW_GROUP)
-
-    def _flush(self) -> None:
-        import pyarrow as pa
-
-        if self._batch:
-            rows, self._batch = self._batch, []
-            self._written += len(rows)
-            self._writer.write_table(pa.Table.from_pylist(rows, schema=self._schema), row_group_size=ROW_GROUP)
-
-    def __enter__(self) -> TableWriter:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if kind is not None:
-            self._handle.close()
-            self._temporary.unlink(missing_ok=True)
-            return
-        self._flush()
-        self._writer.close()
-        self._handle.flush()
-        os.fsync(self._handle.fileno())
-        self._handle.close()
-        if self._optional and not self._written:
-            self._temporary.unlink()
-            self._path.unlink(missing_ok=True)
-        else:
-            self._temporary.replace(self._path)
-
-
 def _lock_alone(handle: TextIO) -> None:
     """Lock a file against every other process, without waiting. POSIX locks where the file system knows no `flock`.
 
@@ -295,9 +225,14 @@ def _lock_alone(handle: TextIO) -> None:
         fcntl.lockf(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
-def _write_table(path: Path, schema: pa.Schema, rows: Iterable[dict[str, Any]], optional: bool = False) -> None:
+def _with_field(row: bytes, name: str, value: Any) -> bytes:
+    """A row of JSON with one field more."""
+    return row[:-1] + b"," + orjson.dumps({name: value})[1:]
+
+
+def _write_table(path: Path, schema: pa.Schema, rows: Iterable[bytes], optional: bool = False) -> None:
     with TableWriter(path, schema, optional) as table:
-        table.add(rows)
+        table.add_json(rows)
 
 
 def _storage(folder: Path, error: Exception) -> StorageError:

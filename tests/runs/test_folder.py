@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from mmeval.core.errors import DataError, StorageError, UsageError
-from mmeval.runs import writer as writing
+from mmeval.runs import tables
 from mmeval.runs.folder import open_run, subset_pairs
 from mmeval.runs.manifest import SCHEMA_VERSION, Manifest, ModelRecord, TaskRecord, read_manifest, write_manifest
 from mmeval.runs.schema import results_schema, samples_schema
@@ -247,7 +247,7 @@ def test_an_empty_run_has_empty_tables(tmp_path: Path) -> None:
 
 
 def test_many_rows_become_several_row_groups(tmp_path: Path) -> None:
-    write(tmp_path, [((0, 0, 0, p, 0), row("late", str(p))) for p in range(writing.ROW_GROUP + 5)], samples=1)
+    write(tmp_path, [((0, 0, 0, p, 0), row("late", str(p))) for p in range(tables.ROW_GROUP + 5)], samples=1)
     assert pq.read_metadata(tmp_path / "results.parquet").num_row_groups == 2
 
 
