@@ -19,7 +19,7 @@ from urllib.request import urlopen
 
 import pytest
 
-from mmeval.reports import live_build
+from mmeval.reports import live_build, live_server
 from mmeval.reports.live_server import Viewer
 from mmeval.runs.folder import Run
 from tests.reports.live_serving import served
@@ -106,8 +106,14 @@ def test_a_run_is_followed_from_before_its_start_to_its_report(chromium: Any, tm
 
 
 KEPT = (
-    "[location.hash, document.querySelector('#list [aria-selected=true] .rowid').textContent, document.documentElement.dataset.theme,"
+    "[location.hash, document.querySelector('#list [aria-selected=true] .rowid')?.textContent, document.documentElement.dataset.theme,"
     " document.getElementById('list').scrollTop, Math.round(document.getElementById('samples').getBoundingClientRect().top)]"
+)
+
+
+HIDE = (
+    "(hidden) => { Object.defineProperty(document, 'hidden', { get: () => hidden, configurable: true });"
+    " document.dispatchEvent(new Event('visibilitychange')); }"
 )
 
 
@@ -116,6 +122,7 @@ def test_a_new_report_leaves_the_reader_where_he_is(
     chromium: Any, make_run: Callable[..., Run], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(live_build, "REST", 0.0)
+    monkeypatch.setattr(live_server, "WAIT_ENDED_S", 0.3)
     folder = make_run(tmp_path / "demo", count=30, box=1, hostile=False, models=("tiny-late",)).path
 
     async def check(url: str, viewer: Viewer) -> None:
@@ -141,7 +148,14 @@ def test_a_new_report_leaves_the_reader_where_he_is(
             await page.until("document.getElementById('browser')?.hidden === false")
             await page.until(f"JSON.stringify({KEPT}) === {json.dumps(json.dumps(was, separators=(',', ':')))}")
             assert not page.problems
+            # Hidden, it asks for nothing.
+            await page.run(f"({HIDE})(true)")
+            await asyncio.sleep(0.7)
+            asked = len(page.requests)
+            await asyncio.sleep(1.0)
+            assert len(page.requests) == asked
             shutil.rmtree(folder)
+            await page.run(f"({HIDE})(false)")
             await page.until(f"{LIVE}.includes('no run folder') && {LIVE}.includes('as it was last built')")
             assert not page.problems
 
