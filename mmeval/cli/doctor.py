@@ -96,6 +96,15 @@ def _engines() -> list[Finding]:
                 f" `{serve}` and use -m {name}:NAME --base-url URL/v1",
             )
         )
+    ray = _version("ray")
+    found.append(
+        Finding(
+            "ray",
+            GOOD if ray else MISSING,
+            f"ray {ray} (--workers ray)" if ray else "ray is not installed; one machine works without it",
+            "" if ray else "pip install 'mmeval-harness[ray]' on every node of the cluster",
+        )
+    )
     found.append(
         Finding(
             "engine openai",

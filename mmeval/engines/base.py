@@ -3,11 +3,25 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
 from mmeval.core.types import Request, Response, TokenContrast, TokenLogprobs
+
+
+@dataclass(frozen=True, slots=True)
+class RaySettings:
+    """Where the replicas of a model run on a Ray cluster, and how many."""
+
+    address: str | None = None
+    """`auto`, HOST:PORT or ray://HOST:PORT; None takes RAY_ADDRESS, and without it a cluster of its own on this machine."""
+    replicas: int | None = None
+    """Copies of the model; None fills the cluster, and what joins it later."""
+    cpus: int | None = None
+    """Cores per replica; None takes one per GPU, and without GPUs as many as the smallest node has."""
+    patience_s: float = 60.0
+    """How long to wait while there is no replica and no node has room for one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +58,15 @@ class ModelSpec:
     """GPUs that one copy of the model is spread over."""
     data_parallel: int | None = None
     """Copies of the model that share the requests."""
+    ray: RaySettings | None = None
+    """The Ray cluster on which managed workers run; None: on this machine."""
 
 
 IDENTITY_FIELDS = frozenset(
     {"backend", "target", "revision", "profile", "engine_args", "trust_remote_code", "model_id"}
 )
 TRANSPORT_FIELDS = frozenset(
-    {"base_urls", "api_key", "timeout_s", "concurrency", "engine_python", "tensor_parallel", "data_parallel"}
+    {"base_urls", "api_key", "timeout_s", "concurrency", "engine_python", "tensor_parallel", "data_parallel", "ray"}
 )
 
 
@@ -184,6 +200,15 @@ def score_text(values: Sequence[float], index: int | None) -> str:
     if not math.isfinite(value):
         raise ValueError(f"the score is {value}")
     return repr(value)
+
+
+@runtime_checkable
+class Elastic(Protocol):
+    """An engine that may come to work on more or fewer requests at once while it runs."""
+
+    def watch(self, changed: Callable[[int], None], tell: Callable[[str], None]) -> None:
+        """Name who is told the number of slots when it changes, and in words what happened; called in the event loop."""
+        ...
 
 
 @runtime_checkable

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from mmeval.core.errors import EngineError
 from mmeval.core.hashing import derived_seed
@@ -17,6 +17,9 @@ from mmeval.engines.base import SAMPLING_FIELDS, EngineInfo, ModelSpec
 from mmeval.engines.identity import CheckpointIdentity, hash_checkpoint, read_json, resolve_checkpoint
 from mmeval.engines.managed import ManagedWorker
 from mmeval.engines.profiles import choose_profile
+
+if TYPE_CHECKING:
+    from mmeval.engines.replicas import ReplicaPool
 
 WORKER = Path(__file__).resolve().with_name("worker_main.py")
 _VERSION_QUERY = """
@@ -58,11 +61,18 @@ class CheckpointEngine:
         self._folder: Path | None = None
         self._info: EngineInfo | None = None
         self._worker: ManagedWorker | None = None
+        self._pool: ReplicaPool | None = None
+        self._watchers: list[tuple[Callable[[int], None], Callable[[str], None]]] = []
 
     @property
     def worker(self) -> ManagedWorker | None:
         """The worker, once started."""
         return self._worker
+
+    @property
+    def pool(self) -> ReplicaPool | None:
+        """The replicas on a Ray cluster, once started."""
+        return self._pool
 
     @property
     def python(self) -> str:
@@ -78,8 +88,16 @@ class CheckpointEngine:
         raise NotImplementedError
 
     def _slots(self) -> int:
-        """Requests that keep the engine busy."""
+        """Requests that keep one copy of the engine busy."""
         raise NotImplementedError
+
+    def _gpus(self) -> int:
+        """GPUs that one copy of the engine takes."""
+        raise NotImplementedError
+
+    def watch(self, changed: Callable[[int], None], tell: Callable[[str], None]) -> None:
+        """See `base.Elastic`."""
+        self._watchers.append((changed, tell))
 
     async def _further_identity(self) -> dict[str, Any]:
         """The identity of the adapter."""
@@ -113,16 +131,21 @@ class CheckpointEngine:
             self.backend,
             engine_version,
             {"checkpoint": identity.json(), "arguments": arguments, **further},
-            slots=self._spec.concurrency or self._slots(),
+            slots=self._spec.concurrency or self._slots() * self._copies(),
             details={
                 **arguments,
                 "checkpoint": str(self._folder),
                 "revision": identity.revision,
                 "trust_remote_code": self._spec.trust_remote_code,
                 "engine_python": self.python,
+                **({"workers": "ray"} if self._spec.ray is not None else {}),
             },
             profile=choose_profile(self._spec.profile, config, target_name=self._spec.target),
         )
+
+    def _copies(self) -> int:
+        """Replicas that a run is planned for; on Ray more may join."""
+        return 1 if self._spec.ray is None else self._spec.ray.replicas or 1
 
     async def _version(self) -> str:
         """Version of the engine in the interpreter that will run it, without importing it."""
@@ -177,18 +200,9 @@ class CheckpointEngine:
             EngineError: with the worker's explanation and remedy.
         """
         info = await self.describe()
-        if self._worker is not None:
+        if self._worker is not None or self._pool is not None:
             return info
-        settings = {
-            "folder": str(self._folder),
-            "trust_remote_code": self._spec.trust_remote_code,
-            **self._worker_settings(),
-        }
-        worker = ManagedWorker(
-            self.backend, lambda address: (self.python, str(WORKER), self.backend, address), settings
-        )
-        facts = await worker.start()
-        self._worker = worker
+        facts = await (self._start_worker() if self._spec.ray is None else self._start_replicas(info))
         if not facts["reads_images"]:
             self.modalities = frozenset({"text"})
         self._info = EngineInfo(
@@ -201,16 +215,48 @@ class CheckpointEngine:
         )
         return self._info
 
+    async def _start_worker(self) -> dict[str, Any]:
+        settings = {
+            "folder": str(self._folder),
+            "trust_remote_code": self._spec.trust_remote_code,
+            **self._worker_settings(),
+        }
+        worker = ManagedWorker(
+            self.backend, lambda address: (self.python, str(WORKER), self.backend, address), settings
+        )
+        facts = await worker.start()
+        self._worker = worker
+        return facts
+
+    async def _start_replicas(self, info: EngineInfo) -> dict[str, Any]:
+        from mmeval.engines.ray_workers import ray_pool
+
+        pool = ray_pool(self._spec, info, self._gpus(), self._slots())
+
+        def changed(slots: int) -> None:
+            for listener, _ in self._watchers:
+                listener(slots)
+
+        def tell(text: str) -> None:
+            for _, listener in self._watchers:
+                listener(text)
+
+        pool.changed, pool.tell = changed, tell
+        facts = await pool.start()
+        self._pool = pool
+        return facts
+
     async def generate(self, request: Request) -> Response:
         """See `Engine.generate`."""
         if request.schema is not None and not self.forces_schema:
             return Response("error", error=f"the {self.backend} engine cannot force a reply to follow a JSON schema")
         started = time.perf_counter()
         answer = await self._ask(request, {"schema": request.schema} if request.schema is not None else {})
-        latency_s = time.perf_counter() - started
+        latency_s = answer.get("took_s", time.perf_counter() - started)
         status: Status = answer["status"]
         if status != "ok":
-            return Response(status, error=str(answer.get("error")), latency_s=latency_s)
+            fatal = bool(answer.get("fatal"))
+            return Response(status, error=str(answer.get("error")), latency_s=latency_s, fatal=fatal)
         return Response(
             "ok",
             text=answer["text"],
@@ -229,11 +275,14 @@ class CheckpointEngine:
 
     async def _ask(self, request: Request, further: dict[str, Any], more: Sequence[bytes] = ()) -> dict[str, Any]:
         """Send a request with further keys; images of a second prompt (`other`) stand behind its own."""
-        if self._worker is None:
+        if self._worker is None and self._pool is None:
             return {"status": "error", "error": f"the {self.backend} engine is not started"}
         header, blobs = self._message(request)
         if "other" in further:
             further = {**further, "other": {**further["other"], "from": len(blobs)}}
+        if self._pool is not None:
+            return await self._pool.ask({**header, **further}, [*blobs, *more], self._spec.timeout_s)
+        assert self._worker is not None
         try:
             async with asyncio.timeout(self._spec.timeout_s):
                 return await self._worker.ask({**header, **further}, [*blobs, *more])
@@ -262,8 +311,10 @@ class CheckpointEngine:
     async def close(self) -> None:
         """See `Engine.close`."""
         worker, self._worker = self._worker, None
-        if worker is not None:
-            await worker.close()
+        pool, self._pool = self._pool, None
+        for running in (worker, pool):
+            if running is not None:
+                await running.close()
 
 
 def scored(answer: dict[str, Any]) -> TokenLogprobs:

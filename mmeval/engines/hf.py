@@ -13,7 +13,7 @@ from mmeval.engines.base import NO_SCORES, SCORE_INDEX, EngineInfo, ModelSpec, s
 from mmeval.engines.checkpoint_engine import CheckpointEngine, scored
 from mmeval.engines.identity import read_json
 from mmeval.engines.options import one_of, refuse_unknown, whole
-from mmeval.engines.registry import has_gpu
+from mmeval.engines.registry import sees_gpu
 
 ARGUMENTS = frozenset(
     {"dtype", "device", "batch_size", "max_pixels", "min_pixels", "attn_implementation", "max_model_len", SCORE_INDEX}
@@ -41,7 +41,8 @@ class HfEngine(CheckpointEngine):
                 remedy="leave --tensor-parallel and --data-parallel out, or use vllm: or lmdeploy:",
             )
         self._device = str(args.get("device", "auto"))
-        on_gpu = has_gpu() if self._device == "auto" else self._device != "cpu"
+        on_gpu = sees_gpu(spec) if self._device == "auto" else self._device != "cpu"
+        self._on_gpu = on_gpu
         dtype = one_of(args, "dtype", DTYPES, "auto")
         self._dtype = ("bfloat16" if on_gpu else "float32") if dtype == "auto" else dtype
         self._batch_size = whole(args, "batch_size", DEFAULT_BATCH_GPU if on_gpu else DEFAULT_BATCH_CPU) or 1
@@ -99,6 +100,9 @@ class HfEngine(CheckpointEngine):
 
     def _slots(self) -> int:
         return 2 * self._batch_size
+
+    def _gpus(self) -> int:
+        return int(self._on_gpu)
 
     async def contrast(self, request: Request, other: Request, continuation: str) -> TokenContrast:
         """See `base.ContrastsTokens`."""

@@ -8,7 +8,7 @@ from mmeval.core.errors import EngineError
 from mmeval.engines.base import ModelSpec
 from mmeval.engines.checkpoint_engine import CheckpointEngine, adapter_folder
 from mmeval.engines.options import one_of, whole
-from mmeval.engines.registry import has_gpu
+from mmeval.engines.registry import sees_gpu
 from mmeval.engines.served import ServedEngine
 
 OWN_ARGUMENTS = frozenset({"adapter", "backend", "min_pixels", "max_pixels"})
@@ -62,6 +62,11 @@ class LmdeployEngine(CheckpointEngine):
         choice = one_of(args, "backend", BACKENDS, AUTO)
         self._backend = None if choice == AUTO else choice
         self._adapter = adapter_folder(args)
+        if spec.ray is not None and max(spec.data_parallel or 1, whole(args, "dp", 1) or 1) > 1:
+            raise EngineError(
+                "LMDeploy spreads data-parallel copies with a Ray of its own, which does not go inside a replica",
+                remedy="leave --data-parallel out: with --workers ray the replicas share the requests (--replicas N)",
+            )
         parallel = {"tp": spec.tensor_parallel, "dp": spec.data_parallel}
         self._arguments = {name: value for name, value in parallel.items() if value is not None}
         self._arguments |= {name: value for name, value in args.items() if name not in OWN_ARGUMENTS}
@@ -78,4 +83,7 @@ class LmdeployEngine(CheckpointEngine):
         sequences = whole(self._arguments, "max_batch_size")
         if sequences is not None:
             return 2 * sequences
-        return SLOTS_GPU if has_gpu() else SLOTS_CPU
+        return SLOTS_GPU if sees_gpu(self._spec) else SLOTS_CPU
+
+    def _gpus(self) -> int:
+        return (whole(self._arguments, "tp", 1) or 1) if sees_gpu(self._spec) else 0

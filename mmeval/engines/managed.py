@@ -97,6 +97,11 @@ class ManagedWorker:
         return self._process.child.pid if self._process else None
 
     @property
+    def dead(self) -> str | None:
+        """Why every further call ends in an error; None while the worker is there or restarts."""
+        return self._dead
+
+    @property
     def log(self) -> list[str]:
         """The last lines that the worker printed."""
         return list(self._log)

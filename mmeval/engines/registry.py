@@ -151,6 +151,19 @@ def has_gpu() -> bool:
     return any(Path(device).exists() for device in ("/dev/nvidia0", "/dev/nvidiactl", "/dev/kfd", "/dev/dxg"))
 
 
+def sees_gpu(spec: ModelSpec) -> bool:
+    """Whether the model's workers can be on a GPU: of this machine, or of the Ray cluster.
+
+    Raises:
+        EngineError: the cluster cannot be reached.
+    """
+    if spec.ray is None:
+        return has_gpu()
+    from mmeval.engines.ray_cluster import RayCluster
+
+    return RayCluster.connect(spec.ray.address).has_gpu()
+
+
 def default_backend() -> tuple[str, str]:
     """Return the backend of a model without a prefix, and the reason for the note to the user."""
     if not has_gpu():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -14,7 +15,7 @@ from mmeval.engines.checkpoint_engine import CheckpointEngine, adapter_folder
 from mmeval.engines.openai_body import chat_body
 from mmeval.engines.openai_reply import failure
 from mmeval.engines.options import whole
-from mmeval.engines.registry import has_gpu
+from mmeval.engines.registry import sees_gpu
 from mmeval.engines.served import ServedEngine
 
 OWN_ARGUMENTS = frozenset({"adapter", "min_pixels", "max_pixels"})
@@ -69,7 +70,11 @@ class VllmEngine(CheckpointEngine):
         sequences = whole(self._arguments, "max_num_seqs")
         if sequences is not None:
             return 2 * sequences
-        return SLOTS_GPU if has_gpu() else SLOTS_CPU
+        return SLOTS_GPU if sees_gpu(self._spec) else SLOTS_CPU
+
+    def _gpus(self) -> int:
+        sizes = (whole(self._arguments, f"{kind}_parallel_size", 1) or 1 for kind in ("tensor", "pipeline", "data"))
+        return math.prod(sizes) if sees_gpu(self._spec) else 0
 
 
 class ServedVllm(ServedEngine):

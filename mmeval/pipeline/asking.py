@@ -10,8 +10,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 
 from mmeval.core.types import Request, Response
-from mmeval.engines.base import NO_SCORES, Engine, ScoresAnswers
+from mmeval.engines.base import NO_SCORES, Elastic, Engine, ScoresAnswers
 from mmeval.pipeline.plan import Effort
+from mmeval.pipeline.slots import Slots
 
 PROBE_WAIT_S = 1.0
 """First wait before an endpoint that failed many times in a row is tried again; doubled each time."""
@@ -72,7 +73,12 @@ class Asker:
         self.effort = effort
         self.progress = progress
         self.slots = max(1, effort.concurrency or slots)
-        self._slots = asyncio.Semaphore(self.slots)
+        self._slots = Slots(self.slots)
+        self.grown: Callable[[int], None] | None = None
+        """Told how many slots have come in addition to the most that there were."""
+        self._most = self.slots
+        if isinstance(engine, Elastic):
+            engine.watch(self._resize, self._tell)
         self._start = start
         self._start_lock = asyncio.Lock()
         self._recovery = asyncio.Lock()
@@ -120,6 +126,17 @@ class Asker:
         if self._failures_in_row == 0:
             self._down_since = None
         return response
+
+    def _resize(self, slots: int) -> None:
+        self.slots = max(1, self.effort.concurrency or slots)
+        self._slots.resize(self.slots)
+        if self.slots > self._most:
+            more, self._most = self.slots - self._most, self.slots
+            if self.grown is not None:
+                self.grown(more)
+
+    def _tell(self, text: str) -> None:
+        self.progress.notices.append(f"{self.progress.model}: {text}")
 
     async def _call(self, request: Request) -> Response:
         if not request.scored:

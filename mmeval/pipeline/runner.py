@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -83,8 +84,9 @@ class ModelRun:
         self._judging = judging
         self._desk = desk
         self._window = asyncio.Semaphore(4 * self._asker.slots + 64)
+        self._asker.grown = self._grow
         self._settling = asyncio.Semaphore(SETTLING)
-        self._budget = ByteBudget(effort.media_budget_bytes)
+        self._budget = ByteBudget(budget_for(effort.media_budget_bytes, self._asker.slots))
         self._unprepared = asyncio.Semaphore(2 * READ_AHEAD)
         self._preparing = asyncio.Semaphore(effort.workers)
         self._together = 1
@@ -93,6 +95,12 @@ class ModelRun:
         self._viewing = ThreadPoolExecutor(effort.workers, "mmeval-view")
         self._chains: dict[int, Chain] = {}
         self._asking: dict[str, asyncio.Future[Response]] = {}
+
+    def _grow(self, slots: int) -> None:
+        """Look further ahead, since the engine now works on so many requests more at once."""
+        for _ in range(4 * slots):
+            self._window.release()
+        self._budget.widen(budget_for(self.effort.media_budget_bytes, self._asker.slots))
 
     async def run(self, stop: asyncio.Event) -> None:
         """Ask everything, until done or `stop` is set.
@@ -336,6 +344,19 @@ async def _raise_when(stop: asyncio.Event) -> None:
     raise _Stopped
 
 
+MEDIA_PER_SLOT = 512 * 1024
+"""Bytes of prepared media for each request in flight and as many ahead of them, of pictures of 150 to 250 kB."""
+
+
+def budget_for(least: int, slots: int) -> int:
+    """Bytes of prepared media that many slots need so as never to wait, within a quarter of the machine's memory."""
+    wanted = slots * MEDIA_PER_SLOT
+    if wanted <= least or not hasattr(os, "sysconf"):
+        return least
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return max(least, min(wanted, memory // 4))
+
+
 class ByteBudget:
     """Holds the feeder back while prepared media fill their share of memory."""
 
@@ -344,6 +365,11 @@ class ByteBudget:
         self._used = 0
         self._free = asyncio.Event()
         self._free.set()
+
+    def widen(self, limit: int) -> None:
+        """Let more wait, never fewer."""
+        self.limit = max(self.limit, limit)
+        self.give(0)
 
     async def room(self) -> None:
         """Wait until some of the budget is free. Sizes are known only after reading, so the last ones may overshoot."""

@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import orjson
 import yaml
@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from mmeval.core.errors import UsageError, nearest
 from mmeval.core.hashing import digest
 from mmeval.core.yaml_files import read_yaml
+from mmeval.engines.base import RaySettings
 from mmeval.tasks.file_task import is_file_selector, selector_name
 from mmeval.tasks.limit import parse_limit
 from mmeval.tasks.sharding import parse_shard
@@ -50,6 +51,12 @@ class RunConfig(BaseModel):
     engine_python: str | None = None
     tensor_parallel: int | None = Field(default=None, ge=1)
     data_parallel: int | None = Field(default=None, ge=1)
+    workers: Literal["local", "ray"] = "local"
+    """Where managed workers run: on this machine, or as replicas on a Ray cluster."""
+    ray_address: str | None = None
+    replicas: int | Literal["auto"] | None = None
+    """Copies of a model on Ray; `auto`, the default, fills the cluster and what joins it."""
+    replica_cpus: int | None = Field(default=None, ge=1)
     model_id: str | None = None
     revision: str | None = None
     profile: str | None = None
@@ -90,6 +97,13 @@ class RunConfig(BaseModel):
     def _part_of_the_whole(cls, value: str | None) -> str | None:
         return None if value is None else str(parse_shard(value))
 
+    @field_validator("replicas")
+    @classmethod
+    def _at_least_one(cls, value: int | str | None) -> int | str | None:
+        if isinstance(value, int) and value < 1:
+            raise ValueError("a number of at least 1, or auto, is expected")
+        return value
+
     @field_validator("limit", mode="before")
     @classmethod
     def _count_or_share(cls, value: Any) -> Any:
@@ -117,12 +131,27 @@ IDENTITY_KEYS = frozenset(
 TRANSPORT_KEYS = frozenset(
     {
         "output", "base_urls", "concurrency", "data_dir", "task_paths", "cache", "engine_python", "prompt_file",
-        "tensor_parallel", "data_parallel", "columns", "answer_kind", "answer_form",
+        "tensor_parallel", "data_parallel", "workers", "ray_address", "replicas", "replica_cpus", "columns", "answer_kind", "answer_form",
         "media", "timeout_s",
         "outage_s", "attempts", "allow_errors", "judge_base_urls", "judge_engine_python", "judge_concurrency",
     }
 )  # fmt: skip
 """Keys that only say where things are and how hard to try. Data behind `data_dir` and cards behind `task_paths` enter by content, what `columns` says by `file_tasks`."""
+
+
+def ray_settings(config: RunConfig) -> RaySettings | None:
+    """Where replicas run, None for workers on this machine.
+
+    Raises:
+        UsageError: an option of replicas without them.
+    """
+    if config.workers != "ray":
+        for name in ("ray_address", "replicas", "replica_cpus"):
+            if getattr(config, name) is not None:
+                raise UsageError(f"--{name.replace('_', '-')} needs --workers ray", remedy="add --workers ray")
+        return None
+    replicas = config.replicas if isinstance(config.replicas, int) else None
+    return RaySettings(config.ray_address, replicas, config.replica_cpus, config.outage_s)
 
 
 def config_digest(config: RunConfig) -> str:

@@ -14,13 +14,14 @@ from typing import Any
 from mmeval.core.errors import EngineError, MmevalError, StorageError, UsageError
 from mmeval.core.types import OUTCOMES
 from mmeval.engines.base import SAMPLING_FIELDS, Engine, EngineInfo, NeedsTargets
+from mmeval.engines.checkpoint_engine import CheckpointEngine
 from mmeval.engines.registry import choice_note, create_engine, parse_model
 from mmeval.metrics import get_metric
 from mmeval.pipeline.asking import Progress
 from mmeval.pipeline.cache import ResponseCache
 from mmeval.pipeline.plan import RunPlan
 from mmeval.pipeline.retriever import checked_url
-from mmeval.runs.config import RunConfig, config_digest
+from mmeval.runs.config import RunConfig, config_digest, ray_settings
 from mmeval.runs.descriptions import resolve_conditions
 from mmeval.runs.file_tasks import configured_cards
 from mmeval.runs.judge import Judge, check_judge, check_verifier, judge_desk, prepare_judge
@@ -143,6 +144,7 @@ async def prepare_run(config: RunConfig, api_key: str | None = None, judge_key: 
             engine_python=config.engine_python,
             tensor_parallel=config.tensor_parallel,
             data_parallel=config.data_parallel,
+            ray=ray_settings(config),
         )
         for text in config.models
     ]
@@ -161,6 +163,7 @@ async def prepare_run(config: RunConfig, api_key: str | None = None, judge_key: 
             infos.append(await engine.describe())
         judge = await prepare_judge(config, tasks, judge_key or api_key)
         check_verifier(tasks, engines, judge)
+        _check_workers(config, engines, judge)
     except BaseException:
         await _close(engines)
         raise
@@ -170,6 +173,20 @@ async def prepare_run(config: RunConfig, api_key: str | None = None, judge_key: 
             notes.append(f"model {name}: {', '.join(away)} cannot be reached; asked again while the others answer")
     notes += [note for name, info in zip(names, infos, strict=True) if (note := _profile_note(name, info.profile))]
     return Prepared(config, plan, engines, infos, names, notes + judge_notes + searching + missed, judge, aggregates)
+
+
+def _check_workers(config: RunConfig, engines: Sequence[Engine], judge: Judge | None) -> None:
+    """Refuse `--workers ray` for a run in which nothing has workers.
+
+    Raises:
+        UsageError: naming the backends that have.
+    """
+    everyone = [*engines, *([judge.engine] if judge is not None else [])]
+    if config.workers == "ray" and not any(isinstance(engine, CheckpointEngine) for engine in everyone):
+        raise UsageError(
+            "--workers ray: no model of this run is loaded by mmeval, so there is nothing to place on a cluster",
+            remedy="use hf:, vllm: or lmdeploy: without --base-url, or leave --workers ray out",
+        )
 
 
 def _check_retriever(config: RunConfig, tasks: Sequence[Task]) -> list[str]:

@@ -15,7 +15,7 @@ from mmeval.pipeline.cache import ResponseCache
 from mmeval.pipeline.chain import Chain
 from mmeval.pipeline.judging import JudgeDesk, JudgeSettings
 from mmeval.pipeline.plan import Effort
-from mmeval.runs.config import RunConfig
+from mmeval.runs.config import RunConfig, ray_settings
 from mmeval.runs.manifest import JudgeRecord
 from mmeval.tasks.looking import INTERLEAVED
 from mmeval.tasks.task import Task
@@ -152,6 +152,7 @@ async def prepare_judge(config: RunConfig, tasks: Sequence[Task], api_key: str |
         timeout_s=config.timeout_s,
         concurrency=config.judge_concurrency,
         engine_python=config.judge_engine_python,
+        ray=ray_settings(config),
     )
     cards = {fact["card"]: fact["digest"] for task in judged for fact in Chain.of(task, True).judges}
     engine = create_engine(spec)

@@ -181,7 +181,7 @@ CONFIG_CHANGES: dict[str, Any] = {
     "prompt": "{{ question }}", "trust_remote_code": True,
     "file_tasks": {"file:x.tsv": {}}, "columns": ["question=q"], "answer_kind": "text", "answer_form": "letter",
     "output": "o", "base_urls": ["http://127.0.0.1:1/v1"], "concurrency": 3, "data_dir": "d", "task_paths": ["p"],
-    "cache": "c", "engine_python": "py", "tensor_parallel": 2, "data_parallel": 2, "prompt_file": "f", "media": False, "timeout_s": 5.0, "attempts": 2, "outage_s": 7.0,
+    "cache": "c", "engine_python": "py", "workers": "ray", "ray_address": "auto", "replicas": 2, "replica_cpus": 2, "tensor_parallel": 2, "data_parallel": 2, "prompt_file": "f", "media": False, "timeout_s": 5.0, "attempts": 2, "outage_s": 7.0,
     "allow_errors": 0.5, "retriever": "http://127.0.0.1:3/search", "judge": "tiny", "judge_model_id": "j", "judge_engine_args": {"a": 1}, "judge_repeats": 3, "judge_swap": True,
     "judge_base_urls": ["http://127.0.0.1:2/v1"], "judge_engine_python": "p", "judge_concurrency": 2,
 }  # fmt: skip

@@ -24,13 +24,17 @@ class WireError(Exception):
     """A frame that is not of the documented form."""
 
 
+def head_of(header: dict[str, Any], blobs: Sequence[bytes] = ()) -> bytes:
+    """Return the header of a frame as bytes; `unpack` reads it."""
+    sizes = [len(blob) for blob in blobs]
+    text = json.dumps({**header, "sizes": sizes}, ensure_ascii=False, separators=(",", ":"))
+    return text.encode("utf-8", "surrogatepass")
+
+
 def pack(header: dict[str, Any], blobs: Sequence[bytes] = ()) -> bytes:
     """Return one frame."""
-    sizes = [len(blob) for blob in blobs]
-    head = json.dumps({**header, "sizes": sizes}, ensure_ascii=False, separators=(",", ":")).encode(
-        "utf-8", "surrogatepass"
-    )
-    return b"".join((PREFIX.pack(len(head), sum(sizes)), head, *blobs))
+    head = head_of(header, blobs)
+    return b"".join((PREFIX.pack(len(head), sum(map(len, blobs))), head, *blobs))
 
 
 def lengths(prefix: bytes) -> tuple[int, int]:
