@@ -185,10 +185,16 @@ def run(
     cache_path = cache_file or Path(config.cache or os.environ.get("MMEVAL_CACHE") or "cache/responses.sqlite")
 
     def carry_out(one: RunConfig, into: Path) -> Outcome:
-        # Ray prints what happens to its nodes, and stdout is for results.
-        aside = contextlib.redirect_stdout(sys.stderr) if one.workers == "ray" else contextlib.nullcontext()
-        with aside:
+        if one.workers == "local":
             return asyncio.run(_execute(one, into, cache_path, overwrite))
+        from mmeval.engines.ray_cluster import RayCluster
+
+        # Ray prints what happens to its nodes, and stdout is for results.
+        with contextlib.redirect_stdout(sys.stderr):
+            try:
+                return asyncio.run(_execute(one, into, cache_path, overwrite))
+            finally:
+                RayCluster.leave()
 
     members = expand_series(config.models)
     if members is not None and dry_run:

@@ -344,13 +344,13 @@ async def _raise_when(stop: asyncio.Event) -> None:
     raise _Stopped
 
 
-MEDIA_PER_SLOT = 512 * 1024
-"""Bytes of prepared media for each request in flight and as many ahead of them, of pictures of 150 to 250 kB."""
+SLOTS_OF_BUDGET = 1024
+"""Slots that `Effort.media_budget_bytes` is made for; with more, the budget grows alike."""
 
 
 def budget_for(least: int, slots: int) -> int:
     """Bytes of prepared media that many slots need so as never to wait, within a quarter of the machine's memory."""
-    wanted = slots * MEDIA_PER_SLOT
+    wanted = least * slots // SLOTS_OF_BUDGET
     if wanted <= least or not hasattr(os, "sysconf"):
         return least
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
