@@ -7,6 +7,7 @@ import { conditionsOf, showDetail, showNothing } from "./detail.js";
 import { toggleAll } from "./overlay.js";
 import { createPairs, pairWords } from "./pairs.js";
 import { createSearch } from "./search.js";
+import { makeSortable } from "./sort.js";
 import { element, visible } from "./text.js";
 import { startCopying } from "./passages.js";
 
@@ -298,6 +299,7 @@ function fail(error) {
 async function start() {
   startTheme();
   startCopying();
+  for (const table of document.querySelectorAll("table.sortable")) makeSortable(table);
   const loading = document.getElementById("loading");
   loading.hidden = false;
   try {

@@ -13,13 +13,12 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from mmeval.tasks.families import in_order  # noqa: E402
 from mmeval.tasks.needs import needs_of  # noqa: E402
 from mmeval.tasks.registry import Registry  # noqa: E402
 from mmeval.tasks.suites import Suite  # noqa: E402
 
 PAGE = ROOT / "docs" / "tasks.md"
-FAMILIES = ("reasoning", "knowledge", "ocr", "perception")
-"""In this order; the others follow in alphabetical order, and procedural tasks come last."""
 HEAD = """\
 # The benchmarks and suites that ship
 
@@ -40,18 +39,12 @@ def page() -> str:
     registry = Registry([])
     cards = [file.raw for _, file in sorted(registry.cards.items())]
     parts = [HEAD]
-    for family in _families(cards):
+    for family in in_order(str(card["family"]) for card in cards):
         parts.append(f"\n## {family.capitalize() if family != 'ocr' else 'Charts, documents, text in pictures'}\n\n")
         parts.append(_table(_rows([card for card in cards if card["family"] == family], registry.suites)))
     parts.append("\n## Suites\n\n")
     parts.append(_table(_suite_rows(registry.suites.values())))
     return "".join(parts)
-
-
-def _families(cards: Sequence[Mapping[str, Any]]) -> list[str]:
-    there = {str(card["family"]) for card in cards}
-    rest = sorted(there - {*FAMILIES, "synthetic"})
-    return [family for family in (*FAMILIES, *rest, "synthetic") if family in there]
 
 
 def _rows(cards: Iterable[Mapping[str, Any]], suites: Iterable[str]) -> Iterator[tuple[str, ...]]:

@@ -18,6 +18,7 @@ from mmeval.reports.failures import empty_notices
 from mmeval.reports.figures import PALETTE
 from mmeval.reports.format import count, plural
 from mmeval.reports.gate_record import ShownGate
+from mmeval.reports.heatmaps import SMALL
 from mmeval.reports.images import Thumbnails
 from mmeval.reports.names import RunNames, name_runs
 from mmeval.reports.packing import SEED, Packed, pack
@@ -139,6 +140,10 @@ def _values(names: Sequence[RunNames], contents: Contents, corpus: Corpus, margi
         "empty": empty,
         "tables": tables,
         "charts": contents.charts,
+        "measures": contents.measures,
+        "published": contents.published,
+        "maps": contents.maps,
+        "small": SMALL,
         "comparison": comparison,
         "margin": f"{100 * margin:g}",
         "perception": contents.perception,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mmeval.reports.figures import GRID, INK, MUTED, PALETTE, PAPER, SHAPES, Figure, cycle
-from mmeval.reports.format import is_share, value_text, visible_text
+from mmeval.reports.format import is_share, shortened, value_text, visible_text
 
 ROW = 20
 """Pixels per chart row."""
@@ -15,6 +15,8 @@ PANEL = 320
 """Pixels of the axis."""
 LABEL_LIMIT = 230
 """Pixels that a label may take before it is cut."""
+CHARACTERS = 32
+"""Characters that a label may take before its middle is left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,10 +111,10 @@ def _rows(dots: Sequence[Dot], models: Sequence[str], scale: float) -> tuple[lis
     single = len(models) == 1
     for dot in dots:
         if dot.task != task and not single:
-            order.append(f"t{len(order):05d}{visible_text(dot.task)}")
+            order.append(f"t{len(order):05d}{shortened(visible_text(dot.task), CHARACTERS)}")
             values.append({"row": order[-1]})
         task = dot.task
-        order.append(f"m{len(order):05d}{visible_text(dot.task if single else dot.model)}")
+        order.append(f"m{len(order):05d}{shortened(visible_text(dot.task if single else dot.model), CHARACTERS)}")
         row = {"row": order[-1], "model": dot.model, "label": f"{value_text(dot.value, dot.metric)}{dot.note}"}
         numbers = {"value": dot.value, "low": dot.low, "high": dot.high, "chance": dot.chance}
         values.append(

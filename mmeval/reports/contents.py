@@ -11,12 +11,16 @@ from mmeval.reports.figures import Figure
 from mmeval.reports.format import plural
 from mmeval.reports.gate_record import ShownGate
 from mmeval.reports.gate_section import GateSection, build_gate, gate_sides
+from mmeval.reports.heatmaps import HeatMaps, heat_maps
+from mmeval.reports.marks import mark_differences
+from mmeval.reports.measures import Measures, build_measures, column_name
 from mmeval.reports.methods import build_methods
 from mmeval.reports.methods_text import Methods
 from mmeval.reports.names import RunNames, task_label
 from mmeval.reports.perception import Perception, build_perception
+from mmeval.reports.published import PublishedRow, published_rows, published_sheet
 from mmeval.reports.sheets import NOTHING, Entry, Sheet, words
-from mmeval.reports.tables import Cell, Column, Tables, TaskRow, build_tables
+from mmeval.reports.tables import Cell, Tables, TaskRow, build_tables
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +32,11 @@ class Contents:
     tables: Tables
     charts: dict[str, list[Figure]]
     """Of the leaderboard, by family."""
+    measures: Measures
+    published: dict[str, PublishedRow]
+    """Below the tasks of the leaderboard, by their labels."""
+    maps: dict[str, HeatMaps]
+    """Of subsets, by the label of the task."""
     comparison: ComparisonSection
     perception: Perception
     gate: GateSection
@@ -36,13 +45,14 @@ class Contents:
     @property
     def sheets(self) -> list[Sheet]:
         """All tables in the order of the page."""
-        found = [*self.gate.sheets, *_leaderboard(self.tables), *_subsets(self.tables)]
+        found = [*self.gate.sheets, *_leaderboard(self), *_subsets(self.tables)]
         return [*found, *self.comparison.sheets, *self.comparison.subsets, *self.perception.sheets]
 
     @property
     def figures(self) -> list[Figure]:
         """All charts in the order of the page."""
         own = [figure for figures in self.charts.values() for figure in figures]
+        own += [figure for maps in self.maps.values() for figure in maps.figures]
         compared = (*self.comparison.figures, *self.comparison.subset_figures, *self.comparison.curves)
         return [*own, *compared, *self.perception.figures]
 
@@ -72,21 +82,20 @@ def read_contents(
     comparison = build_comparison(names, tables, places, baseline, margin)
     perception = build_perception(names, baseline)
     shown = build_gate(gate.record if gate else None, judged, names, places)
+    mark_differences(tables, comparison.found)
     return Contents(
         " + ".join(entry.label for entry in names),
         places,
         tables,
         _charts(tables),
+        build_measures(tables.families),
+        published_rows(names),
+        heat_maps(tables, comparison.found),
         comparison,
         perception,
         shown,
         build_methods(names, tables, comparison, perception, shown),
     )
-
-
-def column_name(column: Column) -> str:
-    """The words for a model under a condition."""
-    return f"{column.model} · {column.condition}" if column.condition else column.model
 
 
 def _places(names: Sequence[RunNames]) -> Places:
@@ -117,7 +126,8 @@ def _charts(tables: Tables) -> dict[str, list[Figure]]:
     }
 
 
-def _leaderboard(tables: Tables) -> Iterator[Sheet]:
+def _leaderboard(contents: Contents) -> Iterator[Sheet]:
+    tables = contents.tables
     rows = [row for family in tables.families for row in family.rows]
     if not rows:
         return
@@ -126,32 +136,9 @@ def _leaderboard(tables: Tables) -> Iterator[Sheet]:
         (words(row.label), words(_metric(row)), *map(_estimate, row.cells), words(row.chance)) for row in rows
     )
     yield Sheet("matrix", "Models by tasks: value and interval", ("Task", "Metric", *models, "Chance"), matrix, 2)
-    measures = tuple(
-        (
-            words(row.label), words(column_name(cell.column)), words(row.metric), _value(cell), words(cell.interval), Entry(cell.n, cell.row.estimate.n),
-            Entry(cell.clusters or "–", cell.row.estimate.clusters), Entry(cell.coverage, cell.row.estimate.coverage), Entry(cell.chance, cell.row.chance),
-            Entry(cell.truncated, cell.row.truncated), Entry(cell.no_answer, cell.row.no_answer), Entry(cell.tokens, cell.row.completion_tokens),
-            Entry(cell.seconds, cell.row.latency_s),
-        )
-        for row in rows
-        for cell in row.present
-    )  # fmt: skip
-    head = (
-        "Task",
-        "Model",
-        "Metric",
-        "Value",
-        "Interval",
-        "n",
-        "Clusters",
-        "Coverage",
-        "Chance",
-        "Truncated",
-        "No answer",
-        "Tokens",
-        "Seconds",
-    )
-    yield Sheet("measures", "All measures by task and model", head, measures, 3)
+    yield from contents.measures.sheets()
+    if (published := published_sheet(contents.published)) is not None:
+        yield published
     if tables.suites:
         means = tuple(
             (
@@ -180,14 +167,11 @@ def _metric(row: TaskRow) -> str:
     return f"{row.metric}, {row.unit}" if row.unit else row.metric
 
 
-def _value(cell: Cell) -> Entry:
-    interval = cell.row.estimate.interval
-    low, high = (None, None) if interval is None else (interval.low, interval.high)
-    return Entry(cell.value, cell.row.estimate.value, low, high)
-
-
 def _estimate(cell: Cell | None) -> Entry:
     if cell is None:
         return words("not run")
-    entry = _value(cell)
-    return entry if entry.low is None else Entry(f"{cell.value} [{cell.interval}]", entry.value, entry.low, entry.high)
+    interval = cell.row.estimate.interval
+    sign = f"{cell.against.sign} " if cell.against and cell.against.sign else ""
+    if interval is None:
+        return Entry(f"{sign}{cell.value}", cell.row.estimate.value)
+    return Entry(f"{sign}{cell.value} [{cell.interval}]", cell.row.estimate.value, interval.low, interval.high)

@@ -13,7 +13,7 @@ _LATEX = {
     "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}", "[": "{[}", "]": "{]}", "*": "{*}",
     '"': r"{\ttfamily\char34}", "`": r"\textasciigrave{}", "\n": " ", "\t": " ", "\u00a0": "~", "\u2009": r"\,",
     "–": "--", "—": "---", "‘": "`", "’": "'", "“": "``", "”": "''", "…": r"\ldots{}", "−": "$-$", "→": r"$\rightarrow$", "≤": r"$\leq$", "≥": r"$\geq$",
-    "▲": r"$\uparrow$", "▼": r"$\downarrow$", "·": r"$\cdot$", "×": r"$\times$", "±": r"$\pm$", "°": r"$^\circ$", "µ": r"$\mu$", "⚠": "!",
+    "▲": r"$\uparrow$", "▼": r"$\downarrow$", "↑": r"\textuparrow{}", "↓": r"\textdownarrow{}", "·": r"$\cdot$", "×": r"$\times$", "±": r"$\pm$", "°": r"$^\circ$", "µ": r"$\mu$", "⚠": "!",
 }  # fmt: skip
 _LIGATURES = "-,'"
 """Two of a kind would become another sign."""

@@ -116,6 +116,14 @@ def visible_text(text: str) -> str:
     return INVISIBLE.sub(lambda match: f"[U+{ord(match.group()):04X}]", text)
 
 
+def shortened(text: str, limit: int) -> str:
+    """Return `text` with `…` for its middle where it has more than `limit` characters: names often differ at their end."""
+    if len(text) <= limit:
+        return text
+    end = (limit - 1) // 2
+    return f"{text[: limit - 1 - end]}…{text[len(text) - end :]}"
+
+
 def visible(text: object) -> Markup:
     """Escape untrusted text for HTML and show invisible characters as marked code points."""
     pieces: list[Markup] = []

@@ -14,6 +14,7 @@ from mmeval.reports.names import RunNames, task_label
 from mmeval.runs.aggregates import suite_means
 from mmeval.runs.leaderboard import LeaderboardRow, leaderboard
 from mmeval.runs.manifest import TaskRecord
+from mmeval.tasks.families import in_order
 
 STANDARD = "standard"
 Mark = Literal["", "clear", "close"]
@@ -42,6 +43,18 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True)
+class Against:
+    """What the paired test of the section on comparison says of a value beside the baseline's."""
+
+    sign: Literal["", "↑", "↓"]
+    """Higher or lower than the baseline's value with an adjusted p below 0.05; empty where not told apart."""
+    p: float
+    """Adjusted."""
+    text: str
+    """The outcome in words."""
+
+
+@dataclass(frozen=True, slots=True)
 class Cell:
     """One estimate, formatted."""
 
@@ -55,8 +68,6 @@ class Cell:
     complete: bool
     possible: str
     """The range that the missing answers allow, for shares; empty when complete."""
-    outcomes: str
-    """What the missing rows are."""
     chance: str
     """Of the best blind guess; none where the condition asks something else (a checklist, another form)."""
     truncated: str
@@ -68,6 +79,8 @@ class Cell:
     row: LeaderboardRow
     mark: Mark = ""
     """`clear`: highest, and no other interval reaches it; `close`: highest, but intervals overlap."""
+    against: Against | None = None
+    """None for the baseline and for what is not compared with it."""
 
 
 @dataclass(slots=True)
@@ -129,6 +142,7 @@ class Tables:
 
     columns: list[Column]
     families: list[Group]
+    """In the order of `in_order`, tasks by name."""
     suites: list[SuiteRow]
     """Means over tasks that suites define."""
     subsets: list[SubsetTable]
@@ -183,14 +197,18 @@ def build_tables(names: Sequence[RunNames]) -> Tables:
     for table in tables.values():
         for group in table.groups:
             group.rows.sort(key=lambda row: row.label)
+    ordered = [families[name] for name in in_order(families)]
+    for family in ordered:
+        family.rows.sort(key=lambda row: row.label)
+    places = {row.label: place for place, row in enumerate(row for family in ordered for row in family.rows)}
     return Tables(
         columns,
-        list(families.values()),
+        ordered,
         list(suites.values()),
-        list(tables.values()),
+        sorted(tables.values(), key=lambda table: places[table.label]),
         methods,
         _warnings(names),
-        _dots(list(families.values()), several),
+        _dots(ordered, several),
     )
 
 
@@ -231,9 +249,6 @@ def _cell(row: LeaderboardRow, column: Column) -> Cell:
     if coverage < 1 and estimate.value is not None and is_share(metric) and get_metric(metric).form is None:
         low = estimate.value * coverage
         possible = interval_text(low, low + 1 - coverage, metric)
-    missing = [
-        f"{count(row.outcomes[name])} {name}" for name in ("unsupported", "unscored", "error") if row.outcomes[name]
-    ]
     return Cell(
         column=column,
         value=value_text(estimate.value, metric),
@@ -243,7 +258,6 @@ def _cell(row: LeaderboardRow, column: Column) -> Cell:
         coverage=percent(coverage),
         complete=coverage >= 1,
         possible=possible,
-        outcomes=", ".join(missing),
         chance=value_text(row.chance, metric),
         truncated=percent(row.truncated),
         no_answer=percent(row.no_answer),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from mmeval.conditions.base import metrics_of
@@ -12,6 +12,8 @@ from mmeval.runs.folder import Run
 from mmeval.runs.guesses import FALLBACK, GUESS_COLUMNS, Guesses, guesses
 
 JUDGED_COLUMN, RULES_COLUMN = f"scores.{JUDGED}", f"scores.{RULE_CORRECT}"
+UNREAD = ("truncated", "refused", "empty", "unreadable")
+"""Why a row has no answer: cut off by the token limit, declined, without text, or with text in which no answer can be read."""
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -50,9 +52,11 @@ class LeaderboardRow:
     fallbacks: int = 0
     """Rows that the official rule decided without an answer (its nearest option)."""
     judged: float | None = None
-    """Share of rows with a verdict that a judge decided; None where no judge takes part."""
+    """Share of rows with a verdict that a judge was asked about; None where no judge takes part."""
     rules: float | None = None
     """Share of those rows that the rules alone take as right."""
+    unread: Mapping[str, int] = field(default_factory=dict)
+    """Rows without an answer by the names of `UNREAD`, all of them; they add up to the outcome `no_answer`."""
 
 
 def leaderboard(
@@ -100,7 +104,7 @@ def results_columns(metrics: Sequence[Metric], subsets: Sequence[str] = ()) -> l
         subsets: subset columns to break down by.
     """
     columns = [
-        "model", "task", "protocol", "family", "condition", "sample_id", "repeat", "cluster", "outcome", "finish_reason",
+        "model", "task", "protocol", "family", "condition", "sample_id", "repeat", "cluster", "outcome", "finish_reason", "reason",
         "completion_tokens", "latency_s", *GUESS_COLUMNS, JUDGED_COLUMN, RULES_COLUMN,
     ]  # fmt: skip
     for metric in metrics:
@@ -173,11 +177,26 @@ class _Cells:
             latency_s=float(latency.mean()) if len(latency) else None,
             guesses=guesses(self.metric, scores, rows, estimate.value),
             fallbacks=int((rows[FALLBACK] == 1).sum()),
-            judged=_mean(answered[JUDGED_COLUMN]),
+            judged=_judged(answered[JUDGED_COLUMN]),
             rules=_mean(answered[RULES_COLUMN]),
+            unread=_unread(answered),
         )
 
 
 def _mean(column: pd.Series[Any]) -> float | None:
     known = column.dropna()
     return float(known.mean()) if len(known) else None
+
+
+def _judged(column: pd.Series[Any]) -> float | None:
+    """Rows that no judge took part in count as decided without one."""
+    return float((column == 1).mean()) if column.notna().any() else None
+
+
+def _unread(answered: pd.DataFrame) -> dict[str, int]:
+    rows = answered[answered["outcome"] == "no_answer"]
+    cut = rows["finish_reason"] == "length"
+    refused = ~cut & (rows["reason"] == "refusal")
+    empty = ~cut & (rows["reason"] == "empty")
+    counts = (cut.sum(), refused.sum(), empty.sum(), (~(cut | refused | empty)).sum())
+    return dict(zip(UNREAD, map(int, counts), strict=True))

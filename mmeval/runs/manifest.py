@@ -77,6 +77,10 @@ class TaskRecord(_Record):
     """Samples in this run (after `--limit`)."""
     available: int | None
     """Samples in the data set before `--limit`, where known."""
+    expected: int | None = None
+    """Samples in the whole data set, as the card has it; None where it does not say."""
+    changed: list[str] = Field(default_factory=list)
+    """Keys of decoding (and `prompt`) that the run set otherwise than the protocol."""
     limit: float | int | None = None
     sampling: dict[str, Any] = Field(default_factory=dict)
     """Decoding as asked for, every field (the seed is one per request); empty for imported predictions and older runs."""

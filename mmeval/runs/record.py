@@ -145,6 +145,8 @@ def task_record(
         group_columns=list(task.card.groups),
         samples=opened.size or 0,
         available=opened.available,
+        expected=task.card.dataset.rows,
+        changed=_changed(sampling, task.sampling) + (["prompt"] if task.prompt_override is not None else []),
         limit=limit,
         sampling=_decoding(sampling) if asked else {},
         dataset=dict(opened.description()),
@@ -159,6 +161,15 @@ def task_record(
 def _decoding(sampling: Sampling) -> dict[str, Any]:
     """The values in effect; the seed differs by request."""
     return {name: value for name, value in asdict(sampling).items() if name != "seed"}
+
+
+def _changed(sampling: Sampling, own: Sampling) -> list[str]:
+    """Keys of decoding that differ from the protocol's own; the seed is of each request."""
+    return [
+        name
+        for name in Sampling.__dataclass_fields__
+        if name != "seed" and getattr(sampling, name) != getattr(own, name)
+    ]
 
 
 def _limit_notes(prepared: Prepared) -> list[str]:

@@ -220,7 +220,7 @@ def test_all_numbers_are_there_without_script(chromium: Any, page_file: Path) ->
                 "tiny-early",
                 "few",
                 "91.7 % covered",
-                "1 unsupported, 1 error",
+                "1 unsupported\n1 error",
                 "needs JavaScript",
             ):
                 assert expected in text
@@ -352,5 +352,37 @@ def test_a_bundle_that_lost_a_file_says_which(chromium: Any, run: Run, tmp_path:
             said = "document.getElementById('detail').textContent"
             await page.until(f"{said}.includes('cannot be read')")
             assert "data/chunk-1.js is missing or damaged" in await page.run(said)
+
+    asyncio.run(check())
+
+
+def test_measures_are_sorted_by_keyboard_and_back(chromium: Any, page_file: Path) -> None:
+    models = (
+        "[...document.querySelectorAll('table.measures tbody')].map((body) =>"
+        " [...body.rows].slice(1).map((row) => row.cells[0].textContent.trim()).join(' '))"
+    )
+    state = "[...document.querySelectorAll('table.measures thead th')].map((head) => head.ariaSort)"
+
+    async def check() -> None:
+        async with chromium.browser() as page:
+            await page.open(page_file.as_uri())
+            await page.until("!!document.querySelector('table.measures .sort')")
+            first = await page.run(models)
+            groups = await page.run("document.querySelectorAll('table.measures tbody tr.group:first-child').length")
+            await page.run("document.querySelectorAll('table.measures .sort')[1].focus()")
+            values = "[...document.querySelectorAll('table.measures tbody')].map((body) => [...body.rows].slice(1).map((row) => Number(row.cells[1].dataset.order)))"
+            for order in ("descending", "ascending"):
+                await page.run("document.activeElement.click()")
+                assert (await page.run(state))[1] == order
+                assert (await page.run(state)).count(order) == 1
+                for found in await page.run(values):
+                    assert found == sorted(found, reverse=order == "descending")
+                assert groups == await page.run(
+                    "document.querySelectorAll('table.measures tbody tr.group:first-child').length"
+                )
+            await page.run("document.activeElement.click()")
+            assert await page.run(models) == first
+            assert set(await page.run(state)) == {None}
+            assert page.problems == []
 
     asyncio.run(check())

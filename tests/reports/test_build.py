@@ -116,7 +116,7 @@ def test_numbers_limits_and_failures_are_in_plain_html(page: str) -> None:
     text = re.sub(r"<[^>]+>", " ", page.split('<script type="application/json"')[0])
     text = re.sub(r"\s+", " ", html.unescape(text))
     assert "24 of 500, drawn with --limit 24 and seed 0" in text
-    assert "⚠ 91.7 % 1 unsupported, 1 error" in text
+    assert "⚠ 91.7 % 1 unsupported 1 error" in text
     assert "mmeval run -m hf:…/tiny-late" in text
     assert "/home/somebody" not in page
     assert "Repeat a <i>text</i>" in text

@@ -46,7 +46,7 @@ def from_latex(text: str) -> str:
     """Undo the escapes of a cell."""
     for command, plain in (
         (r"\textbackslash{}", "\x00"), (r"\textasciitilde{}", "~"), (r"\textasciicircum{}", "^"), (r"\textless{}", "<"), (r"\textgreater{}", ">"),
-        (r"\textbar{}", "|"), (r"{\ttfamily\char34}", '"'), ("{*}", "*"), (r"\textasciigrave{}", "`"), (r"$\rightarrow$", "→"), (r"$\uparrow$", "▲"),
+        (r"\textbar{}", "|"), (r"{\ttfamily\char34}", '"'), ("{*}", "*"), (r"\textasciigrave{}", "`"), (r"$\rightarrow$", "→"), (r"$\uparrow$", "▲"), (r"\textuparrow{}", "↑"), (r"\textdownarrow{}", "↓"),
         (r"$\downarrow$", "▼"), (r"$\cdot$", "·"), (r"\,", "\u2009"), ("{[}", "["), ("{]}", "]"), (r"\{", "{"), (r"\}", "}"),
     ):  # fmt: skip
         text = text.replace(command, plain)
@@ -100,7 +100,8 @@ def test_numbers_are_equal_in_every_form(make: Any, tmp_path: Path) -> None:
     ]
     values = [re.search(r"([\d.]+)\s+([\d.]+ – [\d.]+)", cell) for cell in cells]
     shown = [cell["text"] for row in tables["matrix"]["rows"] for cell in row[2:-1]]
-    assert [found and f"{found[1]} [{found[2]}]" for found in values] == shown
+    signs = [next((f"{sign} " for sign in "↑↓" if sign in cell), "") for cell in cells]
+    assert [found and f"{sign}{found[1]} [{found[2]}]" for found, sign in zip(values, signs, strict=True)] == shown
 
     written = markdown_tables(printed(address, "--markdown"))
     assert written.pop("methods") == []
