@@ -18,11 +18,14 @@ export function readAddress() {
 const PAUSE_MS = 200; // browsers refuse many changes in a short time, which a held key would make
 let waiting = 0;
 let pending = null;
+let last = -PAUSE_MS;
 
 function replace() {
   clearTimeout(waiting);
   waiting = 0;
-  if (pending !== null) history.replaceState(null, "", pending);
+  if (pending === null) return;
+  history.replaceState(null, "", pending);
+  last = performance.now();
   pending = null;
 }
 
@@ -32,7 +35,7 @@ export function forgetAddress() {
   replace();
 }
 
-// `step`: a new entry of the history, so that "back" undoes it; else the present one is changed, a little later where changes are many.
+// `step`: a new entry of the history, so that "back" undoes it; else the present one is changed, a little later where one was just made.
 export function writeAddress({ filters, key, condition, only }, step) {
   const given = new URLSearchParams();
   if (key) given.set("s", key);
@@ -46,5 +49,6 @@ export function writeAddress({ filters, key, condition, only }, step) {
     return;
   }
   pending = address;
-  if (!waiting) waiting = setTimeout(replace, PAUSE_MS);
+  if (performance.now() - last >= PAUSE_MS) replace();
+  else if (!waiting) waiting = setTimeout(replace, PAUSE_MS);
 }

