@@ -10,6 +10,7 @@ import html
 import json
 import os
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from click.testing import CliRunner
 from mmeval.cli.main import cli
 from mmeval.core.errors import MmevalError, StorageError, UsageError
 from mmeval.reports import bundle_folder
+from mmeval.reports.build import build_report
 from mmeval.reports.bundle_folder import build_bundle
 from mmeval.reports.staging import MARKER
 from mmeval.runs.folder import Run, open_run
@@ -202,3 +204,41 @@ def test_the_command_line(small: Run, tmp_path: Path) -> None:
     code, said = call("--bundle", str(small.path))
     assert code == 2
     assert "no bundle of mmeval" in said
+
+
+def test_a_run_without_samples_is_a_page_without_data(make_run: Callable[..., Run], tmp_path: Path) -> None:
+    made = make_run(tmp_path / "none", count=0, box=0, hostile=False, status="interrupted")
+    summary = build_bundle([made], tmp_path / "out")
+    assert (summary.samples, summary.pictures) == (0, 0)
+    assert list((tmp_path / "out" / "data").iterdir()) == []
+    assert "There are no samples to show." in (tmp_path / "out" / "index.html").read_text()
+
+
+def test_models_with_slashes_in_their_names(make_run: Callable[..., Run], tmp_path: Path) -> None:
+    names = ("tiny-late", "lab/family/model-1@main", "../lab/model 2")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(make_run.__globals__, "SKILL", dict.fromkeys(names, 0.6))
+        made = make_run(tmp_path / "many", count=2, box=2, hostile=False, models=names)
+    assert build_bundle([made], tmp_path / "out").samples == 4
+    assert "lab/family/model-1@main" in (tmp_path / "out" / "index.html").read_text()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["many", "out"]
+
+
+def test_a_run_made_without_media_is_whole_but_for_its_pictures(make_run: Callable[..., Run], tmp_path: Path) -> None:
+    made = make_run(tmp_path / "bare", hostile=False, count=4, box=2)
+    shutil.rmtree(made.path / "media")
+    summary = build_bundle([made], tmp_path / "out")
+    assert (summary.samples, summary.pictures, summary.missing) == (6, 0, 4)
+    assert build_report([made], tmp_path / "one.html").samples_shown == 6
+
+
+@pytest.mark.parametrize("version", [0, 99, "1", None])
+def test_run_folders_of_other_versions_are_refused_by_name(small: Run, tmp_path: Path, version: object) -> None:
+    shutil.copytree(small.path, tmp_path / "old")
+    manifest = json.loads((tmp_path / "old" / "run.json").read_bytes()) | {"schema_version": version}
+    (tmp_path / "old" / "run.json").write_text(json.dumps(manifest))
+    result = CliRunner().invoke(cli, ["report", str(tmp_path / "old"), "--bundle", str(tmp_path / "out")])
+    assert isinstance(result.exception, MmevalError)
+    assert result.exception.exit_code == 2
+    assert f"run.json: schema_version is {version!r}, this mmeval reads" in str(result.exception)
+    assert not (tmp_path / "out").exists()
