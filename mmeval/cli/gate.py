@@ -135,7 +135,7 @@ def _write_page(report: GateReport, path: Path) -> None:
     base, candidate = (entry.models[entry.run.models[0]] for entry in name_runs(runs))
     record = GateRecord.of(gate_json(report))
     summary = build_report(runs, path, gate=ShownGate(record, (base, candidate)))
-    click.echo(f"wrote {summary.path} ({summary.bytes / 1e6:.1f} MB)", err=True)
+    echo(f"wrote {summary.path} ({summary.bytes / 1e6:.1f} MB)", err=True)
 
 
 def _print(report: GateReport) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 from xml.etree import ElementTree
 
 from markupsafe import Markup
@@ -17,6 +20,14 @@ INK, MUTED, GRID, PAPER = "#101112", "#606264", "#d0d2d4", "#fefefd"
 PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#a66f00", "#3b8ec4", "#56595c")
 """Okabe and Ito's colours, darkened where they would not reach 3:1 on white."""
 SHAPES = ("circle", "square", "diamond", "triangle-up", "triangle-down", "cross")
+
+LONGEST_LABEL = 80
+"""Characters of a label that are drawn; more than fit beside any chart."""
+_WHOLE = 6
+"""Characters of a label that always fit; Vega cuts longer ones, and fails where it cuts a character of two code units."""
+_ASTRAL = re.compile("[\U00010000-\U0010ffff]")
+_DATA = {"values", "datasets", "domain", "sort"}
+"""Parts of a specification that hold labels, and no expressions."""
 
 _SVG = "http://www.w3.org/2000/svg"
 _ELEMENTS = {"svg", "g", "path", "text", "line", "rect", "title", "desc", "defs", "clipPath", "tspan"}
@@ -40,14 +51,18 @@ class Figure:
 
     def svg(self) -> Markup:
         """Return an inline SVG element with text as text and no styles, scripts or references."""
-        return _drawn(self.spec, self.description)
+        return _drawn(self.visible_spec(), self.description)
 
     def pdf(self) -> bytes:
         """Return the same chart as a PDF file."""
         import vl_convert
 
-        data: bytes = vl_convert.vegalite_to_pdf(self.spec)
+        data: bytes = vl_convert.vegalite_to_pdf(self.visible_spec())
         return data
+
+    def visible_spec(self) -> str:
+        """Return the specification without characters that hide or reorder text, or that no SVG can hold."""
+        return json.dumps(_visible(json.loads(self.spec)))
 
 
 @lru_cache(maxsize=1024)
@@ -56,6 +71,26 @@ def _drawn(spec: str, description: str) -> Markup:
     import vl_convert
 
     return _clean(vl_convert.vegalite_to_svg(spec), description)
+
+
+def _visible(value: Any, data: bool = False) -> Any:
+    if isinstance(value, str):
+        shown = visible_text(value)
+        if len(shown) > _WHOLE:
+            shown = _ASTRAL.sub(lambda match: f"[U+{ord(match.group()):04X}]", shown)
+        return _short(shown) if data else shown
+    if isinstance(value, list):
+        return [_visible(entry, data) for entry in value]
+    if isinstance(value, dict):
+        return {name: _visible(entry, data or name in _DATA) for name, entry in value.items()}
+    return value
+
+
+def _short(text: str) -> str:
+    """A label that is drawn in reasonable time; different ones stay different."""
+    if len(text) <= LONGEST_LABEL:
+        return text
+    return f"{text[:LONGEST_LABEL]}… {hashlib.sha256(text.encode()).hexdigest()[:6]}"
 
 
 def cycle(items: Sequence[str], length: int) -> list[str]:

@@ -19,6 +19,7 @@ import aiohttp
 FLAGS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage", "--remote-debugging-port=0", "--hide-scrollbars",
+    "--disable-ipc-flooding-protection",
 )  # fmt: skip
 PATIENCE_S = 60.0
 

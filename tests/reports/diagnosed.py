@@ -23,13 +23,15 @@ CONDITIONS = (
 )  # fmt: skip
 
 
-def diagnosed_run(folder: Path, items: int = 60, seed: int = 3) -> Run:
+def diagnosed_run(
+    folder: Path, items: int = 60, seed: int = 3, models: tuple[str, str] = MODELS, task: str = "t"
+) -> Run:
     """Two models under many conditions: the later one sees more."""
     draw = np.random.default_rng(seed)
     rows: list[dict[str, Any]] = []
     labels: list[Label] = []
     for number in range(items):
-        for place, model in enumerate(MODELS):
+        for place, model in enumerate(models):
             seen = bool(draw.random() < (0.45, 0.75)[place])
             right = bool(draw.random() < (0.85 if seen else 0.25))
             verdicts = {
@@ -47,7 +49,7 @@ def diagnosed_run(folder: Path, items: int = 60, seed: int = 3) -> Run:
                 kind = KINDS[number % 3]
                 common = {
                     "model": model,
-                    "task": "t",
+                    "task": task,
                     "protocol": "default",
                     "condition": "standard",
                     "sample_id": str(number),
@@ -57,7 +59,7 @@ def diagnosed_run(folder: Path, items: int = 60, seed: int = 3) -> Run:
                 if number % 2:
                     told = kind if number % 10 else "reasoning"
                     labels.append(Label(**common, source="human", label=told))
-    run = _written(folder, rows, MODELS, CONDITIONS, 1)
+    run = _written(folder, rows, models, CONDITIONS, 1, task)
     write_labels_table(run, labels)
     return run
 
@@ -87,9 +89,14 @@ def _tokens(ratio: float) -> dict[str, Any]:
 
 
 def _written(
-    folder: Path, rows: list[dict[str, Any]], models: tuple[str, ...], conditions: tuple[str, ...], repeats: int
+    folder: Path,
+    rows: list[dict[str, Any]],
+    models: tuple[str, ...],
+    conditions: tuple[str, ...],
+    repeats: int,
+    task: str = "t",
 ) -> Run:
-    write_run(folder, rows, models, name="t", chance=0.25)
+    write_run(folder, rows, models, name=task, chance=0.25)
     manifest = read_manifest(folder)
     write_manifest(folder, manifest.model_copy(update={"conditions": list(conditions), "repeats": repeats}))
     return open_run(folder)
