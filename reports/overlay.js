@@ -1,6 +1,6 @@
 // Boxes, points, clicks, regions and outlines over an image, in pixels of the original image.
 import { measure } from "./geometry.js";
-import { element, visible } from "./text.js";
+import { element, shown, visible } from "./text.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const GOLD = "#b8860b";
@@ -10,7 +10,7 @@ const hidden = new Set(); // layers that were switched off; stays so from sample
 
 function svg(name, attributes) {
   const made = document.createElementNS(SVG, name);
-  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, String(value));
+  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, shown(String(value)));
   return made;
 }
 

@@ -22,14 +22,17 @@ _LETTERS = frozenset("ÀÁÂÃÄÅÆÇÈÉÊËÌÍÎÏÑÒÓÔÕÖØÙÚÛÜÝà
 _FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠", "\t", "\r", "\n")
 
 
-def latex_text(text: str) -> str:
-    """Text in which nothing is a command, an option or a ligature; one line.
+def latex_text(text: str, longest: int | None = None) -> str:
+    """Text in which nothing is a command, an option or a ligature; one line, cut behind `longest` characters.
 
     Other characters than those that pdfLaTeX knows become `\\mmevalchar{CODE}{CHARACTER}`, see `LATEX_UNICODE`.
     """
     parts: list[str] = []
     previous = ""
-    for character in visible_text(text):
+    shown = visible_text(text)
+    if longest is not None and len(shown) > longest:
+        shown = shown[:longest] + "…"
+    for character in shown:
         if character in _LATEX:
             parts.append(_LATEX[character])
         elif character in _LIGATURES and character == previous:

@@ -15,6 +15,8 @@ from mmeval.reports.escapes import LATEX_UNICODE, csv_cell, latex_comment, latex
 from mmeval.reports.sheets import Entry, Sheet
 
 SCHEMA = 1
+_LONGEST_HEAD, _LONGEST_CELL = 40, 160
+"""Characters; TeX knows no length beyond 5.7 metres, and longer names are cut."""
 _FIT = r"\ifdim\width>\linewidth\linewidth\else\width\fi"
 """Width of what is made smaller only where it is too wide."""
 
@@ -137,9 +139,9 @@ def _latex_sheet(sheet: Sheet) -> str:
         LATEX_UNICODE,
         rf"\begin{{tabular}}{{{columns}}}",
         r"\toprule",
-        " & ".join(map(latex_text, sheet.head)) + r" \\",
+        " & ".join(latex_text(name, _LONGEST_HEAD) for name in sheet.head) + r" \\",
         r"\midrule",
-        *(" & ".join(latex_text(cell.text) for cell in row) + r" \\" for row in sheet.rows),
+        *(" & ".join(latex_text(cell.text, _LONGEST_CELL) for cell in row) + r" \\" for row in sheet.rows),
         r"\bottomrule",
         r"\end{tabular}",
     ]
@@ -150,10 +152,14 @@ def _document(contents: Contents, tables: Sequence[str], charts: Sequence[str]) 
     lines = [
         r"\documentclass{article}", r"\ifdefined\Umathchar\else\usepackage[T1]{fontenc}\usepackage[utf8]{inputenc}\fi", r"\usepackage{textcomp,booktabs,graphicx}",
         r"\IfFileExists{lmodern.sty}{\usepackage{lmodern}}{}", r"\usepackage[margin=2cm]{geometry}", LATEX_UNICODE,
-        rf"\newcommand{{\fitted}}[1]{{\noindent\resizebox{{{_FIT}}}{{!}}{{#1}}\par}}", r"\begin{document}", rf"\section*{{{latex_text(contents.title)}}}",
+        rf"\newcommand{{\fitted}}[1]{{\noindent\resizebox{{{_FIT}}}{{!}}{{#1}}\par}}", r"\begin{document}", rf"\section*{{{latex_text(contents.title, _LONGEST_CELL)}}}",
     ]  # fmt: skip
     for sheet, name in zip(contents.sheets, tables, strict=True):
-        lines += [rf"\paragraph{{{latex_text(sheet.caption)}}}\mbox{{}}\par", rf"\fitted{{\input{{{name}}}}}", ""]
+        lines += [
+            rf"\paragraph{{{latex_text(sheet.caption, _LONGEST_CELL)}}}\mbox{{}}\par",
+            rf"\fitted{{\input{{{name}}}}}",
+            "",
+        ]
     lines += [rf"\fitted{{\includegraphics{{figures/{name}.pdf}}}}" for name in charts]
     lines += [r"\section*{Methods}", r"\input{methods}", r"\bibliographystyle{plain}", r"\bibliography{references}"]
     return "\n".join([*lines, r"\end{document}"]) + "\n"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from mmeval.core.errors import UsageError, nearest
 from mmeval.core.resources import resource_dir
+from mmeval.reports.format import visible_text
 
 if TYPE_CHECKING:
     from jinja2.sandbox import SandboxedEnvironment
@@ -63,6 +64,8 @@ class Templates:
         return SandboxedEnvironment(
             loader=FunctionLoader(load),
             autoescape=True,
+            # Attributes and titles too: what hides or reorders text is written by its code point.
+            finalize=lambda value: visible_text(value) if type(value) is str else value,
             undefined=StrictUndefined,
             trim_blocks=True,
             lstrip_blocks=True,
