@@ -11,7 +11,8 @@ import { makeSortable } from "./sort.js";
 import { element, visible } from "./text.js";
 import { startCopying } from "./passages.js";
 
-const WORDS = { no_answer: "no answer", unscored: "not scored", length: "truncated (length)", label: "judged", reason: "reason" };
+// Without a prototype: what an engine says may be called "constructor".
+const WORDS = { __proto__: null, no_answer: "no answer", unscored: "not scored", length: "truncated (length)", label: "judged", reason: "reason" };
 const ALL = { task: "All", subset: "All", condition: "Any", model: "Any", correct: "Any", outcome: "Any", finish: "Any", kind: "Any" };
 const SELECTS = Object.keys(ALL);
 const TYPING_MS = 40;

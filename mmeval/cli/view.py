@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mmeval.cli.terminal import echo
+from mmeval.cli.terminal import echo, echo_json
 
 if TYPE_CHECKING:
     from mmeval.reports.live_build import Builder
@@ -48,7 +48,7 @@ def view(runs: tuple[str, ...], port: int, open_page: bool, baseline: str | None
     with tempfile.TemporaryDirectory(prefix="mmeval-view-", ignore_cleanup_errors=True) as folder:
         echo(f"view: {url} (Ctrl-C ends it)", err=True)
         if as_json:
-            click.echo(orjson.dumps({"schema": 1, "url": url}).decode())
+            echo_json(orjson.dumps({"schema": 1, "url": url}))
             sys.stdout.flush()
         if open_page:
             _open(url, Path(folder))

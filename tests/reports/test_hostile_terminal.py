@@ -71,7 +71,7 @@ def test_commands_print_names_as_words(folder: Path) -> None:
         json.loads(said(*command))
     said("report", both, "-o", str(folder / "out.html"))
     said("report", both, "--latex", str(folder / "paper"))
-    assert all(re.fullmatch(r"[a-z0-9-]+\.(tex|pdf|svg)", path.name) for path in (folder / "paper").rglob("*.*"))
+    assert all(re.fullmatch(r"[a-z0-9-]+\.(tex|pdf|svg|bib)", path.name) for path in (folder / "paper").rglob("*.*"))
 
 
 @pytest.mark.parametrize("command", ["compare", "report"])
