@@ -15,6 +15,8 @@ HEIGHT = 200
 APART = 3
 """Pixels between the intervals of two series at the same place."""
 DASHES = ((1, 0), (5, 3))
+SERIES_LIMIT = 12
+"""Lines of one chart; more of them could not be told apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,21 +76,23 @@ def series_chart(name: str, series: Sequence[Series], axes: Axes, description: s
 
     Args:
         name: of the figure, unique within the report.
-        series: with at least one point each.
+        series: with at least one point each; those beyond `SERIES_LIMIT` are left out, and the chart says so.
         axes: titles, scale and chance level.
         description: what the figure shows, for readers who cannot see it.
     """
     import altair as alt
 
+    total, series = len(series), series[:SERIES_LIMIT]
+    along = axes.x if total == len(series) else f"{axes.x} (the first {len(series)} of {total} lines)"
     ordered = [point.x for point in series[0].points]
     nominal = isinstance(ordered[0], str)
     ticks = None if nominal else sorted({float(point.x) for one in series for point in one.points})
     x_axis = alt.Axis(values=ticks, grid=False, labelAngle=0, labelLimit=90) if ticks else alt.Axis(grid=False, labelAngle=-30, labelLimit=110)  # fmt: skip
     scale = alt.Scale(type="log", base=2, padding=8) if axes.log else alt.Scale(padding=8, nice=False, zero=False)
     x = (
-        alt.X("x:N", title=visible_text(axes.x), sort=[visible_text(str(one)) for one in ordered], axis=x_axis, scale=alt.Scale(padding=0.5, type="point"))
+        alt.X("x:N", title=visible_text(along), sort=[visible_text(str(one)) for one in ordered], axis=x_axis, scale=alt.Scale(padding=0.5, type="point"))
         if nominal
-        else alt.X("x:Q", title=axes.x, axis=x_axis, scale=scale)
+        else alt.X("x:Q", title=along, axis=x_axis, scale=scale)
     )  # fmt: skip
     domain = {"domain": [0, 100]} if axes.share else {"zero": False}
     y, low = (
