@@ -275,9 +275,9 @@ function startBrowser(names, columns) {
     const box = document.getElementById("browser").getBoundingClientRect();
     return box.top < window.innerHeight / 2 && box.bottom > window.innerHeight / 3;
   }
+  window.addEventListener("popstate", forgetAddress);
   window.addEventListener("hashchange", () => {
     if (!readAddress()) return;
-    forgetAddress();
     const addressed = follow();
     apply();
     if (addressed && !inView()) document.getElementById("samples").scrollIntoView({ behavior: "instant" });

@@ -44,7 +44,13 @@ function buffer(records) {
   return { text: `${texts.join("\n")}\n`, ends };
 }
 
-function mark({ text, ends }, needle, hits, first) {
+// `within`: the only records that can contain it, null for all.
+function mark({ text, ends }, needle, hits, first, within) {
+  if (within) {
+    for (let record = 0; record < ends.length; record += 1)
+      if (within[first + record] && text.slice(record ? ends[record - 1] : 0, ends[record]).includes(needle)) hits[first + record] = 1;
+    return;
+  }
   let record = 0;
   for (let place = text.indexOf(needle); place >= 0; place = text.indexOf(needle, ends[record - 1])) {
     while (ends[record] <= place) record += 1;
@@ -58,6 +64,7 @@ export function createSearch(store, size) {
   const buffers = [];
   const waiting = [];
   let failure = null;
+  let before = null; // the last search: what contains a longer text contains its part
   let started = false;
   let kept = 0; // characters in memory
 
@@ -94,6 +101,7 @@ export function createSearch(store, size) {
       const needle = text.toLowerCase();
       const hits = new Uint8Array(size);
       prepare();
+      const within = before && needle.includes(before.needle) ? before.hits : null;
       let since = performance.now();
       for (let block = 0; block < store.blocks; block += 1) {
         if (buffers.length <= block) {
@@ -107,6 +115,7 @@ export function createSearch(store, size) {
         if (isStale()) return null;
         mark(buffers[block] ?? buffer(await store.read(block)), needle, hits, block * store.chunk);
       }
+      before = { needle, hits };
       return hits;
     },
   };

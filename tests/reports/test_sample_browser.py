@@ -158,6 +158,7 @@ def test_search_reads_every_text_and_typing_is_one_step_back(visit: Callable[...
             await page.until(f"{MATCHES} === '{number} of {TOTAL} samples'")
         assert "No sample matches these filters" in await page.run(TEXT)
         assert await page.run("document.querySelectorAll('#list .row').length") == 0
+        await asyncio.sleep(0.3)  # the address follows typing a little later
         await page.run("history.back()")
         await page.until(f"{MATCHES} === '{TOTAL} of {TOTAL} samples'")
         assert await page.run("document.getElementById('f-text').value") == ""
