@@ -36,7 +36,11 @@ def hostile_run(folder: Path, name: str = RUN_NAME) -> Run:
             chance=0.25,
             subset_columns=[chunk[0]],
             dataset={text: text for text in chunk},
-            published=[{"model": text, "value": text} for text in chunk],
+            published=[
+                {"model": text, "value": 0.5, "metric": metric, "protocol": "default", "source": text}
+                for text in chunk
+                for metric in ("accuracy", text)
+            ],
             licence=chunk[1],
             citation=chunk[-1],
         )
