@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import logging
 import os
+import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -17,6 +18,9 @@ REMEDIES = (
     "run mmeval on a node of the cluster (ray start --address=HEAD:6379), or hand it in with `ray job submit`;"
     " from outside name ray://HEAD:10001 (pip install 'ray[client]')"
 )
+
+
+KNOCK_TIMEOUT_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,12 +93,23 @@ class RayCluster:
         if address is None:
             quiet |= {"address": "local", "include_dashboard": False}
         else:
+            self._knock(address)
             quiet["address"] = address
         try:
             self.ray.init(**quiet)
         except (ConnectionError, RuntimeError, ValueError, ImportError, OSError, TimeoutError) as error:
             first = next(iter(str(error).strip().splitlines()), type(error).__name__)
             raise EngineError(f"the Ray cluster {self.name} cannot be joined: {first}", remedy=REMEDIES) from error
+
+    def _knock(self, address: str) -> None:
+        """Find out at once whether anybody listens there; Ray itself asks for minutes."""
+        host, colon, port = address.removeprefix("ray://").rpartition(":")
+        if not colon or not port.isdecimal():
+            return  # `auto`, or another word of Ray's
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), KNOCK_TIMEOUT_S).close()
+        except (OSError, OverflowError) as error:
+            raise EngineError(f"no Ray cluster answers at {address}: {error}", remedy=REMEDIES) from error
 
     def nodes(self) -> list[dict[str, float]]:
         """Resources of every living node.

@@ -104,7 +104,7 @@ class ReplicaPool:
     Args:
         name: what messages call the engine.
         launch: makes a replica that is not placed yet.
-        wanted: how many replicas there should be now; asked every few seconds.
+        wanted: how many replicas there should be now; asked every few seconds, in a thread.
         slots: requests that one replica works on at once.
         patience_s: how long to wait while there is no replica and no room for one.
     """
@@ -115,6 +115,7 @@ class ReplicaPool:
         self._name = name
         self._launch = launch
         self._wanted = wanted
+        self._target = 0
         self._slots = slots
         self._patience_s = patience_s
         self._seats: dict[int, _Seat] = {}
@@ -157,6 +158,7 @@ class ReplicaPool:
         """
         self._first = asyncio.get_running_loop().create_future()
         self._without_since = time.monotonic()
+        self._target = await asyncio.to_thread(self._wanted)
         self._fill()
         self._tending = asyncio.create_task(self._tend(), name=f"{self._name} replicas")
         try:
@@ -306,17 +308,12 @@ class ReplicaPool:
         """Start as many replicas as are missing."""
         if self._closed or time.monotonic() < self._not_before:
             return
-        try:
-            wanted = self._wanted()
-        except EngineError as error:
-            self._failure = error  # the cluster cannot be asked; perhaps it comes back
-            return
-        for _ in range(wanted - len(self._seats) - len(self._starting)):
-            task = asyncio.create_task(self._raise_one(wanted))
+        for _ in range(self._target - len(self._seats) - len(self._starting)):
+            task = asyncio.create_task(self._raise_one())
             self._starting.add(task)
             task.add_done_callback(self._starting.discard)
 
-    async def _raise_one(self, wanted: int) -> None:
+    async def _raise_one(self) -> None:
         replica = self._launch()
         try:
             await replica.place()
@@ -327,7 +324,7 @@ class ReplicaPool:
                 self._loading -= 1
         except (ReplicaLost, EngineError) as error:
             self._end(replica)
-            self._failed(error if isinstance(error, EngineError) else EngineError(str(error)), wanted)
+            self._failed(error if isinstance(error, EngineError) else EngineError(str(error)))
             return
         except BaseException:
             self._end(replica)
@@ -342,12 +339,12 @@ class ReplicaPool:
             self._first.set_result(facts)
         self._pump()
 
-    def _failed(self, error: EngineError, wanted: int) -> None:
+    def _failed(self, error: EngineError) -> None:
         """Note that a replica did not start; several times in a row, or where a node does not fit, that is the answer."""
         self._failure = error
         self._failed_starts += 1
         first = self._first is not None and not self._first.done()
-        enough = min(MAX_FAILED_STARTS, max(1, wanted)) if first else MAX_FAILED_STARTS
+        enough = min(MAX_FAILED_STARTS, max(1, self._target)) if first else MAX_FAILED_STARTS
         if self._failed_starts < enough and not isinstance(error, MismatchError):
             return
         count, self._failed_starts = self._failed_starts, 0
@@ -361,6 +358,10 @@ class ReplicaPool:
         """Follow the cluster: fill it, and answer with errors what nobody can answer for too long."""
         while True:
             await asyncio.sleep(POLL_S)
+            try:
+                self._target = await asyncio.to_thread(self._wanted)
+            except EngineError as error:
+                self._failure = error  # the cluster cannot be asked; perhaps it comes back
             self._fill()
             now = time.monotonic()
             if self._seats or self._loading:

@@ -147,6 +147,13 @@ def test_what_cannot_work_is_said_before_anything_starts(tmp_path: Path, argumen
     assert "Traceback" not in done.stderr
 
 
+def test_nobody_at_the_address(tmp_path: Path) -> None:
+    pytest.importorskip("ray")
+    for address in ("127.0.0.1:9", "ray://127.0.0.1:9"):
+        with pytest.raises(EngineError, match="no Ray cluster answers at .*127.0.0.1:9"):
+            RayCluster.connect(address)
+
+
 def test_lmdeploys_own_ray_does_not_go_inside_a_replica() -> None:
     from mmeval.engines.lmdeploy import LmdeployEngine
 

@@ -160,6 +160,27 @@ def test_a_killed_driver_leaves_nothing_running_and_the_next_one_resumes(tmp_pat
 
 
 @long
+def test_a_judge_has_replicas_of_its_own_after_those_of_the_model(tmp_path: Path, cluster: TestCluster) -> None:
+    desk = Desk(tmp_path, cluster, seconds=0.01)
+    desk.service["SERVICE_LOG"] = ""
+    desk.add()
+    desk.add()
+    data = str(ROOT / "tests" / "data" / "mathvista")
+    what = ["run", "-m", "tiny", "-t", "mathvista", "--data-dir", data, "--judge", "tiny-early", "--no-report", "--json"]
+    there, _ = run(
+        tmp_path, *what, "-o", "there", "--cache", "there.sqlite", "--workers", "ray", "--ray-address", cluster.address,
+        code=6,  # what this judge says is no verdict
+    )  # fmt: skip
+    here, _ = run(tmp_path, *what, "-o", "here", "--cache", "here.sqlite", code=6, env=desk.service)
+    assert there["counts"] == here["counts"]
+    tables = [pd.read_parquet(tmp_path / name / "calls.parquet") for name in ("here", "there")]
+    assert "tiny-early" in set(tables[1].model)
+    gone = ["latency_s"]
+    pd.testing.assert_frame_equal(*(table.drop(columns=gone, errors="ignore") for table in tables))
+    assert cluster.idle_within(20)
+
+
+@long
 def test_an_interrupt_releases_the_cluster(tmp_path: Path, cluster: TestCluster) -> None:
     desk = Desk(tmp_path, cluster)
     desk.add()
