@@ -17,8 +17,10 @@ from tests.cli.conftest import environment
 PAGE = (Path(__file__).parents[2] / "docs" / "scale.md").read_text(encoding="utf-8")
 
 
-def blocks(kind: str) -> list[str]:
-    return re.findall(rf"```{kind}\n(.*?)```", PAGE, re.DOTALL)
+def blocks(kind: str, heading: str) -> list[str]:
+    """The code blocks of one section."""
+    (section,) = re.findall(rf"^##+ {re.escape(heading)}\n(.*?)(?=^##+ )", PAGE, re.DOTALL | re.MULTILINE)
+    return re.findall(rf"```{kind}\n(.*?)```", section, re.DOTALL)
 
 
 def shell(folder: Path, arguments: list[str], **variables: str) -> subprocess.CompletedProcess[str]:
@@ -34,7 +36,7 @@ def shell(folder: Path, arguments: list[str], **variables: str) -> subprocess.Co
 
 
 def test_the_slurm_array(tmp_path: Path) -> None:
-    script, submit = blocks("bash")
+    script, submit = blocks("bash", "Slurm")
     assert "SHARDS=8" in script
     (tmp_path / "eval.sbatch").write_text(script.replace("SHARDS=8", "SHARDS=2"))
     for index in ("1", "2"):
@@ -50,14 +52,14 @@ def test_the_slurm_array(tmp_path: Path) -> None:
 
 
 def test_the_slurm_script_names_what_is_not_set(tmp_path: Path) -> None:
-    (tmp_path / "eval.sbatch").write_text(blocks("bash")[0])
+    (tmp_path / "eval.sbatch").write_text(blocks("bash", "Slurm")[0])
     done = shell(tmp_path, ["bash", "eval.sbatch"])
     assert done.returncode != 0
     assert "SLURM_ARRAY_TASK_ID" in done.stderr
 
 
 def test_the_kubernetes_job(tmp_path: Path) -> None:
-    (text,) = blocks("yaml")
+    (text,) = blocks("yaml", "Kubernetes")
     job: dict[str, Any] = yaml.safe_load(text)
     spec = job["spec"]
     assert (job["kind"], spec["completionMode"]) == ("Job", "Indexed")
@@ -76,3 +78,31 @@ def test_the_kubernetes_job(tmp_path: Path) -> None:
     shard = read_manifest(tmp_path / "runs" / "r" / "shard-8").shard
     assert shard is not None
     assert (shard.index, shard.count) == (8, 8)
+
+
+def test_the_ray_job(tmp_path: Path) -> None:
+    (text,) = blocks("yaml", "Ray on Kubernetes (KubeRay)")
+    spec: dict[str, Any] = yaml.safe_load(text)["spec"]
+    for group in (spec["rayClusterSpec"]["headGroupSpec"], *spec["rayClusterSpec"]["workerGroupSpecs"]):
+        pod = group["template"]["spec"]
+        (container,) = pod["containers"]
+        mounts = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}
+        assert set(mounts) == {volume["name"] for volume in pod["volumes"]}
+        assert mounts["models"] == "/models"
+    assert options_are_known(spec["entrypoint"])
+
+
+def test_ray_inside_a_slurm_job(tmp_path: Path) -> None:
+    (script,) = blocks("bash", "Ray inside a Slurm job")
+    (tmp_path / "ray.sbatch").write_text(script)
+    assert shell(tmp_path, ["bash", "-n", "ray.sbatch"]).returncode == 0
+    (command,) = re.findall(r"^mmeval run .*?[^\\]$", script, re.DOTALL | re.MULTILINE)
+    assert options_are_known(command.replace("\\\n", " ").removesuffix("&"))
+
+
+def options_are_known(command: str) -> bool:
+    """Whether every option of a command line is one of `mmeval run`."""
+    from mmeval.cli.run import run
+
+    known = {name for parameter in run.params for name in parameter.opts}
+    return set(re.findall(r"(?<!\S)--?[a-z][a-z-]*", command)) <= known

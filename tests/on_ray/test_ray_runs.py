@@ -166,7 +166,19 @@ def test_a_judge_has_replicas_of_its_own_after_those_of_the_model(tmp_path: Path
     desk.add()
     desk.add()
     data = str(ROOT / "tests" / "data" / "mathvista")
-    what = ["run", "-m", "tiny", "-t", "mathvista", "--data-dir", data, "--judge", "tiny-early", "--no-report", "--json"]
+    what = [
+        "run",
+        "-m",
+        "tiny",
+        "-t",
+        "mathvista",
+        "--data-dir",
+        data,
+        "--judge",
+        "tiny-early",
+        "--no-report",
+        "--json",
+    ]
     there, _ = run(
         tmp_path, *what, "-o", "there", "--cache", "there.sqlite", "--workers", "ray", "--ray-address", cluster.address,
         code=6,  # what this judge says is no verdict
