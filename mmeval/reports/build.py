@@ -21,8 +21,9 @@ from mmeval.reports.gate_record import ShownGate
 from mmeval.reports.heatmaps import SMALL
 from mmeval.reports.images import Thumbnails
 from mmeval.reports.names import RunNames, name_runs
-from mmeval.reports.packing import SEED, Packed, pack
+from mmeval.reports.packing import Packed, pack
 from mmeval.reports.page import REPORT, Face, render_page
+from mmeval.reports.preselection import SEED
 from mmeval.reports.provenance import provenance
 from mmeval.reports.templates import Templates
 from mmeval.runs.folder import Run
@@ -31,6 +32,10 @@ _NOTHING = Packed([], "", [], ((0, 1), (0, 1), (0, 1)), 1)
 """What a page holds whose size without samples is asked for: with the notice that some are left out."""
 NO_SAMPLES = {"blocks": [], "index": "", "images": [], "shown": 0, "total": 0, "banner": "", "edge": 0}
 """What the template takes for its sample browser, of a page that holds none itself."""
+
+
+LEAST_BYTES = 200
+"""What a sample takes in the page at the least: its part of a compressed block and of the index."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +79,9 @@ def build_report(
     """
     if not max_mb > 0:
         raise UsageError(f"--max-mb {max_mb:g}: not a size", remedy="give a positive number of megabytes")
-    corpus, values = prepare(runs, baseline, margin, gate)
-    templates = Templates(template_dir)
     limit = int(max_mb * 1e6)
+    corpus, values = prepare(runs, baseline, margin, gate, limit // LEAST_BYTES)
+    templates = Templates(template_dir)
     bare = len(render_page(templates, values | _samples(_NOTHING, max_mb), face).encode())
     thumbnails, budget = Thumbnails(runs), max(0, limit - bare)
     packed = pack(corpus, thumbnails, budget)
@@ -91,9 +96,17 @@ def build_report(
 
 
 def prepare(
-    runs: Sequence[Run], baseline: str | None = None, margin: float = MARGIN, gate: ShownGate | None = None
+    runs: Sequence[Run],
+    baseline: str | None = None,
+    margin: float = MARGIN,
+    gate: ShownGate | None = None,
+    most: int | None = None,
 ) -> tuple[Corpus, dict[str, Any]]:
     """Read runs and compute everything of their page that does not depend on how its samples are kept.
+
+    Args:
+        runs, baseline, margin, gate: as `build_report`.
+        most: samples that could be shown; of larger runs no more are read in full.
 
     Returns:
         The samples, and values of the template, which besides needs those of `NO_SAMPLES`.
@@ -106,7 +119,7 @@ def prepare(
     names = name_runs(runs)
     check_baseline(names, baseline)
     contents = read_contents(names, baseline, margin, gate)
-    corpus = read_corpus(names)
+    corpus = read_corpus(names, most)
     return corpus, _values(names, contents, corpus, margin)
 
 
@@ -129,7 +142,7 @@ def _values(names: Sequence[RunNames], contents: Contents, corpus: Corpus, margi
     facts = [
         plural(len(corpus.models), "model"),
         plural(len(corpus.tasks), "task"),
-        plural(len(corpus.records), "sample"),
+        plural(corpus.total, "sample"),
         plural(rows, "answer"),
     ]
     return {

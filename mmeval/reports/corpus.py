@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
@@ -12,7 +10,8 @@ from mmeval.core.hashing import digest
 from mmeval.reports.excerpts import VALUE_LIMIT, excerpt, json_column, number_or_none, text_or_none, typed_text
 from mmeval.reports.format import public_text
 from mmeval.reports.indexing import brief
-from mmeval.reports.names import RunNames, task_label
+from mmeval.reports.names import RunNames, record_key, task_label
+from mmeval.reports.preselection import GRADED_GAP, RANKS, preselect
 from mmeval.reports.shapes import regions, shapes
 from mmeval.reports.spool import Spool
 from mmeval.runs.folder import stream_batches, subset_pairs
@@ -22,9 +21,6 @@ CALL_LIMIT = 12
 """Calls behind one answer that the browser shows."""
 ASKED_LIMIT = 600
 """Characters of what such a call was asked."""
-GRADED_GAP = 0.25
-"""Models disagree on a graded score when their means differ by at least this much."""
-
 ITEM_COLUMNS = ("task", "protocol", "sample_id", "item_hash")
 CALL_COLUMNS = (
     *KEY, "turn", "role", "card", "caller", "messages", "step", "status", "response", "error", "completion_tokens",
@@ -59,6 +55,13 @@ class Corpus:
     tasks: list[str]
     conditions: list[str]
     _spool: Spool
+    left: tuple[int, ...] = (0,) * RANKS
+    """Items of each rank that were not read in full, because they could not be shown."""
+
+    @property
+    def total(self) -> int:
+        """Items that there are."""
+        return len(self.records) + sum(self.left)
 
     def texts(self, indices: Iterable[int]) -> list[bytes]:
         """JSON texts of some records."""
@@ -69,10 +72,14 @@ class Corpus:
         return [self._spool.brief(index) for index in indices]
 
 
-def read_corpus(names: Sequence[RunNames]) -> Corpus:
+def read_corpus(names: Sequence[RunNames], most: int | None = None) -> Corpus:
     """Join samples and results of all runs: the same item under another model, condition or repeat is one record.
 
     Texts go to a temporary file, so memory holds a few hundred bytes per item.
+
+    Args:
+        names: the runs.
+        most: items that could be shown; of larger runs the scores of all are read, and the rest of so many alone.
 
     Raises:
         DataError: when a table is damaged.
@@ -93,13 +100,20 @@ def read_corpus(names: Sequence[RunNames]) -> Corpus:
         conditions,
         hidden=hidden,
     )
+    guessers = {
+        entry.models[record.name]
+        for entry in names
+        for record in entry.run.manifest.models
+        if record.engine == "chance" and record.name in entry.models
+    }
+    chosen = preselect(names, guessers, most)
     for entry in names:
-        for row in entry.run.rows("samples", ITEM_COLUMNS):
+        for row in entry.run.rows("samples", ITEM_COLUMNS, chosen.mask):
             builder.note_item(row)
-        for row in entry.run.rows("results", ITEM_COLUMNS):
+        for row in entry.run.rows("results", ITEM_COLUMNS, chosen.mask):
             builder.note_item(row)
     for entry in names:
-        for row in entry.run.rows("samples"):
+        for row in entry.run.rows("samples", keep=chosen.mask):
             asked = entry.models if row.get("models") is None else row["models"]
             builder.add_view(
                 row,
@@ -110,26 +124,15 @@ def read_corpus(names: Sequence[RunNames]) -> Corpus:
         for label in read_labels_table(entry.run):
             if label.status == "ok" and label.source != ANNOTATIONS:
                 labels.setdefault(label.key, []).append(label)
-        for row in entry.run.rows("results"):
+        for row in entry.run.rows("results", keep=chosen.mask):
             builder.add_answer(row, entry.models[row["model"]], labels.get(tuple(row[name] for name in KEY), ()))
         if (path := entry.run.path / "calls.parquet").exists():
             for batch in stream_batches(path, CALL_COLUMNS):
                 for row in batch.to_pylist():
-                    if row["model"] in entry.models:
+                    if row["model"] in entry.models and chosen.keeps(row):
                         builder.add_call(row, entry.models[row["model"]])
-    guessers = {
-        entry.models[record.name]
-        for entry in names
-        for record in entry.run.manifest.models
-        if record.engine == "chance" and record.name in entry.models
-    }
     builder.finish({builder.models[name] for name in guessers})
-    return Corpus(builder.records, models, tasks, conditions, builder.spool)
-
-
-def record_key(task: str, protocol: str, sample: str, item_hash: str | None) -> str:
-    """Return the short stable name of a record in links; `item_hash` only where one id stands for several items."""
-    return hashlib.sha256(json.dumps((task, protocol, sample, item_hash)).encode()).hexdigest()[:12]
+    return Corpus(builder.records, models, tasks, conditions, builder.spool, chosen.left)
 
 
 @dataclass(slots=True)

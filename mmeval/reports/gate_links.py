@@ -9,9 +9,8 @@ from urllib.parse import urlencode
 from mmeval.analysis.gate_policy import OPERATIONAL
 from mmeval.metrics import get_metric
 from mmeval.reports.comparison import CELLS, Places
-from mmeval.reports.corpus import record_key
 from mmeval.reports.gate_record import RuleRecord
-from mmeval.reports.names import task_label
+from mmeval.reports.names import record_key, task_label
 
 
 @dataclass(frozen=True, slots=True)

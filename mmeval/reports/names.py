@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -38,3 +40,8 @@ def name_runs(runs: Sequence[Run]) -> list[RunNames]:
 def task_label(task: str, protocol: str) -> str:
     """Return `task`, or `task@protocol` for another protocol than the card's default."""
     return task if protocol == "default" else f"{task}@{protocol}"
+
+
+def record_key(task: str, protocol: str, sample: str, item_hash: str | None) -> str:
+    """Return the short stable name of a record in links; `item_hash` only where one id stands for several items."""
+    return hashlib.sha256(json.dumps((task, protocol, sample, item_hash)).encode()).hexdigest()[:12]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import gzip
-import hashlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from dataclasses import dataclass
 from mmeval.reports.corpus import Corpus, Record
 from mmeval.reports.images import Thumbnails
 from mmeval.reports.indexing import index_columns
+from mmeval.reports.preselection import RANKS, priority
 
 CHUNK = 100
 """Records per compressed block."""
@@ -21,9 +21,6 @@ PROBES = 12
 """Blocks by which the packed size of all texts is estimated."""
 MARGIN = 1.2
 """All blocks are made where the estimate is at most this many times what they may take."""
-RANKS = 3
-SEED = 0
-"""Of the sample that stays when not everything fits."""
 _IMAGE_MARKUP = 120
 """Bytes of markup around one image or block, rounded up."""
 
@@ -79,7 +76,7 @@ def pack(corpus: Corpus, thumbnails: Thumbnails, budget: int) -> Packed:
     thumbnails.choose_edge(
         (sha256 for record in corpus.records for sha256 in record.images), budget - text, _IMAGE_MARKUP
     )
-    order = sorted(range(total), key=lambda index: _priority(corpus.records[index]))
+    order = sorted(range(total), key=lambda index: priority(_rank(corpus.records[index]), corpus.records[index].key))
     target = float(budget)
     while True:
         packed = _select(corpus, order, thumbnails, ratio, target, whole)
@@ -100,10 +97,6 @@ def _ratio(corpus: Corpus) -> float:
 
 def _rank(record: Record) -> int:
     return 0 if record.disagree else 1 if record.failed else 2
-
-
-def _priority(record: Record) -> tuple[int, str]:
-    return (_rank(record), hashlib.sha256(f"{SEED}:{record.key}".encode()).hexdigest())
 
 
 def _select(
@@ -139,7 +132,7 @@ def _select(
         blocks = [packed_block(corpus, chosen[start : start + CHUNK]) for start in range(0, len(chosen), CHUNK)]
     ranks = Counter(_rank(corpus.records[index]) for index in order)
     kept = Counter(_rank(corpus.records[index]) for index in chosen)
-    shown = tuple((kept[rank], ranks[rank]) for rank in range(RANKS))
+    shown = tuple((kept[rank], ranks[rank] + corpus.left[rank]) for rank in range(RANKS))
     columns = compressed(index_columns(corpus.briefs(chosen), CHUNK))
     return Packed(blocks, columns, sorted(images.items()), shown, thumbnails.edge)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -61,19 +61,23 @@ class Run:
         return _read_parquet(self.path / "samples.parquet", None)
 
     def rows(
-        self, table: Literal["results", "samples"], columns: Sequence[str] | None = None
+        self,
+        table: Literal["results", "samples"],
+        columns: Sequence[str] | None = None,
+        keep: Callable[[pa.RecordBatch], Sequence[bool] | None] | None = None,
     ) -> Iterator[dict[str, Any]]:
         """Stream the rows of `results.parquet` or `samples.parquet` that concern the models in view.
 
         Args:
             table: which of the two.
             columns: names of the columns to read; all when None.
+            keep: which rows of a batch to yield (all where it returns None); the others are never put together.
 
         Raises:
             DataError: when the file is missing or damaged.
         """
         own = "model" if table == "results" else "models"
-        for row in _stream_parquet(self.path / f"{table}.parquet", columns and [*columns, own]):
+        for row in _stream_parquet(self.path / f"{table}.parquet", columns and [*columns, own], keep):
             asked = row.get(own)
             if self.model is None or asked is None or self.model == asked or (own == "models" and self.model in asked):
                 yield row
@@ -155,10 +159,16 @@ def stream_batches(path: Path, columns: Sequence[str] | None = None, size: int =
         raise _damaged(path, error) from error
 
 
-def _stream_parquet(path: Path, columns: Sequence[str] | None) -> Iterator[dict[str, Any]]:
+def _stream_parquet(
+    path: Path,
+    columns: Sequence[str] | None,
+    keep: Callable[[pa.RecordBatch], Sequence[bool] | None] | None = None,
+) -> Iterator[dict[str, Any]]:
     import pyarrow as pa
 
     for batch in stream_batches(path, columns):
+        if keep is not None and (mask := keep(batch)) is not None:
+            batch = batch.filter(pa.array(mask, pa.bool_()))
         maps = [field.name for field in batch.schema if pa.types.is_map(field.type)]
         for row in batch.to_pylist():
             for name in maps:
