@@ -76,7 +76,7 @@ def pack(corpus: Corpus, thumbnails: Thumbnails, budget: int) -> Packed:
     thumbnails.choose_edge(
         (sha256 for record in corpus.records for sha256 in record.images), budget - text, _IMAGE_MARKUP
     )
-    order = sorted(range(total), key=lambda index: priority(_rank(corpus.records[index]), corpus.records[index].key))
+    order = sorted(range(total), key=lambda index: priority(rank_of(corpus.records[index]), corpus.records[index].key))
     target = float(budget)
     while True:
         packed = _select(corpus, order, thumbnails, ratio, target, whole)
@@ -95,7 +95,8 @@ def _ratio(corpus: Corpus) -> float:
     return sum(len(packed_block(corpus, probe)) for probe in probes) / max(1, size)
 
 
-def _rank(record: Record) -> int:
+def rank_of(record: Record) -> int:
+    """Return 0 where models disagree, 1 where an answer has no score, 2 for all others."""
     return 0 if record.disagree else 1 if record.failed else 2
 
 
@@ -130,8 +131,8 @@ def _select(
         blocks = whole
     else:
         blocks = [packed_block(corpus, chosen[start : start + CHUNK]) for start in range(0, len(chosen), CHUNK)]
-    ranks = Counter(_rank(corpus.records[index]) for index in order)
-    kept = Counter(_rank(corpus.records[index]) for index in chosen)
+    ranks = Counter(rank_of(corpus.records[index]) for index in order)
+    kept = Counter(rank_of(corpus.records[index]) for index in chosen)
     shown = tuple((kept[rank], ranks[rank] + corpus.left[rank]) for rank in range(RANKS))
     columns = compressed(index_columns(corpus.briefs(chosen), CHUNK))
     return Packed(blocks, columns, sorted(images.items()), shown, thumbnails.edge)
