@@ -160,6 +160,12 @@ def _split(values: tuple[str, ...]) -> list[str]:
 @click.option("--retriever", metavar="URL", help="Your retriever, for tasks that search documents (docs/looking.md).")
 @judge_options
 @click.option("--trust-remote-code", is_flag=True, help="Run code that comes with a checkpoint. Named in the manifest.")
+@click.option(
+    "--trace",
+    "trace_file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write where the time goes, for Perfetto or chrome://tracing; a summary goes into run.json.",
+)
 @click.option("--overwrite", is_flag=True, help="Replace a run of another configuration in the same folder.")
 @click.option("--json", "as_json", is_flag=True, help="Print the leaderboard as JSON on stdout.")
 def run(
@@ -169,6 +175,7 @@ def run(
     report: bool,
     overwrite: bool,
     as_json: bool,
+    trace_file: Path | None,
     **options: Any,
 ) -> int:
     """Ask models, score the answers, and write a run folder with a report.
@@ -186,17 +193,21 @@ def run(
 
     def carry_out(one: RunConfig, into: Path) -> Outcome:
         if one.workers == "local":
-            return asyncio.run(_execute(one, into, cache_path, overwrite))
+            return asyncio.run(_execute(one, into, cache_path, overwrite, trace_file))
         from mmeval.engines.ray_cluster import RayCluster
 
         # Ray prints what happens to its nodes, and stdout is for results.
         with contextlib.redirect_stdout(sys.stderr):
             try:
-                return asyncio.run(_execute(one, into, cache_path, overwrite))
+                return asyncio.run(_execute(one, into, cache_path, overwrite, trace_file))
             finally:
                 RayCluster.leave()
 
     members = expand_series(config.models)
+    if members is not None and trace_file is not None:
+        raise UsageError(
+            "--trace is of one run, and a series is several", remedy="leave --trace out, or name one model"
+        )
     if members is not None and dry_run:
         config = config.model_copy(update={"models": [member.model for member in members]})
     elif members is not None:
@@ -303,14 +314,18 @@ def _replicas(text: str) -> int | str:
         raise UsageError(f"--replicas {text}: a number or auto is expected", remedy="e.g. --replicas 8") from error
 
 
-async def _execute(config: RunConfig, folder: Path, cache_path: Path, overwrite: bool) -> Outcome:
+async def _execute(
+    config: RunConfig, folder: Path, cache_path: Path, overwrite: bool, trace_file: Path | None
+) -> Outcome:
     from mmeval.cli.progress import show_progress
+    from mmeval.pipeline.trace import Trace
     from mmeval.runs.execute import command_line, execute, prepare_run
     from mmeval.runs.record import row_notes
 
     started = time.monotonic()
     stop = asyncio.Event()
     key = os.environ.get("MMEVAL_API_KEY") or os.environ.get("OPENAI_API_KEY")
+    trace = None if trace_file is None else Trace(trace_file)
     prepared = await prepare_run(config, key, os.environ.get("MMEVAL_JUDGE_API_KEY"))
     for note in [*prepared.notes, *row_notes(prepared)]:
         echo(note, err=True)
@@ -335,7 +350,7 @@ async def _execute(config: RunConfig, folder: Path, cache_path: Path, overwrite:
         display = asyncio.create_task(show_progress(progress, started))
 
     try:
-        return await execute(prepared, folder, cache_path, command_line(sys.argv), stop, observe, overwrite)
+        return await execute(prepared, folder, cache_path, command_line(sys.argv), stop, observe, overwrite, trace)
     except BaseExceptionGroup as group:
         inner: BaseException = group
         while isinstance(inner, BaseExceptionGroup):
@@ -344,6 +359,8 @@ async def _execute(config: RunConfig, folder: Path, cache_path: Path, overwrite:
             raise inner from group
         raise
     finally:
+        if trace is not None:
+            await trace.close()
         if display is not None:
             display.cancel()
             await asyncio.gather(display, return_exceptions=True)

@@ -13,6 +13,7 @@ from mmeval.core.types import Request, Response
 from mmeval.engines.base import NO_SCORES, Elastic, Engine, ScoresAnswers
 from mmeval.pipeline.plan import Effort
 from mmeval.pipeline.slots import Slots
+from mmeval.pipeline.trace import NO_TRACE, Tracer
 
 PROBE_WAIT_S = 1.0
 """First wait before an endpoint that failed many times in a row is tried again; doubled each time."""
@@ -59,6 +60,7 @@ class Asker:
         effort: how hard.
         progress: counts to keep.
         start: starts the engine; called at most once, before the first request.
+        trace: is told of every request, and of the wait for a slot.
     """
 
     def __init__(
@@ -68,12 +70,15 @@ class Asker:
         effort: Effort,
         progress: Progress,
         start: Callable[[], object] | None = None,
+        trace: Tracer = NO_TRACE,
     ) -> None:
         self.engine = engine
+        self.trace = trace
         self.effort = effort
         self.progress = progress
         self.slots = max(1, effort.concurrency or slots)
         self._slots = Slots(self.slots)
+        trace.slots(progress.model, self.slots)
         self.grown: Callable[[int], None] | None = None
         """Told how many slots have come in addition to the most that there were."""
         self._most = self.slots
@@ -97,15 +102,20 @@ class Asker:
             if not await self._endpoint_up():
                 reason = f"{self.progress.model} failed {self._failures_in_row} times in a row"
                 return Response("error", error=f"not asked: {reason}; last: {self.progress.trouble}")
-            async with self._slots:
+            with self.trace.span("queue", self.progress.model, id=request.id):
+                await self._slots.acquire()
+            try:
                 await self._ensure_started()
                 self.progress.in_flight += 1
                 self.progress.asked += 1
                 began = time.perf_counter()
                 try:
-                    response = await self._call(request)
+                    with self.trace.span("request", self.progress.model, id=request.id):
+                        response = await self._call(request)
                 finally:
                     self.progress.in_flight -= 1
+            finally:
+                self._slots.release()
             if response.status == "ok" and response.latency_s is None:
                 response = replace(response, latency_s=time.perf_counter() - began)
             if not response.retryable:
@@ -132,6 +142,7 @@ class Asker:
         self._slots.resize(self.slots)
         if self.slots > self._most:
             more, self._most = self.slots - self._most, self.slots
+            self.trace.slots(self.progress.model, self.slots)
             if self.grown is not None:
                 self.grown(more)
 
@@ -153,7 +164,8 @@ class Asker:
             self.progress.in_flight += 1
             self.progress.asked += 1
             try:
-                yield self.engine
+                with self.trace.span("request", self.progress.model):
+                    yield self.engine
             finally:
                 self.progress.in_flight -= 1
 

@@ -24,6 +24,7 @@ from mmeval.core.types import Response
 from mmeval.pipeline.cache_errors import LOCK_TIMEOUT_S, salvage_remedy, storage_error
 from mmeval.pipeline.commit_queue import CommitQueue, Entry, Told, settle, tell
 from mmeval.pipeline.media import FACTS_VERSION, ImageFacts
+from mmeval.pipeline.trace import NO_TRACE, Tracer
 
 KEPT_STATUS = frozenset({"ok", "refused", "too_long"})
 """What is permanent. A timeout or an error is asked again by the next run."""
@@ -83,8 +84,9 @@ class ResponseCache:
         StorageError: when the file cannot be opened, is no cache, or cannot be written.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, trace: Tracer = NO_TRACE) -> None:
         self.path = path
+        self._trace = trace
         self._local = threading.local()
         self._queue = CommitQueue()
         self._broken: StorageError | None = None
@@ -311,7 +313,8 @@ class ResponseCache:
 
     def _write_loop(self) -> None:
         while batch := self._queue.batch():
-            self._commit(self._writer_connection, batch)
+            with self._trace.span("commit", entries=len(batch)):
+                self._commit(self._writer_connection, batch)
 
     def _commit(self, connection: sqlite3.Connection, batch: list[Entry]) -> None:
         standing: list[Told | None]

@@ -80,7 +80,7 @@ class ModelRun:
         self.effort = effort
         self.progress = progress
         self.deliver = deliver
-        self._asker = Asker(engine, stage.info.slots, effort, progress, start)
+        self._asker = Asker(engine, stage.info.slots, effort, progress, start, stage.trace)
         self._judging = judging
         self._desk = desk
         self._window = asyncio.Semaphore(4 * self._asker.slots + 64)
@@ -134,9 +134,9 @@ class ModelRun:
         loop = asyncio.get_running_loop()
         source = tickets(self.stage)
         async with asyncio.TaskGroup() as group:
-            following = loop.run_in_executor(reading, _take, source, READ_AHEAD)
+            following = loop.run_in_executor(reading, self._take, source)
             while batch := await following:
-                following = loop.run_in_executor(reading, _take, source, READ_AHEAD)
+                following = loop.run_in_executor(reading, self._take, source)
                 while batch:
                     together, batch = batch[: self._together], batch[self._together :]
                     for _ in together:
@@ -144,6 +144,10 @@ class ModelRun:
                         await self._unprepared.acquire()
                         await self._window.acquire()
                     group.create_task(self._prepare(together, preparing, group))
+
+    def _take(self, source: Iterator[Ticket]) -> list[Ticket]:
+        with self.stage.trace.span("read"):
+            return list(islice(source, READ_AHEAD))
 
     async def _prepare(
         self, together: Sequence[Ticket], preparing: ThreadPoolExecutor, group: asyncio.TaskGroup
@@ -305,11 +309,12 @@ class ModelRun:
         own = verifier_of(unit.condition)
         if own is not None:
             chain = Chain(own)
-        if chain.blocking:
-            loop = asyncio.get_running_loop()
-            verdict = await loop.run_in_executor(self._verifying, rule_verdict, chain, response, unit.sample)
-        else:
-            verdict = rule_verdict(chain, response, unit.sample)
+        with self.stage.trace.span("verify"):
+            if chain.blocking:
+                loop = asyncio.get_running_loop()
+                verdict = await loop.run_in_executor(self._verifying, rule_verdict, chain, response, unit.sample)
+            else:
+                verdict = rule_verdict(chain, response, unit.sample)
         calls = made
         needed = chain.open(response, verdict, unit.sample)
         # What a verifier has rated could not be delivered before it was loaded.
@@ -318,7 +323,8 @@ class ModelRun:
             return
         if chain.steps:
             assert self._desk is not None
-            verdict, judged = await self._desk.judge(chain, unit, response, verdict)
+            with self.stage.trace.span("judge"):
+                verdict, judged = await self._desk.judge(chain, unit, response, verdict)
             calls = made + judged
         if way and verdict.outcome in ("scored", "no_answer", "unscored"):
             verdict = replace(verdict, scores={**verdict.scores, **way})
@@ -423,7 +429,3 @@ class Hold:
     def _return(self) -> None:
         self._budget.give(self._size)
         self._size = 0
-
-
-def _take(source: Iterator[Ticket], count: int) -> list[Ticket]:
-    return list(islice(source, count))

@@ -27,7 +27,8 @@ class Slots:
                 self._used += 1
                 waiting.set_result(None)
 
-    async def __aenter__(self) -> None:
+    async def acquire(self) -> None:
+        """Wait for a slot and take it."""
         if self._used < self.limit and not self._waiting:
             self._used += 1
             return
@@ -37,14 +38,18 @@ class Slots:
             await waiting
         except asyncio.CancelledError:
             if waiting.done() and not waiting.cancelled():
-                self._leave()  # admitted and cancelled at once
+                self.release()  # admitted and cancelled at once
             raise
+
+    async def __aenter__(self) -> None:
+        await self.acquire()
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._leave()
+        self.release()
 
-    def _leave(self) -> None:
+    def release(self) -> None:
+        """Give a slot back."""
         self._used -= 1
         self._admit()

@@ -23,6 +23,7 @@ from mmeval.pipeline.partners import Partners
 from mmeval.pipeline.plan import RunPlan
 from mmeval.pipeline.retriever import Retriever
 from mmeval.pipeline.showing import COORDINATE_KINDS, model_grid, prepared, shown, task_grid
+from mmeval.pipeline.trace import NO_TRACE, Tracer
 from mmeval.tasks.looking import RATING, SCALAR
 from mmeval.tasks.opened import RowError
 from mmeval.tasks.options import AskStyle
@@ -137,6 +138,7 @@ class Stage:
     """Where strategies search."""
     run_id: str = ""
     """The run, for what is kept only inside it."""
+    trace: Tracer = NO_TRACE
 
 
 def style_of(info: EngineInfo) -> AskStyle:
@@ -181,7 +183,8 @@ def prepare_together(stage: Stage, together: Sequence[Ticket], most_bytes: int) 
     prepared: list[list[Unit]] = []
     size = 0
     for ticket in together:
-        units = prepare_units(stage, ticket)
+        with stage.trace.span("prepare"):
+            units = prepare_units(stage, ticket)
         prepared.append(units)
         size += units[0].bytes if units else 0
         if size >= most_bytes or time.monotonic() >= end:

@@ -21,6 +21,7 @@ from mmeval.pipeline.asking import Progress
 from mmeval.pipeline.cache import ResponseCache
 from mmeval.pipeline.plan import RunPlan
 from mmeval.pipeline.retriever import checked_url
+from mmeval.pipeline.trace import NO_TRACE, Trace
 from mmeval.runs.config import RunConfig, config_digest, ray_settings
 from mmeval.runs.descriptions import resolve_conditions
 from mmeval.runs.file_tasks import configured_cards
@@ -287,6 +288,7 @@ async def execute(
     stop: asyncio.Event,
     observe: Callable[[Sequence[Progress]], None] | None = None,
     overwrite: bool = False,
+    trace: Trace | None = None,
 ) -> Outcome:
     """Run, and write the run folder. Whatever happens, everything committed is kept and the tables show what is finished.
 
@@ -298,6 +300,7 @@ async def execute(
         stop: set it to end the run cleanly.
         observe: is handed the live progress of each model once.
         overwrite: replace a run of another configuration in the same folder.
+        trace: where spans go; it is closed before the manifest speaks of it.
 
     Raises:
         StorageError: when folder or cache cannot be written from the start.
@@ -306,51 +309,56 @@ async def execute(
     config, plan = prepared.config, prepared.plan
     began = time.monotonic()
     cache: ResponseCache | None = None
+    tracer = trace or NO_TRACE
     try:
         run_id = _run_id(folder, config, overwrite)
-        cache = ResponseCache(cache_path)
+        cache = ResponseCache(cache_path, tracer)
         planned = new_manifest(prepared, folder.name, run_id, command)
         earlier = None if overwrite else already_there(folder, planned, cache)
         if earlier is not None:
             cache.close()
             await _close(prepared.everyone)
             return _nothing_to_do(folder, earlier, time.monotonic() - began)
-        writer = RunWriter(
-            folder, positions=config.shard is not None
-        )  # last, so that no folder is left behind by a run that cannot start
+        # Last, so that no folder is left behind by a run that cannot start.
+        writer = RunWriter(folder, config.shard is not None, tracer)
     except BaseException:
         if cache is not None:
             cache.close()
         await _close(prepared.everyone)
         raise
     progress = [Progress(name, plan.total) for name in prepared.names]
-    desk = None if prepared.judge is None else judge_desk(prepared.judge, config, cache, run_id)
+    desk = None if prepared.judge is None else judge_desk(prepared.judge, config, cache, run_id, tracer)
     shown = progress if desk is None else [*progress, desk.progress]
     tally, live = Tally(), LiveCounts(prepared.names, plan)
     beats = ProgressFile(folder, run_id, shown, live, judged=desk is not None)
     problems: list[MmevalError] = []
-    manifest = new_manifest(prepared, folder.name, run_id, command)
+    manifest = planned
+    running = Running(prepared, folder, cache, writer, progress, tally, run_id, desk, problems, live, tracer)
     try:
         write_manifest(folder, manifest)
         if observe is not None:
             observe(shown)
         beats.start()
+        if trace is not None:
+            trace.watch_loop()
         try:
-            await Running(prepared, folder, cache, writer, progress, tally, run_id, desk, problems, live).all(stop)
+            await running.all(stop)
         except* MmevalError as group:
             problems.insert(0, first_error(group))
-        problem = problems[0] if problems else None
+        problem, interrupted = problems[0] if problems else None, stop.is_set()
         cache.close()  # commits what is queued, before the tables speak of it
         await beats.announce("writing")
-        if (stop.is_set() or problem is not None) and not writer.more_than_before():
+        if (interrupted or problem is not None) and not writer.more_than_before():
             manifest = manifest.model_copy(update={"notes": [*manifest.notes, KEPT_NOTE]})
         else:
             try:
-                writer.finish()
+                await asyncio.to_thread(writer.finish)
             except StorageError as error:
                 # The answers are committed; the manifest must not go on saying "running".
                 problem = problem or error
-        manifest = finished_manifest(manifest, tally, progress, problem, stop.is_set(), time.monotonic() - began, plan)
+        manifest = finished_manifest(manifest, tally, progress, problem, interrupted, time.monotonic() - began, plan)
+        if trace is not None:
+            manifest = manifest.model_copy(update={"trace": await trace.close()})
         if desk is not None and prepared.judge is not None:
             manifest = manifest.model_copy(update={"judge": prepared.judge.record(desk.tally.summary())})
         write_manifest(folder, manifest)
@@ -367,7 +375,7 @@ async def execute(
     return Outcome(
         folder,
         manifest,
-        _exit_code(manifest, tally, problem, stop.is_set(), config.allow_errors),
+        _exit_code(manifest, tally, problem, interrupted, config.allow_errors),
         tally.reasons(),
         tally.at_fault,
         problem,

@@ -15,6 +15,7 @@ from mmeval.pipeline.cache import ResponseCache
 from mmeval.pipeline.chain import Chain
 from mmeval.pipeline.judging import JudgeDesk, JudgeSettings
 from mmeval.pipeline.plan import Effort
+from mmeval.pipeline.trace import NO_TRACE, Tracer
 from mmeval.runs.config import RunConfig, ray_settings
 from mmeval.runs.manifest import JudgeRecord
 from mmeval.tasks.looking import INTERLEAVED
@@ -171,7 +172,9 @@ def judge_facts(task: Task, judge: Judge | None, repeats: int, swap: bool) -> di
     return {"steps": list(Chain.of(task, True).judges), "judge": judge.identity, "repeats": repeats, "swap": swap}
 
 
-def judge_desk(judge: Judge, config: RunConfig, cache: ResponseCache, run_id: str) -> JudgeDesk:
+def judge_desk(
+    judge: Judge, config: RunConfig, cache: ResponseCache, run_id: str, trace: Tracer = NO_TRACE
+) -> JudgeDesk:
     """The desk at which the judge is asked.
 
     Args:
@@ -179,10 +182,11 @@ def judge_desk(judge: Judge, config: RunConfig, cache: ResponseCache, run_id: st
         config: repeats, swaps, concurrency and how hard to try.
         cache: where verdicts are kept.
         run_id: scope of the cache when the judge's weights are unknown.
+        trace: is told of its requests.
     """
     progress = Progress(f"judge {judge.name}", None)
     effort = Effort(concurrency=config.judge_concurrency, attempts=config.attempts, outage_s=config.outage_s)
-    asker = Asker(judge.engine, judge.info.slots, effort, progress, judge.engine.start)
+    asker = Asker(judge.engine, judge.info.slots, effort, progress, judge.engine.start, trace)
     scope = None if judge.info.shared_identity else run_id
     settings = JudgeSettings(config.judge_repeats, config.judge_swap, config.seed)
     return JudgeDesk(judge.name, judge.engine, judge.info, asker, cache, scope, settings)

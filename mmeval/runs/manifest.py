@@ -188,6 +188,8 @@ class Manifest(_Record):
     """Rows by outcome, plus `asked` (model calls made), `cached` (answers taken from the cache), `missing` (not asked)."""
     timings: dict[str, float] = Field(default_factory=dict)
     """Seconds: `total`, and what else was measured."""
+    trace: dict[str, Any] | None = None
+    """Summary of the trace (`--trace`): spans by kind, how busy each model was, how late the event loop."""
     shard: ShardRecord | None = None
     """Of which larger run this is a part; such a run is `incomplete` even when all its rows are there."""
     merged: list[MergedRecord] = Field(default_factory=list)

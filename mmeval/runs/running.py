@@ -17,6 +17,7 @@ from mmeval.pipeline.judging import JudgeDesk
 from mmeval.pipeline.plan import Effort
 from mmeval.pipeline.retriever import KEY_VARIABLE, Retriever, RetrieverSettings
 from mmeval.pipeline.runner import Finished, Judging, ModelRun
+from mmeval.pipeline.trace import NO_TRACE, Tracer
 from mmeval.pipeline.work import Stage, style_of
 from mmeval.runs.live import LiveCounts
 from mmeval.runs.rows import call_rows, result_row, sample_row
@@ -42,6 +43,7 @@ class Running:
     desk: JudgeDesk | None
     problems: list[MmevalError]
     live: LiveCounts
+    trace: Tracer = NO_TRACE
 
     async def all(self, stop: asyncio.Event) -> None:
         """Run everything; engines that fill the card (or all cores) by themselves run one after another, the judge last."""
@@ -85,6 +87,7 @@ class Running:
             frame_store=self.cache.path.with_name("frames"),
             retriever=retriever,
             run_id=self.run_id,
+            trace=self.trace,
         )
         effort = Effort(concurrency=config.concurrency, attempts=config.attempts, outage_s=config.outage_s)
         run = ModelRun(

@@ -16,6 +16,7 @@ import orjson
 
 from mmeval.core.errors import StorageError, UsageError
 from mmeval.pipeline.places import obstacle
+from mmeval.pipeline.trace import NO_TRACE, Tracer
 from mmeval.runs.schema import POSITION, calls_schema, results_schema, samples_schema, with_position
 from mmeval.runs.tables import TableWriter, json_row
 
@@ -44,14 +45,16 @@ class RunWriter:
         folder: the run folder.
         positions: give the tables of a shard a last column `position` (of the sample in its data set), by which
             `mmeval merge` restores the order of the whole.
+        trace: is told when rows and tables are written.
 
     Raises:
         UsageError: when another process writes the same run.
         StorageError: when the folder cannot be written.
     """
 
-    def __init__(self, folder: Path, positions: bool = False) -> None:
+    def __init__(self, folder: Path, positions: bool = False, trace: Tracer = NO_TRACE) -> None:
         self.folder = folder
+        self._trace = trace
         self._positions = positions
         self._lock = lock_folder(folder)
         self._path = folder / "rows.sqlite"
@@ -73,7 +76,8 @@ class RunWriter:
         """Add one results row; `order` is (model, task, condition, position, repeat)."""
         self._results.append((*order, json_row(row, ("scores", "subsets"))))
         if len(self._results) >= BATCH:
-            self.flush()
+            with self._trace.span("write", rows=BATCH):
+                self.flush()
 
     def add_call(self, order: tuple[int, int, int, int, int, int], row: Mapping[str, Any]) -> None:
         """Add one row of `calls.parquet`; `order` is that of the results row and the turn."""
@@ -136,6 +140,10 @@ class RunWriter:
         Raises:
             StorageError: when they cannot be written; an older table stays as it was.
         """
+        with self._trace.span("write", tables=True):
+            self._write_tables()
+
+    def _write_tables(self) -> None:
         self.flush()
         try:
             query = "SELECT row, position FROM results ORDER BY model, task, condition, position, repeat"
