@@ -35,6 +35,8 @@ TOGETHER = 8
 """Samples that one call of a preparing thread takes at most: handing over costs more than preparing a small sample."""
 TOGETHER_BYTES = 8 << 20
 """Media of such a call, after which it hands over what it has."""
+AHEAD = 512
+"""Samples that are prepared ahead of those in flight at most, where there are many slots."""
 SETTLING = 2048
 """Answered rows that may wait for their verdict (a judge, a slow verifier) while further ones are asked."""
 
@@ -83,7 +85,8 @@ class ModelRun:
         self._asker = Asker(engine, stage.info.slots, effort, progress, start, stage.trace)
         self._judging = judging
         self._desk = desk
-        self._window = asyncio.Semaphore(4 * self._asker.slots + 64)
+        self._reach = _reach(self._asker.slots)
+        self._window = asyncio.Semaphore(self._reach)
         self._asker.grown = self._grow
         self._settling = asyncio.Semaphore(SETTLING)
         self._budget = ByteBudget(budget_for(effort.media_budget_bytes, self._asker.slots))
@@ -98,7 +101,8 @@ class ModelRun:
 
     def _grow(self, slots: int) -> None:
         """Look further ahead, since the engine now works on so many requests more at once."""
-        for _ in range(4 * slots):
+        before, self._reach = self._reach, max(self._reach, _reach(self._asker.slots))
+        for _ in range(self._reach - before):
             self._window.release()
         self._budget.widen(budget_for(self.effort.media_budget_bytes, self._asker.slots))
 
@@ -339,6 +343,11 @@ class ModelRun:
             progress.failed += 1
             progress.trouble = response.error or verdict.reason
         self.deliver(Finished(unit, response, verdict, calls))
+
+
+def _reach(slots: int) -> int:
+    """Samples that are under way at most: those in flight, and those prepared behind them."""
+    return slots + min(3 * slots, AHEAD) + 64
 
 
 class _Stopped(Exception):
