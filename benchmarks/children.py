@@ -24,6 +24,8 @@ ROOT = HERE.parent
 class Child:
     """A process that has ended."""
 
+    began: float
+    """Monotonic time of its start."""
     wall_s: float
     cpu_s: float
     """User and system, of the process and of the children it has waited for."""
@@ -57,7 +59,7 @@ def run_child(command: Sequence[str], environment: dict[str, str] | None = None)
         err.seek(0)
         if process.returncode != 0:
             raise SystemExit(f"{' '.join(command)}\nended with {process.returncode}:\n{err.read().decode()[-4000:]}")
-        return Child(wall, usage.ru_utime + usage.ru_stime, max(peaks), out.read())
+        return Child(began, wall, usage.ru_utime + usage.ru_stime, max(peaks), out.read())
 
 
 def _environment() -> dict[str, str]:
@@ -102,9 +104,10 @@ def server(port: int, slots: int, service_s: float, script: Path | None = None, 
         process.wait()
 
 
-def efficiency(base: str) -> float:
-    """What the server says of itself: shortest possible time / time from the first request to the last answer."""
-    return float(json.load(urllib.request.urlopen(f"{base}/stats"))["efficiency"])
+def stats(base: str) -> dict[str, Any]:
+    """What the server says of itself; `first` and `last` are monotonic times, `efficiency` the shortest possible time / the one it took."""
+    found: dict[str, Any] = json.load(urllib.request.urlopen(f"{base}/stats"))
+    return found
 
 
 def mmeval(*arguments: str, environment: dict[str, str] | None = None) -> tuple[Child, dict[str, Any]]:

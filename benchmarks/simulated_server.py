@@ -10,11 +10,14 @@ import argparse
 import asyncio
 import math
 import random
+import re
 import time
 from dataclasses import dataclass, field
 from typing import Any
 
 from aiohttp import web
+
+_ID = re.compile(rb'id\\?": ?\\?"([^"\\]+)\\?"')
 
 
 @dataclass
@@ -26,6 +29,8 @@ class Server:
     fail_share: float
     answer: str
     dies_after: int | None = None
+    verdict: str = ""
+    """What a judge answers; `@ID@` stands for the id of the request."""
     gate: asyncio.Semaphore = field(init=False)
     random: random.Random = field(default_factory=lambda: random.Random(0))
     done: int = 0
@@ -37,7 +42,7 @@ class Server:
         self.gate = asyncio.Semaphore(self.slots)
 
     async def chat(self, request: web.Request) -> web.Response:
-        await request.read()
+        body = await request.read()
         self.first = self.first if self.first is not None else time.monotonic()
         if self.random.random() < self.fail_share:
             self.failed += 1
@@ -50,7 +55,10 @@ class Server:
             return web.Response(text="<html>502 Bad Gateway</html>", status=502, content_type="text/html")
         self.done += 1
         self.last = time.monotonic()
-        message = {"role": "assistant", "content": self.answer}
+        # A judge must repeat the id of the request, which stands at the end of its last message.
+        found = _ID.findall(body) if self.verdict else []
+        text = self.verdict.replace("@ID@", found[-1].decode()) if found else self.answer
+        message = {"role": "assistant", "content": text}
         usage = {"prompt_tokens": 300, "completion_tokens": 1, "total_tokens": 301}
         return web.json_response(
             {
@@ -65,7 +73,7 @@ class Server:
         return web.json_response({"object": "list", "data": [{"id": "sim", "object": "model", "max_model_len": 32768}]})
 
     async def stats(self, request: web.Request) -> web.Response:
-        found: dict[str, Any] = {"done": self.done, "failed": self.failed}
+        found: dict[str, Any] = {"done": self.done, "failed": self.failed, "first": self.first, "last": self.last}
         if self.first is not None and self.last is not None and self.last > self.first:
             found["ideal_s"] = math.ceil(self.done / self.slots) * self.service_s
             found["makespan_s"] = self.last - self.first
@@ -81,8 +89,9 @@ def main() -> None:
     parser.add_argument("--fail", type=float, default=0.0)
     parser.add_argument("--answer", default="A")
     parser.add_argument("--dies-after", type=int, help="answer 502 after this many answers")
+    parser.add_argument("--verdict", default="", help="answer of a judge; @ID@ stands for the id of the request")
     options = parser.parse_args()
-    server = Server(options.slots, options.service, options.fail, options.answer, options.dies_after)
+    server = Server(options.slots, options.service, options.fail, options.answer, options.dies_after, options.verdict)
     app = web.Application(client_max_size=1 << 28)
     app.router.add_post("/v1/chat/completions", server.chat)
     app.router.add_get("/v1/models", server.models)
