@@ -16,7 +16,6 @@ import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from children import HERE, Child, load, mmeval, run_child, server, stats
 from many_in_flight import many_in_flight
@@ -76,7 +75,6 @@ def prepare(work: Path) -> dict[int, Path]:
 def per_request(folders: dict[int, Path], port: int, slots: int, script: Path) -> list[Row]:
     """Floor, first time and again, all against one server that answers at once."""
     found: dict[str, dict[int, Child]] = {"floor": {}, "first": {}, "again": {}}
-    traced: dict[str, Any] = {}
     with server(port, slots, 0.0, script) as base:
         mmeval(*arguments(base, folders[FEW], slots, "warm-up", "--limit", "20"))  # compiled modules, page cache
         (folders[FEW] / "cache.sqlite").unlink()
@@ -96,8 +94,6 @@ def per_request(folders: dict[int, Path], port: int, slots: int, script: Path) -
                 found[kind][count], summary = mmeval(*arguments(base, folder, slots, kind))
                 if summary["counts"]["asked"] != count or summary["counts"]["scored"] != count:
                     raise SystemExit(f"{kind}, {count} samples: {summary['counts']}")
-        mmeval(*arguments(base, folders[MANY], slots, "traced", "--trace", str(folders[MANY] / "trace.json")))
-        traced = json.loads((folders[MANY] / "traced" / "run.json").read_bytes())["trace"]
     costs = {kind: Cost(by_count[FEW], by_count[MANY]) for kind, by_count in found.items()}
     floor = costs["floor"]
     rows: list[Row] = []
@@ -117,13 +113,24 @@ def per_request(folders: dict[int, Path], port: int, slots: int, script: Path) -
     for kind, wanted in (("again", 1.0), ("first", 2.2)):
         beyond = costs[kind].slope_ms - floor.slope_ms
         rows.append((f"{kind}: CPU beyond the floor", f"<= {wanted} ms", f"{beyond:.2f} ms"))
-    late = traced["loop"]
-    rows.append(
-        ("event loop blocked over 50 ms, share of ticks", "< 0.1 %", f"{late['blocked_share']:.2%} of {late['ticks']}")
-    )
-    rows.append(
-        ("event loop, ticks by ms late", "", ", ".join(f"{name}: {count}" for name, count in late["late_ms"].items()))
-    )
+    return rows
+
+
+def lateness(folders: dict[int, Path], port: int, script: Path) -> list[Row]:
+    """How late the event loop was, at a usual number of slots with a server that answers at once and with one that takes time."""
+    rows: list[Row] = []
+    for slots, service in ((64, 0.0), (64, 0.2), (256, 0.2)):
+        out = f"traced{slots}-{service}"
+        trace = folders[MANY] / f"{out}.json"
+        with server(port, slots, service, script) as base:
+            mmeval(*arguments(base, folders[MANY], slots, out, "--trace", str(trace)))
+        loop = json.loads((folders[MANY] / out / "run.json").read_bytes())["trace"]["loop"]
+        share = f"{loop['blocked_by_itself_share']:.2%} ({loop['blocked_by_itself']} of {loop['ticks']} ticks; others' doing {loop['blocked'] - loop['blocked_by_itself']})"
+        name = f"event loop blocked over 50 ms, {slots} slots x {service} s"
+        rows.append((name, "< 0.1 %", share))
+        rows.append(
+            ("the same, ticks by ms late", "", ", ".join(f"{end}: {count}" for end, count in loop["late_ms"].items()))
+        )
     return rows
 
 
@@ -165,6 +172,7 @@ def main() -> None:
         work = Path(name)
         folders = prepare(work)
         rows = per_request(folders, options.port, options.slots, options.server)
+        rows += lateness(folders, options.port, options.server)
         rows += waves(folders, options.port, HERE / "simulated_server.py")
         if options.all:
             rows += text_only(work / "text")

@@ -148,7 +148,7 @@ class Conversation:
         name = f"sample {self._unit.sample.id}"
         shown, view = render_view(image, region, self._unit.grid, name, store)
         if stage.media_dir is not None:
-            store_media(stage.media_dir / f"{shown.sha256}.{shown.format}", shown.data)
+            store_media(stage.media_dir, f"{shown.sha256}.{shown.format}", shown.data)
         return PreparedMedia("image", (shown,)), view
 
     def note(self, step: Mapping[str, Any], /) -> None:

@@ -131,6 +131,8 @@ class Trace:
         self._late = [0] * (len(LATE_MS) + 1)
         self._ticks = 0
         self._latest = 0.0
+        self._own = 0
+        """Ticks so late that the process itself used the time."""
         self._watch: asyncio.Task[None] | None = None
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -167,7 +169,7 @@ class Trace:
 
     async def _watching(self) -> None:
         while True:
-            due = time.perf_counter() + TICK_S
+            due, spent = time.perf_counter() + TICK_S, time.process_time()
             await asyncio.sleep(TICK_S)
             now = time.perf_counter()
             late = max(0.0, now - due)
@@ -176,6 +178,8 @@ class Trace:
             place = next((at for at, end in enumerate(LATE_MS) if late * 1000 <= end), len(LATE_MS))
             self._late[place] += 1
             if late >= BLOCKED_S:
+                # Where the process has used less than that, others had the processor.
+                self._own += time.process_time() - spent >= BLOCKED_S
                 with self._guard:
                     track = self._tracks.get(("", "blocked")) or self._track("", "blocked")
                     lane = self._enter(track, "blocked", due)
@@ -267,6 +271,7 @@ class Trace:
             if kind == "request"
         }
         names = [*(f"<= {end}" for end in LATE_MS), f"> {LATE_MS[-1]}"]
+        share = self._own / self._ticks if self._ticks else 0.0
         blocked = sum(
             count
             for end, count in zip((*LATE_MS, None), self._late, strict=True)
@@ -275,7 +280,8 @@ class Trace:
         loop = {
             "ticks": self._ticks,
             "blocked": blocked,
-            "blocked_share": round(blocked / self._ticks, 6) if self._ticks else 0.0,
+            "blocked_by_itself": self._own,
+            "blocked_by_itself_share": round(share, 6),
             "latest_s": round(self._latest, 3),
             "late_ms": {name: count for name, count in zip(names, self._late, strict=True) if count},
         }

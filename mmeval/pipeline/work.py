@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -14,7 +15,7 @@ from mmeval.conditions.looking import VisualCoT, strategy_of
 from mmeval.conditions.strategy import Strategy
 from mmeval.core.errors import MediaError, NotApplicableError, StorageError
 from mmeval.core.hashing import digest
-from mmeval.core.types import Message, PreparedMedia, Request, Response, Sample
+from mmeval.core.types import Message, PreparedMedia, Request, Response, Sample, Sampling
 from mmeval.engines.base import EngineInfo
 from mmeval.pipeline.cache import ResponseCache
 from mmeval.pipeline.identity import cache_key, message_json, request_hash
@@ -162,14 +163,17 @@ class Ticket:
     build: Callable[[], Sample]
     condition_index: int
     condition: Condition
+    sampling: Sampling
+    """The task's decoding, to which each request adds its seed."""
 
 
 def tickets(stage: Stage) -> Iterator[Ticket]:
     """Yield everything there is to ask of one model, in the order of the results table. Reads rows, prepares nothing."""
     for task_index, task in enumerate(stage.plan.tasks):
+        sampling = stage.plan.sampling_for(task.task)
         for position, build in task.samples(stage.style):
             for condition_index, condition in enumerate(stage.plan.conditions):
-                yield Ticket(task_index, task, position, build, condition_index, condition)
+                yield Ticket(task_index, task, position, build, condition_index, condition, sampling)
 
 
 def prepare_together(stage: Stage, together: Sequence[Ticket], most_bytes: int) -> list[list[Unit]]:
@@ -233,8 +237,7 @@ def prepare_units(stage: Stage, ticket: Ticket) -> list[Unit]:
     if stage.media_dir is not None:
         for media in sent:
             for image in media.images:
-                store_media(stage.media_dir / f"{image.sha256}.{image.format}", image.data)
-    sampling = stage.plan.sampling_for(task)
+                store_media(stage.media_dir, f"{image.sha256}.{image.format}", image.data)
     units = []
     for repeat in range(stage.plan.repeats_for(task)):
         seed = stage.plan.seed_for(task.name, sample.id, repeat) if "seed" in stage.supported else None
@@ -242,7 +245,7 @@ def prepare_units(stage: Stage, ticket: Ticket) -> list[Unit]:
             id=f"{task.name}/{sample.id}/{ticket.condition.name}/{repeat}",
             messages=sample.messages,
             media=sent,
-            sampling=replace(sampling, seed=seed),
+            sampling=replace(ticket.sampling, seed=seed),
             repeat=repeat,
             sample=sample,
         )
@@ -344,22 +347,24 @@ def unsupported(media: tuple[PreparedMedia, ...], modalities: frozenset[str]) ->
     return None
 
 
-def store_media(path: Path, data: bytes) -> None:
+def store_media(folder: Path, name: str, data: bytes) -> None:
     """Write a file named by its content, once.
 
     Raises:
         StorageError: when it cannot be written.
     """
-    if path.exists():
+    path = os.path.join(folder, name)
+    if os.path.exists(path):
         return
-    temporary = path.with_name(f".{path.name}.{threading.get_ident()}")
+    temporary = os.path.join(folder, f".{name}.{threading.get_ident()}")
     try:
-        temporary.write_bytes(data)
-        temporary.replace(path)
+        with open(temporary, "wb") as handle:
+            handle.write(data)
+        os.replace(temporary, path)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        Path(temporary).unlink(missing_ok=True)
         raise StorageError(
-            f"cannot store media in {path.parent}: {error.strerror or error}",
+            f"cannot store media in {folder}: {error.strerror or error}",
             remedy="free some space or add --no-media, then run the same command again; every committed answer is kept",
         ) from error
 

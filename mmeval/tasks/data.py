@@ -18,6 +18,9 @@ from mmeval.tasks.delimited import DelimitedFile
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 PARQUET_BUFFER = 1 << 20
 """Bytes read from a parquet file at once."""
+PARQUET_ROWS = 64
+"""Rows of a parquet file that are turned into Python objects at once, or fewer when they are large."""
+PARQUET_ROWS_BYTES = 8 << 20
 DELIMITED = (".csv", ".tsv")
 FORMATS = (".json", ".jsonl", ".ndjson", *DELIMITED, ".parquet")
 
@@ -98,7 +101,10 @@ def _parquet_rows(path: Path) -> Iterator[dict[str, Any]]:
         # Buffering ahead would keep the whole file in memory, images and all.
         with pq.ParquetFile(path, pre_buffer=False, buffer_size=PARQUET_BUFFER) as file:
             for group in range(file.num_row_groups):
-                for batch in file.iter_batches(batch_size=64, row_groups=[group]):
+                size = file.metadata.row_group(group)
+                fitting = PARQUET_ROWS_BYTES * size.num_rows // max(1, size.total_byte_size)
+                count = max(1, min(PARQUET_ROWS, fitting))
+                for batch in file.iter_batches(batch_size=count, row_groups=[group]):
                     yield from batch.to_pylist()
     except pa.ArrowException as error:
         raise DataError(f"{path}: not a readable parquet file: {error}", remedy="download the file again") from error

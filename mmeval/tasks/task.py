@@ -231,8 +231,8 @@ class Task:
         card = self.card
         fields = card.fields
         found = [media_from_cell(field_value(column, row, "fields.images"), row, column) for column in fields.images]
-        sampling = FrameSampling(**card.video.model_dump())
         for column in fields.videos:
+            sampling = FrameSampling(**card.video.model_dump())
             found.append(videos_from_cell(field_value(column, row, "fields.videos"), row, column, sampling))
         media = tuple(m for cell in found for m in cell)
         choices = read_choices(choice_cells(fields.choices, row, "fields.choices"), row)
