@@ -20,7 +20,7 @@ from mmeval.reports.names import RunNames, task_label
 from mmeval.reports.perception import Perception, build_perception
 from mmeval.reports.published import PublishedRow, published_rows, published_sheet
 from mmeval.reports.sheets import NOTHING, Entry, Sheet, words
-from mmeval.reports.tables import Cell, Tables, TaskRow, build_tables
+from mmeval.reports.tables import Cell, SuiteRow, Tables, TaskRow, build_tables
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +133,8 @@ def _leaderboard(contents: Contents) -> Iterator[Sheet]:
         return
     models = [column_name(column) for column in tables.columns]
     matrix = tuple(
-        (words(row.label), words(_metric(row)), *map(_estimate, row.cells), words(row.chance)) for row in rows
+        (words(row.label), words(_metric(row)), *map(_estimate, row.cells), Entry(row.chance, row.chance_level))
+        for row in rows
     )
     yield Sheet("matrix", "Models by tasks: value and interval", ("Task", "Metric", *models, "Chance"), matrix, 2)
     yield from contents.measures.sheets()
@@ -143,24 +144,64 @@ def _leaderboard(contents: Contents) -> Iterator[Sheet]:
         means = tuple(
             (
                 words(suite.label),
-                *(NOTHING if cell is None else words(f"{cell[0]} [{cell[1]}]") for cell in suite.cells),
+                *(_mean(suite, place) for place in range(len(suite.cells))),
             )
             for suite in tables.suites
         )
         yield Sheet("suites", "Means of suites, unweighted over tasks", ("Suite", *models), means)
 
 
+def _mean(suite: SuiteRow, place: int) -> Entry:
+    cell, mean = suite.cells[place], suite.means.get(place)
+    if cell is None or mean is None:
+        return NOTHING
+    if mean.interval is None:
+        return Entry(cell[0], mean.value)
+    return Entry(f"{cell[0]} [{cell[1]}]", mean.value, mean.interval.low, mean.interval.high)
+
+
 def _subsets(tables: Tables) -> Iterator[Sheet]:
     models = [column_name(column) for column in tables.columns]
     for table in tables.subsets:
+        parts = [("", table.whole), *((group.name, row) for group in table.groups for row in group.rows)]
+        asides = _asides([cell for _, row in parts for cell in row.present])
+        head = ("Subset", *(name for model in models for name in (model, *(f"{model}: {aside}" for aside in asides))))
         rows = tuple(
-            (words(f"{group.name}: {row.label}"), *map(_estimate, row.cells))
-            for group in table.groups
-            for row in group.rows
+            (
+                words(f"{name}: {row.label}" if name else "all samples"),
+                *(entry for cell in row.cells for entry in (_estimate(cell), *_aside_entries(cell, asides))),
+            )
+            for name, row in parts
         )
         yield Sheet(
-            f"subset-values-{table.label}", f"{table.label} by subset: value and interval", ("Subset", *models), rows
+            f"subset-values-{table.label}",
+            f"{table.label} by subset: value, interval and number of samples",
+            head,
+            rows,
         )
+
+
+def _asides(cells: Sequence[Cell]) -> list[str]:
+    """What the page says beside the values of a table: n, and the rest where any cell has it."""
+    return [
+        "n",
+        *(["clusters"] if any(cell.clusters for cell in cells) else []),
+        *([] if all(cell.complete for cell in cells) else ["coverage"]),
+        *(["left to chance"] if any(cell.row.guesses for cell in cells) else []),
+    ]
+
+
+def _aside_entries(cell: Cell | None, asides: Sequence[str]) -> list[Entry]:
+    if cell is None:
+        return [NOTHING] * len(asides)
+    estimate, guesses = cell.row.estimate, cell.row.guesses
+    entries = {
+        "n": Entry(cell.n, estimate.n),
+        "clusters": Entry(cell.clusters or cell.n, estimate.clusters),
+        "coverage": Entry(cell.coverage, estimate.coverage),
+        "left to chance": NOTHING if guesses is None else Entry(str(guesses.rows), guesses.rows),
+    }
+    return [entries[aside] for aside in asides]
 
 
 def _metric(row: TaskRow) -> str:

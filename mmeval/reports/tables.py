@@ -11,7 +11,7 @@ from mmeval.metrics import get_metric
 from mmeval.reports.charts import Dot
 from mmeval.reports.format import count, decision_text, interval_text, is_share, mean_text, percent, value_text
 from mmeval.reports.names import RunNames, task_label
-from mmeval.runs.aggregates import suite_means
+from mmeval.runs.aggregates import SuiteMean, suite_means
 from mmeval.runs.leaderboard import LeaderboardRow, leaderboard
 from mmeval.runs.manifest import TaskRecord
 from mmeval.tasks.families import in_order
@@ -93,6 +93,7 @@ class TaskRow:
     unit: str
     chance: str
     cells: list[Cell | None]
+    chance_level: float | None = None
 
     @property
     def size(self) -> str:
@@ -134,6 +135,8 @@ class SuiteRow:
     tasks: tuple[str, ...]
     cells: list[tuple[str, str, str] | None]
     """Value, interval and why there is no value; None where a task is missing."""
+    means: dict[int, SuiteMean] = field(default_factory=dict)
+    """The numbers behind, by the place of the column."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +175,7 @@ def build_tables(names: Sequence[RunNames]) -> Tables:
             suites.setdefault(name, SuiteRow(name, mean.tasks, [None] * len(columns)))
             place = position[entry.models[mean.model], mean.condition if several else ""]
             suites[name].cells[place] = (*mean_text(mean), mean.note)
+            suites[name].means[place] = mean
         for row in found:
             label = task_label(row.task, row.protocol)
             column = position[entry.models[row.model], row.condition if several else ""]
@@ -230,7 +234,13 @@ def _columns(names: Sequence[RunNames]) -> list[Column]:
 def _empty(label: str, title: str, row: LeaderboardRow, columns: int) -> TaskRow:
     metric = row.estimate.metric
     return TaskRow(
-        label, title, metric, "%" if is_share(metric) else "", value_text(row.chance, metric), [None] * columns
+        label,
+        title,
+        metric,
+        "%" if is_share(metric) else "",
+        value_text(row.chance, metric),
+        [None] * columns,
+        row.chance,
     )
 
 
