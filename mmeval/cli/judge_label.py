@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mmeval.cli.judge_options import judge_options, judge_values
+from mmeval.cli.ray_options import beside_ray, ray_options, ray_values
 from mmeval.cli.terminal import echo, echo_json
 from mmeval.core.errors import UsageError
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     "--of", metavar="FIELD", help="Show the judge this field of the row (e.g. solution) instead of the response."
 )
 @judge_options
+@ray_options
 @click.option(
     "--task-path", "task_paths", multiple=True, type=click.Path(path_type=Path), help="Folder with further task cards."
 )
@@ -71,7 +73,7 @@ def label(
     from mmeval.runs.labels import human_labels, write_labels_table
 
     opened = open_run(run)
-    judge = judge_values(options)
+    judge = judge_values(options) | ray_values(options)
     if (card is None) == (human is None):
         raise UsageError(
             "give a judge card, or labels of people with --human",
@@ -88,7 +90,8 @@ def label(
         card or "", judge, cache_file or Path(os.environ.get("MMEVAL_CACHE") or "cache/responses.sqlite"), tasks, condition, of,
         tuple(str(path) for path in task_paths),
     )  # fmt: skip
-    tally = asyncio.run(_label(opened, settings))
+    with beside_ray(judge.get("workers")):
+        tally = asyncio.run(_label(opened, settings))
     _report(opened, tally, as_json)
     return 6 if tally.faults else 0
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import gc
 import os
 import signal
@@ -16,6 +15,7 @@ import click
 
 from mmeval.cli.file_options import file_options
 from mmeval.cli.judge_options import engine_args, judge_options
+from mmeval.cli.ray_options import beside_ray, ray_options, ray_values
 from mmeval.cli.terminal import echo
 from mmeval.core.errors import MmevalError, UsageError
 from mmeval.runs.config import RunConfig, build_config, default_output, read_config
@@ -108,22 +108,7 @@ def _split(values: tuple[str, ...]) -> list[str]:
 @click.option("--report/--no-report", default=True, help="Write report.html into the run folder.")
 @click.option("--tensor-parallel", type=click.IntRange(min=1), help="GPUs that one copy of the model is spread over.")
 @click.option("--data-parallel", type=click.IntRange(min=1), help="Copies of the model that share the requests.")
-@click.option(
-    "--workers",
-    type=click.Choice(["local", "ray"]),
-    help="Where models are loaded: on this machine, or as replicas on a Ray cluster.  [default: local]",
-)
-@click.option(
-    "--ray-address",
-    metavar="auto|HOST:PORT|ray://HOST:PORT",
-    help="The Ray cluster. Default: $RAY_ADDRESS, else a cluster of its own on this machine.",
-)
-@click.option(
-    "--replicas",
-    metavar="N|auto",
-    help="Copies of a model on Ray; auto fills the cluster and what joins it.  [default: auto]",
-)
-@click.option("--replica-cpus", type=click.IntRange(min=1), help="Cores that one replica takes.")
+@ray_options
 @click.option("--engine-python", metavar="PATH", help="Python of the environment in which the engine lives.")
 @click.option(
     "--model-id",
@@ -193,16 +178,8 @@ def run(
     cache_path = cache_file or Path(config.cache or os.environ.get("MMEVAL_CACHE") or "cache/responses.sqlite")
 
     def carry_out(one: RunConfig, into: Path) -> Outcome:
-        if one.workers == "local":
+        with beside_ray(one.workers):
             return asyncio.run(_execute(one, into, cache_path, overwrite, trace_file))
-        from mmeval.engines.ray_cluster import RayCluster
-
-        # Ray prints what happens to its nodes, and stdout is for results.
-        with contextlib.redirect_stdout(sys.stderr):
-            try:
-                return asyncio.run(_execute(one, into, cache_path, overwrite, trace_file))
-            finally:
-                RayCluster.leave()
 
     members = expand_series(config.models)
     if members is not None and trace_file is not None:
@@ -273,8 +250,7 @@ def _resolve(options: dict[str, Any], config_file: Path | None) -> RunConfig:
             raise UsageError(
                 f"--limit {options['limit']}: {error}", remedy="a count like 200, or a share like 0.1 or 10%"
             ) from error
-    if options["replicas"] is not None:
-        values["replicas"] = _replicas(options["replicas"])
+    values |= ray_values(options)
     if options["no_media"]:
         values["media"] = False
     for name in ("trust_remote_code", "judge_swap"):
@@ -290,7 +266,7 @@ def _resolve(options: dict[str, Any], config_file: Path | None) -> RunConfig:
     simple = (
         "shard", "answer_kind", "answer_form", "output", "repeats", "seed", "concurrency", "data_dir", "engine_python", "model_id", "revision", "profile",
         "prompt_file", "tensor_parallel", "data_parallel", "timeout_s", "attempts", "outage_s", "allow_errors",
-        "workers", "ray_address", "replica_cpus", "retriever", "judge", "judge_model_id", "judge_engine_python", "judge_concurrency", "judge_repeats",
+        "retriever", "judge", "judge_model_id", "judge_engine_python", "judge_concurrency", "judge_repeats",
     )  # fmt: skip
     for name in simple:
         if options[name] is not None:
@@ -306,13 +282,6 @@ def _resolve(options: dict[str, Any], config_file: Path | None) -> RunConfig:
     if config.prompt is not None and not config.prompt.strip():
         raise UsageError(f"--prompt-file {config.prompt_file} is empty", remedy="write a Jinja2 template into it")
     return config
-
-
-def _replicas(text: str) -> int | str:
-    try:
-        return text if text == "auto" else int(text)
-    except ValueError as error:
-        raise UsageError(f"--replicas {text}: a number or auto is expected", remedy="e.g. --replicas 8") from error
 
 
 def _calm_collector() -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mmeval.cli.judge_options import judge_options, judge_values
+from mmeval.cli.ray_options import beside_ray, ray_options, ray_values
 from mmeval.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 )
 @click.option("--rules-only", is_flag=True, help="Leave the judge out that the run was scored with.")
 @judge_options
+@ray_options
 @click.option(
     "--task-path", "task_paths", multiple=True, type=click.Path(path_type=Path), help="Folder with further task cards."
 )
@@ -70,7 +72,7 @@ def score(
     from mmeval.runs.folder import open_run
     from mmeval.runs.score import ScoreOptions
 
-    judge = judge_values(options)
+    judge = judge_values(options) | ray_values(options)
     if rules_only and judge:
         raise UsageError("--rules-only and --judge exclude each other", remedy="give one of the two")
     opened = open_run(run)
@@ -87,7 +89,8 @@ def score(
         cache=cache_file or Path(os.environ.get("MMEVAL_CACHE") or "cache/responses.sqlite"),
         overwrite=overwrite,
     )
-    outcome = asyncio.run(_score(opened, settings))
+    with beside_ray(judge.get("workers")):
+        outcome = asyncio.run(_score(opened, settings))
     return print_outcome(outcome, report=report, as_json=as_json)
 
 

@@ -20,7 +20,7 @@ from mmeval.pipeline.cache import ResponseCache
 from mmeval.pipeline.chain import Step
 from mmeval.pipeline.judging import JudgeDesk
 from mmeval.pipeline.work import Order, Unit
-from mmeval.runs.config import RunConfig
+from mmeval.runs.config import RunConfig, ray_settings
 from mmeval.runs.folder import Run
 from mmeval.runs.judge import Judge, judge_desk
 from mmeval.runs.labels import ANNOTATIONS, Label, read_labels_table, write_labels_table
@@ -121,6 +121,7 @@ async def _described(config: RunConfig, card: JudgeCard, api_key: str | None) ->
         timeout_s=config.timeout_s,
         concurrency=config.judge_concurrency,
         engine_python=config.judge_engine_python,
+        ray=ray_settings(config),
     )
     engine = create_engine(spec)
     try:

@@ -186,9 +186,14 @@ def test_a_judge_has_replicas_of_its_own_after_those_of_the_model(tmp_path: Path
     here, _ = run(tmp_path, *what, "-o", "here", "--cache", "here.sqlite", code=6, env=desk.service)
     assert there["counts"] == here["counts"]
     tables = [pd.read_parquet(tmp_path / name / "calls.parquet") for name in ("here", "there")]
-    assert "tiny-early" in set(tables[1].model)
+    assert "tiny-early" in set(tables[1].caller)
     gone = ["latency_s"]
     pd.testing.assert_frame_equal(*(table.drop(columns=gone, errors="ignore") for table in tables))
+    again, _ = run(
+        tmp_path, "score", "here", "--judge", "tiny-early", "--workers", "ray", "--ray-address", cluster.address, "-o", "scored",
+        "--cache", "scored.sqlite", "--no-report", "--json", code=6,
+    )  # fmt: skip
+    assert again["counts"]["unscored"] == here["counts"]["unscored"]
     assert cluster.idle_within(20)
 
 
