@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -66,11 +67,12 @@ def peak(folder: Path, count: int, pictures: list[str]) -> float:
     return child.peak_mb
 
 
-def memory_flat(work: Path, screenshots: tuple[int, int] = SCREENSHOTS) -> list[tuple[str, str, str]]:
-    """Rows of the table."""
-    rows = []
+def memory_flat(
+    work: Path, texts: tuple[int, int] = TEXTS, screenshots: tuple[int, int] = SCREENSHOTS
+) -> Iterator[tuple[str, str, str]]:
+    """Rows of the table, as they are found."""
     for name, counts, size, noise in (
-        ("text", TEXTS, None, 0),
+        ("text", texts, None, 0),
         ("photographs of 150 KB", PHOTOGRAPHS, (800, 600), 100),
         ("screenshots of 3840x2160", screenshots, (3840, 2160), 480),
     ):
@@ -79,15 +81,15 @@ def memory_flat(work: Path, screenshots: tuple[int, int] = SCREENSHOTS) -> list[
         pictures = [] if size is None else make_pictures(folder, size, noise)
         few, many = (peak(folder, count, pictures) for count in counts)
         found = f"{few:.0f} / {many:.0f} MB ({many / few - 1:+.1%})"
-        rows.append((f"peak memory, {name}, {counts[0]} / {counts[1]} samples", "<= +10 %", found))
-    return rows
+        yield f"peak memory, {name}, {counts[0]} / {counts[1]} samples", "<= +10 %", found
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--screenshots", type=int, default=SCREENSHOTS[1], help="the larger number of screenshots")
+    parser.add_argument("--texts", type=int, default=TEXTS[1], help="the larger number of texts")
     options = parser.parse_args()
     print(load())
     with tempfile.TemporaryDirectory() as name:
-        for row in memory_flat(Path(name), (SCREENSHOTS[0], options.screenshots)):
-            print(row[0], row[1], row[2])
+        for row in memory_flat(Path(name), (TEXTS[0], options.texts), (SCREENSHOTS[0], options.screenshots)):
+            print(row[0], row[1], row[2], flush=True)
