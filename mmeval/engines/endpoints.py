@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -15,6 +15,7 @@ from mmeval.core.types import Response
 COOL_DOWN_S = 5.0
 """How long an endpoint that could not be reached, or did not answer in time, gets no request while another one is there."""
 LONGEST_REST_S = 30.0
+REMEMBERED_PICTURES = 16_384
 PATIENCE = 3
 """Failures in a row after which an endpoint rests; whoever fails fast has the fewest requests in flight, and would get them all."""
 
@@ -49,13 +50,19 @@ class Endpoints:
         self.all = [Endpoint(base) for base in dict.fromkeys(bases)]
         self.share = -(-slots // len(self.all))
         self._turn = 0
+        self._homes: OrderedDict[str, Endpoint] = OrderedDict()
+        """Picture -> who was asked about it last, and so may have its tokens in the prefix cache."""
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._admissions: set[asyncio.Task[None]] = set()
 
     @asynccontextmanager
-    async def one(self) -> AsyncIterator[Endpoint]:
-        """Hold a slot of the endpoint with the fewest requests in flight; equal ones by turns, resting ones last."""
-        while (endpoint := self._choose()) is None:
+    async def one(self, picture: str | None = None) -> AsyncIterator[Endpoint]:
+        """Hold a slot of the endpoint with the fewest requests in flight; equal ones by turns, resting ones last.
+
+        Args:
+            picture: hash of the first picture; whoever has had it before is preferred where it has hardly more to do.
+        """
+        while (endpoint := self._choose(picture)) is None:
             freed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._waiting.append(freed)
             try:
@@ -73,7 +80,13 @@ class Endpoints:
             endpoint.in_flight -= 1
             self._wake()
 
-    def _choose(self) -> Endpoint | None:
+    def resize(self, slots: int) -> None:
+        """Share another number of requests in flight."""
+        self.share = max(1, -(-slots // len(self.all)))
+        for _ in range(len(self._waiting)):
+            self._wake()
+
+    def _choose(self, picture: str | None = None) -> Endpoint | None:
         """None while every endpoint that is well has its share."""
         now = time.monotonic()
         self._turn += 1
@@ -83,10 +96,23 @@ class Endpoints:
         well = [endpoint for endpoint in order if endpoint.rest_until <= now]
         free = [endpoint for endpoint in well if endpoint.in_flight < endpoint.limit(self.share)]
         if free:
-            return min(free, key=lambda endpoint: endpoint.in_flight)
+            return self._home(picture, free, min(free, key=lambda endpoint: endpoint.in_flight))
         if any(endpoint.failures < PATIENCE for endpoint in well):
             return None
         return min(order, key=lambda endpoint: (endpoint.rest_until > now, endpoint.in_flight))
+
+    def _home(self, picture: str | None, free: Sequence[Endpoint], idlest: Endpoint) -> Endpoint:
+        """The endpoint that had the picture before, if it is free and has at most a quarter of its share more to do."""
+        if picture is None or len(self.all) == 1:
+            return idlest
+        home = self._homes.get(picture)
+        if home is None or home not in free or home.in_flight > idlest.in_flight + max(1, self.share // 4):
+            home = idlest
+        self._homes[picture] = home
+        self._homes.move_to_end(picture)
+        if len(self._homes) > REMEMBERED_PICTURES:
+            self._homes.popitem(last=False)
+        return home
 
     def _wake(self) -> None:
         while self._waiting:

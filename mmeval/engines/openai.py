@@ -178,7 +178,7 @@ class OpenAIEngine:
         if stops:
             request = replace(request, sampling=replace(request.sampling, stop=()))
         self._endpoints.admit(self._is_alike)
-        async with self._endpoints.one() as endpoint:
+        async with self._endpoints.one(_picture(request)) as endpoint:
             started = time.perf_counter()
             address = f"{endpoint.base}/chat/completions"
             response = await self._ask(endpoint, address, chat_body(request, self._style), reply)
@@ -187,7 +187,7 @@ class OpenAIEngine:
     async def score(self, request: Request) -> Response:
         """See `base.ScoresAnswers`: asks the route `score_route`."""
         self._endpoints.admit(self._is_alike)
-        async with self._endpoints.one() as endpoint:
+        async with self._endpoints.one(_picture(request)) as endpoint:
             started = time.perf_counter()
             body = self._scoring.body(request, self._style)
             response = await self._ask(endpoint, self._scoring.address(endpoint.base), body, self._scoring.reply)
@@ -322,6 +322,11 @@ class OpenAIEngine:
         if self._session is not None:
             await self._session.close()
             self._session = None
+
+
+def _picture(request: Request) -> str | None:
+    """Hash of the first picture as sent."""
+    return next((image.sha256 for media in request.media for image in media.images), None)
 
 
 def _stable(entry: Mapping[str, Any]) -> dict[str, Any]:

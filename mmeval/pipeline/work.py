@@ -20,6 +20,7 @@ from mmeval.engines.base import EngineInfo
 from mmeval.pipeline.cache import ResponseCache
 from mmeval.pipeline.identity import cache_key, message_json, request_hash
 from mmeval.pipeline.media import Grid
+from mmeval.pipeline.nearby import nearby
 from mmeval.pipeline.partners import Partners
 from mmeval.pipeline.plan import RunPlan
 from mmeval.pipeline.retriever import Retriever
@@ -168,10 +169,10 @@ class Ticket:
 
 
 def tickets(stage: Stage) -> Iterator[Ticket]:
-    """Yield everything there is to ask of one model, in the order of the results table. Reads rows, prepares nothing."""
+    """Yield everything there is to ask of one model, task after task; rows that show one picture together. Prepares nothing."""
     for task_index, task in enumerate(stage.plan.tasks):
         sampling = stage.plan.sampling_for(task.task)
-        for position, build in task.samples(stage.style):
+        for position, build in nearby(task.samples(stage.style), lambda drafted: drafted[1].picture):
             for condition_index, condition in enumerate(stage.plan.conditions):
                 yield Ticket(task_index, task, position, build, condition_index, condition, sampling)
 

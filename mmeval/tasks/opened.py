@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from mmeval.core.errors import DataError
@@ -12,6 +11,7 @@ from mmeval.core.types import Sample
 from mmeval.tasks.data import Row, Source
 from mmeval.tasks.gold import field_value, required_text
 from mmeval.tasks.options import AskStyle
+from mmeval.tasks.pictures import Picture, picture_of
 from mmeval.tasks.sharding import Part
 
 if TYPE_CHECKING:
@@ -28,6 +28,34 @@ class RowError(DataError):
     def __init__(self, identifier: str, message: str, *, remedy: str = "") -> None:
         super().__init__(message, remedy=remedy)
         self.identifier = identifier
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A row that becomes a sample when it is called; that may happen in any thread.
+
+    Raises when called:
+        RowError: the row is at fault: no id, an id that an earlier row has, a cell that cannot be read.
+    """
+
+    task: Task
+    row: Row
+    style: AskStyle
+    identifier: str
+    problem: DataError | None
+
+    def __call__(self) -> Sample:
+        if self.problem is not None:
+            raise RowError(self.identifier, self.problem.message, remedy=self.problem.remedy)
+        try:
+            return self.task.sample(self.row, self.style)
+        except DataError as error:
+            raise RowError(self.identifier, error.message, remedy=error.remedy) from error
+
+    @property
+    def picture(self) -> Picture | None:
+        """What tells whether another row shows the same first picture; None without one."""
+        return picture_of(self.task.card, self.row)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,15 +78,12 @@ class OpenTask:
             return len(self.part.positions)
         return len(self.selected) if self.selected is not None else self.available
 
-    def samples(self, style: AskStyle, *, whole: bool = False) -> Iterator[tuple[int, Callable[[], Sample]]]:
-        """Yield (position, a function that builds the sample) in the data set's order; building may happen in any thread.
+    def samples(self, style: AskStyle, *, whole: bool = False) -> Iterator[tuple[int, Draft]]:
+        """Yield (position, what builds the sample) in the data set's order.
 
         Args:
             style: how the model wants to be asked.
             whole: all samples that the limit drew, also those of other shards.
-
-        That function raises RowError where the row is at fault: no id, an id that an earlier row has, a cell that
-        cannot be read.
 
         Raises:
             DataError: when the data set has no rows, or breaks off.
@@ -66,7 +91,7 @@ class OpenTask:
         chosen = self.selected if self.part is None or whole else self.part.positions
         if self.source.fetch is not None and chosen is not None:
             for position in chosen if isinstance(chosen, range) else sorted(chosen):
-                yield position, partial(_build, self.task, self.source.fetch(position), style, f"item {position}", None)
+                yield position, Draft(self.task, self.source.fetch(position), style, f"item {position}", None)
             return
         number = -1
         seen: dict[str, int] = {}
@@ -77,7 +102,7 @@ class OpenTask:
                 # Rows that are not asked count too: which of two rows keeps their id must not depend on the limit.
                 identifier, problem = _identify(self.task.card.fields.id, row, seen)
             if chosen is None or number in chosen:
-                yield number, partial(_build, self.task, row, style, identifier, problem)
+                yield number, Draft(self.task, row, style, identifier, problem)
         if number < 0:
             raise no_rows(self.task)
 
@@ -113,15 +138,6 @@ def _identify(column: str | None, row: Row, seen: dict[str, int]) -> tuple[str, 
         f"{row.place}: id {own!r} is there twice, row {first + 1} has it already",
         remedy="correct the data set, or name another column in the card's fields.id",
     )
-
-
-def _build(task: Task, row: Row, style: AskStyle, identifier: str, problem: DataError | None) -> Sample:
-    if problem is not None:
-        raise RowError(identifier, problem.message, remedy=problem.remedy)
-    try:
-        return task.sample(row, style)
-    except DataError as error:
-        raise RowError(identifier, error.message, remedy=error.remedy) from error
 
 
 def no_rows(task: Task) -> DataError:

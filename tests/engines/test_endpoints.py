@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
@@ -182,3 +183,33 @@ def test_a_rest_counts_once_and_ends_with_an_answer() -> None:
     assert first.limit(4) == 1
     two.noted(first, Response("ok", text=""))
     assert (first.failures, first.limit(4)) == (0, 4)
+
+
+def test_a_picture_goes_where_it_was_before_while_that_has_hardly_more_to_do() -> None:
+    async def go() -> None:
+        three = Endpoints(["http://a/v1", "http://b/v1", "http://c/v1"], 24)
+        async with three.one("p") as first:
+            pass
+        for _ in range(3):
+            async with three.one("p") as again, three.one("q") as other:
+                assert again is first
+                assert other is not first
+        async with AsyncExitStack() as stack:
+            held = [await stack.enter_async_context(three.one("p")) for _ in range(24)]
+            assert [held.count(endpoint) for endpoint in three.all] == [8, 8, 8]  # all shares are used none the less
+            assert held[:3].count(first) == 3
+
+    asyncio.run(go())
+
+
+def test_a_picture_goes_elsewhere_when_its_endpoint_rests() -> None:
+    async def go() -> None:
+        two = Endpoints(["http://a/v1", "http://b/v1"], 8)
+        async with two.one("p") as first:
+            pass
+        two.noted(first, Response("error", error="busy", retryable=True, retry_after_s=60.0))
+        for _ in range(2):
+            async with two.one("p") as other:
+                assert other is not first
+
+    asyncio.run(go())
