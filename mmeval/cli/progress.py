@@ -31,7 +31,12 @@ def describe(entry: Progress, elapsed: float) -> str:
     state = " (loading the model)" if entry.state == "loading" else ""
     if (left := entry.waiting_until - time.monotonic()) > 0:
         state += f" (waiting {left:.0f} s more, as the server asks)"
-    return f"{entry.model}: {entry.done}{share} done, {entry.in_flight} in flight, {entry.cached} from cache{coverage}{tokens}{failed}{state}"
+    return f"{entry.model}: {entry.done}{share} done, {_in_flight(entry)}, {entry.cached} from cache{coverage}{tokens}{failed}{state}"
+
+
+def _in_flight(entry: Progress) -> str:
+    """Requests in flight, and how many there may be where that adapts to the server."""
+    return f"{entry.in_flight} of {entry.limit} in flight" if entry.limit else f"{entry.in_flight} in flight"
 
 
 async def _lines(progress: Sequence[Progress], started: float) -> None:
@@ -86,7 +91,7 @@ async def _bars(progress: Sequence[Progress]) -> None:
 def _update(bars: object, rows: Sequence[int], progress: Sequence[Progress]) -> None:
     for row, entry in zip(rows, progress, strict=True):
         elapsed = max(time.monotonic() - entry.started, 1e-3)
-        parts = [f"{entry.in_flight} in flight"]
+        parts = [_in_flight(entry)]
         if entry.cached:
             parts.append(f"{entry.cached} cached")
         if entry.failed:

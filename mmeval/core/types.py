@@ -239,6 +239,8 @@ class Response:
     """Whether every other request would fail alike (a revoked key, a model that is no longer served)."""
     retry_after_s: float | None = None
     """The server's own request to wait, in seconds."""
+    busy: bool = False
+    """The server had more requests than it takes (429, 503): it should get fewer at once."""
     model: str | None = None
     """The model name that the endpoint returned."""
 

@@ -94,6 +94,8 @@ class EngineInfo:
     """Further facts for the manifest: arguments, device, dtype, profile. No secrets."""
     profile: Mapping[str, Any] = field(default_factory=dict)
     """`coordinates`, `coordinate_order`, `reasoning_tags` … of the model profile in use."""
+    cache_tokens: int | None = None
+    """Tokens of prompts and answers that it can hold at once, where it says so (a started engine)."""
 
 
 SAMPLING_FIELDS = frozenset(
@@ -200,6 +202,49 @@ def score_text(values: Sequence[float], index: int | None) -> str:
     if not math.isfinite(value):
         raise ValueError(f"the score is {value}")
     return repr(value)
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What a server says of its own work, for all who ask it together."""
+
+    running: int
+    """Requests that it works on."""
+    waiting: int
+    """Requests that it has accepted and not begun."""
+    cache_usage: float | None = None
+    """Share of its cache of keys and values that is taken, 0 to 1."""
+    cache_tokens: int | None = None
+    """Tokens that the cache holds."""
+    preemptions: int = 0
+    """Requests that it began and put back since it started, because the cache was full."""
+
+
+@runtime_checkable
+class Remote(Protocol):
+    """An engine that others may use too, and of which nobody says how much it takes: it is found out while asking."""
+
+    @property
+    def servers(self) -> frozenset[str]:
+        """Addresses; engines that have the same share what these take."""
+        ...
+
+    async def load(self) -> Load | None:
+        """What the servers say of themselves together; None where one does not. Never raises."""
+        ...
+
+    def resize(self, slots: int) -> None:
+        """Take so many requests at once from now on."""
+        ...
+
+
+def slots_for(sequences: int) -> int:
+    """Requests that keep an engine busy which works on so many at once: a quarter more wait in it, prepared."""
+    return sequences + max(LEAST_AHEAD, sequences // 4)
+
+
+LEAST_AHEAD = 8
+"""Requests that wait in an engine at least, so that a place that becomes free is taken at once."""
 
 
 @runtime_checkable

@@ -209,11 +209,17 @@ class CheckpointEngine:
             info.engine,
             info.version,
             info.identity,
-            slots=info.slots,
+            slots=info.slots if self._pool is not None else self._spec.concurrency or self._loaded_slots(facts),
             details={**info.details, **facts},
             profile=info.profile,
+            # Replicas on Ray come and go, and each has a cache of its own.
+            cache_tokens=facts.get("cache_tokens") if self._pool is None else None,
         )
         return self._info
+
+    def _loaded_slots(self, facts: Mapping[str, Any]) -> int:
+        """Requests that keep the loaded engine busy, by what it says of itself."""
+        return self._slots()
 
     async def _start_worker(self) -> dict[str, Any]:
         settings = {

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from mmeval.core.errors import EngineError
-from mmeval.engines.base import ModelSpec
+from mmeval.engines.base import ModelSpec, slots_for
 from mmeval.engines.checkpoint_engine import CheckpointEngine, adapter_folder
 from mmeval.engines.options import one_of, whole
 from mmeval.engines.registry import sees_gpu
@@ -82,8 +83,12 @@ class LmdeployEngine(CheckpointEngine):
     def _slots(self) -> int:
         sequences = whole(self._arguments, "max_batch_size")
         if sequences is not None:
-            return 2 * sequences
+            return slots_for(sequences)
         return SLOTS_GPU if sees_gpu(self._spec) else SLOTS_CPU
+
+    def _loaded_slots(self, facts: Mapping[str, Any]) -> int:
+        sequences = facts.get("max_batch_size")
+        return slots_for(sequences) if sequences else self._slots()
 
     def _gpus(self) -> int:
         return (whole(self._arguments, "tp", 1) or 1) if sees_gpu(self._spec) else 0

@@ -19,8 +19,9 @@ import orjson
 from mmeval.core.errors import EngineError, nearest
 from mmeval.core.secrets import without_key
 from mmeval.core.types import Request, Response
-from mmeval.engines.base import NO_SCORES, SAMPLING_FIELDS, EngineInfo, ModelSpec
+from mmeval.engines.base import NO_SCORES, SAMPLING_FIELDS, EngineInfo, Load, ModelSpec
 from mmeval.engines.endpoints import Endpoint, Endpoints
+from mmeval.engines.load import MOST_BYTES, read_load, together
 from mmeval.engines.openai_body import BodyStyle, chat_body
 from mmeval.engines.openai_reply import error_fields, failure, reply
 from mmeval.engines.openai_score import OWN_ARGUMENTS, ScoreStyle, lacks_route
@@ -39,6 +40,7 @@ DEFAULT_SLOTS = 64
 ANSWER_LIMIT = 64 * 1024 * 1024
 """Bytes of one answer; more is no answer."""
 START_TIMEOUT_S = 30.0
+LOAD_TIMEOUT_S = 5.0
 
 
 class _UnreachableError(EngineError):
@@ -169,6 +171,35 @@ class OpenAIEngine:
             profile=choose_profile(spec.profile, _local_config(entries[0]), spec.target),
         )
 
+    @property
+    def servers(self) -> frozenset[str]:
+        """See `base.Remote`."""
+        return frozenset(endpoint.base for endpoint in self._endpoints.all)
+
+    def resize(self, slots: int) -> None:
+        """See `base.Remote`."""
+        self._endpoints.resize(slots)
+
+    async def load(self) -> Load | None:
+        """See `base.Remote`; the hosted API is not asked."""
+        if self._strict or self._session is None or self._session.closed:
+            return None
+        known = [endpoint.base for endpoint in self._endpoints.all if endpoint.known]
+        found = [load for load in await asyncio.gather(*map(self._load_of, known)) if load is not None]
+        return together(found) if len(found) == len(known) and found else None
+
+    async def _load_of(self, base: str) -> Load | None:
+        timeout = aiohttp.ClientTimeout(total=LOAD_TIMEOUT_S)
+        url = f"{base.removesuffix('/v1')}/metrics"
+        try:
+            async with self._open().get(url, timeout=timeout, allow_redirects=False) as answer:
+                if answer.status != 200:
+                    return None
+                page = await _read(answer, MOST_BYTES)
+        except (TimeoutError, aiohttp.ClientError, ConnectionError):
+            return None  # what tells no load is asked without
+        return None if page is None else read_load(page.decode("utf-8", "replace"), self._spec.target)
+
     async def generate(self, request: Request) -> Response:
         """See `Engine.generate`."""
         unsupported = [name for name in BEYOND_OPENAI if getattr(request.sampling, name) is not None]
@@ -237,7 +268,8 @@ class OpenAIEngine:
         if self._session is None or self._session.closed:
             headers = {"Authorization": f"Bearer {self._key}"} if self._key else {}
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=self._concurrency, keepalive_timeout=30.0),
+                # Whoever asks bounds the requests; that bound may grow.
+                connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=30.0),
                 timeout=aiohttp.ClientTimeout(total=self._spec.timeout_s, sock_connect=min(30.0, self._spec.timeout_s)),
                 headers=headers,
                 # A proxy of the environment is for the internet, not for an endpoint on this machine.
@@ -343,13 +375,13 @@ def _cut(response: Response, stops: Sequence[str]) -> Response:
     )
 
 
-async def _read(answer: aiohttp.ClientResponse) -> bytes | None:
+async def _read(answer: aiohttp.ClientResponse, most: int = ANSWER_LIMIT) -> bytes | None:
     """The whole body, or None beyond the limit."""
     chunks: list[bytes] = []
     size = 0
     async for chunk in answer.content.iter_any():
         size += len(chunk)
-        if size > ANSWER_LIMIT:
+        if size > most:
             return None
         chunks.append(chunk)
     return b"".join(chunks)

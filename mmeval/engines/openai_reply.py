@@ -108,7 +108,8 @@ def failure(status: int, headers: Mapping[str, str], body: bytes) -> Response:
     if status in (409, 425, 429, 503):
         if str(fields.get("code") or "") == "insufficient_quota":
             return Response("error", error=f"{message} (no quota left: asking again does not help)")
-        return Response("error", error=message, retryable=True, retry_after_s=retry_after(headers))
+        busy = status in (429, 503)
+        return Response("error", error=message, retryable=True, retry_after_s=retry_after(headers), busy=busy)
     if status in (408, 504):
         return Response("timeout", error=message, retryable=True, retry_after_s=retry_after(headers))
     if status >= 500:

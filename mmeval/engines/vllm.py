@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -10,7 +11,7 @@ import aiohttp
 import orjson
 
 from mmeval.core.types import Message, Request, Sampling, TextPart, TokenLogprobs
-from mmeval.engines.base import ModelSpec
+from mmeval.engines.base import ModelSpec, slots_for
 from mmeval.engines.checkpoint_engine import CheckpointEngine, adapter_folder
 from mmeval.engines.openai_body import chat_body
 from mmeval.engines.openai_reply import failure
@@ -69,8 +70,12 @@ class VllmEngine(CheckpointEngine):
     def _slots(self) -> int:
         sequences = whole(self._arguments, "max_num_seqs")
         if sequences is not None:
-            return 2 * sequences
+            return slots_for(sequences)
         return SLOTS_GPU if sees_gpu(self._spec) else SLOTS_CPU
+
+    def _loaded_slots(self, facts: Mapping[str, Any]) -> int:
+        sequences = facts.get("max_num_seqs")
+        return slots_for(sequences * (facts.get("data_parallel_size") or 1)) if sequences else self._slots()
 
     def _gpus(self) -> int:
         sizes = (whole(self._arguments, f"{kind}_parallel_size", 1) or 1 for kind in ("tensor", "pipeline", "data"))

@@ -8,12 +8,15 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from mmeval.core.types import Request, Response
-from mmeval.engines.base import NO_SCORES, Elastic, Engine, ScoresAnswers
+from mmeval.engines.base import NO_SCORES, Elastic, Engine, EngineInfo, Remote, ScoresAnswers
+from mmeval.pipeline.adapting import MOST_PER_SERVER, TOKENS_AHEAD, Adaptation
+from mmeval.pipeline.admission import Admission
 from mmeval.pipeline.plan import Effort
-from mmeval.pipeline.slots import Slots
 from mmeval.pipeline.trace import NO_TRACE, Tracer
+from mmeval.pipeline.weights import Weigher
 
 PROBE_WAIT_S = 1.0
 """First wait before an endpoint that failed many times in a row is tried again; doubled each time."""
@@ -21,6 +24,10 @@ TOLD_WAIT_S = 5.0
 """From how many seconds on a wait that a server asks for is told; waits at the same time are told once."""
 TOLD_AGAIN_S = 30.0
 """A wait that ends so much later than the one that was told is told too."""
+LOAD_EVERY_S = 2.0
+"""How often a server is asked for its load."""
+SILENCES = 5
+"""Times in a row that a server which has told its load may give none before it is no longer asked."""
 
 
 @dataclass(slots=True)
@@ -49,6 +56,10 @@ class Progress:
     """What the user must be told while the run goes on; whoever shows one takes it out."""
     waiting_until: float = 0.0
     """Monotonic time to which a server has asked to wait."""
+    limit: int = 0
+    """Requests in flight at most, where that adapts to the server."""
+    admission: Callable[[], dict[str, Any]] = dict
+    """What the manifest says of how many requests were in flight at most, and why."""
 
 
 class Asker:
@@ -76,8 +87,20 @@ class Asker:
         self.trace = trace
         self.effort = effort
         self.progress = progress
+        self._described = slots
         self.slots = max(1, effort.concurrency or slots)
-        self._slots = Slots(self.slots)
+        self._admission = Admission(self.slots)
+        self._line = self._admission.join()
+        self._line.resized = self._resized
+        self._weigher = Weigher()
+        self._adaptation: Adaptation | None = None
+        if isinstance(engine, Remote):
+            servers = len(engine.servers)
+            most = effort.concurrency or max(self.slots, MOST_PER_SERVER * servers)
+            self._adaptation = Adaptation(self._admission, most, servers, fixed=effort.concurrency is not None)
+            progress.limit = self.slots
+        self._silences = 0
+        self._watching: asyncio.Task[None] | None = None
         trace.slots(progress.model, self.slots)
         self.grown: Callable[[int], None] | None = None
         """Told how many slots have come in addition to the most that there were."""
@@ -102,22 +125,23 @@ class Asker:
             if not await self._endpoint_up():
                 reason = f"{self.progress.model} failed {self._failures_in_row} times in a row"
                 return Response("error", error=f"not asked: {reason}; last: {self.progress.trouble}")
+            weight = self._weigher.weigh(request) if self._admission.weighs else 1
             with self.trace.span("queue", self.progress.model, id=request.id):
-                await self._slots.acquire()
+                await self._line.enter(weight)
             try:
                 await self._ensure_started()
-                self.progress.in_flight += 1
-                self.progress.asked += 1
-                began = time.perf_counter()
+                self._sending()
+                began = time.monotonic()
                 try:
                     with self.trace.span("request", self.progress.model, id=request.id):
                         response = await self._call(request)
                 finally:
                     self.progress.in_flight -= 1
+                self._learn(request, response, began)
             finally:
-                self._slots.release()
+                self._line.leave(weight)
             if response.status == "ok" and response.latency_s is None:
-                response = replace(response, latency_s=time.perf_counter() - began)
+                response = replace(response, latency_s=time.monotonic() - began)
             if not response.retryable:
                 break
             self.progress.trouble = response.error or response.status
@@ -137,9 +161,80 @@ class Asker:
             self._down_since = None
         return response
 
+    def share(self, other: Asker) -> bool:
+        """Ask the same server through the other's places, if it is the same; before this one's first request.
+
+        The larger bound holds for the server, and each keeps its own.
+        """
+        mine, theirs = self._adaptation, other._adaptation
+        if (
+            mine is None
+            or theirs is None
+            or not isinstance(self.engine, Remote)
+            or not isinstance(other.engine, Remote)
+            or self.engine.servers != other.engine.servers
+        ):
+            return False
+        theirs.join(mine)
+        self._admission, self._adaptation = other._admission, theirs
+        other._line.most = other._line.most or other.effort.concurrency
+        self._line = self._admission.join(self.effort.concurrency)
+        self._line.resized = self._resized
+        self._resized(self._admission.slots)
+        return True
+
+    def summary(self) -> dict[str, Any]:
+        """How many requests were in flight at most."""
+        found: dict[str, Any] = {"slots": self.slots, "tokens": self._admission.tokens}
+        if self._adaptation is not None:
+            found |= self._adaptation.summary()
+        if len(self._admission.lines) > 1:
+            found["shared_by"] = len(self._admission.lines)
+        return found
+
+    def _sending(self) -> None:
+        if self.progress.asked == 0:
+            self.progress.admission = self.summary
+        self.progress.in_flight += 1
+        self.progress.asked += 1
+        adaptation = self._adaptation
+        if adaptation is not None and not adaptation.watched and self._silences < SILENCES:
+            adaptation.watched = True
+            self._watching = asyncio.create_task(self._watch(adaptation), name=f"load of {self.progress.model}")
+
+    def _learn(self, request: Request, response: Response, began: float) -> None:
+        """Take in what came back: how many tokens it took, and how the server does."""
+        if self._admission.weighs:
+            self._weigher.learn(request, response)
+        if self._adaptation is not None:
+            if response.status == "ok" and response.latency_s is None:
+                response = replace(response, latency_s=time.monotonic() - began)
+            self._adaptation.answered(response, began)
+
+    async def _watch(self, adaptation: Adaptation) -> None:
+        """Ask the server for its load now and then, while requests are in flight and as long as it tells."""
+        assert isinstance(self.engine, Remote)
+        try:
+            while self.progress.in_flight and self._silences < SILENCES:
+                load = await self.engine.load()
+                if load is not None:
+                    self._silences = 0
+                    adaptation.measured(load)
+                else:
+                    self._silences += 1 if adaptation.metered else SILENCES
+                await asyncio.sleep(LOAD_EVERY_S)
+        finally:
+            adaptation.watched = False
+
     def _resize(self, slots: int) -> None:
-        self.slots = max(1, self.effort.concurrency or slots)
-        self._slots.resize(self.slots)
+        self._admission.resize(self.effort.concurrency or slots)
+
+    def _resized(self, slots: int) -> None:
+        """The server's places have become more or fewer."""
+        self.slots = max(1, min(slots, self.effort.concurrency or slots))
+        if isinstance(self.engine, Remote):
+            self.engine.resize(self.slots)
+            self.progress.limit = self.slots
         if self.slots > self._most:
             more, self._most = self.slots - self._most, self.slots
             self.trace.slots(self.progress.model, self.slots)
@@ -159,10 +254,9 @@ class Asker:
     @asynccontextmanager
     async def slot(self) -> AsyncIterator[Engine]:
         """Hold a slot of the started engine, for work that is not an answer (scoring tokens)."""
-        async with self._slots:
+        async with self._line.place():
             await self._ensure_started()
-            self.progress.in_flight += 1
-            self.progress.asked += 1
+            self._sending()
             try:
                 with self.trace.span("request", self.progress.model):
                     yield self.engine
@@ -227,9 +321,18 @@ class Asker:
                 starting = self._start()
                 try:
                     if asyncio.iscoroutine(starting):
-                        await starting
+                        self._fit(await starting)
                 except BaseException:
                     self.broken = True
                     raise
                 self.progress.state = "running"
                 self._start = None
+
+    def _fit(self, info: object) -> None:
+        """Ask as much at once as the engine takes, now that it is loaded."""
+        if not isinstance(info, EngineInfo):
+            return
+        self._weigher = Weigher(info.profile.get("grid"))
+        tokens = None if info.cache_tokens is None else round(info.cache_tokens * TOKENS_AHEAD)
+        if tokens is not None or info.slots != self._described:
+            self._admission.resize(self.effort.concurrency or info.slots, tokens)

@@ -119,6 +119,11 @@ class JudgeDesk:
         self._forces_schema = bool(getattr(engine, "forces_schema", True))
 
     @property
+    def asker(self) -> Asker:
+        """Its slots."""
+        return self._asker
+
+    @property
     def progress(self) -> Progress:
         """Live counts of the judge."""
         return self._asker.progress

@@ -99,6 +99,11 @@ class ModelRun:
         self._chains: dict[int, Chain] = {}
         self._asking: dict[str, asyncio.Future[Response]] = {}
 
+    @property
+    def asker(self) -> Asker:
+        """Its slots."""
+        return self._asker
+
     def _grow(self, slots: int) -> None:
         """Look further ahead, since the engine now works on so many requests more at once."""
         before, self._reach = self._reach, max(self._reach, _reach(self._asker.slots))

@@ -360,7 +360,11 @@ async def execute(
         if trace is not None:
             manifest = manifest.model_copy(update={"trace": await trace.close()})
         if desk is not None and prepared.judge is not None:
-            manifest = manifest.model_copy(update={"judge": prepared.judge.record(desk.tally.summary())})
+            manifest = manifest.model_copy(
+                update={
+                    "judge": prepared.judge.record({**desk.tally.summary(), "admission": desk.progress.admission()})
+                }
+            )
         write_manifest(folder, manifest)
     except OSError as error:
         raise StorageError(

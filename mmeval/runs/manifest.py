@@ -38,6 +38,8 @@ class ModelRecord(_Served):
 
     details: dict[str, Any] = Field(default_factory=dict)
     profile: dict[str, Any] = Field(default_factory=dict)
+    admission: dict[str, Any] = Field(default_factory=dict)
+    """How many requests (`slots`) and tokens were in flight at most; of endpoints also how that adapted, and why."""
 
 
 class JudgeRecord(_Served):

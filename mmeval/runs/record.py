@@ -268,7 +268,12 @@ def finished_manifest(
     partial = broken or problem is not None or manifest.shard is not None
     status = "interrupted" if interrupted else "incomplete" if partial else "complete"
     notes = [*manifest.notes, *short, *([f"stopped early: {problem.message}"] if problem is not None else [])]
+    models = [
+        record.model_copy(update={"admission": entry.admission()})
+        for record, entry in zip(manifest.models, progress, strict=True)
+    ]
     update = {
+        "models": models,
         "tasks": tasks,
         "counts": counts,
         "status": status,

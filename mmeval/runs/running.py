@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mmeval.core.errors import EngineError, MmevalError
-from mmeval.pipeline.asking import Progress
+from mmeval.pipeline.asking import Asker, Progress
 from mmeval.pipeline.cache import ResponseCache
 from mmeval.pipeline.judging import JudgeDesk
 from mmeval.pipeline.plan import Effort
@@ -44,10 +44,14 @@ class Running:
     problems: list[MmevalError]
     live: LiveCounts
     trace: Tracer = NO_TRACE
+    askers: list[Asker] = field(default_factory=list)
+    """Of all models so far and of the judge; those that ask one server share its places."""
 
     async def all(self, stop: asyncio.Event) -> None:
         """Run everything; engines that fill the card (or all cores) by themselves run one after another, the judge last."""
         prepared = self.prepared
+        if self.desk is not None:
+            self.askers.append(self.desk.asker)
         together = [index for index, engine in enumerate(prepared.engines) if not engine.exclusive]
         alone = [index for index, engine in enumerate(prepared.engines) if engine.exclusive]
         later = bool(alone) and prepared.judge is not None and prepared.judge.engine.exclusive
@@ -93,6 +97,8 @@ class Running:
         run = ModelRun(
             engine, stage, effort, self.progress[index], partial(self._deliver, index), engine.start, judging, desk
         )
+        any(run.asker.share(other) for other in self.askers)
+        self.askers.append(run.asker)
         try:
             await run.run(stop)
         except* EngineError as group:

@@ -144,7 +144,7 @@ class TestEngine:
     def test_slots(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("mmeval.engines.lmdeploy.sees_gpu", lambda spec: False)
         assert LmdeployEngine(parse_model("lmdeploy:x"))._slots() == SLOTS_CPU
-        assert LmdeployEngine(parse_model("lmdeploy:x", engine_args={"max_batch_size": 7}))._slots() == 14
+        assert LmdeployEngine(parse_model("lmdeploy:x", engine_args={"max_batch_size": 7}))._slots() == 7 + 8
 
     @pytest.mark.parametrize(
         ("arguments", "message"),

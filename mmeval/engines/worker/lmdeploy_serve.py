@@ -87,6 +87,7 @@ class LmdeployWorker:
             "quantization": config.model_format,
             "session_len": self._engine.session_len,
             "max_batch_size": config.max_batch_size,
+            "cache_tokens": None if (config.dp or 1) > 1 else cache_tokens(self._engine.engine),
             "tp": config.tp,
             "dp": config.dp,
             "prefix_caching": bool(config.enable_prefix_caching),
@@ -245,6 +246,15 @@ class LmdeployWorker:
         if shown != len(images):
             raise RequestError(f"the chat template shows {shown} of {len(images)} images")
         return request
+
+
+def cache_tokens(engine: Any) -> int | None:
+    """Tokens that the engine's cache holds; None where it does not say (TurboMind, of which no interface tells)."""
+    config = getattr(engine, "engine_config", None)
+    blocks, size = getattr(config, "num_gpu_blocks", None), getattr(config, "block_size", None)
+    if isinstance(blocks, int) and isinstance(size, int) and blocks > 0 and size > 0:
+        return blocks * size
+    return None
 
 
 def conversation(

@@ -125,6 +125,7 @@ class VllmWorker:
             "quantization": model.quantization,
             "max_model_len": model.max_model_len,
             "max_num_seqs": config.scheduler_config.max_num_seqs,
+            "cache_tokens": (config.cache_config.num_gpu_blocks or 0) * (config.cache_config.block_size or 0) or None,
             "tensor_parallel_size": config.parallel_config.tensor_parallel_size,
             "data_parallel_size": config.parallel_config.data_parallel_size,
             "enforce_eager": model.enforce_eager,
