@@ -238,6 +238,16 @@ class Remote(Protocol):
         ...
 
 
+@runtime_checkable
+class CachesPrefixes(Protocol):
+    """An engine that says how much of the prompts it had computed before."""
+
+    @property
+    def prefix_hits(self) -> float | None:
+        """Share of the prompts' tokens that came from its prefix cache; None while it has said nothing."""
+        ...
+
+
 def slots_for(sequences: int) -> int:
     """Requests that keep an engine busy which works on so many at once: a quarter more wait in it, prepared."""
     return sequences + max(LEAST_AHEAD, sequences // 4)

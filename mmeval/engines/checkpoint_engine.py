@@ -62,6 +62,8 @@ class CheckpointEngine:
         self._info: EngineInfo | None = None
         self._worker: ManagedWorker | None = None
         self._pool: ReplicaPool | None = None
+        self._prefixes = (0, 0)
+        """Tokens of prompts that came from the engine's prefix cache, and all that were asked."""
         self._watchers: list[tuple[Callable[[int], None], Callable[[str], None]]] = []
 
     @property
@@ -73,6 +75,12 @@ class CheckpointEngine:
     def pool(self) -> ReplicaPool | None:
         """The replicas on a Ray cluster, once started."""
         return self._pool
+
+    @property
+    def prefix_hits(self) -> float | None:
+        """See `base.CachesPrefixes`."""
+        cached, asked = self._prefixes
+        return cached / asked if asked else None
 
     @property
     def python(self) -> str:
@@ -263,6 +271,9 @@ class CheckpointEngine:
         if status != "ok":
             fatal = bool(answer.get("fatal"))
             return Response(status, error=str(answer.get("error")), latency_s=latency_s, fatal=fatal)
+        cached = answer.get("cached_tokens")
+        if cached is not None:
+            self._prefixes = (self._prefixes[0] + cached, self._prefixes[1] + answer["prompt_tokens"])
         return Response(
             "ok",
             text=answer["text"],

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from mmeval.core.types import Request, Response
-from mmeval.engines.base import NO_SCORES, Elastic, Engine, EngineInfo, Remote, ScoresAnswers
+from mmeval.engines.base import NO_SCORES, CachesPrefixes, Elastic, Engine, EngineInfo, Remote, ScoresAnswers
 from mmeval.pipeline.adapting import MOST_PER_SERVER, TOKENS_AHEAD, Adaptation
 from mmeval.pipeline.admission import Admission
 from mmeval.pipeline.plan import Effort
@@ -188,6 +188,8 @@ class Asker:
         found: dict[str, Any] = {"slots": self.slots, "tokens": self._admission.tokens}
         if self._adaptation is not None:
             found |= self._adaptation.summary()
+        if isinstance(self.engine, CachesPrefixes) and (hits := self.engine.prefix_hits) is not None:
+            found["prefix_hits"] = round(hits, 4)
         if len(self._admission.lines) > 1:
             found["shared_by"] = len(self._admission.lines)
         return found

@@ -196,6 +196,7 @@ class VllmWorker:
             "finish_reason": completion.finish_reason,
             "prompt_tokens": len(output.prompt_token_ids),
             "completion_tokens": len(completion.token_ids),
+            "cached_tokens": output.num_cached_tokens,
         }
 
     async def _logprobs(self, key: int, header: dict[str, Any], blobs: list[bytes]) -> dict[str, Any]:
