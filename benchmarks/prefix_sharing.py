@@ -79,7 +79,7 @@ def once(order: str, data: Path, folder: Path, arguments: argparse.Namespace) ->
     wall, after = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
     manifest = json.loads((folder / "run.json").read_text())
     admission = manifest["models"][0]["admission"]
-    rows = pq.read_table(folder / "results.parquet", columns=["id", "response", "latency_s"]).sort_by("id").to_pylist()
+    rows = pq.read_table(folder / "results.parquet", columns=["sample_id", "response"]).sort_by("sample_id").to_pylist()
     return {
         "hits": admission["prefix_hits"],
         "cpu": after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime,
