@@ -6,6 +6,7 @@ import importlib
 import os
 import sys
 import traceback
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -13,7 +14,7 @@ import click
 
 from mmeval import __version__
 from mmeval.cli.terminal import echo
-from mmeval.core.errors import MmevalError, nearest
+from mmeval.core.errors import MmevalError, UsageError, nearest
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("mmeval.cli.run:run", "Ask models, score the answers, write a run folder and a report."),
@@ -80,6 +81,7 @@ def cli() -> None:
 def main() -> NoReturn:
     """Run the command line; every failure ends in the exit code that docs/cli.md gives."""
     try:
+        _refuse_no_unicode(sys.argv[1:])
         code = cli.main(standalone_mode=False)
         sys.exit(code if isinstance(code, int) else 0)
     except MmevalError as error:
@@ -101,6 +103,18 @@ def main() -> NoReturn:
             err=True,
         )
         sys.exit(1)
+
+
+def _refuse_no_unicode(arguments: Sequence[str]) -> None:
+    """Refuse arguments whose bytes are no UTF-8: run folders keep names and the command as text, so they could not be written."""
+    for argument in arguments:
+        try:
+            argument.encode()
+        except UnicodeEncodeError as error:
+            raise UsageError(
+                f"{argument!a} is not valid UTF-8",
+                remedy="rename the file or folder (`convmv`, `mv`), or change into the folder and give a path from there",
+            ) from error
 
 
 def _log() -> str:

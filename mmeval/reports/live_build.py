@@ -92,6 +92,8 @@ class Builder:
                 self.parts, self.name = (head, tail), str(self._count)
         except FileNotFoundError:
             problem = f"the process that builds it ended with code {self._process.exitcode if self._process else None}"
+        except (ValueError, TypeError, KeyError):  # half an answer: no space was left for it
+            problem = f"{answer} cannot be read: is there space left for temporary files?"
         except OSError as error:
             problem = f"no process can be started for it: {error.strerror or error}"
         # What was built from files that changed meanwhile has another stamp, and is built again.

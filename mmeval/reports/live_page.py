@@ -299,7 +299,10 @@ def _running(cell: LiveCell) -> tuple[str, str, str, str]:
     unit = "%" if is_share(cell.metric) else ""
     if cell.sums is None:
         return "–", "", cell.no_value, unit
-    found = running_estimate(cell.sums, metric.binary, metric.bounds)
+    try:
+        found = running_estimate(cell.sums, metric.binary, metric.bounds)
+    except (ArithmeticError, ValueError):
+        return "–", "", "sums that no rows can have", unit
     if found is None:
         return "–", "", "", unit
     interval = ""

@@ -7,7 +7,7 @@ import hmac
 import secrets
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,6 +23,8 @@ ADDRESS = "127.0.0.1"
 LOOK_EVERY_S = 0.5
 WAIT_S, WAIT_ENDED_S = 1.0, 5.0
 """Seconds between a page's questions, while something goes on and when everything has ended."""
+CONNECTIONS = 32
+"""Open at the same time; a browser takes six."""
 HEADERS = {
     "Server": "mmeval",
     "Cache-Control": "no-store",
@@ -117,7 +119,8 @@ def application(viewer: Viewer, token: str, port: int) -> web.Application:
     The header `Host` must name the loopback, so that no page elsewhere reaches this one under a name of its own that
     it has pointed here. Nothing of a request is ever a path of the file system.
     """
-    hosts = {f"{name}:{port}" for name in (ADDRESS, "localhost")}
+    names = (ADDRESS, "localhost")
+    hosts = {f"{name}:{port}" for name in names} | (set(names) if port == 80 else set())  # where browsers leave it out
 
     async def answer(request: web.Request) -> web.Response:
         if request.headers.get("Host", "").lower() not in hosts:
@@ -158,6 +161,22 @@ def _refusal(status: int, text: str) -> web.Response:
     return web.Response(status=status, text=f"{text}\n")
 
 
+def _limited(server: web.Server) -> Callable[[], asyncio.Protocol]:
+    """What answers a new connection. Where there are too many, the oldest are cut off, since everybody on a machine can open some.
+
+    Browsers connect again, and need a connection for moments only.
+    """
+
+    def answering() -> asyncio.Protocol:
+        kept = server.connections
+        for handler in kept[: max(0, len(kept) + 1 - CONNECTIONS)]:
+            if isinstance(handler.transport, asyncio.WriteTransport):
+                handler.transport.abort()  # what a slow reader has not taken must not keep it open
+        return server()
+
+    return answering
+
+
 async def serve(viewer: Viewer, token: str, listening: socket.socket, stop: asyncio.Event) -> None:
     """Serve until told to stop.
 
@@ -172,10 +191,12 @@ async def serve(viewer: Viewer, token: str, listening: socket.socket, stop: asyn
         application(viewer, token, port), access_log=None, handle_signals=False, shutdown_timeout=1.0
     )
     await runner.setup()
+    assert runner.server is not None
+    listener = await asyncio.get_running_loop().create_server(_limited(runner.server), sock=listening)
     try:
-        await web.SockSite(runner, listening).start()
         await viewer.look()  # the report begins before anybody asks
         await stop.wait()
     finally:
+        listener.close()
         await runner.cleanup()
         await viewer.builder.close()

@@ -214,7 +214,7 @@ class ProgressFile:
     async def announce(self, phase: str) -> None:
         """Write at once that the run is at another point: `writing` its tables, when the event loop will stand still."""
         self.phase = phase
-        await asyncio.to_thread(self._write, self._snapshot())
+        await self._put()
 
     async def close(self) -> None:
         """Write no more, and leave nothing behind."""
@@ -229,11 +229,28 @@ class ProgressFile:
 
     async def _keep(self) -> None:
         while True:
-            began = time.thread_time()
-            data = self._snapshot()
-            spent = time.thread_time() - began
-            await asyncio.to_thread(self._write, data)
+            spent = await self._put()
             await asyncio.sleep(max(EVERY_S, spent / SHARE))
+
+    async def _put(self) -> float:
+        """Write the file, and give the seconds of the event loop that this took. Whatever goes wrong, the run goes on."""
+        began = time.thread_time()
+        try:
+            data = self._snapshot()
+        except (TypeError, ValueError, ArithmeticError) as error:  # such as a name that is no Unicode
+            self._tell(f"{type(error).__name__}: {error}")
+            return 0.0
+        spent = time.thread_time() - began
+        await asyncio.to_thread(self._write, data)
+        return spent
+
+    def _tell(self, why: str) -> None:
+        """Say once that there is no file."""
+        if not self._told:
+            self._told = True
+            self._progress[0].notices.append(
+                f"{self._path} cannot be written ({why}): `mmeval view` shows no progress; the run goes on"
+            )
 
     def _snapshot(self) -> bytes:
         """The file's content, without the keys of this process."""
@@ -303,11 +320,7 @@ class ProgressFile:
             except OSError as error:
                 with suppress(OSError):  # the same trouble
                     temporary.unlink(missing_ok=True)
-                if not self._told:
-                    self._told = True
-                    self._progress[0].notices.append(
-                        f"{self._path} cannot be written ({error.strerror or error}): `mmeval view` shows no progress; the run goes on"
-                    )
+                self._tell(error.strerror or str(error))
 
 
 def machine() -> str | None:

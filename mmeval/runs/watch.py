@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -23,6 +24,8 @@ State: TypeAlias = Literal["waiting", "unreadable", "starting", "running", "writ
 """`waiting`: no run there yet; `writing`: its tables; `silent`: nothing heard, and the process cannot be looked for from
 here; `stopped`: its process is gone without an end; `ended`: as its manifest says."""
 SILENT_S = 20.0
+LIMIT_BYTES = 64 * 2**20
+"""Of `progress.json`: that of ten thousand cells has a tenth."""
 TABLES = ("results.parquet", "samples.parquet")
 REBUILT_FOR = ("run.json", *TABLES, "labels.parquet", "calls.parquet")
 Stamp: TypeAlias = tuple[tuple[str, int, int, int], ...]
@@ -133,9 +136,9 @@ class Watch:
         """Look now. Never raises: what is wrong is part of what is seen."""
         name, model = split_address(self.address)
         folder = Path(name)
-        if not (folder / "run.json").is_file():
-            return Sight(self.address, folder, model, "waiting")
         try:
+            if not (folder / "run.json").is_file():
+                return Sight(self.address, folder, model, "waiting")
             manifest = self._read_manifest(folder)
             tables = stamp(folder, REBUILT_FOR) if all((folder / table).is_file() for table in TABLES) else None
             if manifest.status != "running":
@@ -188,9 +191,9 @@ class Watches:
 def _runs(address: str) -> list[str]:
     """The run folders that an address means: itself, or those one level below."""
     folder = Path(address)
-    if (folder / "run.json").exists():
-        return [address]
     try:
+        if (folder / "run.json").exists():
+            return [address]
         below = [entry.name for entry in folder.iterdir() if (entry / "run.json").is_file()]
     except OSError:
         return [address]
@@ -210,6 +213,9 @@ def read_live(folder: Path, run_id: str) -> Live | None:
     """
     path = folder / FILE
     try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode) or status.st_size > LIMIT_BYTES:
+            raise DataError(f"{path} is no file of at most {LIMIT_BYTES // 2**20} MiB, as a run writes it")
         raw = orjson.loads(path.read_bytes())
         if not isinstance(raw, dict) or raw.get("run_id") != run_id:
             return None

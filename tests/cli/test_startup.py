@@ -49,3 +49,13 @@ def test_every_command_has_help_with_an_example(tmp_path: Path) -> None:
         )
         assert done.returncode == 0, done.stderr
         assert "Example" in done.stdout, name
+
+
+def test_arguments_that_are_no_unicode_are_refused(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable.encode(), b"-m", b"mmeval", b"run", b"-m", b"chance", b"-t", b"demo", b"-o", b"r\xff"],
+        cwd=tmp_path, capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert "'r\\udcff' is not valid UTF-8" in done.stderr
+    assert not list(tmp_path.iterdir())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,9 @@ import pytest
 from mmeval.cli.view import _open
 from mmeval.core.errors import UsageError
 from mmeval.reports import live_build
+from mmeval.reports.live_build import Builder, BuildOptions
 from mmeval.reports.live_page import duration, live_part, live_values
-from mmeval.reports.live_server import Viewer, bind
+from mmeval.reports.live_server import CONNECTIONS, Viewer, bind
 from mmeval.runs.folder import Run
 from mmeval.runs.watch import Live, Sight
 from tests.reports.live_serving import served
@@ -125,7 +127,7 @@ def test_a_finished_run_is_its_report_without_script_too(
             async with session.get(url) as answer:
                 page = await answer.text()
             assert page.count('id="live"') == page.count('id="leaderboard"') == 1
-            assert "count-0000" not in page  # samples are packed
+            assert "count-0001" not in page  # samples are packed
             assert 'http-equiv="refresh"' in page.partition("<noscript>")[2].partition("</noscript>")[0]
             # A damaged table: the page goes on with what it has, and says why.
             (tmp_path / "demo/results.parquet").write_bytes(b"no table")
@@ -242,3 +244,53 @@ def test_the_browser_gets_the_address_in_a_private_file(tmp_path: Path, monkeypa
     assert given == [(tmp_path / "open.html").as_uri()]
     assert (tmp_path / "open.html").stat().st_mode & 0o077 == 0
     assert "url=http://127.0.0.1:1/secret/" in (tmp_path / "open.html").read_text()
+
+
+def test_half_an_answer_of_the_building_process_is_no_loop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    builder = Builder(tmp_path, BuildOptions())
+
+    async def build() -> None:
+        builder._task = asyncio.create_task(builder._build((("r", ()),)))
+        await builder._task
+
+    async def ended(process: object) -> None:
+        (tmp_path / "answer.json").write_bytes(b"")
+
+    monkeypatch.setattr(live_build, "_started", lambda spec: None)
+    monkeypatch.setattr(live_build, "_ended", ended)
+    asyncio.run(build())
+    assert "cannot be read" in builder.problem
+    assert builder._key == (("r", ()),)
+
+
+def test_sums_that_no_rows_can_have_are_shown_as_none() -> None:
+    strange = live()
+    cell = strange.cells[0]
+    assert cell.sums is not None
+    sums = replace(cell.sums, shift=1e308)
+    strange = strange.model_copy(update={"cells": [cell.model_copy(update={"sums": sums})]})
+    assert "sums that no rows can have" in part(Sight("r", Path("r"), "", "running", None, strange))
+
+
+def test_who_opens_many_connections_keeps_nobody_out(tmp_path: Path) -> None:
+    async def check(url: str, viewer: Viewer) -> None:
+        port = int(url.split(":")[2].split("/")[0])
+        idle = []
+        for _ in range(3 * CONNECTIONS):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(b"GET / HTTP/1.1\r\nX: ")  # and no more, for ever
+            idle.append((reader, writer))
+        async with aiohttp.ClientSession() as session, session.get(url + "state") as answer:
+            assert answer.status == 200
+        closed = 0
+        for reader, writer in idle:
+            try:
+                await asyncio.wait_for(reader.read(), 0.01)
+                closed += 1
+            except TimeoutError:
+                writer.close()
+            except ConnectionError:
+                closed += 1
+        assert closed >= CONNECTIONS
+
+    served(tmp_path / "own", [str(tmp_path / "none")], check)

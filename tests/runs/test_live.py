@@ -118,6 +118,23 @@ def test_a_run_goes_on_where_the_file_cannot_be_written(tmp_path: Path, capsys: 
     assert "the run goes on" in told[0]
 
 
+def test_a_run_goes_on_where_a_name_is_no_unicode(tmp_path: Path) -> None:
+    async def check() -> list[str]:
+        progress = [Progress("m", 3)]
+        prepared = await prepare_run(
+            build_config({"models": ["fake:fixed"], "tasks": ["synthetic/existence"], "limit": 3})
+        )
+        file = ProgressFile(tmp_path, "1", progress, live.LiveCounts(["\udcff"], prepared.plan))
+        file.start()
+        await file.announce("writing")
+        await file.close()
+        return progress[0].notices
+
+    (told,) = asyncio.run(check())
+    assert "the run goes on" in told
+    assert not list(tmp_path.iterdir())
+
+
 def test_too_many_clusters_are_followed_no_longer(tmp_path: Path, written: list[Live], monkeypatch: Any) -> None:
     monkeypatch.setattr(live, "FOLLOWED_LIMIT", 1)
     carry_out(tmp_path / "r")
@@ -174,6 +191,23 @@ def test_states_of_a_run(tmp_path: Path, running: Callable[..., Path], monkeypat
     assert "cannot read" in eyes.look().problem
     (folder / "run.json").write_text("{}")
     assert eyes.look().state == "unreadable"
+
+
+def test_odd_files_are_said_to_be_unreadable(running: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = running()
+    monkeypatch.setattr(watch, "LIMIT_BYTES", 10)
+    assert "at most" in Watch(str(folder)).look().problem
+    (folder / "progress.json").unlink()
+    os.mkfifo(folder / "progress.json")  # nobody ever writes into it
+    assert Watch(str(folder)).look().state == "unreadable"
+
+    def closed(path: Path) -> bool:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "is_file", closed)
+    monkeypatch.setattr(Path, "exists", closed)
+    (sight,) = Watches([str(folder)]).look()
+    assert (sight.state, "Permission denied" in sight.problem) == ("unreadable", True)
 
 
 def test_looking_leaves_the_folder_as_it_is(tmp_path: Path) -> None:
