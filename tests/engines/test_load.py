@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
+from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mmeval.engines.base import Load
 from mmeval.engines.load import read_load, together
+from mmeval.engines.openai import OpenAIEngine
+from mmeval.engines.registry import parse_model
 
 VLLM = """\
 # HELP vllm:num_requests_running Number of requests in model execution batches.
@@ -97,3 +103,60 @@ def test_a_hostile_line_takes_no_time() -> None:
 def test_several_servers_are_added_up() -> None:
     assert together([Load(1, 2, 0.5, 100, 1), Load(3, 4, 0.25, 50, 0)]) == Load(4, 6, 0.5, 150, 1)
     assert together([Load(1, 2, None, None), Load(3, 4, 0.25, 50)]) == Load(4, 6, 0.25, None, 0)
+
+
+class Page:
+    """A server's page of metrics."""
+
+    def __init__(self, body: str | bytes, status: int = 200) -> None:
+        self.body = body
+        self.status = status
+        self.asked = 0
+
+    async def answer(self, request: web.Request) -> web.Response:
+        self.asked += 1
+        return web.Response(body=self.body, status=self.status)
+
+
+@pytest.mark.parametrize(
+    ("page", "load"),
+    [
+        (Page(VLLM), Load(25, 3, 0.75, 24_000, 2)),
+        (Page("nothing of this kind 3"), None),
+        (Page(b"\xff\xfe\x00"), None),
+        (Page(VLLM, 500), None),
+        (Page(VLLM + "# " + "x" * (5 << 20)), None),
+    ],
+)
+def test_an_endpoint_is_asked_for_its_load_beside_its_api(page: Page, load: Load | None) -> None:
+    async def go() -> Load | None:
+        async with _served(page) as base:
+            engine = OpenAIEngine(parse_model("openai:m", base_urls=(base,)))
+            try:
+                assert await engine.load() is None  # nothing was asked of it yet
+                await engine.describe()
+                return await engine.load()
+            finally:
+                await engine.close()
+                assert await engine.load() is None
+
+    assert asyncio.run(go()) == load
+    assert page.asked == 1
+
+
+@asynccontextmanager
+async def _served(page: Page) -> AsyncIterator[str]:
+    async def models(request: web.Request) -> web.Response:
+        return web.json_response({"data": [{"id": "m", "object": "model"}]})
+
+    app = web.Application()
+    app.router.add_get("/v1/models", models)
+    app.router.add_get("/metrics", page.answer)
+    site = web.AppRunner(app, access_log=None)
+    await site.setup()
+    try:
+        listening = web.TCPSite(site, "127.0.0.1", 0)
+        await listening.start()
+        yield f"http://127.0.0.1:{site.addresses[0][1]}/v1"
+    finally:
+        await site.cleanup()

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 from mmeval.core.errors import EngineError
 from mmeval.core.types import MediaPart, Message, Request, Response, Sampling, TextPart
-from mmeval.engines.base import SAMPLING_FIELDS, ModelSpec
+from mmeval.engines.base import SAMPLING_FIELDS, ModelSpec, slots_for
 from mmeval.engines.openai import OpenAIEngine
 from mmeval.engines.registry import create_engine, parse_model
 from mmeval.engines.vllm import VllmEngine
@@ -237,6 +237,8 @@ class TestRealEngine:
         assert vllm.info.version.startswith(str(details["vllm"]).split("+")[0])
         assert details["architecture"] == "Qwen3VLForConditionalGeneration"
         assert details["engine_arguments"]["max_model_len"] == 512
+        assert vllm.info.cache_tokens == details["cache_tokens"] > 512
+        assert vllm.info.slots == slots_for(details["max_num_seqs"])
         json.dumps(details)
 
     def test_greedy_answers_equal_those_of_hf(self, vllm: Managed, hf: Managed) -> None:
@@ -371,6 +373,15 @@ class TestServed:
             b = served.runner.run(served.engine.logprobs(request, "red square"))
             assert (b.status, b.tokens) == ("ok", a.tokens), b.error
             assert b.logprobs == pytest.approx(a.logprobs, abs=5e-3)
+
+    def test_tells_its_load(self, served: Managed) -> None:
+        assert served.ask(make_request(media=(still(RED),)))[0].status == "ok"
+        load = served.runner.run(served.engine.load())
+        assert load is not None
+        assert (load.running, load.waiting, load.preemptions) == (0, 0, 0)
+        assert load.cache_usage == pytest.approx(0.0, abs=0.1)
+        assert load.cache_tokens is not None
+        assert load.cache_tokens > 512
 
     def test_scores_that_cannot_be_had(self, served: Managed) -> None:
         request = make_request(media=(still(RED),))
