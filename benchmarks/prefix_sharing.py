@@ -26,6 +26,8 @@ from PIL import Image, ImageDraw
 
 ROOT = Path(__file__).resolve().parents[1]
 QUESTIONS = ("How many objects are there?", "What colour is the square?", "Is there a circle?", "Where is the square?")
+PIXELS = 336 * 336
+"""Of a picture as the model sees it, 441 tokens on the grid of the embedded checkpoint."""
 BLOCK = 32
 """Tokens of a block, the fewest that vLLM takes on a CPU."""
 COLOURS = ("red", "green", "blue", "orange", "purple", "black")
@@ -68,7 +70,7 @@ def once(order: str, data: Path, folder: Path, arguments: argparse.Namespace) ->
         "--sampling", "max_tokens=4", "--allow-errors", "1",
     ]  # fmt: skip
     options = {
-        "dtype": "float32", "max_model_len": 512, "max_num_seqs": arguments.sequences, "enable_prefix_caching": "true",
+        "dtype": "float32", "max_model_len": 1024, "min_pixels": PIXELS, "max_pixels": PIXELS, "max_num_seqs": arguments.sequences, "enable_prefix_caching": "true",
         "num_gpu_blocks_override": arguments.blocks, "block_size": BLOCK,
     }  # fmt: skip
     for name, value in options.items():
@@ -96,7 +98,7 @@ def main() -> None:
     parser.add_argument("--pictures", type=int, default=60)
     parser.add_argument("--side", type=int, default=448, help="pixels of a picture's sides")
     parser.add_argument("--sequences", type=int, default=8, help="vLLM's max_num_seqs")
-    parser.add_argument("--blocks", type=int, default=100, help="blocks of 32 tokens in vLLM's cache")
+    parser.add_argument("--blocks", type=int, default=400, help="blocks of 32 tokens in vLLM's cache")
     parser.add_argument("--rounds", type=int, default=2)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
