@@ -209,8 +209,9 @@ def _read_parquet(path: Path, columns: list[str] | None, model: str | None = Non
             found = pc.map_lookup(batch[column], query_key=pa.scalar(key), occurrence="first")
             parts.setdefault(name, []).append(_cells(found, maps))
     # Said explicitly: pandas 3 would make texts a type in which null is NaN, which is no None and counts as true.
-    joined = {name: np.concatenate(found) for name, found in parts.items()}
-    return pd.DataFrame({name: pd.Series(cells, dtype=cells.dtype) for name, cells in joined.items()})
+    # Column by column, so that no moment holds the table twice.
+    joined = {name: np.concatenate(parts.pop(name)) for name in list(parts)}
+    return pd.DataFrame({name: pd.Series(cells, dtype=cells.dtype) for name, cells in joined.items()}, copy=False)
 
 
 def _with_none_empty(path: Path, columns: Sequence[str] | None) -> Iterator[pa.RecordBatch]:

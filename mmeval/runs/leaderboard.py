@@ -79,10 +79,10 @@ def leaderboard(
     frame = run.results(results_columns([get_metric(name) for name in sorted(chosen)], sorted(subsets)))
     found: list[LeaderboardRow] = []
     for task in tasks:
-        in_task = frame[(frame["task"] == task.name) & (frame["protocol"] == task.protocol)]
+        in_task = _where(frame, (frame["task"] == task.name) & (frame["protocol"] == task.protocol))
         for condition in run.manifest.conditions:
             for model in run.models:
-                rows = in_task[(in_task["model"] == model) & (in_task["condition"] == condition)]
+                rows = _where(in_task, (in_task["model"] == model) & (in_task["condition"] == condition))
                 if rows.empty:
                     continue
                 metrics = metrics_of(condition) or task.metrics
@@ -94,6 +94,11 @@ def leaderboard(
                     if by_subset:
                         found.extend(cells.subsets())
     return found
+
+
+def _where(frame: pd.DataFrame, chosen: pd.Series[bool]) -> pd.DataFrame:
+    """The chosen rows; all of them are no copy."""
+    return frame if chosen.all() else frame[chosen]
 
 
 def results_columns(metrics: Sequence[Metric], subsets: Sequence[str] = ()) -> list[str]:
