@@ -32,6 +32,7 @@ SPOKEN = {
 """What packages write instead of an identifier. "BSD" leaves the number of clauses open; all of them are allowed."""
 
 STATED = {
+    "atheris": ("Apache-2.0", "LICENSE of its repository; used by `make fuzz` only"),
     "axe-playwright-python": ("MIT", "its LICENSE file; the axe-core in it is MPL-2.0; used by tests only"),
     "faster-coco-eval": ("Apache-2.0", "its LICENSE file; the metadata has no licence field"),
     "pycocoevalcap": ("BSD-2-Clause", "license.txt of its repository; used by tests only"),
