@@ -286,9 +286,16 @@ function startBrowser(names, columns) {
   document.getElementById("browser").hidden = false;
   apply();
   if (addressed) document.getElementById("samples").scrollIntoView({ behavior: "instant" });
+  else keepPlace();
   document.documentElement.dataset.ready = String(Math.round(performance.now()));
   const later = window.requestIdleCallback ?? ((run) => setTimeout(run, 200));
   if (!store.lazy) later(() => search.prepare());
+}
+
+// The browser of the samples has moved what stands behind it away from where the address has led.
+function keepPlace() {
+  if (performance.getEntriesByType("navigation")[0]?.type !== "navigate" || location.hash.length < 2) return;
+  document.getElementById(location.hash.slice(1))?.scrollIntoView({ behavior: "instant" });
 }
 
 function fail(error) {

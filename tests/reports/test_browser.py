@@ -97,6 +97,20 @@ def test_filters_keys_and_links_work_without_any_request(chromium: Any, page_fil
     asyncio.run(check())
 
 
+def test_an_address_behind_the_samples_is_where_the_page_opens(chromium: Any, page_file: Path) -> None:
+    async def check() -> None:
+        async with chromium.browser() as page:
+            await page.resize(1280, 860)
+            await page.open(page_file.as_uri() + "#provenance")
+            await page.until(READY)
+            await page.until(
+                "Math.abs(document.getElementById('provenance').getBoundingClientRect().top - 56) < 10"
+                " || window.innerHeight + window.scrollY >= document.documentElement.scrollHeight - 1"
+            )
+
+    asyncio.run(check())
+
+
 def test_each_model_stands_below_the_prompt_that_it_was_sent(
     chromium: Any, make_run: Callable[..., Run], tmp_path: Path
 ) -> None:
