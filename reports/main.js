@@ -31,6 +31,20 @@ function startTheme() {
   label();
 }
 
+// Paper has no triangles to click: everything but the source of the methods is printed open.
+function startPrinting() {
+  let opened = [];
+  window.addEventListener("beforeprint", () => {
+    const closed = [...document.querySelectorAll("details:not([open]):not(.source)")];
+    opened = closed.filter((one) => !one.closest("#samples"));
+    for (const one of opened) one.open = true;
+  });
+  window.addEventListener("afterprint", () => {
+    for (const one of opened) one.open = false;
+    opened = [];
+  });
+}
+
 function shownText(text) {
   return visible(text).map((node) => node.textContent).join("");
 }
@@ -306,6 +320,7 @@ function fail(error) {
 
 async function start() {
   startTheme();
+  startPrinting();
   startCopying();
   for (const table of document.querySelectorAll("table.sortable")) makeSortable(table);
   const loading = document.getElementById("loading");

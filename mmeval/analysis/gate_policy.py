@@ -222,7 +222,7 @@ def _read(path: Path) -> Any:
             raise UsageError(f"{path} is larger than 1 MiB", remedy="give a policy file")
         return yaml.load(path.read_text(encoding="utf-8"), Loader=_StrictLoader)
     except OSError as error:
-        raise UsageError(f"cannot read {path}: {error.strerror}", remedy="check --policy") from error
+        raise UsageError(f"cannot read {path}: {error.strerror}", remedy="check the name of the policy") from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         place = f", line {mark.line + 1}" if mark is not None else ""

@@ -51,11 +51,9 @@ if TYPE_CHECKING:
 @click.option(
     "--latex", type=click.Path(path_type=Path), metavar="DIR", help="Tables as booktabs, charts as PDF and SVG."
 )
-@click.option("--markdown", "form", flag_value="markdown", help="Print all tables as Markdown.")
-@click.option(
-    "--csv", "form", flag_value="csv", help="Print all tables as CSV, one line per cell, with full precision."
-)
-@click.option("--json", "form", flag_value="json", help="Print all tables as JSON.")
+@click.option("--markdown", "as_markdown", is_flag=True, help="Print all tables as Markdown.")
+@click.option("--csv", "as_csv", is_flag=True, help="Print all tables as CSV, one line per cell, with full precision.")
+@click.option("--json", "as_json", is_flag=True, help="Print all tables as JSON.")
 def report(
     runs: tuple[str, ...],
     output: Path | None,
@@ -67,7 +65,9 @@ def report(
     opened_after: bool,
     gate: Path | None,
     latex: Path | None,
-    form: str | None,
+    as_markdown: bool,
+    as_csv: bool,
+    as_json: bool,
 ) -> None:
     """Write one HTML file that opens without a network, or (with -o: also) its tables and charts in another form.
 
@@ -93,6 +93,12 @@ def report(
         raise UsageError("--max-mb: a bundle leaves nothing out", remedy="leave --max-mb or --bundle out")
     if bundle is not None and output is not None:
         raise UsageError("-o and --bundle: one page at a time", remedy="run the command once for each")
+    forms = [name for name, wanted in (("markdown", as_markdown), ("csv", as_csv), ("json", as_json)) if wanted]
+    if len(forms) > 1:
+        raise UsageError(
+            f"--{' and --'.join(forms)}: one form at a time goes to stdout", remedy="run the command once for each"
+        )
+    form = forms[0] if forms else None
     exported = latex is not None or form is not None
     if opened_after and exported and output is None and bundle is None:
         raise UsageError("--open: no page is written", remedy="give -o FILE too")
@@ -126,6 +132,11 @@ def report(
             f"wrote {page} ({summary.bytes / 1e6:.1f} MB, {summary.samples_shown} of {summary.samples_total} samples shown)",
             err=True,
         )
+        if summary.oversize:
+            echo(
+                f"note: larger than --max-mb {max_mb:g}: tables and charts are never cut, and take that much by themselves",
+                err=True,
+            )
     else:
         return
     if opened_after:

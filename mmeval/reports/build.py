@@ -46,6 +46,8 @@ class ReportSummary:
     bytes: int
     samples_shown: int
     samples_total: int
+    oversize: bool = False
+    """Tables and charts alone are larger than the limit."""
 
 
 def build_report(
@@ -92,7 +94,7 @@ def build_report(
         packed = pack(corpus, thumbnails, budget)
         page = render_page(templates, values | _samples(packed, max_mb), face).encode()
     _write(output, page)
-    return ReportSummary(output, len(page), packed.shown, packed.total)
+    return ReportSummary(output, len(page), packed.shown, packed.total, len(page) > limit)
 
 
 def prepare(
@@ -127,11 +129,23 @@ def check_baseline(names: Sequence[RunNames], baseline: str | None) -> None:
     """Refuse a baseline that is no model of the report.
 
     Raises:
-        UsageError: with the labels that there are.
+        UsageError: with the labels that there are; for the chance engine too, which nothing is compared with.
     """
     labels = [label for entry in names for label in entry.models.values()]
     if baseline is not None and baseline not in labels:
         raise unknown("model", baseline, labels)
+    guessers = {
+        entry.models[model.name]
+        for entry in names
+        for model in entry.run.manifest.models
+        if model.engine == "chance" and model.name in entry.models
+    }
+    if baseline in guessers:
+        others = [label for label in labels if label not in guessers]
+        raise UsageError(
+            f"--baseline {baseline}: the chance engine is no baseline; its value stands beside every model as chance",
+            remedy=f"name a model: {', '.join(others)}" if others else "leave --baseline out",
+        )
 
 
 def _values(names: Sequence[RunNames], contents: Contents, corpus: Corpus, margin: float) -> dict[str, Any]:
@@ -220,9 +234,10 @@ def _banner(packed: Packed, max_mb: float) -> str:
             drawn = f" (drawn with seed {SEED})" if 0 < shown < total else ""
             parts.append(f"{amount} {words if parts else words.removeprefix('more ')}{drawn}")
     kept = " and ".join([part for part in (", ".join(parts[:-1]), parts[-1]) if part])
+    why = "to keep this file below" if packed.shown else "because tables and charts leave no room below"
     return (
         f"{count(packed.shown)} of {count(packed.total)} samples are shown: {kept}. "
-        f"{plural(packed.total - packed.shown, 'sample')} left out to keep this file below {max_mb:g} MB (--max-mb). "
+        f"{plural(packed.total - packed.shown, 'sample')} left out {why} {max_mb:g} MB (--max-mb). "
         "All tables and charts use all samples; `mmeval report --bundle DIR` leaves none out."
     )
 

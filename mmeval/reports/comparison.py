@@ -13,7 +13,7 @@ from mmeval.metrics import get_metric
 from mmeval.reports.comparison_tables import footnotes
 from mmeval.reports.curves import Axes, Bar, Point, Series, forest_chart, series_chart
 from mmeval.reports.figures import Figure
-from mmeval.reports.format import count, is_share
+from mmeval.reports.format import count, is_share, shortened
 from mmeval.reports.names import RunNames, task_label
 from mmeval.reports.sheets import NOTHING, Entry, Sheet, change, p_value, rate, whole, words
 from mmeval.reports.tables import Cell, Tables
@@ -26,6 +26,8 @@ LABELS = 40
 MARGIN = 0.02
 """Share of 1: a difference below it is drawn inside the band."""
 CELLS = {"rr": "both right", "rw": "only the baseline right", "wr": "only the candidate right", "ww": "both wrong"}
+HEADING = 30
+"""Characters that a forest plot shows of a heading."""
 _STEP = re.compile(r"^(.*?(?:step|checkpoint|ckpt|iter|iteration|epoch)s?[-_ ]?)(\d+)(.*)$", re.IGNORECASE)
 
 
@@ -286,7 +288,7 @@ def _forests(name: str, rows: Sequence[Comparison], places: Places, margin: floa
             low, high = (None if end is None else round(scale * end, 6) for end in ends)
             label = "=".join(one.subset) if one.subset else _label(one)
             text = f"{change(one.delta, share=not unit).text}  p adj. {p_value(one.p_adjusted).text}  {len(one.lost)}/{len(one.gained)}"
-            heading = f"{one.candidate_name} – {one.base_name}" + (f", {_label(one)}" if one.subset else "")
+            heading = _heading(one.candidate_name, one.base_name)
             bars.append(
                 Bar(
                     label,
@@ -300,9 +302,22 @@ def _forests(name: str, rows: Sequence[Comparison], places: Places, margin: floa
                 )
             )
         what = f"{name}: paired differences with intervals; the table has the numbers"
+        task = f"{shortened(_label(rows[0]), HEADING)}: " if rows[0].subset else ""
         yield forest_chart(
-            f"{name}-{unit or 'shares'}", bars, unit or "difference, points", what, None if unit else 100 * margin
+            f"{name}-{unit or 'shares'}",
+            bars,
+            task + (unit or "difference, points"),
+            what,
+            None if unit else 100 * margin,
         )
+
+
+def _heading(candidate: str, base: str) -> str:
+    """Both names within what the chart shows of a heading, the candidate's with more room."""
+    room = HEADING - len(" – ")
+    base_room = max(room - len(candidate), room // 3)
+    base = shortened(base, base_room)
+    return f"{shortened(candidate, room - len(base))} – {base}"
 
 
 def _checkpoints(tables: Tables) -> Iterator[Figure]:

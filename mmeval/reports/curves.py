@@ -102,7 +102,7 @@ def series_chart(name: str, series: Sequence[Series], axes: Axes, description: s
     names = [visible_text(one.label) for one in series]
     colors = alt.Scale(domain=names, range=[PALETTE[one.color % len(PALETTE)] for one in series])
     shapes = alt.Scale(domain=names, range=[SHAPES[one.color % len(SHAPES)] for one in series])
-    legend = None if len(series) < 2 else alt.Legend(orient="top", title=None, labelLimit=LABEL_LIMIT, columns=2, symbolStrokeWidth=0, symbolOpacity=1)  # fmt: skip
+    legend = None if len(series) < 2 else alt.Legend(orient="top", title=None, labelLimit=LABEL_LIMIT, columns=2, columnPadding=28, symbolStrokeWidth=0, symbolOpacity=1)  # fmt: skip
     layers = []
     if axes.level is not None:
         level = alt.Chart(alt.InlineData(values=[{"value": axes.level}]))

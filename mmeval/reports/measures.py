@@ -10,7 +10,7 @@ from mmeval.reports.sheets import NOTHING, Entry, Sheet, p_value, words
 from mmeval.reports.tables import STANDARD, Against, Cell, Column, Group, TaskRow
 from mmeval.runs.leaderboard import UNREAD
 
-OPTIONAL = frozenset({"Adjusted p", "Clusters", "Chance", "Blind", "Judge"})
+OPTIONAL = frozenset({"Adjusted p", "Clusters", "Chance", "Blind", "Judge", "Tokens", "Seconds"})
 """Columns that the page leaves out where no row of the report has a number."""
 
 

@@ -75,7 +75,7 @@ def _no_answer(told: Told) -> Iterator[Sheet]:
         ]
         for who, one in told
     ]
-    yield _sheet("no-answer", "Answers without a readable answer", "Model | Items | No answer | Reasons", rows)
+    yield _sheet("no-answer", "Answers without a readable answer", "Model | Answers | No answer | Reasons", rows)
 
 
 def _perception(told: Told) -> Iterator[Sheet]:

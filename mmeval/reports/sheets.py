@@ -35,6 +35,15 @@ class Sheet:
     rows: tuple[tuple[Entry, ...], ...]
     labels: int = 1
 
+    @property
+    def worded(self) -> tuple[bool, ...]:
+        """Which columns hold words and no number: they start on the left, head and all."""
+        return tuple(
+            place < self.labels
+            or (all(row[place].value is None for row in self.rows) and any(row[place].text != "–" for row in self.rows))
+            for place in range(len(self.head))
+        )
+
 
 NOTHING = Entry("–")
 
@@ -78,7 +87,7 @@ def change(value: float | None, limits: Sequence[float] | None = None, *, share:
     """A signed difference with its interval: percentage points for shares, else the metric's unit."""
     if value is None or not math.isfinite(value):
         return NOTHING
-    scale, form = (100.0, "+.1f") if share else (1.0, "+.4g")
+    scale, form = (100.0, "+z.1f") if share else (1.0, "+z.4g")
     low, high = limits if limits is not None else (None, None)
     text = f"{scale * value:{form}}"
     if low is None or high is None:

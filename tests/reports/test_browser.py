@@ -275,6 +275,13 @@ def test_print_fits_a_page_and_leaves_the_browser_out(chromium: Any, page_file: 
             await page.until(READY)
             assert await page.run("document.documentElement.scrollWidth") <= 700
             assert await page.run("getComputedStyle(document.getElementById('samples')).display") == "none"
+            folded = "[...document.querySelectorAll('main details:not(.source):not(#samples details)')].map((one) => one.open)"
+            before = await page.run(folded)
+            assert False in before
+            await page.run("window.dispatchEvent(new Event('beforeprint')) && 1")
+            assert all(await page.run(folded))
+            await page.run("window.dispatchEvent(new Event('afterprint')) && 1")
+            assert await page.run(folded) == before
 
     asyncio.run(check())
 

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
-from mmeval.core.errors import DataError
+from mmeval.cli.report import report
+from mmeval.core.errors import DataError, UsageError
 from mmeval.reports.build import build_report
 from mmeval.reports.contents import read_contents
 from mmeval.reports.exports import csv_text, json_record, markdown, write_latex
@@ -143,3 +145,24 @@ def test_a_run_without_its_table(tmp_path: Path) -> None:
     (path / "results.parquet").unlink()
     with pytest.raises(DataError, match="results"):
         every_form([open_run(str(path))], tmp_path)
+
+
+def test_the_chance_engine_is_no_baseline(make_run: Callable[..., Run], tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", count=2, box=1, hostile=False)
+    with pytest.raises(UsageError, match="chance engine is no baseline"):
+        build_report([run], tmp_path / "page.html", baseline="chance")
+
+
+def test_one_form_at_a_time_on_stdout(tmp_path: Path) -> None:
+    path = write_run(tmp_path / "run", quiz(1, 0))
+    result = CliRunner().invoke(report, [path, "--csv", "--json"])
+    assert isinstance(result.exception, UsageError)
+    assert "--csv and --json" in str(result.exception)
+
+
+def test_tables_beyond_the_limit_are_said_to_be(tmp_path: Path) -> None:
+    path = write_run(tmp_path / "run", quiz(1, 0))
+    made = build_report([open_run(path)], tmp_path / "page.html", max_mb=0.001)
+    assert made.oversize
+    assert "because tables and charts leave no room below" in (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert not build_report([open_run(path)], tmp_path / "page.html").oversize
