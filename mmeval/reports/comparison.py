@@ -272,7 +272,12 @@ def _wins(found: ComparisonReport) -> Iterator[Sheet]:
         )
         for one in found.rankings
     )
-    yield Sheet("groups", "Models that pairwise tests can tell apart, best first", ("Task", "Groups"), groups)
+    yield Sheet(
+        "groups",
+        "Groups of models, best first: pairwise tests do not tell a group’s models from its first one; models of two groups need not all differ",
+        ("Task", "Groups"),
+        groups,
+    )
 
 
 def _forests(name: str, rows: Sequence[Comparison], places: Places, margin: float) -> Iterator[Figure]:
