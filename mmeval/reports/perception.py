@@ -194,7 +194,7 @@ def _masking(prefix: str, task: str, told: Told, colors: Mapping[str, int]) -> F
 def _repeats(prefix: str, task: str, told: Told, colors: Mapping[str, int]) -> Figure:
     series = [
         Series(
-            f"{who}, {name}@k",
+            f"{who}, {name}@k{' (dashed)' if name == 'maj' else ''}",
             colors[who],
             tuple(_point(point["k"], point["estimate"], point["ci"]) for point in curve),
             dashed=name == "maj",
