@@ -137,6 +137,7 @@ def test_a_new_report_leaves_the_reader_where_he_is(
             for _ in range(20):
                 await page.press("j")
             await page.run("window.scrollTo({ top: 500, behavior: 'instant' })")
+            await asyncio.sleep(0.5)  # the address follows many keys a little later
             was = await page.run(KEPT)
             assert was[1] == "count-0020"
             assert was[3] > 0
