@@ -29,7 +29,7 @@ function replace() {
   pending = null;
 }
 
-// What is still to be written does not hold any more: somebody else changed the address.
+// What is still to be written does not hold any more: another hand changed the address.
 export function forgetAddress() {
   pending = null;
   replace();
