@@ -290,7 +290,7 @@ def _calm_collector() -> None:
     What modules made lives as long as the process. Rows make next to no cycles, so memory does not grow by waiting.
     """
     gc.freeze()
-    gc.set_threshold(10_000, 10, 10)
+    gc.set_threshold(50_000, 10, 20)
 
 
 async def _execute(
