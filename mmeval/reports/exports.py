@@ -12,11 +12,16 @@ from typing import Any
 from mmeval.core.errors import StorageError
 from mmeval.reports.contents import Contents
 from mmeval.reports.escapes import LATEX_UNICODE, csv_cell, latex_comment, latex_text, markdown_text
+from mmeval.reports.format import visible_text
 from mmeval.reports.sheets import Entry, Sheet
 
 SCHEMA = 1
 _LONGEST_HEAD, _LONGEST_CELL = 40, 160
 """Characters; TeX knows no length beyond 5.7 metres, and longer names are cut."""
+_LETTER, _COLUMN_GAP = 10.0, 12.0
+"""Points of a wide letter, and between two columns."""
+_WIDEST = 15_000.0
+"""Points of a table; TeX gives up at 16,383."""
 _FIT = r"\ifdim\width>\linewidth\linewidth\else\width\fi"
 """Width of what is made smaller only where it is too wide."""
 
@@ -133,19 +138,52 @@ def _file_names(names: Sequence[str]) -> list[str]:
 
 
 def _latex_sheet(sheet: Sheet) -> str:
-    columns = "l" * sheet.labels + "r" * (len(sheet.head) - sheet.labels)
+    """A booktabs table; one too wide for TeX in parts below each other, each with the labels of the rows."""
+    heads = [latex_text(name, _LONGEST_HEAD) for name in sheet.head]
+    rows = [[latex_text(cell.text, _LONGEST_CELL) for cell in row] for row in sheet.rows]
+    widths = [
+        _COLUMN_GAP + _LETTER * max(min(len(visible_text(text)), longest) for text, longest in texts)
+        for texts in zip(
+            [(name, _LONGEST_HEAD) for name in sheet.head],
+            *([(cell.text, _LONGEST_CELL) for cell in row] for row in sheet.rows),
+            strict=True,
+        )
+    ]
+    parts = _parts(widths, sheet.labels)
+    tables = [_tabular([[row[place] for place in part] for row in (heads, *rows)], sheet.labels) for part in parts]
+    if len(tables) > 1:
+        joined = "\\\\[2ex]\n".join(tables)
+        tables = [f"\\begin{{tabular}}{{@{{}}l@{{}}}}\n{joined}\n\\end{{tabular}}"]
+    return f"% {latex_comment(sheet.caption)}; needs \\usepackage{{booktabs}}\n{LATEX_UNICODE}\n{tables[0]}\n"
+
+
+def _parts(widths: Sequence[float], labels: int) -> list[list[int]]:
+    """Columns of the parts of a table: the labels, and as many others as the width allows, at least one."""
+    label_columns = list(range(labels))
+    start = sum(widths[:labels])
+    parts, spent = [list(label_columns)], start
+    for place in range(labels, len(widths)):
+        if len(parts[-1]) > labels and spent + widths[place] > _WIDEST:
+            parts.append(list(label_columns))
+            spent = start
+        parts[-1].append(place)
+        spent += widths[place]
+    return parts
+
+
+def _tabular(rows: Sequence[Sequence[str]], labels: int) -> str:
+    columns = "l" * labels + "r" * (len(rows[0]) - labels)
+    head, *others = (" & ".join(row) + r" \\" for row in rows)
     lines = [
-        f"% {latex_comment(sheet.caption)}; needs \\usepackage{{booktabs}}",
-        LATEX_UNICODE,
         rf"\begin{{tabular}}{{{columns}}}",
         r"\toprule",
-        " & ".join(latex_text(name, _LONGEST_HEAD) for name in sheet.head) + r" \\",
+        head,
         r"\midrule",
-        *(" & ".join(latex_text(cell.text, _LONGEST_CELL) for cell in row) + r" \\" for row in sheet.rows),
+        *others,
         r"\bottomrule",
         r"\end{tabular}",
     ]
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines)
 
 
 def _document(contents: Contents, tables: Sequence[str], charts: Sequence[str]) -> str:

@@ -13,7 +13,7 @@ import pytest
 
 from mmeval.reports.contents import read_contents
 from mmeval.reports.escapes import LATEX_UNICODE, latex_text
-from mmeval.reports.exports import write_latex
+from mmeval.reports.exports import _parts, write_latex
 from mmeval.reports.names import name_runs
 from tests.reports.hostile import hostile_diagnosis, hostile_run
 from tests.reports.payloads import PAYLOADS
@@ -57,7 +57,9 @@ def test_the_document_and_every_table_alone_compile(paper: Path) -> None:
     assert len(tables) > 20
     for path in tables:
         text = path.read_text(encoding="utf-8")
-        assert len(re.findall(r"^\\(?:begin|end)\{tabular\}", text, re.MULTILINE)) == 2
+        begun, ended = (len(re.findall(rf"^\\{word}\{{tabular\}}", text, re.MULTILINE)) for word in ("begin", "end"))
+        parts = text.count("\\toprule")
+        assert begun == ended == (1 if parts == 1 else parts + 1)  # a table in parts stands in one of one column
     # One document for all of them, each in a group of its own: nothing but booktabs is loaded, in the standard encoding.
     parts = [rf"\begingroup\setbox0\hbox{{\input{{{path.stem}}}}}\endgroup" for path in tables]
     compiled(paper, "alone", "\n".join([ALONE, *parts, r"x\end{document}"]))
@@ -101,3 +103,11 @@ def test_every_chart_opens(paper: Path) -> None:
         assert not [
             name for element in root.iter() for name in element.attrib if name.startswith("on") or "href" in name
         ]
+
+
+def test_a_table_too_wide_for_tex_is_parted_with_its_labels() -> None:
+    assert _parts([50.0, *[100.0] * 4], 1) == [[0, 1, 2, 3, 4]]
+    parts = _parts([50.0, 50.0, *[1_000.0] * 40], 2)
+    assert all(part[:2] == [0, 1] and len(part) > 2 for part in parts)
+    assert [place for part in parts for place in part[2:]] == list(range(2, 42))
+    assert _parts([20_000.0, 20_000.0, 20_000.0], 1) == [[0, 1], [0, 2]]
