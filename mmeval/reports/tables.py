@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, replace
 from itertools import combinations
 from typing import Literal
 
+from mmeval.conditions.base import get_condition
+from mmeval.core.errors import UsageError
 from mmeval.metrics import get_metric
 from mmeval.reports.charts import Dot
 from mmeval.reports.format import count, decision_text, interval_text, is_share, mean_text, percent, value_text
@@ -279,9 +281,11 @@ def _cell(row: LeaderboardRow, column: Column) -> Cell:
 
 
 def _mark_best(task: TaskRow) -> None:
-    """Mark the best value of each condition, and say whether its interval keeps clear of all others."""
+    """Mark the best value of each condition that is no ablation, and say whether its interval keeps clear of all others."""
     sign = 1.0 if get_metric(task.metric).better == "higher" else -1.0
     for condition in {cell.row.condition for cell in task.present}:
+        if _ablates(condition):
+            continue  # who guesses better without the picture does not see better
         rivals = [
             (index, cell, cell.row.estimate.value)
             for index, cell in enumerate(task.cells)
@@ -302,6 +306,13 @@ def _mark_best(task: TaskRow) -> None:
                     for other in others
                 )
                 task.cells[index] = replace(cell, mark="clear" if clear else "close")
+
+
+def _ablates(name: str) -> bool:
+    try:
+        return get_condition(name).needs_picture
+    except UsageError:  # a condition of another version
+        return False
 
 
 def _warnings(names: Sequence[RunNames]) -> list[str]:

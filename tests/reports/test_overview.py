@@ -116,6 +116,24 @@ def test_the_blind_floor_is_the_same_models_own_value(tmp_path: Path) -> None:
     assert "Blind" in contents.measures.heads
 
 
+def test_nobody_is_best_without_the_picture(tmp_path: Path) -> None:
+    rows = [
+        {"id": str(number), "model": model, "condition": condition, "right": number < many}
+        for condition in ("standard", "blind")
+        for model, many in (("base", 2), ("good", 9))
+        for number in range(10)
+    ]
+    write_run(tmp_path / "run", rows, ("base", "good"))
+    run = changed(open_run(tmp_path / "run"), conditions=["standard", "blind"])
+    marks = {
+        (one.cell.column.model, one.cell.row.condition): one.cell.mark
+        for _, lines in read(run).measures.tasks
+        for one in lines
+    }
+    assert marks["good", "standard"]
+    assert not any(mark for (_, condition), mark in marks.items() if condition == "blind")
+
+
 def test_columns_without_a_number_are_left_out_of_the_page_and_stay_in_exports(tmp_path: Path) -> None:
     rows = [{"id": str(number), "right": number % 2 == 0} for number in range(6)]
     write_run(tmp_path / "run", rows)
