@@ -9,6 +9,7 @@ from typing import Any, Literal
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from mmeval import __version__
 from mmeval.core.errors import DataError
 
 SCHEMA_VERSION = 1
@@ -226,6 +227,13 @@ def read_manifest(folder: Path) -> Manifest:
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
+        versions = raw.get("versions")
+        writer = str(versions.get("mmeval", "")) if isinstance(versions, dict) else ""
+        if first["type"] == "extra_forbidden" and writer and writer != __version__:
+            raise DataError(
+                f"{path}: key {key} is not known here: the run was written by mmeval {writer}, this is {__version__}",
+                remedy=f"use mmeval {writer}, or repeat the run with this one",
+            ) from error
         raise DataError(f"{path}: key {key}: {first['msg']}", remedy="repeat the run with the same command") from error
 
 

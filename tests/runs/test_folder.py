@@ -93,6 +93,10 @@ def rewrite(folder: Path, **changes: Any) -> None:
         ({"schema_version": None}, "schema_version is None"),
         ({"status": "perhaps"}, r"run\.json: key status"),
         ({"surprise": 1}, r"run\.json: key surprise"),
+        (
+            {"surprise": 1, "versions": {"mmeval": "99.1"}},
+            r"key surprise is not known here: the run was written by mmeval 99\.1(.|\n)*use mmeval 99\.1",
+        ),
         ({"models": [{}]}, r"run\.json: key models\.0\."),
     ],
 )
