@@ -21,6 +21,7 @@ from mmeval.analysis.pairing import PairingOptions, open_sides
 from mmeval.cli.main import cli
 from mmeval.core.errors import ComparisonError, DataError, UsageError
 from mmeval.reports import comparison_tables as tables
+from mmeval.reports.escapes import latex_text
 from tests.analysis.conftest import pair_of, quiz, write_run
 
 EXPECTED = json.loads((Path(__file__).parents[1] / "data" / "mcnemar_expected.json").read_text())["pairs"]
@@ -252,7 +253,7 @@ class TestForms:
         assert r"base\_model" in written
         second = tables.latex(report).split(r"\begin{tabular}")[2]
         for cell in tables.cells(report.comparisons[0])[3:]:
-            assert f" {cell} ".replace("<", r"\textless{}") in second
+            assert f" {latex_text(cell)} " in second
 
     def test_latex_marks_what_is_shown_and_nothing_else(
         self, runs: tuple[str, str], make_run: Callable[..., str]

@@ -261,7 +261,7 @@ def archives(data: bytes, folder: Path) -> None:
 
 def forms(data: bytes, folder: Path) -> None:
     """Foreign text on its way into pages, tables, spreadsheets, papers and terminals."""
-    from mmeval.reports import exports
+    from mmeval.reports.escapes import csv_cell, latex_text, markdown_text
     from mmeval.reports.format import public_text, script_json, visible, visible_text
 
     text = data.decode("utf-8", "replace")
@@ -272,9 +272,9 @@ def forms(data: bytes, folder: Path) -> None:
     inline = str(script_json({"text": text}))
     assert "<" not in inline
     assert json.loads(inline)["text"] == text
-    exports._csv(text)
-    assert "\n" not in exports._markdown(text)
-    latex = exports._latex(text)
+    csv_cell(text)
+    assert "\n" not in markdown_text(text)
+    latex = latex_text(text)
     assert "\\input" not in latex
     assert "\\write" not in latex
 
