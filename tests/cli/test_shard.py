@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from mmeval.cli.run import _execute
-from mmeval.runs import joining, writer
+from mmeval.runs import joining, tables
 from mmeval.runs.config import RunConfig, config_digest, default_output
 from mmeval.runs.folder import open_run
 from mmeval.runs.labels import KEY, Label, read_labels_table, write_labels_table
@@ -131,7 +131,7 @@ def test_many_shards_are_joined_in_rounds(tmp_path: Path, monkeypatch: pytest.Mo
     )
     monkeypatch.setattr(joining, "FAN_IN", 2)
     monkeypatch.setattr(joining, "BUFFERED_ROWS", 6)
-    for module in (joining, writer):
+    for module in (joining, tables):
         monkeypatch.setattr(module, "ROW_GROUP", 7)
     parts = shards(tmp_path, config, 7)
     whole = local(tmp_path, config, "whole")
