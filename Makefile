@@ -45,7 +45,7 @@ test-engines: install-dev $(VENV)-vllm/.installed $(VENV)-lmdeploy/.installed
 
 # Every fault at every point (minutes); `make test` has the short ones.
 test-long: install-dev
-	MMEVAL_LONG_TESTS=1 $(BIN)/pytest tests/faults tests/on_ray
+	MMEVAL_LONG_TESTS=1 $(BIN)/pytest -n 2 --dist worksteal tests/faults tests/on_ray tests/reports/test_hostile_page.py tests/reports/test_accessibility.py
 
 lint: install-dev
 	$(BIN)/ruff check .

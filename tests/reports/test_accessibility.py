@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -33,8 +34,18 @@ def whole_page(make_run: Callable[..., Run], tmp_path_factory: pytest.TempPathFa
     return folder / "report.html"
 
 
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-@pytest.mark.parametrize("width", [1280, 390])
+long = pytest.mark.skipif("MMEVAL_LONG_TESTS" not in os.environ, reason="long: make test-long")
+
+
+@pytest.mark.parametrize(
+    ("width", "dark"),
+    [
+        pytest.param(1280, False, id="1280-light"),
+        pytest.param(1280, True, id="1280-dark", marks=long),
+        pytest.param(390, False, id="390-light", marks=long),
+        pytest.param(390, True, id="390-dark"),
+    ],
+)
 def test_no_serious_issue(chromium: Any, whole_page: Path, width: int, dark: bool) -> None:
     source = axe_source()
 
