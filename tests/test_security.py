@@ -42,7 +42,7 @@ FORBIDDEN_ARGUMENTS = {
 }
 EVERYWHERE = {"0.0.0.0", "[::]"}
 """Addresses on which a server would be open to the network."""
-SAFE_LOADERS = {"_OnceLoader", "_StrictLoader"}
+SAFE_LOADERS = {"_OnceLoader"}
 
 
 def findings(source: str) -> Iterator[str]:

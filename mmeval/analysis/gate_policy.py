@@ -6,10 +6,10 @@ import datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from mmeval.core.errors import MmevalError, UsageError, nearest
+from mmeval.core.yaml_files import read_yaml
 from mmeval.metrics import get_metric, list_metrics
 
 Kind = Literal["floor", "ceiling", "non_inferiority", "no_regression", "equivalence"]
@@ -183,21 +183,6 @@ def policy_schema() -> dict[str, Any]:
     }
 
 
-class _StrictLoader(yaml.SafeLoader):
-    """A safe loader that refuses a key given twice, of which YAML would silently keep the last."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen: set[str] = set()
-        for key, _ in node.value:
-            if isinstance(key, yaml.ScalarNode):
-                if key.value in seen:
-                    raise yaml.constructor.ConstructorError(
-                        None, None, f"key {key.value!r} is given twice", key.start_mark
-                    )
-                seen.add(key.value)
-        return super().construct_mapping(node, deep)
-
-
 def load_policy(path: Path) -> Policy:
     """Read and check a policy file.
 
@@ -220,14 +205,9 @@ def _read(path: Path) -> Any:
     try:
         if path.stat().st_size > LARGEST_POLICY:
             raise UsageError(f"{path} is larger than 1 MiB", remedy="give a policy file")
-        return yaml.load(path.read_text(encoding="utf-8"), Loader=_StrictLoader)
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror}", remedy="check the name of the policy") from error
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        mark = getattr(error, "problem_mark", None)
-        place = f", line {mark.line + 1}" if mark is not None else ""
-        what = getattr(error, "problem", None) or str(error)
-        raise UsageError(f"{path}{place}: not valid YAML: {what}", remedy="correct the file") from error
+    return read_yaml(path)
 
 
 def _problem(entry: Any, raw: dict[str, Any]) -> str:

@@ -43,7 +43,7 @@ def read_yaml(path: Path) -> Any:
         raise UsageError(f"{path}, {error}", remedy="keep one of the two") from error
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror}", remedy="check the path") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: no UTF-8, or a date that does not exist
         mark = getattr(error, "problem_mark", None)
         place = f", line {mark.line + 1}" if mark is not None else ""
         problem = getattr(error, "problem", None) or str(error)
