@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import io
-import ipaddress
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -16,6 +15,7 @@ from urllib.parse import urlsplit
 import aiohttp
 import orjson
 
+from mmeval.core.addresses import is_loopback
 from mmeval.core.errors import EngineError, nearest
 from mmeval.core.secrets import without_key
 from mmeval.core.types import Request, Response
@@ -273,7 +273,7 @@ class OpenAIEngine:
                 timeout=aiohttp.ClientTimeout(total=self._spec.timeout_s, sock_connect=min(30.0, self._spec.timeout_s)),
                 headers=headers,
                 # A proxy of the environment is for the internet, not for an endpoint on this machine.
-                trust_env=not any(_is_loopback(endpoint.base) for endpoint in self._endpoints.all),
+                trust_env=not any(is_loopback(endpoint.base) for endpoint in self._endpoints.all),
                 auto_decompress=True,
             )
         return self._session
@@ -403,14 +403,6 @@ def _checked_url(url: str) -> str:
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise EngineError(f"--base-url {url!r} is no address", remedy="e.g. http://127.0.0.1:8000/v1")
     return url.rstrip("/").removesuffix("/chat/completions")
-
-
-def _is_loopback(url: str) -> bool:
-    host = urlsplit(url).hostname or ""
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _local_config(entry: Mapping[str, Any]) -> dict[str, Any] | None:

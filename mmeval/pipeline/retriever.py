@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import binascii
-import ipaddress
 import random
 from base64 import b64decode
 from collections.abc import Mapping
@@ -16,6 +15,7 @@ from urllib.parse import urlsplit
 import aiohttp
 import orjson
 
+from mmeval.core.addresses import is_loopback
 from mmeval.core.errors import UsageError
 from mmeval.core.secrets import secret_in_query, without_key
 from mmeval.core.types import Response
@@ -157,7 +157,7 @@ class Retriever:
                 headers=headers,
                 timeout=aiohttp.ClientTimeout(total=timeout, sock_connect=min(30.0, timeout)),
                 # A proxy of the environment is for the internet, not for a retriever on this machine.
-                trust_env=not _is_loopback(self.settings.url),
+                trust_env=not is_loopback(self.settings.url),
             )
         return self._session
 
@@ -213,11 +213,3 @@ def _picture(entry: Mapping[str, Any], number: int, data_dir: Path | None) -> by
         return place.read_bytes()
     except OSError as error:
         raise ValueError(f"result {number}: {path!r} cannot be read: {error.strerror or error}") from error
-
-
-def _is_loopback(url: str) -> bool:
-    host = urlsplit(url).hostname or ""
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
