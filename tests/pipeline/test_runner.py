@@ -16,7 +16,7 @@ from PIL import Image
 from mmeval.conditions.base import get_condition
 from mmeval.core.types import Request, Response
 from mmeval.engines.base import SAMPLING_FIELDS, EngineInfo
-from mmeval.pipeline import asking, runner
+from mmeval.pipeline import asking, budget
 from mmeval.pipeline.asking import Progress
 from mmeval.pipeline.cache import ResponseCache
 from mmeval.pipeline.plan import Effort, RunPlan
@@ -120,14 +120,14 @@ def test_stop_ends_at_once_whether_or_not_all_samples_were_fed(tmp_path: Path, c
 
 def test_prepared_media_stay_within_the_budget(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     most = 0
-    take = runner.ByteBudget.take
+    take = budget.ByteBudget.take
 
-    def watched(self: runner.ByteBudget, size: int) -> None:
+    def watched(self: budget.ByteBudget, size: int) -> None:
         nonlocal most
         take(self, size)
         most = max(most, self._used)
 
-    monkeypatch.setattr(runner.ByteBudget, "take", watched)
+    monkeypatch.setattr(budget.ByteBudget, "take", watched)
     one = 100 * 100 * 3
     finished, _ = run(
         tmp_path, Scripted(red, latency_s=0.001), 60, Effort(media_budget_bytes=4 * one, workers=2), side=100
