@@ -21,9 +21,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from children import server
 from throughput import CARD, make_samples
 
-HERE = Path(__file__).resolve().parent
 PROMPT = "Answer with the letter of the right option."
 
 
@@ -216,33 +216,13 @@ def compare(
         (folder / "cards").mkdir()
         (folder / "cards" / "benchmark.yaml").write_text(CARD)
         for name in chosen:
-            server = subprocess.Popen(
-                [sys.executable, str(HERE / "simulated_server.py"), "--port", str(port), "--slots", str(slots), "--service", str(service)]
-            )  # fmt: skip
-            try:
-                _wait(f"http://127.0.0.1:{port}/v1/models")
-                found = measure(
-                    name, Job(folder, count, slots, f"http://127.0.0.1:{port}/v1", pythons[name]), patience_s
-                )
-            finally:
-                server.terminate()
-                server.wait()
+            with server(port, slots, service) as base:
+                found = measure(name, Job(folder, count, slots, f"{base}/v1", pythons[name]), patience_s)
             own = own or float(found["cpu_ms_per_request"])
             print(
                 f"{name:12}{found['wall_s']:9.1f}{found['efficiency']:12.3f}{found['requests_per_s']:12.1f}{found['cpu_ms_per_request']:16.2f}"
                 f"{float(found['cpu_ms_per_request']) / own:17.1f}", flush=True
             )  # fmt: skip
-
-
-def _wait(url: str) -> None:
-    for _ in range(200):
-        try:
-            urllib.request.urlopen(url, timeout=1).read()
-        except OSError:
-            time.sleep(0.1)
-        else:
-            return
-    raise SystemExit(f"no server at {url}")
 
 
 def main() -> None:

@@ -10,19 +10,14 @@ from __future__ import annotations
 
 import argparse
 import io
-import json
 import os
-import resource
-import subprocess
-import sys
 import tempfile
-import time
-import urllib.request
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from children import mmeval, server, stats
 from PIL import Image
 
 CARD = """\
@@ -79,50 +74,21 @@ def measure(count: int, slots: int, service: float, port: int, work: Path) -> di
     make_samples(count, folder / "data")
     (folder / "cards").mkdir()
     (folder / "cards" / "benchmark.yaml").write_text(CARD)
-    script = Path(__file__).with_name("simulated_server.py")
-    server = subprocess.Popen(
-        [sys.executable, str(script), "--port", str(port), "--slots", str(slots), "--service", str(service)]
-    )
-    try:
-        for _ in range(100):
-            try:
-                urllib.request.urlopen(f"http://127.0.0.1:{port}/v1/models", timeout=1).read()
-                break
-            except OSError:
-                time.sleep(0.1)
-        command = [
-            sys.executable, "-m", "mmeval", "run", "-m", "openai:sim", "--base-url", f"http://127.0.0.1:{port}/v1", "-t", "benchmark",
-            "--task-path", str(folder / "cards"), "--data-dir", str(folder / "data"), "--concurrency", str(slots),
-            "-o", str(folder / "run"), "--cache", str(folder / "cache.sqlite"), "--no-report", "--json",
-        ]  # fmt: skip
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        began = time.monotonic()
-        with tempfile.TemporaryFile() as captured:
-            process = subprocess.Popen(command, stdout=captured, stderr=subprocess.DEVNULL)
-            peak = 0
-            while process.poll() is None:
-                peak = max(peak, peak_memory_kb(process.pid))
-                time.sleep(0.1)
-            captured.seek(0)
-            output = captured.read()
-        wall = time.monotonic() - began
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        if process.returncode != 0:
-            raise SystemExit(f"mmeval ended with exit code {process.returncode}")
-        summary = json.loads(output)
-        stats = json.load(urllib.request.urlopen(f"http://127.0.0.1:{port}/stats"))
-    finally:
-        server.terminate()
-        server.wait()
-    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    with server(port, slots, service) as base:
+        child, summary = mmeval(
+            "run", "-m", "openai:sim", "--base-url", f"{base}/v1", "-t", "benchmark", "--task-path", str(folder / "cards"),
+            "--data-dir", str(folder / "data"), "--concurrency", str(slots), "-o", str(folder / "run"),
+            "--cache", str(folder / "cache.sqlite"), "--no-report", "--json",
+        )  # fmt: skip
+        seen = stats(base)
     return {
         "samples": count,
-        "ideal_s": stats["ideal_s"],
-        "wall_s": wall,
+        "ideal_s": seen["ideal_s"],
+        "wall_s": child.wall_s,
         "run_s": summary["timings"]["total"],
-        "efficiency": stats["efficiency"],
-        "cpu_ms_per_request": cpu / count * 1000,
-        "peak_rss_mb": peak / 1024,
+        "efficiency": seen["efficiency"],
+        "cpu_ms_per_request": child.cpu_s / count * 1000,
+        "peak_rss_mb": child.peak_mb,
     }
 
 
