@@ -6,7 +6,6 @@ Numbers are returned as written, in the declared space; nothing here knows the t
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,32 +14,25 @@ from typing import Any, Literal
 from mmeval.verifiers.broken_json import parsed, tidied, value_end
 from mmeval.verifiers.coordinates import find_boxes
 from mmeval.verifiers.detection_lines import named_boxes, says_nothing, table_rows
-
-BOX_KEYS = (
-    "bbox_2d",
-    "bbox",
-    "box_2d",
-    "box",
-    "bbox2d",
-    "box2d",
-    "position",
-    "bounding_box",
-    "boundingbox",
-    "bbox_xyxy",
-    "coordinates",
-    "coords",
-    "bounding_box_coordinates",
-    "bbox_coordinates",
+from mmeval.verifiers.detection_objects import (
+    BOX_KEYS,
+    BOX_LIST_KEYS,
+    CONFIDENCE_KEYS,
+    CONFIDENCE_LIST_KEYS,
+    LABEL_KEYS,
+    LABEL_LIST_KEYS,
+    finite_number,
+    first_of,
+    four_numbers,
+    is_flat,
+    is_pair,
+    labelled,
+    loose_fields,
+    named_corners,
+    plain_key,
+    stated_confidence,
 )
-BOX_LIST_KEYS = ("bboxes", "boxes", "positions", "bboxes_2d", "bounding_boxes", "boxes_2d")
-LABEL_KEYS = ("label", "class", "category", "name", "class_name", "category_name", "object", "object_name")
-LABEL_LIST_KEYS = ("labels", "classes", "categories", "names", "class_names")
-CONFIDENCE_KEYS = ("confidence", "score", "conf", "probability", "prob")
-CONFIDENCE_LIST_KEYS = ("confidences", "scores", "probabilities")
-_CORNERS = (("x1", "y1", "x2", "y2"), ("xmin", "ymin", "xmax", "ymax"), ("left", "top", "right", "bottom"))
-_EDGES = (("x", "left", "xmin", "x1"), ("y", "top", "ymin", "y1"), ("width", "w"), ("height", "h"))
-"""Names of an upper left corner with width and height."""
-_OPPOSITE = (("top_left", "bottom_right"), ("upper_left", "lower_right"))
+
 _CONTAINERS = frozenset(
     {
         "objects", "detections", "detected_objects", "results", "result", "predictions", "annotations", "answer", "answers",
@@ -52,22 +44,6 @@ _FENCE = re.compile(r"```[ \t]*[A-Za-z0-9_+-]*[ \t]*\r?\n?(.*?)(?:```|\Z)", re.D
 _FLAT = re.compile(r"""\{(?:[^{}"]++|"(?:[^"\\]++|\\.)*+")*+\}|\{[^{}]*\}""", re.DOTALL)
 """An object without objects in it; braces inside of quoted text are text."""
 _VALUE_START = re.compile(r"\[\s*(?:[\[{\"'\-+.0-9]|\])|\{\s*[\"'}]")
-_NUMBER = r"[+\-−]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+\-]?[0-9]{1,3})?"
-_FOUR = re.compile(rf"[\[(\s]*({_NUMBER})\s*[,;\s]\s*({_NUMBER})\s*[,;\s]\s*({_NUMBER})\s*[,;\s]\s*({_NUMBER})[\])\s]*")
-_KEYED = r"(?<![A-Za-z0-9_])(?:{names})[\"']?\s*[:=]\s*"
-_BOX_FIELD = re.compile(
-    _KEYED.format(names="|".join(BOX_KEYS))
-    + rf"[\"']?[\[(]+\s*({_NUMBER}(?:\s*[,;\s]\s*{_NUMBER}){{3}})(?:\s*[\])]|(?=\s*,?\s*[\"'{{}}]))",
-    re.IGNORECASE,
-)
-"""A box whose closing bracket may be missing before the next key, but not at the end of the text."""
-_LABEL_FIELD = re.compile(
-    _KEYED.format(names="|".join(LABEL_KEYS)) + r"(?:\"([^\"]*)\"|'(.*?)'(?=\s*[,}\n])|([^\"',{}\[\]\n][^,{}\[\]\n]*))",
-    re.IGNORECASE,
-)
-_CONFIDENCE_FIELD = re.compile(
-    _KEYED.format(names="|".join(CONFIDENCE_KEYS)) + rf"[\"']?({_NUMBER}\s*%?)", re.IGNORECASE
-)
 _REFERENCE = re.compile(
     r"<ref>([^<]{0,300})</ref>|<\|object_ref_start\|>([^<]{0,300})<\|object_ref_end\|>|<\|ref\|>([^<]{0,300})<\|/ref\|>",
     re.IGNORECASE,
@@ -196,7 +172,7 @@ class _Reader:
         """Read one object of a broken list; of one without an end, only what has a class behind its box."""
         value = parsed(text)
         if value is None:
-            value = _fields(text)
+            value = loose_fields(text)
             if not ended and value is not None and "label" not in value:
                 value = None
         if value:
@@ -207,15 +183,15 @@ class _Reader:
         if depth > _DEPTH:
             return
         if isinstance(value, Mapping):
-            self._mapping({_plain(key): entry for key, entry in value.items()}, value, label, depth)
+            self._mapping({plain_key(key): entry for key, entry in value.items()}, value, label, depth)
         elif isinstance(value, (list, tuple)):
             if not value:
                 self.found.empty = True
-            elif _is_pair(value):
+            elif is_pair(value):
                 self.add([*value[0], *value[1]], label, None, named=False)
-            elif (entry := _labelled(value)) is not None:
+            elif (entry := labelled(value)) is not None:
                 self._boxes(entry["box"], entry["label"], entry["confidence"])
-            elif _is_flat(value):
+            elif is_flat(value):
                 if len(value) == 4:
                     self.add(value, label, None, named=False)
                 else:
@@ -225,20 +201,20 @@ class _Reader:
                     self.walk(entry, label, depth + 1)
 
     def _mapping(self, keys: dict[str, Any], value: Mapping[Any, Any], label: str | None, depth: int) -> None:
-        own = _first(keys, LABEL_KEYS)
+        own = first_of(keys, LABEL_KEYS)
         if isinstance(own, (list, tuple)) and len(own) == 1:
             own = own[0]
         named = str(own) if isinstance(own, (str, int)) and not isinstance(own, bool) and str(own).strip() else label
-        confidence = _confidence(_first(keys, CONFIDENCE_KEYS))
-        box = _first(keys, BOX_KEYS)
+        confidence = stated_confidence(first_of(keys, CONFIDENCE_KEYS))
+        box = first_of(keys, BOX_KEYS)
         if box is not None:
             self._boxes(box, named, confidence)
             return
-        corners = _named_corners(keys)
+        corners = named_corners(keys)
         if corners is not None:
             self.add(corners, named, confidence, named=True)
             return
-        boxes = _first(keys, BOX_LIST_KEYS)
+        boxes = first_of(keys, BOX_LIST_KEYS)
         if isinstance(boxes, (list, tuple)):
             self._parallel(boxes, keys, named, depth)
             return
@@ -248,20 +224,19 @@ class _Reader:
             if isinstance(entry, str):  # a list that stands as text in an object
                 entry = parsed(entry.strip())
             if isinstance(entry, (list, tuple, Mapping)):
-                plain_key = _plain(key)
-                inner = named if plain_key in _CONTAINERS or plain_key in LABEL_LIST_KEYS else str(key)
+                plain = plain_key(key)
+                inner = named if plain in _CONTAINERS or plain in LABEL_LIST_KEYS else str(key)
                 self.walk(entry, inner, depth + 1)
 
     def _boxes(self, box: Any, label: str | None, confidence: float | None) -> None:
         """Add the box of a key, or the boxes where it holds several."""
         if isinstance(box, str):
-            found = _FOUR.fullmatch(box)
-            box = list(found.groups()) if found else [box]
+            box = four_numbers(box) or [box]
         if isinstance(box, Mapping):
             self.walk({**box, **({"label": label} if label else {}), "confidence": confidence}, label, _DEPTH - 1)
-        elif isinstance(box, (list, tuple)) and _is_pair(box):
+        elif isinstance(box, (list, tuple)) and is_pair(box):
             self.add([*box[0], *box[1]], label, confidence, named=False)
-        elif isinstance(box, (list, tuple)) and box and not _is_flat(box):
+        elif isinstance(box, (list, tuple)) and box and not is_flat(box):
             for one in box:
                 self._boxes(one, label, confidence)
         elif isinstance(box, (list, tuple)) and not box:
@@ -271,23 +246,23 @@ class _Reader:
 
     def _parallel(self, boxes: Sequence[Any], keys: Mapping[str, Any], label: str | None, depth: int) -> None:
         """Lists of boxes, classes and confidences side by side; classes only where there are as many."""
-        labels, scores = _first(keys, LABEL_LIST_KEYS), _first(keys, CONFIDENCE_LIST_KEYS)
+        labels, scores = first_of(keys, LABEL_LIST_KEYS), first_of(keys, CONFIDENCE_LIST_KEYS)
         names = labels if isinstance(labels, (list, tuple)) and len(labels) == len(boxes) else [label] * len(boxes)
         stated = scores if isinstance(scores, (list, tuple)) and len(scores) == len(boxes) else [None] * len(boxes)
         if not boxes:
             self.found.empty = True
-        if _is_flat(boxes) and len(boxes) == 4:
-            self.add(boxes, label, _confidence(_first(keys, CONFIDENCE_KEYS)), named=False)
+        if is_flat(boxes) and len(boxes) == 4:
+            self.add(boxes, label, stated_confidence(first_of(keys, CONFIDENCE_KEYS)), named=False)
             return
         for box, name, score in zip(boxes, names, stated, strict=True):
             if isinstance(box, Mapping):
                 self.walk(box, None if name is None else str(name), depth + 1)
             else:
-                self._boxes(box, None if name is None else str(name), _confidence(score))
+                self._boxes(box, None if name is None else str(name), stated_confidence(score))
 
     def add(self, box: Sequence[Any], label: str | None, confidence: float | None, *, named: bool) -> None:
         """Add a box of four numbers, or count it as dropped."""
-        numbers = [_number(entry) for entry in box]
+        numbers = [finite_number(entry) for entry in box]
         if len(numbers) != 4 or any(number is None for number in numbers):
             self.found.dropped += 1
             return
@@ -295,56 +270,6 @@ class _Reader:
         if self.order == "yx" and not named:
             first, second, third, fourth = second, first, fourth, third
         self.found.boxes.append(Stated((first, second, third, fourth), label.strip() if label else None, confidence))
-
-
-def _named_corners(keys: Mapping[str, Any]) -> list[Any] | None:
-    """Return x1, y1, x2, y2 of an object that names its corners, or one corner with width and height."""
-    plain = {key.replace("_", ""): entry for key, entry in keys.items()}
-    for corners in _CORNERS:
-        if all(corner in plain for corner in corners):
-            return [plain[corner] for corner in corners]
-    for pair in _OPPOSITE:
-        if all(name in keys for name in pair):
-            found = []
-            for name in pair:
-                corner = keys[name]
-                found += [corner.get("x"), corner.get("y")] if isinstance(corner, Mapping) else [corner]
-            return [number for one in found for number in (one if isinstance(one, (list, tuple)) else [one])]
-    edges = [_first(plain, names) for names in _EDGES]
-    if any(edge is None for edge in edges):
-        return None
-    x, y, width, height = map(_number, edges)
-    if x is None or y is None or width is None or height is None:
-        return edges
-    return [x, y, x + width, y + height]
-
-
-def _labelled(value: Sequence[Any]) -> dict[str, Any] | None:
-    """Return class, box and confidence of ["cat", [1, 2, 3, 4]], ["cat", [1, 2, 3, 4], 0.9] or ["cat", 1, 2, 3, 4]."""
-    texts = [entry for entry in value if isinstance(entry, str) and _number(entry) is None and entry.strip()]
-    boxes = [entry for entry in value if isinstance(entry, (list, tuple)) and len(entry) == 4 and _is_flat(entry)]
-    numbers = [entry for entry in value if not isinstance(entry, str) and _number(entry) is not None]
-    if len(texts) != 1 or len(boxes) + len(numbers) + 1 != len(value):
-        return None
-    if len(boxes) == 1 and len(numbers) <= 1:
-        return {"label": texts[0], "box": boxes[0], "confidence": _confidence(numbers[0]) if numbers else None}
-    if not boxes and len(numbers) == 4:
-        return {"label": texts[0], "box": numbers, "confidence": None}
-    return None
-
-
-def _fields(text: str) -> dict[str, Any] | None:
-    """Return box, class and confidence of an object that is neither JSON nor a Python literal."""
-    box = _BOX_FIELD.search(text)
-    if box is None:
-        return None
-    label, confidence = _LABEL_FIELD.search(text), _CONFIDENCE_FIELD.search(text)
-    found: dict[str, Any] = {"bbox_2d": re.findall(_NUMBER, box.group(1))}
-    if label is not None:
-        found["label"] = next(group for group in label.groups() if group is not None).strip()
-    if confidence is not None:
-        found["confidence"] = confidence.group(1)
-    return found
 
 
 def _tagged(text: str, order: Literal["xy", "yx"], found: Statement) -> None:
@@ -358,53 +283,6 @@ def _tagged(text: str, order: Literal["xy", "yx"], found: Statement) -> None:
         first, second, third, fourth = shape.numbers
         found.boxes.append(Stated((first, second, third, fourth), label, None))
     found.empty = found.empty and not found.boxes
-
-
-def _first(keys: Mapping[str, Any], names: Sequence[str]) -> Any:
-    return next((keys[name] for name in names if name in keys), None)
-
-
-def _plain(key: Any) -> str:
-    return re.sub(r"[\s-]+", "_", str(key).strip().lower())
-
-
-def _is_flat(value: Sequence[Any]) -> bool:
-    """Whether a list holds numbers, or texts of numbers, and no lists: what should be one box."""
-    return not any(isinstance(entry, (list, tuple, Mapping)) for entry in value) and any(
-        isinstance(entry, (int, float)) or _number(entry) is not None for entry in value
-    )
-
-
-def _is_pair(value: Sequence[Any]) -> bool:
-    """Whether a list holds two corners, [[x1, y1], [x2, y2]]."""
-    return len(value) == 2 and all(
-        isinstance(corner, (list, tuple)) and len(corner) == 2 and _is_flat(corner) for corner in value
-    )
-
-
-def _number(value: Any) -> float | None:
-    """Return a finite number, also one that is written as text."""
-    if isinstance(value, bool):
-        return None
-    if isinstance(value, str):
-        value = value.strip().replace("−", "-")
-        if re.fullmatch(_NUMBER, value) is None:
-            return None
-    elif not isinstance(value, (int, float)):
-        return None
-    try:
-        number = float(value)
-    except OverflowError:
-        return None
-    return number if math.isfinite(number) else None
-
-
-def _confidence(value: Any) -> float | None:
-    """Return a confidence as stated; "95%" is 0.95."""
-    if isinstance(value, str) and value.strip().endswith("%"):
-        share = _number(value.strip()[:-1])
-        return None if share is None else share / 100
-    return _number(value)
 
 
 def distinct(boxes: Sequence[Stated], *, labels: bool) -> Iterator[Stated]:
