@@ -7,14 +7,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-import aiohttp
 import orjson
 
-from mmeval.core.types import Message, Request, Sampling, TextPart, TokenLogprobs
+from mmeval.core.types import Message, Request, Response, Sampling, TextPart, TokenLogprobs
 from mmeval.engines.base import ModelSpec, slots_for
 from mmeval.engines.checkpoint_engine import CheckpointEngine, adapter_folder
 from mmeval.engines.openai_body import chat_body
-from mmeval.engines.openai_reply import failure
 from mmeval.engines.options import whole
 from mmeval.engines.registry import sees_gpu
 from mmeval.engines.served import ServedEngine
@@ -95,8 +93,8 @@ class ServedVllm(ServedEngine):
         style = replace(self._style, extra={**self._style.extra, **options})
         wanted = orjson.dumps({"model": self._spec.target, "prompt": continuation, "add_special_tokens": False})
         async with self._endpoints.one() as endpoint:
-            tokens = await self._post(f"{endpoint.base.removesuffix('/v1')}/tokenize", wanted)
-            scored = await self._post(f"{endpoint.base}/chat/completions", chat_body(asked, style))
+            tokens = await self._object(endpoint.base, f"{endpoint.base.removesuffix('/v1')}/tokenize", wanted)
+            scored = await self._object(endpoint.base, f"{endpoint.base}/chat/completions", chat_body(asked, style))
         if isinstance(tokens, TokenLogprobs):
             return tokens
         if isinstance(scored, TokenLogprobs):
@@ -111,18 +109,15 @@ class ServedVllm(ServedEngine):
         texts = (str(entry[str(token)].get("decoded_token") or "") for token, entry in zip(ids, last, strict=True))
         return TokenLogprobs("ok", tuple(ids), tuple(values), texts=tuple(texts))
 
-    async def _post(self, url: str, body: bytes) -> dict[str, Any] | TokenLogprobs:
+    async def _object(self, base: str, address: str, body: bytes) -> dict[str, Any] | TokenLogprobs:
         """The JSON object of an answer, or the failure."""
-        headers = {"Content-Type": "application/json"}
+        answer, _ = await self._http.post(
+            base, address, body, lambda _, content: Response("ok", text=content.decode("utf-8", "replace"))
+        )
+        if answer.text is None:
+            return TokenLogprobs(answer.status, error=self._http.redact(answer.error or ""))
         try:
-            async with self._open().post(url, data=body, headers=headers, allow_redirects=False) as answer:
-                content = await answer.read()
-                if answer.status != 200:
-                    failed = failure(answer.status, answer.headers, content)
-                    return TokenLogprobs(failed.status, error=self._redact(failed.error or ""))
-                found = orjson.loads(content)
-        except TimeoutError:
-            return TokenLogprobs("timeout", error=f"no answer within {self._spec.timeout_s:g} s")
-        except (aiohttp.ClientError, ConnectionError, orjson.JSONDecodeError) as error:
-            return TokenLogprobs("error", error=self._redact(f"{type(error).__name__}: {error}"))
+            found = orjson.loads(answer.text)
+        except orjson.JSONDecodeError as error:
+            return TokenLogprobs("error", error=f"JSONDecodeError: {error}")
         return found if isinstance(found, dict) else TokenLogprobs("error", error="the answer is no JSON object")

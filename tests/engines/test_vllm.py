@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -16,15 +17,16 @@ from typing import Any
 
 import orjson
 import pytest
+from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mmeval.core.errors import EngineError
-from mmeval.core.types import MediaPart, Message, Request, Response, Sampling, TextPart
+from mmeval.core.types import MediaPart, Message, Request, Response, Sampling, TextPart, TokenLogprobs
 from mmeval.engines.base import SAMPLING_FIELDS, ModelSpec, slots_for
 from mmeval.engines.openai import OpenAIEngine
 from mmeval.engines.registry import create_engine, parse_model
-from mmeval.engines.vllm import VllmEngine
+from mmeval.engines.vllm import ServedVllm, VllmEngine
 from mmeval.engines.worker import vllm_serve
 from mmeval.engines.worker.decoding import resolve
 from mmeval.engines.worker.failures import LoadError, remedy_for
@@ -184,6 +186,56 @@ def test_an_old_version_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys.modules["vllm"], "__version__", "0.11.2", raising=False)
     with pytest.raises(LoadError, match="too old"):
         vllm_serve._package()
+
+
+class TestJoinedServerScores:
+    """Log-probabilities from a server's prompt log-probabilities; a double says what it does."""
+
+    def scores(self, runner: asyncio.Runner, tokens: web.Response, chat: web.Response) -> TokenLogprobs:
+        async def ask() -> TokenLogprobs:
+            app = web.Application()
+
+            async def answer(request: web.Request) -> web.Response:
+                assert request.headers["Authorization"] == "Bearer sk-1234567890"
+                return tokens if request.path == "/tokenize" else chat
+
+            app.router.add_post("/{path:.*}", answer)
+            site = web.AppRunner(app, access_log=None)
+            await site.setup()
+            await web.TCPSite(site, "127.0.0.1", 0).start()
+            url = f"http://127.0.0.1:{site.addresses[0][1]}/v1"
+            engine = create_engine(parse_model("vllm:m", base_urls=(url,), api_key="sk-1234567890", timeout_s=5.0))
+            assert isinstance(engine, ServedVllm)
+            try:
+                return await engine.logprobs(make_request("Which colour?"), "red")
+            finally:
+                await engine.close()
+                await site.cleanup()
+
+        return runner.run(ask())
+
+    def test_the_last_tokens_are_the_continuation(self, runner: asyncio.Runner) -> None:
+        rows = [None, {"9": {"logprob": -9}}, {"4": {"logprob": -0.5, "decoded_token": "re"}}, {"7": {"logprob": -1.5}}]
+        found = self.scores(runner, web.json_response({"tokens": [4, 7]}), web.json_response({"prompt_logprobs": rows}))
+        assert found == TokenLogprobs("ok", (4, 7), (-0.5, -1.5), texts=("re", ""))
+
+    @pytest.mark.parametrize(
+        ("chat", "status", "message"),
+        [
+            ((b"{", 200), "error", "JSONDecodeError"),
+            ((b"[]", 200), "error", "no JSON object"),
+            ((b'{"error": {"message": "maximum context length is 9 tokens"}}', 400), "too_long", "maximum context"),
+            ((b'{"error": {"message": "not with sk-1234567890"}}', 400), "error", "not with \\*\\*\\*"),
+            ((b"{}", 401), "error", "the key was refused"),
+        ],
+    )
+    def test_failures_have_their_reason(
+        self, chat: tuple[bytes, int], status: str, message: str, runner: asyncio.Runner
+    ) -> None:
+        answer = web.Response(body=chat[0], status=chat[1], content_type="application/json")
+        found = self.scores(runner, web.json_response({"tokens": [4]}), answer)
+        assert found.status == status
+        assert re.search(message, found.error or "")
 
 
 class Managed:
