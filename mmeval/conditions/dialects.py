@@ -12,6 +12,8 @@ from typing import Any, TypeAlias
 import orjson
 
 from mmeval.verifiers.answer import after_reasoning
+from mmeval.verifiers.gui.action import ParseError
+from mmeval.verifiers.gui.tagged_call import tagged_calls
 
 MAX_QUERY = 2000
 """Longest query that is sent to a retriever, in characters."""
@@ -114,6 +116,8 @@ def read_tags(
 def read_tool_call(text: str, tool: str, *, complete: bool, options: Mapping[str, Any] = MappingProxyType({})) -> Step:
     """Read a reply that may hold `<tool_call>{"name": …, "arguments": {"bbox_2d": […]}}</tool_call>`, or only that JSON object.
 
+    Inside the tags the arguments may have tags of their own (`<function=NAME><parameter=bbox_2d>`).
+
     The first call behind the reasoning counts; a reply without one is the answer, and so is one whose `<answer>` comes first.
 
     Args:
@@ -140,7 +144,11 @@ def read_tool_call(text: str, tool: str, *, complete: bool, options: Mapping[str
     if closing is None and not complete:
         return Malformed("the reply breaks off inside <tool_call>")
     end = closing.end() if closing else len(text)
-    call = _json(_unfenced(text[opening.end() : closing.start() if closing else len(text)]))
+    inside = text[opening.end() : closing.start() if closing else len(text)]
+    try:
+        call = next((one for one, _ in tagged_calls(inside)), None) or _json(_unfenced(inside))
+    except ParseError as error:
+        return Malformed(f"<tool_call> cannot be read: {error}", end)
     if not isinstance(call, dict):
         return Malformed("<tool_call> must hold one JSON object with name and arguments", end)
     return _called(call, tool, end)

@@ -67,6 +67,7 @@ def test_a_reply_that_was_cut_off_is_no_call() -> None:
         '<think>x</think><tool_call>\n{"name": "image_zoom_in_tool", "arguments": {"bbox_2d": [1, 2, 3, 4], "label": "a"}}\n</tool_call>',
         '<tool_call>```json\n{"name": "image_zoom_in_tool", "arguments": "{\\"bbox_2d\\": [1, 2, 3, 4]}"}\n```</tool_call>',
         '```json\n{"name": "image_zoom_in_tool", "arguments": {"bbox_2d": [1, 2, 3, 4]}}\n```',
+        "<tool_call>\n<function=image_zoom_in_tool>\n<parameter=bbox_2d>\n[1, 2, 3, 4]\n</parameter>\n</function>\n</tool_call>",
     ],
 )
 def test_tool_calls(text: str) -> None:
@@ -83,6 +84,8 @@ def test_tool_calls(text: str) -> None:
         ('{"name": "image_zoom_in_tool", "arguments": {"bbox_2d": [true, 2, 3, 4]}}', "four numbers"),
         ('{"name": "image_zoom_in_tool", "arguments": {"bbox_2d": [1, 2, 3, 4], "img_idx": "a"}}', "img_idx"),
         ('{"name": "image_zoom_in_tool", "arg', "JSON"),
+        ("<function=rotate>\n<parameter=angle>\n90\n</parameter>\n</function>", "no tool"),
+        ("<function=image_zoom_in_tool>\n<parameter=bbox_2d>\n[1, 2", "truncated"),
     ],
 )
 def test_faulty_tool_calls(call: str, word: str) -> None:

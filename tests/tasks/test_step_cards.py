@@ -79,6 +79,11 @@ def in_words(gold: dict[str, Any], form: str, scroll: str) -> str:
             "scroll": f"SCROLL [{way.upper()}]", "open-app": f"OPEN_APP [{gold.get('app')}]", "press": f"PRESS_{gold.get('key', '').upper()}",
             "wait": "WAIT", "stop": "COMPLETE",
         }[kind]  # fmt: skip
+    if form == "agentcpm":
+        return json.dumps({
+            "click": {"POINT": point}, "long-press": {"POINT": point, "duration": 1000}, "scroll": {"POINT": point, "to": way},
+            "type": {"TYPE": gold.get("text")}, "press": {"PRESS": gold.get("key", "").upper()}, "wait": {"duration": 500}, "stop": {"STATUS": "finish"},
+        }[kind])  # fmt: skip
     end = ",".join(str(round(number * 1000 / side)) for number, side in zip(gold.get("end", SIZE), SIZE, strict=True))
     return {
         "click": f"tap({place})", "long-press": f"long_press({place})", "type": f"text({place},{gold.get('text')})", "scroll": f"scroll({place},{way})",
@@ -88,7 +93,12 @@ def in_words(gold: dict[str, Any], form: str, scroll: str) -> str:
     }[kind]  # fmt: skip
 
 
-UNSAID = {"magicgui": {"open-app"}, "tool-call": {"no-answer", "take-over", "call-api"}, "osatlas": set()}
+UNSAID = {
+    "magicgui": {"open-app"},
+    "tool-call": {"no-answer", "take-over", "call-api"},
+    "osatlas": set(),
+    "agentcpm": set(),
+}
 """Actions that a dialect does not have."""
 
 
@@ -101,20 +111,26 @@ def _cases() -> Iterator[tuple[str, str, str]]:
 @pytest.mark.parametrize(("name", "protocol", "folder"), list(_cases()))
 def test_the_gold_said_back_is_right(name: str, protocol: str, folder: str) -> None:
     task, found = samples(name, protocol, folder)
-    dropped = protocol == "qwen" and folder in ("androidcontrol-high", "androidcontrol-low", "androidcontrol-r1")
+    dropped = protocol in ("qwen", "agentcpm") and folder in (
+        "androidcontrol-high",
+        "androidcontrol-low",
+        "androidcontrol-r1",
+    )
     assert len(found) == STEPS[name, folder] - dropped
     options = task.card.answer.options
     rows = []
     for number, sample in enumerate(found):
         gold = read_gold(sample.target, sample.context).action.as_json()
         said = in_words(
-            gold, options["form"], options.get("scroll", "finger" if options["form"] == "magicgui" else "content")
+            gold,
+            options["form"],
+            options.get("scroll", "finger" if options["form"] in ("magicgui", "agentcpm") else "content"),
         )
         verdict = verify(task.verifier, Response("ok", said), sample.target, sample.context)
         if gold["kind"] in UNSAID[options["form"]]:
             assert verdict.outcome == "no_answer", said
             continue
-        if protocol == "qwen" and gold["kind"] == "long-press" and name != "gui-odyssey":
+        if options["rule"] == "qwen" and gold["kind"] == "long-press":
             assert verdict.scores["type"] == 0.0  # its evaluator stores a long press as a touch
             continue
         assert (verdict.outcome, verdict.score, verdict.scores["type"]) == ("scored", 1.0, 1.0), (said, sample.target)

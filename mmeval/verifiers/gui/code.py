@@ -147,6 +147,7 @@ _FUNCTIONS: Mapping[str, tuple[tuple[str, ...], Callable[[Mapping[str, Any]], Ac
     "leftClick": (_XY, _click),
     "doubleClick": ((*_XY, "interval", "button"), lambda arguments: _click({**arguments, "clicks": 2})),
     "tripleClick": ((*_XY, "interval", "button"), lambda arguments: _click({**arguments, "clicks": 3})),
+    "triple_click": (_XY, _placed("triple-click")),
     "rightClick": (_XY, _placed("right-click")),
     "middleClick": (_XY, _placed("middle-click")),
     "moveTo": ((*_XY, "duration"), _placed("move")),

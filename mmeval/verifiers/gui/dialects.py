@@ -11,6 +11,7 @@ from mmeval.core.errors import unknown
 from mmeval.core.types import AnswerContext
 from mmeval.verifiers.answer import after_reasoning
 from mmeval.verifiers.gui.action import OPPOSITE, Action, ParseError
+from mmeval.verifiers.gui.agentcpm import read_agentcpm
 from mmeval.verifiers.gui.calls import only
 from mmeval.verifiers.gui.code import read_code
 from mmeval.verifiers.gui.function_text import read_magicgui, read_os_atlas, read_ui_tars
@@ -43,6 +44,7 @@ DIALECTS: Mapping[str, Dialect] = {
     "osatlas": Dialect(read_os_atlas, "thousand"),
     "magicgui": Dialect(read_magicgui, "thousand", "finger"),
     "ui-tars": Dialect(read_ui_tars),
+    "agentcpm": Dialect(read_agentcpm, "thousand", "finger"),
 }
 
 

@@ -18,7 +18,7 @@ _ATLAS_KINDS: Mapping[str, Kind] = {
     "COMPLETE": "stop", "IMPOSSIBLE": "stop", "ENTER": "press", "PRESS_BACK": "press", "PRESS_HOME": "press", "PRESS_RECENT": "press",
     "PRESS_ENTER": "press", "DOUBLE_CLICK": "double-click", "RIGHT_CLICK": "right-click",
 }  # fmt: skip
-_ATLAS = re.compile(r"^[ \t>*`-]*([A-Z]{2,}(?:_[A-Z]+)*)\b[ \t]*(.*?)[ \t`]*$", re.MULTILINE)
+_ATLAS = re.compile(r"^[ \t>*`-]*([A-Z]{2,}(?:_[A-Z]+)*)\b:?[ \t]*(.*?)[ \t`]*$", re.MULTILINE)
 _OPEN_POINT = re.compile(r"<point>[^\])<]*")
 """Without a closing bracket or tag the last number may lack digits."""
 _ATLAS_POINT = re.compile(_POINT + r"(?:[.,;]|\s[^0-9\[\]()<>]*)?")

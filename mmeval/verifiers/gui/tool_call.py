@@ -1,4 +1,4 @@
-"""Actions as JSON objects: tool calls of Qwen's mobile_use and computer_use, of other computer tools, and plain objects."""
+"""Actions as JSON objects or in tags: tool calls of Qwen's mobile_use and computer_use, of other computer tools, and plain objects."""
 
 from __future__ import annotations
 
@@ -10,9 +10,14 @@ from typing import Any
 
 from mmeval.verifiers.gui.action import Action, Direction, Kind, ParseError, Point, is_number, key_name, named_direction
 from mmeval.verifiers.gui.calls import pair, text_of
+from mmeval.verifiers.gui.tagged_call import tagged_calls
 
 _TAGS = re.compile(r"<tool_call>(.*?)(?:</tool_call>|(?=<tool_call>)|\Z)", re.DOTALL)
 _NUMBERS = re.compile(r"\s*[\[(<]*\s*([-+0-9.eE]+)\s*[,\s]\s*([-+0-9.eE]+)\s*[\])>]*\s*")
+_NAMES = re.compile(
+    r"[\"'](?:action|action_type|name|arguments|coordinate|type|point|press|status)[\"']\s*:", re.IGNORECASE
+)
+"""A key of an action."""
 _LONGEST = 20_000
 
 _POINTED: Mapping[str, Kind] = {
@@ -59,19 +64,21 @@ class _Pairs(dict[str, Any]):
 def read_tool_call(text: str) -> list[tuple[Action, tuple[int, int]]]:
     """Return the actions of a text with their places: of its `<tool_call>` tags, or of all objects that name an action.
 
+    Inside the tags, or without them, a call may be JSON, or have its arguments in tags of their own.
+
     Raises:
         ParseError: for an action that is outside the dialect, cut off or malformed.
     """
     found = []
     tags = list(_TAGS.finditer(text))
     for start, part in [(tag.start(1), tag.group(1)) for tag in tags] or [(0, text)]:
-        for value, place in _objects(part, in_tags=bool(tags)):
+        for value, place in list(tagged_calls(part)) or json_objects(part, in_tags=bool(tags)):
             for call in _calls(value):
                 found.append((_action(call), (start + place[0], start + place[1])))
     return found
 
 
-def _objects(text: str, *, in_tags: bool) -> Iterator[tuple[Any, tuple[int, int]]]:
+def json_objects(text: str, *, in_tags: bool) -> Iterator[tuple[Any, tuple[int, int]]]:
     """Yield the outermost JSON objects; what is written as Python's literal is read as one.
 
     Raises:
@@ -115,9 +122,7 @@ def _literal(text: str, start: int, *, in_tags: bool) -> tuple[Any, int]:
             if depth == 0:
                 break
         position += 1
-    names = re.search(
-        r"[\"'](?:action|action_type|name|arguments|coordinate|type)[\"']\s*:", text[start : position + 1]
-    )
+    names = _NAMES.search(text, start, position + 1)
     if depth or position >= len(text):
         if names or in_tags or text[start:].strip() == "{":
             raise ParseError("truncated")
@@ -139,6 +144,7 @@ def _calls(value: Any) -> Iterator[Mapping[str, Any]]:
         return
     if not isinstance(value, Mapping):
         return
+    value = {**{str(key).lower(): entry for key, entry in value.items()}, **value}  # "POINT" is "point"
     for name in ("function", "function_call"):
         if isinstance(value.get(name), Mapping):
             value = value[name]
@@ -158,7 +164,7 @@ def _calls(value: Any) -> Iterator[Mapping[str, Any]]:
     elif "name" in value and arguments is not None:
         raise ParseError("the arguments are no JSON object")
     else:
-        named = next((value[key] for key in ("action", "action_type", "ACTION", "name", "type") if key in value), None)
+        named = next((value[key] for key in ("action", "action_type", "name", "type") if key in value), None)
         if named is not None:
             yield from _named(named, value)
 
@@ -167,7 +173,7 @@ def _named(named: Any, arguments: Mapping[str, Any]) -> Iterator[Mapping[str, An
     if isinstance(named, Mapping):
         yield from _calls(named)
     else:
-        yield {**arguments, "action": named}
+        yield {**{str(key).lower(): entry for key, entry in arguments.items()}, **arguments, "action": named}
 
 
 def _action(call: Mapping[str, Any]) -> Action:

@@ -79,6 +79,7 @@ PYAUTOGUI = [
     ("pyautogui.scroll(-5, x=100, y=200)", act("scroll", 100, 200, direction="down")),
     ("pyautogui.moveTo(1, 2)\npyautogui.dragTo(100, 200)", act("drag", 1, 2, end=[100.0, 200.0])),
     ("mobile.swipe(from_coord=[500, 800], to_coord=[500, 200])", act("scroll", 500, 800, end=[500.0, 200.0], direction="down")),
+    ("computer.triple_click(x=100, y=200)", act("triple-click", 100, 200)),
     ("mobile.long_press(x=100, y=200)", act("long-press", 100, 200)),
     ("mobile.home()", act("press", key="home")),
     ("mobile.back()", act("press", key="back")),
@@ -218,11 +219,120 @@ TOOL_CALL = [
     ("", "empty"),
 ]  # fmt: skip
 
+
+def tagged(name: str = "mobile_use", **arguments: Any) -> str:
+    """A call as Qwen3-Coder and later models write it."""
+    inside = "".join(
+        f"<parameter={key}>\n{value if isinstance(value, str) else json.dumps(value)}\n</parameter>\n"
+        for key, value in arguments.items()
+    )
+    return f"<tool_call>\n<function={name}>\n{inside}</function>\n</tool_call>"
+
+
+_TAGGED = tagged(action="click", coordinate=[100, 200])
+TOOL_CALL += [
+    (_TAGGED, CLICK),
+    (_TAGGED.replace("\n", ""), CLICK),
+    (_TAGGED + "<|im_end|>", CLICK),
+    (_TAGGED.removeprefix("<tool_call>\n").removesuffix("\n</tool_call>"), CLICK),
+    (_TAGGED.replace("</function>\n</tool_call>", ""), CLICK),
+    (f"I click.\n{_TAGGED}\n{_TAGGED}", CLICK),
+    (f"{_TAGGED}\n{_CALL}", CLICK),
+    (tagged(action="click", coordinate="(100, 200)"), CLICK),
+    (tagged("click", x=100, y=200), CLICK),
+    (tagged("computer_use", action="left_click", coordinate=[100, 200]), CLICK),
+    (tagged(action="swipe", coordinate=[500, 800], coordinate2=[500, 200]), act("scroll", 500, 800, end=[500.0, 200.0], direction="down")),
+    (tagged("computer_use", action="scroll", pixels=-300), act("scroll", direction="down")),
+    (tagged(action="type", text="hello world"), act("type", text="hello world")),
+    (tagged(action="type", text="[1, 2]"), act("type", text="[1, 2]")),
+    (tagged(action="type", text="007"), act("type", text="007")),
+    (tagged(action="type", text="a\n<b>c</b>"), act("type", text="a\n<b>c</b>")),
+    (tagged("computer_use", action="key", keys=["ctrl", "c"]), act("press", key="ctrl+c")),
+    (tagged(action="system_button", button="Back"), act("press", key="back")),
+    (tagged(action="terminate", status="success"), act("stop", detail="success")),
+    (_TAGGED + tagged(action="wait", time=2), TWICE),
+    (_TAGGED.split("0]")[0], "truncated"),
+    (_TAGGED.replace("</parameter>\n</function>", "</function>"), "truncated"),
+    (_TAGGED.replace("<parameter=coordinate>", "<parameter=action>"), "key 'action' twice"),
+    (tagged(action="click"), "no point"),
+    (tagged(action="click", coordinate=[1, 2, 3, 4]), "a box, not a point"),
+    ("<tool_call>mobile_use\n<arg_key>action</arg_key>\n<arg_value>click</arg_value>\n<arg_key>coordinate</arg_key>\n<arg_value>[100, 200]</arg_value>\n</tool_call>", CLICK),
+    ("<tool_call>mobile_use\n<arg_key>action</arg_key>\n<arg_value>click</arg_value>\n<arg_key>coordinate</arg_key>\n<arg_value>[100, 2", "truncated"),
+    ('<function_calls>\n<invoke name="computer">\n<parameter name="action">left_click</parameter>\n<parameter name="coordinate">[100, 200]</parameter>\n</invoke>\n</function_calls>', CLICK),
+    (plain(action="CLICK", POINT=[100, 200]), CLICK),
+    (plain(ACTION="CLICK", POINT=[100, 200]), CLICK),
+    (plain(Action="Click", Coordinate=[100, 200]), CLICK),
+]  # fmt: skip
+
+_POINT = plain(thought="点击“会员”按钮", POINT=[100, 200])
+AGENTCPM = [
+    (_POINT, CLICK),
+    (plain(POINT=[100, 200]), CLICK),
+    (plain(POINT=[100, 200], thought="then"), CLICK),
+    (plain(POINT=[100, 200], duration=200), CLICK),
+    (plain(POINT=[100, 200], duration=100), CLICK),
+    (plain(POINT=[100, 200], STATUS="continue"), CLICK),
+    (plain(POINT=[100, 200], STATUS="start"), CLICK),
+    (plain(action="CLICK", POINT=[100, 200]), CLICK),
+    (plain(POINT=[100.0, 200]), CLICK),
+    (f"```json\n{_POINT}\n```", CLICK),
+    (f"{_POINT}<|im_end|>", CLICK),
+    (f"操作：{_POINT}", CLICK),
+    (f"Action: {_POINT}", CLICK),
+    (f"<answer>{_POINT}</answer>", CLICK),
+    (f"<think>{plain(POINT=[1, 2])}</think>{_POINT}", CLICK),
+    (f"{_POINT}\n{plain(POINT=[100, 200])}", CLICK),
+    (f"I {{really}} do {_POINT}", CLICK),
+    (_POINT.replace('"', "'"), CLICK),
+    (plain(POINT=[-1, 1001]), act("click", -1, 1001)),
+    (plain(POINT=[100, 200], duration=1000), act("long-press", 100, 200)),
+    (plain(POINT=[100, 200], duration=201), act("long-press", 100, 200)),
+    (plain(POINT=[500, 800], to="up"), act("scroll", 500, 800, direction="down")),
+    (plain(POINT=[500, 200], to="down"), act("scroll", 500, 200, direction="up")),
+    (plain(POINT=[500, 200], to="left"), act("scroll", 500, 200, direction="right")),
+    (plain(POINT=[500, 800], to="UP", duration=1000), act("scroll", 500, 800, direction="down")),
+    (plain(POINT=[500, 800], to=[500, 200]), act("scroll", 500, 800, end=[500.0, 200.0], direction="down")),
+    (plain(POINT=[900, 500], to=[100, 490]), act("scroll", 900, 500, end=[100.0, 490.0], direction="right")),
+    (plain(TYPE="Hello, world!"), act("type", text="Hello, world!")),
+    (plain(TYPE="你好"), act("type", text="你好")),
+    (plain(TYPE="a {b} \"c\""), act("type", text='a {b} "c"')),
+    (plain(TYPE="a\nb").replace("\\n", "\n"), act("type", text="a\nb")),
+    (plain(TYPE=2024), act("type", text="2024")),
+    (plain(TYPE="a", POINT=[100, 200]), act("type", 100, 200, text="a")),
+    (plain(PRESS="HOME"), act("press", key="home")),
+    (plain(PRESS="BACK"), act("press", key="back")),
+    (plain(PRESS="ENTER", thought="x"), act("press", key="enter")),
+    (plain(PRESS="APPSELECT"), act("press", key="recent")),
+    (plain(duration=500), act("wait")),
+    (plain(duration=3000, thought="loading", STATUS="continue"), act("wait")),
+    (plain(STATUS="finish"), act("stop", detail="success")),
+    (plain(STATUS="satisfied"), act("stop", detail="success")),
+    (plain(STATUS="impossible"), act("stop", detail="failure")),
+    (plain(STATUS="interrupt"), act("stop", detail="interrupt")),
+    (plain(STATUS="need_feedback"), act("stop", detail="need_feedback")),
+    (plain(POINT=[100, 200], STATUS="finish"), act("stop", detail="success")),
+    (f"{_POINT}{plain(TYPE='a')}", TWICE),
+    (f"{_POINT}\n{plain(POINT=[1, 2])}", TWICE),
+    (_POINT[:-4], "truncated"),
+    (plain(TYPE="hello")[:-4], "truncated"),
+    (plain(POINT=[1, 2, 3, 4]), "a box, not a point"),
+    (plain(POINT=[1]), "no point"),
+    (plain(POINT=["a", "b"]), "x is no number"),
+    (plain(POINT=[500, 200], to="away"), "no direction: 'away'"),
+    (plain(POINT=[5, 5], to=[5, 5]), "a swipe that goes nowhere"),
+    (plain(POINT=[5, 5], duration="long"), "duration is no number"),
+    (plain(STATUS="continue"), act("wait")),
+    (plain(thought="I click."), "no action"),
+    ("I click the button.", "no action"),
+    ("", "empty"),
+]  # fmt: skip
+
 ATLAS = [
     ("CLICK <point>12 34</point>", act("click", 12, 34)),
     ("CLICK <point>[[100,200]]</point>", CLICK),
     ("CLICK <point>[[100, 200]]</point>", CLICK),
     ("CLICK [[100,200]]", CLICK),
+    ("CLICK: [[100,200]]", CLICK),
     ("CLICK [100, 200]", CLICK),
     ("CLICK (100,200)", CLICK),
     ("CLICK <point>100,200</point>", CLICK),
@@ -409,7 +519,7 @@ TARS = [
 ALL = [
     (dialect, text, expected)
     for dialect, cases in (
-        ("pyautogui", PYAUTOGUI), ("tool-call", TOOL_CALL), ("osatlas", ATLAS), ("magicgui", MAGIC), ("ui-tars", TARS),
+        ("pyautogui", PYAUTOGUI), ("tool-call", TOOL_CALL), ("osatlas", ATLAS), ("magicgui", MAGIC), ("ui-tars", TARS), ("agentcpm", AGENTCPM),
     )
     for text, expected in cases
 ]  # fmt: skip
