@@ -33,6 +33,26 @@ class RunPlan:
         """How often each sample of the task is asked."""
         return self.repeats if self.repeats is not None else task.card.decoding.repeats
 
+    def queue(self, judged: bool) -> list[int]:
+        """Indices of the tasks in the order in which they are asked.
+
+        First those whose rows go on longest after the model's first answer (further calls, then a judge, then a slow verifier), so
+        that this work goes on beside the answers of the others and the last rows of a run have little of it left.
+
+        Args:
+            judged: whether judges are asked while the model answers.
+        """
+
+        def little_left(index: int) -> tuple[bool, bool, bool]:
+            task = self.tasks[index].task
+            return (
+                task.card.strategy is None,
+                not (judged and task.card.judges),
+                not getattr(task.verifier, "blocking", False),
+            )
+
+        return sorted(range(len(self.tasks)), key=little_left)
+
     def seed_for(self, task: str, sample: str, repeat: int) -> int:
         """Seed of one request, hashed so that neighbours never share samples."""
         return derived_seed(self.seed, task, sample, repeat)

@@ -141,7 +141,7 @@ class ModelRun:
     async def _feed(self, reading: ThreadPoolExecutor, preparing: ThreadPoolExecutor) -> None:
         """Start every sample as the window allows, and return when all are finished."""
         loop = asyncio.get_running_loop()
-        source = tickets(self.stage)
+        source = tickets(self.stage, judged=self._desk is not None and self._judging == "now")
         async with asyncio.TaskGroup() as group:
             following = loop.run_in_executor(reading, self._take, source)
             while batch := await following:

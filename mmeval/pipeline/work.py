@@ -168,9 +168,13 @@ class Ticket:
     """The task's decoding, to which each request adds its seed."""
 
 
-def tickets(stage: Stage) -> Iterator[Ticket]:
-    """Yield everything there is to ask of one model, task after task; rows that show one picture together. Prepares nothing."""
-    for task_index, task in enumerate(stage.plan.tasks):
+def tickets(stage: Stage, judged: bool = False) -> Iterator[Ticket]:
+    """Yield everything there is to ask of one model, task after task in the order of `RunPlan.queue`; prepares nothing.
+
+    Rows that show one picture come together.
+    """
+    for task_index in stage.plan.queue(judged):
+        task = stage.plan.tasks[task_index]
         sampling = stage.plan.sampling_for(task.task)
         for position, build in nearby(task.samples(stage.style), lambda drafted: drafted[1].picture):
             for condition_index, condition in enumerate(stage.plan.conditions):

@@ -110,3 +110,34 @@ def test_each_request_has_its_own_seed() -> None:
     seeds = {plan.seed_for(t, s, r) for t in ("a", "b") for s in ("1", "2") for r in range(3)}
     assert len(seeds) == 12
     assert plan.seed_for("a", "1", 0) != other.seed_for("a", "1", 0)
+
+
+def asked_of(tmp_path: Path, name: str, kind: str = "text", **more: Any) -> Any:
+    raw = {
+        "name": name, "family": "f", "title": "T", "dataset": {"local": {"files": ["*.jsonl"]}}, "fields": {"question": "question", "answer": "answer"},
+        "answer": {"kind": kind}, **more,
+    }  # fmt: skip
+    (tmp_path / "rows.jsonl").write_text('{"question": "Which?", "answer": "2"}\n')
+    return Task.load(CardFile(name, tmp_path / f"{name}.yaml", raw)).open(DataOptions(tmp_path))
+
+
+def test_tasks_with_more_to_do_after_an_answer_are_asked_first(tmp_path: Path) -> None:
+    judges = {"judges": [{"card": "equivalence", "when": "always"}]}
+    tasks = [
+        asked_of(tmp_path, "words"),
+        asked_of(tmp_path, "formulas", "expression"),
+        asked_of(tmp_path, "judged", **judges),
+        asked_of(tmp_path, "more-words"),
+        asked_of(tmp_path, "looking", strategy={"name": "visual-cot"}),
+    ]
+    names = [opened.task.name for opened in tasks]
+    plan = RunPlan(tasks, [get_condition("standard")])
+    asked = ["looking", "judged", "formulas", "words", "more-words"]
+    assert [names[index] for index in plan.queue(judged=True)] == asked
+    assert [names[index] for index in plan.queue(judged=False)] == [
+        "looking",
+        "formulas",
+        "words",
+        "judged",
+        "more-words",
+    ]
