@@ -23,7 +23,7 @@ def show_dry_run(config: RunConfig) -> None:
 
 async def _show(config: RunConfig) -> None:
     from mmeval.pipeline.work import style_of
-    from mmeval.runs.execute import prepare_run
+    from mmeval.runs.preparing import prepare_run
 
     prepared = await prepare_run(config, os.environ.get("MMEVAL_API_KEY") or os.environ.get("OPENAI_API_KEY"))
     plan = prepared.plan

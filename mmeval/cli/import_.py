@@ -102,13 +102,14 @@ def import_(
       mmeval import lmms-eval logs/M/20260101_samples_mmmu_val.jsonl -t mmmu --model M --data-dir data
     """
     from mmeval.cli.summary import print_outcome
-    from mmeval.runs.execute import Outcome, command_line
+    from mmeval.core.secrets import command_line
     from mmeval.runs.file_tasks import read_options
     from mmeval.runs.importers.build import Import, import_predictions
     from mmeval.runs.importers.formats import get_format
     from mmeval.runs.importers.predictions import Reading, check_columns
     from mmeval.runs.importers.samples import Wanted
     from mmeval.runs.manifest import read_manifest
+    from mmeval.runs.outcome import Outcome
     from mmeval.tasks.file_task import is_file_selector
     from mmeval.tasks.options import AskStyle
     from mmeval.tasks.registry import Registry

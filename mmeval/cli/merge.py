@@ -26,7 +26,7 @@ def merge(runs: tuple[str, ...], output: Path, report: bool, overwrite: bool, as
       mmeval merge runs/model-a runs/model-b -o runs/both
     """
     from mmeval.cli.summary import print_outcome
-    from mmeval.runs.execute import command_line
+    from mmeval.core.secrets import command_line
     from mmeval.runs.folder import open_run
     from mmeval.runs.merge import merge_runs
 

@@ -23,7 +23,7 @@ from mmeval.runs.series import expand_series
 from mmeval.tasks.file_task import is_file_selector, split_selectors
 
 if TYPE_CHECKING:
-    from mmeval.runs.execute import Outcome
+    from mmeval.runs.outcome import Outcome
 
 
 def _split(values: tuple[str, ...]) -> list[str]:
@@ -297,8 +297,10 @@ async def _execute(
     config: RunConfig, folder: Path, cache_path: Path, overwrite: bool, trace_file: Path | None
 ) -> Outcome:
     from mmeval.cli.progress import show_progress
+    from mmeval.core.secrets import command_line
     from mmeval.pipeline.trace import Trace
-    from mmeval.runs.execute import command_line, execute, prepare_run
+    from mmeval.runs.execute import execute
+    from mmeval.runs.preparing import prepare_run
     from mmeval.runs.record import row_notes
 
     started = time.monotonic()

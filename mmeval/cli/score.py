@@ -16,8 +16,8 @@ from mmeval.cli.ray_options import beside_ray, ray_options, ray_values
 from mmeval.core.errors import UsageError
 
 if TYPE_CHECKING:
-    from mmeval.runs.execute import Outcome
     from mmeval.runs.folder import Run
+    from mmeval.runs.outcome import Outcome
     from mmeval.runs.score import ScoreOptions
 
 
@@ -96,7 +96,7 @@ def score(
 
 async def _score(run: Run, settings: ScoreOptions) -> Outcome:
     from mmeval.cli.progress import show_progress
-    from mmeval.runs.execute import command_line
+    from mmeval.core.secrets import command_line
     from mmeval.runs.score import score_run
 
     display: asyncio.Task[None] | None = None

@@ -15,7 +15,7 @@ from mmeval.runs.config import RunConfig, default_output
 from mmeval.runs.series import Member
 
 if TYPE_CHECKING:
-    from mmeval.runs.execute import Outcome
+    from mmeval.runs.outcome import Outcome
 
 INTERRUPTED = 130
 

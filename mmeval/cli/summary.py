@@ -12,9 +12,9 @@ import orjson
 from mmeval.cli.terminal import echo, echo_json
 from mmeval.runs.aggregates import SuiteMean, suite_means
 from mmeval.runs.coordinate_hints import coordinate_hints
-from mmeval.runs.execute import Outcome
 from mmeval.runs.folder import open_run
 from mmeval.runs.leaderboard import LeaderboardRow, leaderboard
+from mmeval.runs.outcome import Outcome
 
 SHOWN_FAILURES = 5
 PIPE_WIDTH = 120

@@ -1,9 +1,10 @@
-"""Secrets: what looks like the name of one, and taking known ones out of what servers say."""
+"""Secrets: what looks like the name of one, and taking known ones out of what servers say and of what is recorded."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+import sys
+from collections.abc import Iterable, Sequence
 from urllib.parse import parse_qsl, urlsplit
 
 LONG_ENOUGH = 16
@@ -31,3 +32,20 @@ def without_key(body: bytes, key: str | None) -> bytes:
     if key is None or len(key) < LONG_ENOUGH:
         return body
     return body.replace(key.encode(), b"***")
+
+
+def command_line(arguments: Sequence[str] | None = None) -> list[str]:
+    """The argument vector with the values of secret options replaced."""
+    hidden, result = False, []
+    for argument in sys.argv if arguments is None else arguments:
+        if hidden:
+            result.append("***")
+            hidden = False
+        elif argument == "--api-key":
+            result.append(argument)
+            hidden = True
+        elif argument.startswith("--api-key="):
+            result.append("--api-key=***")
+        else:
+            result.append(argument)
+    return result

@@ -12,13 +12,14 @@ from mmeval.core.hashing import digest
 from mmeval.core.types import OUTCOMES
 from mmeval.runs.aggregates import aggregate_records
 from mmeval.runs.config import RunConfig, build_config, config_digest
-from mmeval.runs.execute import Outcome, registry_of
 from mmeval.runs.folder import Run, link_media, stream_batches
 from mmeval.runs.joining import JoinTally, Part, Places, join_table
 from mmeval.runs.labels import FILE as LABELS
 from mmeval.runs.labels import labels_schema
 from mmeval.runs.manifest import AggregateRecord, JudgeRecord, Manifest, MergedRecord, TaskRecord, write_manifest
 from mmeval.runs.merge_checks import Cut, checked
+from mmeval.runs.outcome import Outcome
+from mmeval.runs.preparing import registry_of
 from mmeval.runs.record import now
 from mmeval.runs.tables import TableWriter
 from mmeval.runs.writer import lock_folder

@@ -27,7 +27,7 @@ from mmeval.tasks.sharding import parse_shard
 from mmeval.tasks.task import OpenTask
 
 if TYPE_CHECKING:
-    from mmeval.runs.execute import Prepared
+    from mmeval.runs.preparing import Prepared
 
 RECORDED_PACKAGES = ("mmeval-harness", "torch", "transformers", "datasets", "pillow", "numpy", "pyarrow", "aiohttp")
 

@@ -26,7 +26,7 @@ from mmeval.runs.writer import RunWriter
 
 if TYPE_CHECKING:
     from mmeval.runs.config import RunConfig
-    from mmeval.runs.execute import Prepared
+    from mmeval.runs.preparing import Prepared
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,10 +15,10 @@ from mmeval.pipeline.asking import Progress
 from mmeval.pipeline.cache import ResponseCache
 from mmeval.runs.aggregates import aggregate_records
 from mmeval.runs.config import RunConfig
-from mmeval.runs.execute import Outcome
 from mmeval.runs.folder import Run
 from mmeval.runs.judge import Judge, check_judge, judge_desk, judge_facts, prepare_judge, uses_verifier
 from mmeval.runs.manifest import AggregateRecord, Manifest, TaskRecord, write_manifest
+from mmeval.runs.outcome import Outcome
 from mmeval.runs.record import git_state, hardware, now, versions
 from mmeval.runs.scoring import Rescored, Rescoring, ScoreTally, copy_rest, tasks_to_score
 from mmeval.tasks.aggregates import plan_aggregates

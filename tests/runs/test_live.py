@@ -17,11 +17,13 @@ import pytest
 from mmeval.pipeline.asking import Progress
 from mmeval.runs import live, watch
 from mmeval.runs.config import build_config
-from mmeval.runs.execute import Outcome, execute, prepare_run
+from mmeval.runs.execute import execute
 from mmeval.runs.folder import open_run
 from mmeval.runs.leaderboard import leaderboard
 from mmeval.runs.live import ProgressFile
 from mmeval.runs.manifest import read_manifest, write_manifest
+from mmeval.runs.outcome import Outcome
+from mmeval.runs.preparing import prepare_run
 from mmeval.runs.watch import Live, Watch, Watches
 from mmeval.stats.running import running_estimate
 
