@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mmeval.core.errors import EngineError
-from mmeval.engines import managed
+from mmeval.engines import worker_process
 from mmeval.engines.managed import ManagedWorker
 from mmeval.engines.worker.wire import PREFIX, WireError, lengths, pack, unpack
 
@@ -235,13 +235,13 @@ def test_an_interpreter_that_is_not_there() -> None:
 
 
 def test_who_does_not_know_the_secret_is_not_heard(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(managed, "CONNECT_TIMEOUT_S", 1.5)
+    monkeypatch.setattr(worker_process, "CONNECT_TIMEOUT_S", 1.5)
     with pytest.raises(EngineError, match=r"did not connect|ended with exit code"):
         run(puppet("no-hello").start())
 
 
 def test_loopback_tcp_serves_where_a_socket_path_would_be_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(managed, "_UNIX_PATH_LIMIT", 0)
+    monkeypatch.setattr(worker_process, "_UNIX_PATH_LIMIT", 0)
 
     async def go() -> None:
         worker = puppet()
