@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
 from mmeval.core.errors import EngineError
 from mmeval.core.types import Response
+from mmeval.engines.picture_homes import PictureHomes
 
 COOL_DOWN_S = 5.0
 """How long an endpoint that could not be reached, or did not answer in time, gets no request while another one is there."""
 LONGEST_REST_S = 30.0
-REMEMBERED_PICTURES = 16_384
 PATIENCE = 3
 """Failures in a row after which an endpoint rests; whoever fails fast has the fewest requests in flight, and would get them all."""
 
@@ -50,8 +50,7 @@ class Endpoints:
         self.all = [Endpoint(base) for base in dict.fromkeys(bases)]
         self.share = -(-slots // len(self.all))
         self._turn = 0
-        self._homes: OrderedDict[str, Endpoint] = OrderedDict()
-        """Picture -> who was asked about it last, and so may have its tokens in the prefix cache."""
+        self._homes: PictureHomes[Endpoint] = PictureHomes()
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._admissions: set[asyncio.Task[None]] = set()
 
@@ -108,10 +107,7 @@ class Endpoints:
         home = self._homes.get(picture)
         if home is None or home not in free or home.in_flight > idlest.in_flight + max(1, self.share // 4):
             home = idlest
-        self._homes[picture] = home
-        self._homes.move_to_end(picture)
-        if len(self._homes) > REMEMBERED_PICTURES:
-            self._homes.popitem(last=False)
+        self._homes.put(picture, home)
         return home
 
     def _wake(self) -> None:

@@ -17,7 +17,8 @@ from mmeval.engines.base import EngineInfo, ModelSpec
 from mmeval.engines.ray_actor import FORWARDED, ReplicaActor, own_version
 from mmeval.engines.ray_cluster import Needs, RayCluster
 from mmeval.engines.registry import CHECKPOINT_DIR
-from mmeval.engines.replicas import MismatchError, ReplicaLost, ReplicaPool
+from mmeval.engines.replicas import ReplicaPool
+from mmeval.engines.seats import MismatchError, ReplicaLost
 from mmeval.engines.worker.wire import head_of
 
 _LOG = logging.getLogger(__name__)

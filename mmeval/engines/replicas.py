@@ -1,20 +1,16 @@
-"""Several replicas of one model behind a single queue: who gets the next request, and what is done when one is lost.
-
-Nothing here knows of Ray: a replica is whatever answers requests and may vanish.
-"""
+"""Several replicas of one model behind a single queue: how many there are, and what becomes of requests when one is lost."""
 
 from __future__ import annotations
 
 import asyncio
-import heapq
 import logging
 import time
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 from mmeval.core.errors import EngineError
+from mmeval.engines.seats import Call, MismatchError, Replica, ReplicaLost, Seat, Seats
 
 _LOG = logging.getLogger(__name__)
 
@@ -30,72 +26,8 @@ MAX_FAILED_STARTS = 3
 """Replicas that fail to start one after another before that is taken for an answer."""
 RETRY_S = 30.0
 """How long no replica is started after so many failures, while others answer."""
-REMEMBERED_PICTURES = 16_384
 _TAIL = 4096
 """Bytes of a picture by which it is told from others: enough for a preference, and cheap."""
-
-
-class ReplicaLost(Exception):
-    """A replica is gone.
-
-    Attributes:
-        node_died: the whole node went, so that no request can be blamed.
-    """
-
-    def __init__(self, reason: str, *, node_died: bool = False) -> None:
-        super().__init__(reason)
-        self.node_died = node_died
-
-
-class MismatchError(EngineError):
-    """A node would give other answers than the run says: another version, checkpoint or engine."""
-
-
-class Replica(Protocol):
-    """One copy of the model, somewhere."""
-
-    async def place(self) -> None:
-        """Wait until a node has room and the replica is there; raises `ReplicaLost` or `EngineError`."""
-        ...
-
-    async def load(self) -> dict[str, Any]:
-        """Load the model and return its facts; raises `ReplicaLost` or `EngineError`."""
-        ...
-
-    async def ask(self, header: dict[str, Any], blobs: Sequence[bytes]) -> dict[str, Any]:
-        """Answer one request; raises `ReplicaLost`. Cancelling stops the work."""
-        ...
-
-    async def close(self) -> None:
-        """Release the node; never raises, safe to call twice."""
-        ...
-
-
-@dataclass(eq=False, slots=True)
-class _Call:
-    header: dict[str, Any]
-    blobs: Sequence[bytes]
-    timeout_s: float
-    picture: int | None
-    answer: asyncio.Future[dict[str, Any]]
-    losses: int = 0
-    crashes: int = 0
-    serving: asyncio.Task[None] | None = None
-
-    def settle(self, answer: dict[str, Any]) -> None:
-        if not self.answer.done():
-            self.answer.set_result(answer)
-
-
-@dataclass(eq=False, slots=True)
-class _Seat:
-    """A replica that answers, and what it is doing."""
-
-    replica: Replica
-    number: int
-    calls: set[_Call] = field(default_factory=set)
-    alone: bool = False
-    """It is kept for a request that may have taken replicas down."""
 
 
 class ReplicaPool:
@@ -116,15 +48,10 @@ class ReplicaPool:
         self._launch = launch
         self._wanted = wanted
         self._target = 0
-        self._slots = slots
         self._patience_s = patience_s
-        self._seats: dict[int, _Seat] = {}
-        self._by_load: list[tuple[int, int]] = []
-        """Heap of (requests in flight, number of the seat); entries that no longer hold are passed over."""
-        self._next_number = 0
-        self._waiting: deque[_Call] = deque()
-        self._suspects: deque[_Call] = deque()
-        self._homes: OrderedDict[int, _Seat] = OrderedDict()
+        self._seats = Seats(slots)
+        self._waiting: deque[Call] = deque()
+        self._suspects: deque[Call] = deque()
         self._starting: set[asyncio.Task[None]] = set()
         self._loading = 0
         self._ending: set[asyncio.Task[None]] = set()
@@ -177,7 +104,7 @@ class ReplicaPool:
             return _fatal(self._stranded.message if self._stranded is not None else f"{self._name} is closed")
         future: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
         picture = hash((len(blobs[0]), blobs[0][-_TAIL:])) if blobs else None
-        call = _Call(header, blobs, timeout_s, picture, future)
+        call = Call(header, blobs, timeout_s, picture, future)
         self._waiting.append(call)
         self._pump()
         try:
@@ -192,7 +119,7 @@ class ReplicaPool:
         while self._waiting:
             call = self._waiting[0]
             if not call.answer.done():
-                seat = self._choose(call)
+                seat = self._seats.choose(call.picture)
                 if seat is None:
                     return
                 self._hand(seat, call)
@@ -202,9 +129,9 @@ class ReplicaPool:
         """Give suspects a replica of their own, one after another."""
         while self._suspects and self._suspects[0].answer.done():
             self._suspects.popleft()
-        kept = next((seat for seat in self._seats.values() if seat.alone), None) if self.lost else None
+        kept = next((seat for seat in self._seats if seat.alone), None) if self.lost else None
         if self._suspects and kept is None and self._seats:
-            kept = min(self._seats.values(), key=lambda seat: len(seat.calls))
+            kept = min(self._seats, key=lambda seat: len(seat.calls))
             kept.alone = True
         if kept is None or kept.calls:
             return
@@ -212,45 +139,14 @@ class ReplicaPool:
             self._hand(kept, self._suspects.popleft())
         else:
             kept.alone = False
-            self._weigh(kept)
+            self._seats.weigh(kept)
 
-    def _hand(self, seat: _Seat, call: _Call) -> None:
+    def _hand(self, seat: Seat, call: Call) -> None:
         seat.calls.add(call)
-        self._weigh(seat)
+        self._seats.weigh(seat)
         call.serving = asyncio.create_task(self._serve(seat, call))
 
-    def _weigh(self, seat: _Seat) -> None:
-        """Enter a seat's load anew."""
-        heapq.heappush(self._by_load, (len(seat.calls), seat.number))
-        if len(self._by_load) > 8 * len(self._seats) + 64:
-            self._by_load = [(len(one.calls), number) for number, one in self._seats.items()]
-            heapq.heapify(self._by_load)
-
-    def _choose(self, call: _Call) -> _Seat | None:
-        """The replica with the fewest requests, or the one that has the picture already where that has hardly more."""
-        while self._by_load:
-            load, number = self._by_load[0]
-            seat = self._seats.get(number)
-            if seat is not None and not seat.alone and load == len(seat.calls):
-                break
-            heapq.heappop(self._by_load)
-        else:
-            return None
-        if load >= self._slots:
-            return None
-        if call.picture is None:
-            return seat
-        home = self._homes.get(call.picture)
-        room = min(self._slots, load + max(1, self._slots // 4))
-        if home is not None and home.number in self._seats and not home.alone and len(home.calls) < room:
-            seat = home
-        self._homes[call.picture] = seat
-        self._homes.move_to_end(call.picture)
-        if len(self._homes) > REMEMBERED_PICTURES:
-            self._homes.popitem(last=False)
-        return seat
-
-    async def _serve(self, seat: _Seat, call: _Call) -> None:
+    async def _serve(self, seat: Seat, call: Call) -> None:
         began = time.perf_counter()
         try:
             async with asyncio.timeout(call.timeout_s):
@@ -271,15 +167,15 @@ class ReplicaPool:
         self._free(seat, call)
         call.settle({**answer, "took_s": time.perf_counter() - began})
 
-    def _free(self, seat: _Seat, call: _Call) -> None:
+    def _free(self, seat: Seat, call: Call) -> None:
         seat.calls.discard(call)
-        if seat.number in self._seats:
-            self._weigh(seat)
+        if seat in self._seats:
+            self._seats.weigh(seat)
             self._pump()
 
-    def _lose(self, seat: _Seat, lost: ReplicaLost) -> None:
+    def _lose(self, seat: Seat, lost: ReplicaLost) -> None:
         """Take a replica out, and put what it was working on back to the head of the queue."""
-        if self._seats.pop(seat.number, None) is None:
+        if not self._seats.remove(seat):
             return
         self.lost += 1
         if not self._seats:
@@ -329,11 +225,8 @@ class ReplicaPool:
         except BaseException:
             self._end(replica)
             raise
-        seat = _Seat(replica, self._next_number)
-        self._next_number += 1
-        self._seats[seat.number] = seat
+        self._seats.add(replica)
         self._stranded = None
-        self._weigh(seat)
         self._resized()
         if self._first is not None and not self._first.done():
             self._first.set_result(facts)
@@ -395,7 +288,7 @@ class ReplicaPool:
 
     def _resized(self) -> None:
         if self.changed is not None:
-            self.changed(len(self._seats) * self._slots)
+            self.changed(len(self._seats) * self._seats.slots)
 
     def _end(self, replica: Replica) -> None:
         task = asyncio.ensure_future(replica.close())
@@ -405,8 +298,8 @@ class ReplicaPool:
     async def close(self) -> None:
         """End all replicas; safe to call twice."""
         self._closed = True
-        calls = [*self._suspects, *self._waiting, *(call for seat in self._seats.values() for call in seat.calls)]
-        seats, self._seats = list(self._seats.values()), {}
+        calls = [*self._suspects, *self._waiting, *(call for seat in self._seats for call in seat.calls)]
+        seats = self._seats.clear()
         tasks = [*self._starting, *(call.serving for call in calls if call.serving is not None)]
         if self._tending is not None:
             tasks.append(self._tending)

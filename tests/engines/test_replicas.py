@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from mmeval.core.errors import EngineError
 from mmeval.engines import replicas
-from mmeval.engines.replicas import MAX_CRASHES, MismatchError, ReplicaLost, ReplicaPool
+from mmeval.engines.replicas import MAX_CRASHES, ReplicaPool
+from mmeval.engines.seats import MismatchError, ReplicaLost
 
 T = TypeVar("T")
 
