@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from itertools import islice
 from typing import Literal, TypeAlias
 
 from mmeval.conditions.base import verifier_of
@@ -31,6 +31,8 @@ Judging: TypeAlias = Literal["now", "later", "only"]
 
 READ_AHEAD = 16
 """Rows that the reading thread takes from the data set at once; so many more may be waiting for a thread that prepares them."""
+TAKING_S = 0.02
+"""How long the reading thread collects them at most: rows that lie far apart in a file are handed over as they come."""
 TOGETHER = 8
 """Samples that one call of a preparing thread takes at most: handing over costs more than preparing a small sample."""
 TOGETHER_BYTES = 8 << 20
@@ -156,7 +158,13 @@ class ModelRun:
 
     def _take(self, source: Iterator[Ticket]) -> list[Ticket]:
         with self.stage.trace.span("read"):
-            return list(islice(source, READ_AHEAD))
+            taken: list[Ticket] = []
+            until = time.monotonic() + TAKING_S
+            for ticket in source:
+                taken.append(ticket)
+                if len(taken) >= READ_AHEAD or time.monotonic() > until:
+                    break
+            return taken
 
     async def _prepare(
         self, together: Sequence[Ticket], preparing: ThreadPoolExecutor, group: asyncio.TaskGroup

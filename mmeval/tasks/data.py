@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,13 +14,9 @@ import orjson
 from mmeval.core.errors import DataError, nearest
 from mmeval.core.json_keys import repeated_key
 from mmeval.tasks.delimited import DelimitedFile
+from mmeval.tasks.parquet_files import parquet_rows
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-PARQUET_BUFFER = 1 << 20
-"""Bytes read from a parquet file at once."""
-PARQUET_ROWS = 64
-"""Rows of a parquet file that are turned into Python objects at once, or fewer when they are large."""
-PARQUET_ROWS_BYTES = 8 << 20
 DELIMITED = (".csv", ".tsv")
 FORMATS = (".json", ".jsonl", ".ndjson", *DELIMITED, ".parquet")
 
@@ -56,14 +52,24 @@ class Source:
     """Number of rows where it is known without reading them."""
     fetch: Callable[[int], Row] | None = None
     """Reads one row by position, where the source can; a source with it may have no end."""
+    glance: Callable[[Container[int]], Iterator[Row]] | None = None
+    """A fresh pass in which only the rows at these positions need all columns; others may lack those of bytes."""
+
+    def passing(self, wanted: Container[int]) -> Iterator[Row]:
+        """Start a fresh pass over all rows, of which only the wanted ones need to be complete."""
+        return self.rows() if self.glance is None else self.glance(wanted)
 
 
-def read_rows(path: Path, strict: bool = False) -> Iterator[dict[str, Any]]:
+def read_rows(
+    path: Path, strict: bool = False, wanted: Container[int] | None = None, first: int = 0
+) -> Iterator[dict[str, Any]]:
     """Stream the rows of one file as dictionaries; a JSON object of objects gives its key as column `_key`.
 
     Args:
         path: the file.
         strict: whether NaN and Infinity in JSON are errors; else they are null.
+        wanted: positions of the rows that are needed in full (see `parquet_rows`); None means all.
+        first: position of the file's first row.
 
     Raises:
         DataError: naming the file and the line that cannot be read.
@@ -71,7 +77,7 @@ def read_rows(path: Path, strict: bool = False) -> Iterator[dict[str, Any]]:
     suffix = path.suffix.lower()
     with unreadable(path):
         if suffix == ".parquet":
-            yield from _parquet_rows(path)
+            yield from parquet_rows(path, wanted, first)
         elif suffix in {".jsonl", ".ndjson"}:
             yield from _json_lines(path, strict)
         elif suffix == ".json":
@@ -91,23 +97,6 @@ def unreadable(path: Path) -> Iterator[None]:
         raise DataError(
             f"cannot read {path}: {error.strerror or error}", remedy="check the file and its permissions"
         ) from error
-
-
-def _parquet_rows(path: Path) -> Iterator[dict[str, Any]]:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        # Buffering ahead would keep the whole file in memory, images and all.
-        with pq.ParquetFile(path, pre_buffer=False, buffer_size=PARQUET_BUFFER) as file:
-            for group in range(file.num_row_groups):
-                size = file.metadata.row_group(group)
-                fitting = PARQUET_ROWS_BYTES * size.num_rows // max(1, size.total_byte_size)
-                count = max(1, min(PARQUET_ROWS, fitting))
-                for batch in file.iter_batches(batch_size=count, row_groups=[group]):
-                    yield from batch.to_pylist()
-    except pa.ArrowException as error:
-        raise DataError(f"{path}: not a readable parquet file: {error}", remedy="download the file again") from error
 
 
 def _loads(data: bytes, strict: bool) -> Any:

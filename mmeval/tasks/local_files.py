@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -74,11 +74,11 @@ def local_source(files: Sequence[Path], local: LocalSource, data_dir: Path | Non
     named = any(Path(pattern).is_absolute() for pattern in local.files)
     other = data_dir.resolve() if data_dir is not None and named else None
 
-    def rows() -> Iterator[Row]:
+    def rows(wanted: Container[int] | None = None) -> Iterator[Row]:
         position = 0
         for path in files:
             root = (path.parent / local.image_root).resolve()
-            for number, (values, owner) in enumerate(unchanged(path)):
+            for number, (values, owner) in enumerate(unchanged(path, wanted, position)):
                 place = f"{path}, row {number + 1}"
                 if isinstance(values, DataError):
                     named = {"id": f"{path.parent.name}/{path.name}, row {number + 1}"}
@@ -87,9 +87,11 @@ def local_source(files: Sequence[Path], local: LocalSource, data_dir: Path | Non
                     yield Row(position, values, place, root, other, owner)
                 position += 1
 
-    def unchanged(path: Path) -> Iterator[tuple[dict[str, Any] | DataError, Callable[[str], Any] | None]]:
+    def unchanged(
+        path: Path, wanted: Container[int] | None, first: int
+    ) -> Iterator[tuple[dict[str, Any] | DataError, Callable[[str], Any] | None]]:
         """The rows of a file, none of them read after somebody has changed it."""
-        found = of_file(path)
+        found = of_file(path, wanted, first)
         while True:
             try:
                 row = next(found, None)
@@ -101,7 +103,9 @@ def local_source(files: Sequence[Path], local: LocalSource, data_dir: Path | Non
                 return
             yield row
 
-    def of_file(path: Path) -> Iterator[tuple[dict[str, Any] | DataError, Callable[[str], Any] | None]]:
+    def of_file(
+        path: Path, wanted: Container[int] | None, first: int
+    ) -> Iterator[tuple[dict[str, Any] | DataError, Callable[[str], Any] | None]]:
         layout = local.layout
         if layout == "coco" or layout == "coco-classes" or layout == "odgt" or layout == "uavdt":
             with unreadable(path):
@@ -125,7 +129,7 @@ def local_source(files: Sequence[Path], local: LocalSource, data_dir: Path | Non
             place = (
                 {"_file": path.name, "_folder": path.parent.name} if path.suffix.lower() in (".json", ".jsonl") else {}
             )
-            for values in read_rows(path):
+            for values in read_rows(path, wanted=wanted, first=first):
                 yield from (({**place, **entry}, None) for entry in _listed(values, local.rows, path))
             return
         with unreadable(path):
@@ -145,7 +149,13 @@ def local_source(files: Sequence[Path], local: LocalSource, data_dir: Path | Non
     described: list[dict[str, Any]] = [{"file": path.name, "bytes": path.stat().st_size} for path in files]
     if local.sha256 is not None:
         described[0]["sha256"] = local.sha256
-    return Source({"kind": "local", "files": described[:50], "file_count": len(files)}, rows, total)
+    columnar = local.rows is None and any(path.suffix.lower() == ".parquet" for path in files)
+    return Source(
+        {"kind": "local", "files": described[:50], "file_count": len(files)},
+        rows,
+        total,
+        glance=rows if columnar else None,
+    )
 
 
 def _stamp(path: Path) -> tuple[int, ...] | None:

@@ -95,7 +95,9 @@ class OpenTask:
             return
         number = -1
         seen: dict[str, int] = {}
-        for number, row in enumerate(self.source.rows()):
+        computed = (self.task.card.fields.id or "").startswith("=")  # an expression may ask for any column
+        rows = self.source.rows() if chosen is None or computed else self.source.passing(chosen)
+        for number, row in enumerate(rows):
             if self.source.fetch is not None:
                 identifier, problem = f"item {row.position}", None
             else:
