@@ -14,7 +14,8 @@ import orjson
 
 from mmeval.cli.terminal import echo, echo_json
 from mmeval.core.errors import DataError, StorageError, UsageError
-from mmeval.pipeline.cache import ResponseCache, StoredAnswer
+from mmeval.pipeline.cache import ResponseCache
+from mmeval.pipeline.cache_rows import StoredAnswer
 
 if TYPE_CHECKING:
     from mmeval.pipeline.cache_archive import Taken

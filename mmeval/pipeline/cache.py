@@ -6,7 +6,6 @@ Several processes may write one cache: the answer that was committed first stand
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import sqlite3
 import threading
 import time
@@ -22,6 +21,14 @@ import orjson
 from mmeval.core.errors import StorageError
 from mmeval.core.types import Response
 from mmeval.pipeline.cache_errors import LOCK_TIMEOUT_S, salvage_remedy, storage_error
+from mmeval.pipeline.cache_rows import (
+    COLUMNS,
+    StoredAnswer,
+    checksum_of,
+    decode_response,
+    encode_response,
+    stored_answer,
+)
 from mmeval.pipeline.commit_queue import CommitQueue, Entry, Told, settle, tell
 from mmeval.pipeline.media import FACTS_VERSION, ImageFacts
 from mmeval.pipeline.trace import NO_TRACE, Tracer
@@ -41,30 +48,6 @@ CREATE TABLE IF NOT EXISTS facts (sha256 TEXT PRIMARY KEY, facts BLOB NOT NULL, 
 _VERSION = 1
 _ANSWER = "INSERT OR IGNORE INTO responses VALUES (?, ?, ?, ?, ?, ?)"
 _REPLACED = "INSERT OR REPLACE INTO responses VALUES (?, ?, ?, ?, ?, ?)"
-_COLUMNS = "key, created, engine, model, response, checksum"
-
-
-@dataclass(frozen=True, slots=True)
-class StoredAnswer:
-    """One row of the cache as it is stored; `data` is JSON."""
-
-    key: str
-    created: float
-    """Seconds since 1970."""
-    engine: str
-    model: str
-    data: bytes
-    checksum: bytes
-
-    @property
-    def sound(self) -> bool:
-        """Whether the checksum fits."""
-        return _checksum(self.key, self.data) == self.checksum
-
-    @property
-    def row(self) -> tuple[str, float, str, str, bytes, bytes]:
-        """The values of the table's columns."""
-        return self.key, self.created, self.engine, self.model, self.data, self.checksum
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,9 +119,9 @@ class ResponseCache:
             row = self._reader().execute("SELECT response, checksum FROM responses WHERE key = ?", (key,)).fetchone()
         except _FAILURES as error:
             raise storage_error(self.path, error) from error
-        if row is None or _checksum(key, row[0]) != row[1]:
+        if row is None or checksum_of(key, row[0]) != row[1]:
             return None
-        return _decode(row[0])
+        return decode_response(row[0])
 
     def put(self, key: str, response: Response, *, engine: str, model: str, replace: bool = False) -> Future[Response]:
         """Queue an answer. The future is done when it is committed to disk, and holds the answer that stands from then on:
@@ -175,8 +158,8 @@ class ResponseCache:
             raise ValueError(f"a response with status {response.status!r} is not permanent and is never cached")
         if self._broken is not None:
             return self._broken
-        data = _encode(response)
-        values = (key, time.time(), engine, model, data, _checksum(key, data))
+        data = encode_response(response)
+        values = (key, time.time(), engine, model, data, checksum_of(key, data))
         if not self._queue.add(Entry(_REPLACED if replace else _ANSWER, values, response, **waiting)):
             return StorageError(f"cache {self.path} is closed, the answer was not stored")
         return None
@@ -189,13 +172,13 @@ class ResponseCache:
         except _FAILURES as error:
             raise storage_error(self.path, error) from error
         # A damaged verdict would send coordinates into another frame; without one the image is looked at again.
-        return ImageFacts(*orjson.loads(row[0])) if row and _checksum(key, row[0]) == row[1] else None
+        return ImageFacts(*orjson.loads(row[0])) if row and checksum_of(key, row[0]) == row[1] else None
 
     def remember_image(self, sha256: str, facts: ImageFacts) -> None:
         """Queue the verdict on an image; losing it costs one validation, so nobody waits for the commit."""
         if self._broken is None:
             key, data = _facts_key(sha256), orjson.dumps([facts.format, facts.width, facts.height, facts.plain])
-            self._queue.add(Entry("INSERT OR REPLACE INTO facts VALUES (?, ?, ?)", (key, data, _checksum(key, data))))
+            self._queue.add(Entry("INSERT OR REPLACE INTO facts VALUES (?, ?, ?)", (key, data, checksum_of(key, data))))
 
     def stats(self) -> CacheStats:
         """Count what the cache holds.
@@ -227,7 +210,7 @@ class ResponseCache:
                 )
             for table in ("SELECT key, response, checksum FROM responses", "SELECT sha256, facts, checksum FROM facts"):
                 for key, data, expected in reader.execute(table):
-                    if _checksum(key, data) != expected:
+                    if checksum_of(key, data) != expected:
                         yield key
         except _FAILURES as error:
             raise storage_error(self.path, error) from error
@@ -239,10 +222,10 @@ class ResponseCache:
             StorageError: when the database itself cannot be read.
         """
         try:
-            row = self._reader().execute(f"SELECT {_COLUMNS} FROM responses WHERE key = ?", (key,)).fetchone()
+            row = self._reader().execute(f"SELECT {COLUMNS} FROM responses WHERE key = ?", (key,)).fetchone()
         except _FAILURES as error:
             raise storage_error(self.path, error) from error
-        return None if row is None else _stored(row)
+        return None if row is None else stored_answer(row)
 
     def answers(self) -> Iterator[StoredAnswer]:
         """Yield every row as it is stored, in the order of the keys.
@@ -251,8 +234,8 @@ class ResponseCache:
             StorageError: when the database itself cannot be read.
         """
         try:
-            for row in self._reader().execute(f"SELECT {_COLUMNS} FROM responses ORDER BY key"):
-                yield _stored(row)
+            for row in self._reader().execute(f"SELECT {COLUMNS} FROM responses ORDER BY key"):
+                yield stored_answer(row)
         except _FAILURES as error:
             raise storage_error(self.path, error) from error
 
@@ -341,15 +324,10 @@ def _insert(connection: sqlite3.Connection, entry: Entry) -> Response | None:
     if connection.execute(entry.sql, entry.values).rowcount == 0:
         key, *_ = entry.values
         data, expected = connection.execute("SELECT response, checksum FROM responses WHERE key = ?", (key,)).fetchone()
-        if _checksum(key, data) == expected:
-            return _decode(data)
+        if checksum_of(key, data) == expected:
+            return decode_response(data)
         connection.execute(_REPLACED, entry.values)
     return entry.response
-
-
-def _stored(row: tuple[Any, ...]) -> StoredAnswer:
-    key, created, engine, model, data, checksum = row
-    return StoredAnswer(key, created, engine, model, data.encode() if isinstance(data, str) else data, checksum)
 
 
 def _facts_key(sha256: str) -> str:
@@ -373,23 +351,6 @@ def _refuse_foreign(path: Path) -> None:
             f"{path} is a database but no response cache (it holds {', '.join(sorted(tables)[:5])})",
             remedy="give another file with --cache",
         )
-
-
-def _checksum(key: str, data: bytes | str) -> bytes:
-    """The checksum that is stored beside an entry."""
-    if isinstance(data, str):  # SQLite gives text where something else has written the cell
-        data = data.encode()
-    return hashlib.blake2b(key.encode() + data, digest_size=12).digest()
-
-
-def _encode(response: Response) -> bytes:
-    # Zero is a value: an endpoint that counts no reasoning tokens says 0.
-    fields = ((name, getattr(response, name)) for name in Response.__dataclass_fields__)
-    return orjson.dumps({name: value for name, value in fields if value is not None and value is not False})
-
-
-def _decode(data: bytes) -> Response:
-    return Response(**orjson.loads(data))
 
 
 def _journal_mode(connection: sqlite3.Connection) -> str:

@@ -17,7 +17,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from mmeval.core.errors import DataError, StorageError
 from mmeval.core.types import Response
-from mmeval.pipeline.cache import KEPT_STATUS, ResponseCache, StoredAnswer
+from mmeval.pipeline.cache import KEPT_STATUS, ResponseCache
+from mmeval.pipeline.cache_rows import StoredAnswer
 
 FORMAT = "mmeval answers"
 VERSION = 1

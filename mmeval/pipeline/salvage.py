@@ -18,7 +18,8 @@ from types import TracebackType
 from typing import Any, BinaryIO
 
 from mmeval.core.errors import StorageError, UsageError
-from mmeval.pipeline.cache import ResponseCache, StoredAnswer
+from mmeval.pipeline.cache import ResponseCache
+from mmeval.pipeline.cache_rows import StoredAnswer
 
 PAGE_SIZE = 4096
 """SQLite's default, which every cache has."""
