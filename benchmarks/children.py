@@ -43,7 +43,7 @@ def run_child(command: Sequence[str], environment: dict[str, str] | None = None)
     began = time.monotonic()
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         process = subprocess.Popen(
-            command, stdout=out, stderr=err, cwd=ROOT, env={**environment(), **(environment or {})}
+            command, stdout=out, stderr=err, cwd=ROOT, env={**kept_environment(), **(environment or {})}
         )
         peaks: list[float] = [0.0]
         over = threading.Event()
@@ -62,7 +62,7 @@ def run_child(command: Sequence[str], environment: dict[str, str] | None = None)
         return Child(began, wall, usage.ru_utime + usage.ru_stime, max(peaks), out.read())
 
 
-def environment() -> dict[str, str]:
+def kept_environment() -> dict[str, str]:
     """That of this process, with compiled modules kept: a variable that forbids it would make every start compile all anew."""
     kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     return {

@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from children import ROOT, environment, load, server, stats
+from children import ROOT, kept_environment, load, server, stats
 from hot_path import CARD
 from PIL import Image
 
@@ -64,7 +64,7 @@ def first_request(port: int, work: Path, *arguments: str) -> float:
                 sys.executable, "-m", "mmeval", "run", "-m", "openai:sim", "--base-url", f"{base}/v1", *arguments, "--concurrency", "64",
                 "-o", f"{out}/run", "--cache", f"{out}/cache.sqlite", "--no-report", "--json",
             ],
-            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, cwd=ROOT, env={**environment(), "XDG_CACHE_HOME": out},
+            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, cwd=ROOT, env={**kept_environment(), "XDG_CACHE_HOME": out},
         )  # fmt: skip
         try:
             while (first := stats(base)["first"]) is None:
