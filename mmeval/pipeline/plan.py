@@ -10,7 +10,8 @@ from mmeval.conditions.base import Condition
 from mmeval.core.errors import UsageError, unknown
 from mmeval.core.hashing import derived_seed
 from mmeval.core.types import Sampling
-from mmeval.tasks.task import OpenTask, Task
+from mmeval.tasks.opened import OpenTask
+from mmeval.tasks.task import Task
 
 
 @dataclass(frozen=True, slots=True)

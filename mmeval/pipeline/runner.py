@@ -25,7 +25,7 @@ from mmeval.pipeline.plan import Effort
 from mmeval.pipeline.session import Conversation, NotAsked
 from mmeval.pipeline.tokens import scores_hash, token_scores
 from mmeval.pipeline.work import Call, Shown, Stage, Ticket, Unit, lightened, prepare_together, tickets
-from mmeval.tasks.task import SOUGHT
+from mmeval.tasks.samples import SOUGHT
 
 Judging: TypeAlias = Literal["now", "later", "only"]
 

@@ -23,7 +23,7 @@ from mmeval.pipeline.media import prepare_image
 from mmeval.pipeline.retriever import RawPage
 from mmeval.pipeline.views import keep, render_view
 from mmeval.pipeline.work import Call, Stage, Unit, store_media, unsupported, without_bytes
-from mmeval.tasks.task import SENT
+from mmeval.tasks.samples import SENT
 
 CRITIQUE_TOKENS = 4096
 """Longest reply of a verifier that writes."""

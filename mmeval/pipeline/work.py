@@ -27,9 +27,9 @@ from mmeval.pipeline.retriever import Retriever
 from mmeval.pipeline.showing import COORDINATE_KINDS, model_grid, prepared, shown, task_grid
 from mmeval.pipeline.trace import NO_TRACE, Tracer
 from mmeval.tasks.looking import RATING, SCALAR
-from mmeval.tasks.opened import RowError
+from mmeval.tasks.opened import OpenTask, RowError
 from mmeval.tasks.options import AskStyle
-from mmeval.tasks.task import OpenTask, Task, item_hash
+from mmeval.tasks.task import Task, item_hash
 
 TOGETHER_S = 0.03
 """How long one call of `prepare_together` goes on."""

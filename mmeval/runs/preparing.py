@@ -21,11 +21,11 @@ from mmeval.runs.file_tasks import configured_cards
 from mmeval.runs.judge import Judge, check_judge, check_verifier, prepare_judge
 from mmeval.tasks.aggregates import PlannedAggregate, plan_aggregates
 from mmeval.tasks.file_task import split_selectors
-from mmeval.tasks.opened import RowError
+from mmeval.tasks.opened import OpenTask, RowError
 from mmeval.tasks.options import AskStyle, DataOptions
 from mmeval.tasks.registry import Registry
 from mmeval.tasks.sharding import parse_shard
-from mmeval.tasks.task import OpenTask, Task
+from mmeval.tasks.task import Task
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,8 +23,8 @@ from mmeval.runs.file_tasks import record_of_card
 from mmeval.runs.judge import judge_facts
 from mmeval.runs.manifest import Manifest, ModelRecord, PartRecord, ShardRecord, TaskRecord
 from mmeval.runs.tally import Tally
+from mmeval.tasks.opened import OpenTask
 from mmeval.tasks.sharding import parse_shard
-from mmeval.tasks.task import OpenTask
 
 if TYPE_CHECKING:
     from mmeval.runs.preparing import Prepared

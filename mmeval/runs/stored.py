@@ -14,7 +14,8 @@ from mmeval.core.types import AnswerContext, PreparedImage, PreparedMedia, Respo
 from mmeval.runs.folder import Run, stream_batches
 from mmeval.runs.schema import calls_schema
 from mmeval.runs.tables import ROW_GROUP
-from mmeval.tasks.task import SENT, Task
+from mmeval.tasks.samples import SENT
+from mmeval.tasks.task import Task
 from mmeval.verifiers.base import NO_TARGET
 
 SAMPLE_COLUMNS = (

@@ -1,62 +1,34 @@
-"""A task under one protocol: a card that yields samples."""
+"""A task under one protocol: a card with its data set, and the digests that say which numbers compare."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from mmeval.core.errors import DataError
 from mmeval.core.hashing import digest
-from mmeval.core.types import AnswerContext, FrameSampling, Media, PreparedMedia, Sample, Sampling
+from mmeval.core.types import PreparedMedia, Sample, Sampling
 from mmeval.tasks import synthetic
 from mmeval.tasks.card import Card, beside, parse_card
 from mmeval.tasks.check import check, columns, verifier_name
-from mmeval.tasks.choices import read_choices
 from mmeval.tasks.data import Row, Source
 from mmeval.tasks.generated import synthetic_source
-from mmeval.tasks.gold import (
-    choice_cells,
-    field_value,
-    gold_answer,
-    optional_text,
-    required_text,
-    subset_label,
-    to_pixels,
-)
-from mmeval.tasks.images import media_from_cell
+from mmeval.tasks.gold import field_value, optional_text, to_pixels
 from mmeval.tasks.limit import Entry, draw
-from mmeval.tasks.opened import OpenTask, identifier_of, no_rows
+from mmeval.tasks.opened import OpenTask, no_rows
 from mmeval.tasks.options import AskStyle, DataOptions
 from mmeval.tasks.parts import part_of
-from mmeval.tasks.prompts import (
-    DEFAULT_TEMPLATE,
-    build_messages,
-    evaluate,
-    instruction_for,
-    media_numbers,
-    place_media,
-    render,
-)
+from mmeval.tasks.prompts import DEFAULT_TEMPLATE, instruction_for
 from mmeval.tasks.registry import CardFile
+from mmeval.tasks.samples import GOLD_SPACE, row_sample, synthetic_sample
 from mmeval.tasks.sources import open_dataset
 from mmeval.tasks.trial import try_rows
-from mmeval.tasks.videos import videos_from_cell
-from mmeval.tasks.visual import gold_regions, known_of_item, known_of_row
-from mmeval.verifiers.base import NO_TARGET, Verifier
+from mmeval.verifiers.base import Verifier
 from mmeval.verifiers.judge_card import judges_beside
 from mmeval.verifiers.registry import get_verifier
 
-__all__ = ["OpenTask", "Task", "item_hash"]
-
-GOLD_SPACE = "gold_coordinates"
-"""Key of an item: the space of its gold, where the card takes it from the row."""
-SOUGHT = "sought"
-"""Key of the extras: the gold box and pages of the strategy's way."""
-SENT = "sent_to_retriever"
-"""Option of the context: what of the row the retriever is told."""
 MIXED_KINDS = ("choice", "expression", "list", "number", "open", "text", "yes-no")
 """What the rows of `kind: mixed` may be, unless the card brings its own prompt and verifier."""
 
@@ -221,190 +193,12 @@ class Task:
             if row.problem is not None:
                 raise row.problem
             if self.card.dataset.synthetic is not None:
-                return self._synthetic_sample(row, style)
-            return self._row_sample(row, style)
+                return synthetic_sample(self, row, style)
+            return row_sample(self, row, style)
         except DataError as error:
             if row.place in error.message:
                 raise
             raise DataError(f"{row.place}: {error.message}", remedy=error.remedy) from error
-
-    def _row_sample(self, row: Row, style: AskStyle) -> Sample:
-        card = self.card
-        fields = card.fields
-        found = [media_from_cell(field_value(column, row, "fields.images"), row, column) for column in fields.images]
-        for column in fields.videos:
-            sampling = FrameSampling(**card.video.model_dump())
-            found.append(videos_from_cell(field_value(column, row, "fields.videos"), row, column, sampling))
-        media = tuple(m for cell in found for m in cell)
-        choices = read_choices(choice_cells(fields.choices, row, "fields.choices"), row)
-        kind: str = card.answer.kind
-        if kind == "mixed":
-            kind = str(field_value(fields.answer_type, row, "fields.answer_type"))
-        target = gold_answer(field_value(fields.answer, row, "fields.answer"), kind, card.answer.target, choices, row)
-        options: dict[str, Any] = dict(card.answer.options)
-        options.update(
-            {name: field_value(column, row, "answer.row_options") for name, column in card.answer.of_row().items()}
-        )
-        if target is None and card.answer.withheld:
-            options[NO_TARGET] = "the gold answers are not published (answer.withheld): the row was asked for export"
-        elif target is None and fields.answer:
-            options[NO_TARGET] = _no_gold(fields.answer, row)
-        strategy = card.strategy
-        if strategy is not None and strategy.retrieval is not None and strategy.retrieval.send:
-            named = strategy.retrieval.send.items()
-            options[SENT] = {name: field_value(column, row, "strategy.retrieval.send") for name, column in named}
-        return self._build(
-            row=row.values,
-            identifier=identifier_of(fields.id, row),
-            question=required_text(fields.question, row, "fields.question"),
-            kind=kind,
-            choices=choices.texts,
-            target=target,
-            media=media,
-            numbers=media_numbers([len(cell) for cell in found]),
-            options=options,
-            subsets={
-                name: subset_label(field_value(column, row, f"{section}.{name}"))
-                for section, named in (("subsets", card.subsets), ("groups", card.groups))
-                for name, column in named.items()
-            },
-            cluster=optional_text(fields.cluster, row, "fields.cluster"),
-            extras={**known_of_row(card, row), **self._judge_extras(row), **self._sought(row)},
-            style=style,
-        )
-
-    def _judge_extras(self, row: Row) -> dict[str, Any]:
-        """What judges see of the row beside question, choices and gold; out of the parsers' reach."""
-        fields = self.card.judge_fields
-        if not fields:
-            return {}
-        return {"judge": {name: field_value(column, row, f"judge_fields.{name}") for name, column in fields.items()}}
-
-    def _sought(self, row: Row) -> dict[str, Any]:
-        """The gold box and pages of the way to the answer; out of reach of parsers and strategies."""
-        strategy = self.card.strategy
-        named = {} if strategy is None else {"box": strategy.gold_box, "pages": strategy.gold_pages}
-        found = {
-            name: field_value(column, row, f"strategy.gold_{name}")
-            for name, column in named.items()
-            if column is not None
-        }
-        return {SOUGHT: found} if found else {}
-
-    def _synthetic_sample(self, row: Row, style: AskStyle) -> Sample:
-        item: synthetic.SyntheticItem = row.values["item"]
-        pictures = tuple(
-            Media("image", loader=partial(synthetic.encode_png, pixels), name=f"{item.id}, image {number}")
-            for number, pixels in enumerate(item.images, 1)
-        )
-        media = (
-            (Media("video", name=item.id, frames=pictures, frame_indices=tuple(range(len(pictures)))),)
-            if item.is_video
-            else pictures
-        )
-        return self._build(
-            row={},
-            identifier=item.id,
-            question=item.question,
-            kind=self.card.answer.kind,
-            choices=tuple(item.choices or ()),
-            target=item.answer,
-            media=media,
-            options=dict(self.card.answer.options),
-            subsets={
-                name: str(item.subsets.get(column, ""))
-                for name, column in {**self.card.subsets, **self.card.groups}.items()
-            },
-            cluster=item.cluster,
-            extras=known_of_item(item),
-            style=style,
-        )
-
-    def _build(
-        self,
-        *,
-        row: Mapping[str, Any],
-        identifier: str,
-        question: str,
-        kind: str,
-        choices: tuple[str, ...],
-        target: Any,
-        media: tuple[Media, ...],
-        numbers: Sequence[int] | None = None,
-        options: dict[str, Any],
-        subsets: Mapping[str, str],
-        cluster: str,
-        extras: Mapping[str, Any],
-        style: AskStyle,
-    ) -> Sample:
-        prompt = self.card.prompt
-        options["answer_kind"] = kind
-        if self.card.answer.kind == "mixed":
-            options.setdefault("answer_type", kind)
-        if self.prompt_override is None and prompt.column is not None:
-            text = str(row.get(prompt.column) or "")
-            if not text:
-                raise DataError(
-                    f"task {self.name}, sample {identifier}: prompt column {prompt.column!r} is missing or empty",
-                    remedy="check the data set's revision and the card's prompt.column",
-                )
-        else:
-            shown = choices if kind == "choice" else ()
-            instruction = prompt.instruction
-            if instruction is None:
-                instruction = instruction_for(kind, options, style.coordinates, style.coordinate_order)
-            values = {"question": question, "choices": shown, "instruction": instruction, "row": row, "kind": kind}
-            template = self.prompt_override if self.prompt_override is not None else prompt.template or DEFAULT_TEMPLATE
-            text = render(template, values)
-        if style.reasoning_tags:
-            options["reasoning_tags"] = list(style.reasoning_tags)
-        messages = build_messages(
-            place_media(
-                text,
-                numbers or range(1, len(media) + 1),
-                prompt.placeholder,
-                strict=prompt.unmatched == "error",
-            ),
-            prompt.system or style.system,
-        )
-        context = AnswerContext(
-            choices=choices,
-            options=options,
-            coordinates=style.coordinates,
-            coordinate_order="yx" if style.coordinate_order == "yx" else "xy",
-        )
-        space = self._space(row)
-        gold = gold_regions(kind, target, space.get(GOLD_SPACE, self.card.answer.coordinates))
-        return Sample(
-            id=identifier,
-            task=self.name,
-            messages=messages,
-            target=target,
-            media=media,
-            context=context,
-            subsets=subsets,
-            cluster=cluster,
-            item={
-                "id": identifier,
-                "question": question,
-                "choices": list(choices),
-                "target": target,
-                **space,
-            },
-            extras={**gold, **extras},
-        )
-
-    def _space(self, row: Mapping[str, Any]) -> dict[str, str]:
-        """The space of the row's gold, where the card reads it from the row."""
-        declared = self.card.answer.coordinates
-        if not declared.startswith("="):
-            return {}
-        found = evaluate(declared[1:].strip(), row)
-        if found not in ("pixels", "unit", "thousand"):
-            raise DataError(
-                f"answer.coordinates gives {found!r}", remedy="it must give pixels, unit or thousand for every row"
-            )
-        return {GOLD_SPACE: found}
 
     def settle(
         self, sample: Sample, media: Sequence[PreparedMedia], sent: Sequence[PreparedMedia] | None = None
@@ -429,15 +223,6 @@ class Task:
             target = to_pixels(target, size, 1.0 if space == "unit" else 1000.0)
         cluster = sample.cluster or f"image-{first.source_sha256[:16]}"
         return replace(sample, context=context, target=target, cluster=cluster)
-
-
-def _no_gold(column: str, row: Row) -> str:
-    file = row.place.rsplit(", row ", 1)[0]
-    file = file if row.image_root is None else Path(file).name
-    return (
-        f"no gold answer in {column!r} (fields.answer) of {file}: such rows cannot be scored, and asking again does not help; "
-        "fill the column, or name another"
-    )
 
 
 def item_hash(sample: Sample, media: Sequence[PreparedMedia]) -> str:

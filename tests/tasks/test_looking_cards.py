@@ -12,7 +12,8 @@ from mmeval.conditions.strategy import Trail
 from mmeval.core.types import Sampling
 from mmeval.tasks.options import AskStyle, DataOptions
 from mmeval.tasks.registry import CardFile, Registry
-from mmeval.tasks.task import SENT, SOUGHT, Task
+from mmeval.tasks.samples import SENT, SOUGHT
+from mmeval.tasks.task import Task
 
 DATA = Path(__file__).parents[1] / "data"
 REGISTRY = Registry([])

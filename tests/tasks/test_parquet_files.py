@@ -15,10 +15,11 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from mmeval.core.errors import DataError
+from mmeval.tasks.opened import OpenTask
 from mmeval.tasks.options import AskStyle, DataOptions
 from mmeval.tasks.parquet_files import parquet_rows
 from mmeval.tasks.registry import CardFile
-from mmeval.tasks.task import OpenTask, Task
+from mmeval.tasks.task import Task
 
 PICTURE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 SCHEMA = pa.schema(

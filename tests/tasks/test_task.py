@@ -17,10 +17,10 @@ from mmeval.conditions.base import get_condition
 from mmeval.core.errors import DataError
 from mmeval.core.types import MediaPart, PreparedMedia, Response, Sample, TextPart
 from mmeval.pipeline.media import prepare_image
-from mmeval.tasks.opened import RowError
+from mmeval.tasks.opened import OpenTask, RowError
 from mmeval.tasks.options import AskStyle, DataOptions
 from mmeval.tasks.registry import CardFile, Registry
-from mmeval.tasks.task import OpenTask, Task, item_hash
+from mmeval.tasks.task import Task, item_hash
 from mmeval.verifiers.base import verify
 
 STYLE = AskStyle()
