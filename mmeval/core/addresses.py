@@ -10,6 +10,8 @@ def is_loopback(url: str) -> bool:
     """Whether an address stays on this machine, so that no proxy of the environment is asked."""
     host = urlsplit(url).hostname or ""
     try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+        address = ipaddress.ip_address(host)
     except ValueError:
-        return False
+        return host == "localhost"
+    # 0.0.0.0 is where servers say that they listen, and reaches this machine.
+    return address.is_loopback or address.is_unspecified

@@ -237,6 +237,10 @@ class Response:
     """Whether asking again may help (429, 5xx, reset, timeout)."""
     fatal: bool = False
     """Whether every other request would fail alike (a revoked key, a model that is no longer served)."""
+    denied: bool = False
+    """The endpoint turned the request away for reasons that are not its own (a refused key, no quota, no such model or route)."""
+    unreachable: bool = False
+    """There was no connection, so the request was never sent."""
     retry_after_s: float | None = None
     """The server's own request to wait, in seconds."""
     busy: bool = False

@@ -126,8 +126,11 @@ class Endpoints:
             unreachable: there was no connection, or no answer in time.
         """
         now = time.monotonic()
+        if response.denied and any(other is not endpoint and other.known for other in self.all):
+            # Its own trouble (a key of another server, a model that it has lost): another one may well answer.
+            response = replace(response, retryable=True)
         if not response.retryable:
-            if not response.fatal:
+            if not response.denied:
                 endpoint.failures = 0
             return response
         if unreachable:

@@ -69,7 +69,7 @@ class OpenAIEngine:
         self._cuts_stops = False
         """The server is LMDeploy, which takes a stop string for every token that contains it, drops those tokens whole, and
         ignores a string of several tokens; so it is sent none, and an answer may cost more tokens than it shows."""
-        self._http = HttpClient(bases, key, spec.timeout_s)
+        self._http = HttpClient(key, spec.timeout_s)
         self._info: EngineInfo | None = None
         self._served = Served({})
         """What the first endpoint serves."""

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import io
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from urllib.parse import urlsplit
 
 import aiohttp
 
-from mmeval.core.addresses import is_loopback
 from mmeval.core.errors import EngineError
 from mmeval.core.secrets import without_key
 from mmeval.core.types import Response
-from mmeval.engines.openai_reply import error_fields, failure
+from mmeval.engines.connections import Connections
+from mmeval.engines.openai_reply import WHOLE, error_fields, failure, storable
 
 KEY_VARIABLES = ("MMEVAL_API_KEY", "OPENAI_API_KEY")
 ANSWER_LIMIT = 64 * 1024 * 1024
@@ -29,35 +28,19 @@ class HttpClient:
     """The connections to the endpoints of one model.
 
     Args:
-        bases: addresses of the endpoints.
         key: sent as bearer token to each of them; None for none. It is struck out of whatever they send back.
         timeout_s: of one answer.
     """
 
-    def __init__(self, bases: Sequence[str], key: str | None, timeout_s: float) -> None:
-        self._bases = tuple(bases)
+    def __init__(self, key: str | None, timeout_s: float) -> None:
         self._key = key
         self._timeout_s = timeout_s
-        self._session: aiohttp.ClientSession | None = None
+        self._connections = Connections(timeout_s, {"Authorization": f"Bearer {key}"} if key else {})
 
     @property
     def is_open(self) -> bool:
-        """Whether something has been asked, and the session not been closed since."""
-        return self._session is not None and not self._session.closed
-
-    def _open(self) -> aiohttp.ClientSession:
-        if self._session is None or self._session.closed:
-            headers = {"Authorization": f"Bearer {self._key}"} if self._key else {}
-            self._session = aiohttp.ClientSession(
-                # Whoever asks bounds the requests; that bound may grow.
-                connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=30.0),
-                timeout=aiohttp.ClientTimeout(total=self._timeout_s, sock_connect=min(30.0, self._timeout_s)),
-                headers=headers,
-                # A proxy of the environment is for the internet, not for an endpoint on this machine.
-                trust_env=not any(map(is_loopback, self._bases)),
-                auto_decompress=True,
-            )
-        return self._session
+        """Whether something has been asked, and the connections not been closed since."""
+        return self._connections.is_open
 
     async def get(self, url: str) -> tuple[int, bytes]:
         """Return status and body of what is asked at the start; the body is empty beyond `ANSWER_LIMIT`.
@@ -65,27 +48,24 @@ class HttpClient:
         Raises:
             UnreachableError: there is no connection, or no answer in time.
         """
-        timeout = aiohttp.ClientTimeout(total=min(START_TIMEOUT_S, self._timeout_s))
         try:
-            async with self._open().get(url, timeout=timeout, allow_redirects=False) as answer:
-                return answer.status, without_key(await _read(answer) or b"", self._key)
+            async with self._connections.get(url, min(START_TIMEOUT_S, self._timeout_s)) as answer:
+                body = await self._connections.read(answer, ANSWER_LIMIT)
+                return answer.status, without_key(body or b"", self._key)
         except TimeoutError as error:
             raise UnreachableError(
                 f"{url} does not answer", remedy="is the server up, and --base-url right?"
             ) from error
         except (aiohttp.ClientError, ConnectionError) as error:
-            reason = getattr(error, "os_error", None) or error
-            message = self.redact(f"{url} cannot be reached: {reason}")
-            raise UnreachableError(
-                message, remedy="is the server up, and --base-url right (it usually ends in /v1)?"
-            ) from error
+            reason, _, remedy = self._connections.failure(url, error).partition(" -> ")
+            remedy = remedy or "is the server up, and --base-url right (it usually ends in /v1)?"
+            raise UnreachableError(self.redact(f"{url} cannot be reached: {reason}"), remedy=remedy) from error
 
     async def page(self, url: str, *, timeout_s: float, most: int) -> bytes | None:
         """Return a page of at most so many bytes, or None: there is no such page, or none in time."""
-        timeout = aiohttp.ClientTimeout(total=timeout_s)
         try:
-            async with self._open().get(url, timeout=timeout, allow_redirects=False) as answer:
-                return await _read(answer, most) if answer.status == 200 else None
+            async with self._connections.get(url, timeout_s) as answer:
+                return await self._connections.read(answer, most) if answer.status == 200 else None
         except (TimeoutError, aiohttp.ClientError, ConnectionError):
             return None
 
@@ -98,27 +78,28 @@ class HttpClient:
             base: the endpoint.
             address: of its route.
             body: the request, JSON.
-            read: turns content type and body of an answer with status 200 into a response.
+            read: turns content type and body of a whole answer into a response.
         """
-        # A BytesIO is sent in chunks; plain bytes beyond 1 MB would block the event loop.
-        data = body if len(body) < 1 << 20 else io.BytesIO(body)
-        headers = {"Content-Type": "application/json"}
         try:
-            async with self._open().post(address, data=data, headers=headers, allow_redirects=False) as answer:
-                content = await _read(answer)
+            async with self._connections.post(address, body) as answer:
+                content = await self._connections.read(answer, ANSWER_LIMIT)
                 if content is None:
                     return Response("error", error=f"the answer is larger than {ANSWER_LIMIT >> 20} MiB"), False
                 content = without_key(content, self._key)
-                if answer.status == 200:
+                if answer.status in WHOLE:
                     return read(answer.headers.get("Content-Type", ""), content), False
                 if answer.status in (401, 403):
                     message = self.key_message(base, answer.status, content)
-                    return Response("error", error=f"{message.message} -> {message.remedy}", fatal=True), False
+                    return Response("error", error=f"{message.message} -> {message.remedy}", denied=True), False
                 return failure(answer.status, answer.headers, content), False
+        except aiohttp.ConnectionTimeoutError:
+            reason = f"cannot reach {base}: no connection within {self._connections.connect_s:g} s"
+            return Response("timeout", error=reason, retryable=True, unreachable=True), True
         except TimeoutError:
             return Response("timeout", error=f"no answer within {self._timeout_s:g} s", retryable=True), True
-        except aiohttp.ClientConnectorError as error:
-            return Response("error", error=f"cannot reach {base}: {error.os_error}", retryable=True), True
+        except (aiohttp.ClientConnectorError, aiohttp.ClientHttpProxyError) as error:
+            reason = f"cannot reach {base}: {self._connections.failure(address, error)}"
+            return Response("error", error=reason, retryable=True, unreachable=True), True
         except (aiohttp.ClientError, ConnectionError) as error:
             reason = f"the connection broke: {type(error).__name__}: {error}"
             return Response("error", error=reason, retryable=True), False
@@ -131,14 +112,12 @@ class HttpClient:
         return EngineError(message, remedy=f"set the environment variable {' or '.join(KEY_VARIABLES)}")
 
     def redact(self, text: str) -> str:
-        """Return the text with the key struck out."""
-        return text.replace(self._key, "***") if self._key else text
+        """Return the text with the key struck out, and without bytes that no table takes."""
+        return storable(text.replace(self._key, "***") if self._key else text)
 
     async def close(self) -> None:
         """Close the connections; the next request opens them again."""
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
+        await self._connections.close()
 
 
 def found_key(given: str | None) -> str | None:
@@ -175,15 +154,3 @@ def checked_url(url: str) -> str:
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise EngineError(f"--base-url {url!r} is no address", remedy="e.g. http://127.0.0.1:8000/v1")
     return url.rstrip("/").removesuffix("/chat/completions")
-
-
-async def _read(answer: aiohttp.ClientResponse, most: int = ANSWER_LIMIT) -> bytes | None:
-    """The whole body, or None beyond the limit."""
-    chunks: list[bytes] = []
-    size = 0
-    async for chunk in answer.content.iter_any():
-        size += len(chunk)
-        if size > most:
-            return None
-        chunks.append(chunk)
-    return b"".join(chunks)

@@ -54,7 +54,7 @@ class Served:
             return None
         try:
             config = orjson.loads((Path(root) / "config.json").read_bytes())
-        except (OSError, orjson.JSONDecodeError):
+        except (OSError, ValueError):  # no such file, no JSON, or no path at all
             return None
         return config if isinstance(config, dict) else None
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import json
 import re
 import time
 from collections.abc import Mapping
@@ -44,7 +44,18 @@ _THOUGHT = frozenset({"thinking", "reasoning"})
 _REFUSAL = frozenset({"refusal"})
 _ANSWER = frozenset({"text", "output_text"})
 _BROKEN_NUMBER = re.compile(rb"[:\[,]\s*-?(?:NaN|Infinity|inf)\b")
+_HALF_PAIR = re.compile(rb"\\u[dD][89a-fA-F]")
+_SECONDS = re.compile(r"[+-]?[0-9]+(?:\.[0-9]*)?")
+_ONCE = frozenset({"choices", "message", "content", "finish_reason", "refusal"})
+"""Keys that an object holds once; where one stands twice, nobody knows which of the two is the answer."""
+_PASSING = frozenset({421, 423, 424, 499})
+"""Wrong connection, locked, a server behind this one failed (424 is also TGI's word for its own failure), given up by a proxy."""
+_DENIALS = frozenset({402, 404, 405, 407, 410})
+"""No money, no such model or route: what one request is told, all are."""
+WHOLE = frozenset({200, 201, 202, 203})
+"""Statuses under which the body is the whole answer, if it is one."""
 _BROKEN_FINISH = frozenset({"error", "abort", "cancelled"})
+_CODES = ("code", "type", "error_code")
 _QUOTED = 400
 """Characters of a server's message that are quoted."""
 
@@ -59,11 +70,8 @@ def retry_after(headers: Mapping[str, str], now: float | None = None) -> float |
     value = headers.get("Retry-After", "").strip()
     if not value:
         return None
-    try:
-        seconds = float(value)
-        return max(0.0, seconds) if math.isfinite(seconds) else None
-    except ValueError:
-        pass
+    if _SECONDS.fullmatch(value):
+        return max(0.0, float(value))
     moment, sent = _moment(value), _moment(headers.get("Date", ""))
     if moment is None:
         return None
@@ -83,31 +91,39 @@ def _short(text: str) -> str:
     return flat if len(flat) <= _QUOTED else flat[:_QUOTED] + " …"
 
 
+def storable(text: str) -> str:
+    """Text without halves of surrogate pairs, as which aiohttp gives bytes of headers that are no UTF-8."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
+
+
 def error_fields(body: bytes) -> dict[str, Any]:
     """Read an error body, `{"error": {…}}` (OpenAI, vLLM) or flat (LMDeploy): message, code, param, type as far as given."""
+    whole = {"message": _short(body[:2000].decode("utf-8", "replace"))}
     try:
         payload = orjson.loads(body)
     except orjson.JSONDecodeError:
-        return {"message": _short(body[:2000].decode("utf-8", "replace"))}
+        return whole
     if isinstance(payload, dict):
         inner = payload.get("error", payload)
         if isinstance(inner, str):
             return {"message": _short(inner)}
         if isinstance(inner, dict):
             message = inner.get("message") or inner.get("detail") or payload.get("detail") or ""
-            return {**inner, "message": _short(message if isinstance(message, str) else str(message))}
-    return {"message": _short(body[:2000].decode("utf-8", "replace"))}
+            return {**inner, "message": _short(message)} if isinstance(message, str) else {**inner, **whole}
+    return whole
 
 
 def failure(status: int, headers: Mapping[str, str], body: bytes) -> Response:
-    """Classify an answer with another HTTP status than 200."""
+    """Classify an answer with a status that does not stand for a whole body."""
     fields = error_fields(body)
     message = f"HTTP {status}: {fields['message'] or 'no message'}"
+    if status < 300:
+        return _broken(f"HTTP {status}, which comes with no whole answer")
     if _codes(fields) & _TOO_LONG_CODES:
         return Response("too_long", error=message)
     if status in (409, 425, 429, 503):
         if str(fields.get("code") or "") == "insufficient_quota":
-            return Response("error", error=f"{message} (no quota left: asking again does not help)")
+            return Response("error", error=f"{message} (no quota left: asking again does not help)", denied=True)
         busy = status in (429, 503)
         return Response("error", error=message, retryable=True, retry_after_s=retry_after(headers), busy=busy)
     if status in (408, 504):
@@ -121,10 +137,20 @@ def failure(status: int, headers: Mapping[str, str], body: bytes) -> Response:
     if status in (400, 413, 422):
         return _bad_request(fields, message)
     if 300 <= status < 400:
-        return Response(
-            "error", error=f"HTTP {status}: the endpoint redirects to {headers.get('Location', 'elsewhere')}"
-        )
-    return Response("error", error=message)
+        to = _short(headers.get("Location", "elsewhere"))
+        return Response("error", error=f"HTTP {status}: the endpoint redirects to {to}", denied=True)
+    if status in _PASSING or (status == 404 and not _is_json(body)):
+        # A gateway whose server is not there (yet) has a page of its own for it.
+        return Response("error", error=message, retryable=True, retry_after_s=retry_after(headers))
+    return Response("error", error=message, denied=status in _DENIALS)
+
+
+def _is_json(body: bytes) -> bool:
+    try:
+        orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return False
+    return True
 
 
 def _bad_request(fields: Mapping[str, Any], message: str) -> Response:
@@ -140,7 +166,7 @@ def _bad_request(fields: Mapping[str, Any], message: str) -> Response:
 
 def _codes(fields: Mapping[str, Any]) -> set[str]:
     """Code and type of an error, letters only: servers write `DataInspectionFailed` and `data_inspection_failed`."""
-    names = (fields.get(key) for key in ("code", "type", "error_code"))
+    names = (fields.get(key) for key in _CODES)
     return {re.sub(r"[^a-z]", "", name.lower()) for name in names if isinstance(name, str)}
 
 
@@ -164,21 +190,59 @@ def reply(content_type: str, body: bytes) -> Response:
         return _broken(
             f"content type {kind or 'missing'}, JSON is expected: {_short(body[:120].decode('utf-8', 'replace'))}"
         )
+    body = body.removeprefix(b"\xef\xbb\xbf")
     try:
         payload = orjson.loads(body)
     except orjson.JSONDecodeError as error:
         if _BROKEN_NUMBER.search(body):
             return _broken("NaN or Infinity, which JSON does not have (does the server return broken numbers?)")
-        return _broken(f"broken JSON ({error})")
+        payload = _with_half_pairs(body)
+        if payload is None:
+            return _broken(f"broken JSON ({error})")
+    twice = _standing_twice(body)
+    if twice is not None:
+        return _broken(f"{twice} stands twice in one object")
     if not isinstance(payload, dict):
         return _broken(f"a JSON {type(payload).__name__}, an object is expected")
     if payload.get("error"):
         fields = error_fields(body)
         return _failed_inside(fields, f"an error under status 200: {fields['message']}")
     choices = payload.get("choices")
-    if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
+    if not isinstance(choices, list) or not choices or not all(isinstance(choice, dict) for choice in choices):
         return _broken("no choices")
+    if len(choices) > 1:
+        choices = [choice for choice in choices if choice.get("index") == 0]
+        if len(choices) != 1:
+            return _broken("several choices, where one was asked for")
     return _choice(choices[0], payload)
+
+
+def _with_half_pairs(body: bytes) -> Any:
+    """JSON with halves of surrogate pairs (`"\\ud83d"`), each read as U+FFFD like other broken bytes; None when it is no JSON."""
+    if not _HALF_PAIR.search(body):
+        return None
+    try:
+        text = json.dumps(json.loads(body), ensure_ascii=False)
+    except (ValueError, RecursionError):
+        return None
+    return orjson.loads(text.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
+
+
+def _standing_twice(body: bytes) -> str | None:
+    """One of the keys `_ONCE` that stands twice in one object; parsers take the later value and say nothing."""
+    if all(body.count(b'"%s"' % name.encode()) < 2 for name in _ONCE):
+        return None
+    found: list[str] = []
+
+    def look(pairs: list[tuple[str, Any]]) -> None:
+        keys = [key for key, _ in pairs if key in _ONCE]
+        found.extend(key for key in keys if keys.count(key) > 1)
+
+    try:
+        json.loads(body, object_pairs_hook=look)
+    except RecursionError:
+        return None
+    return found[0] if found else None
 
 
 def _choice(choice: dict[str, Any], payload: dict[str, Any]) -> Response:
@@ -188,9 +252,11 @@ def _choice(choice: dict[str, Any], payload: dict[str, Any]) -> Response:
         return _broken("a choice without a message")
     if finish is not None and not isinstance(finish, str):
         return _broken(f"finish_reason is a {type(finish).__name__}")
-    if finish in _BROKEN_FINISH:
-        fields = error_fields(orjson.dumps(choice))
-        return _failed_inside(fields, f"finish_reason {finish}: {_said(choice, message) or fields['message']}")
+    if finish in _BROKEN_FINISH or choice.get("error") or message.get("error"):
+        what = f"finish_reason {finish}" if finish in _BROKEN_FINISH else "an error beside the text"
+        fields = [part for part in (choice, choice.get("error"), message.get("error")) if isinstance(part, dict)]
+        codes = {key: part[key] for part in fields for key in _CODES if isinstance(part.get(key), str)}
+        return _failed_inside(codes, f"{what}: {_said(choice, message) or 'no message'}")
     refusal = message.get("refusal") or _part_texts(message.get("content"), _REFUSAL)
     if refusal or finish == "content_filter":
         return Response(
@@ -201,10 +267,12 @@ def _choice(choice: dict[str, Any], payload: dict[str, Any]) -> Response:
         _text(message.get("reasoning_content")) or _text(message.get("reasoning")) or _part_texts(content, _THOUGHT)
     )
     text = _text(message.get("content"))
-    if text is None and message.get("content") is None and reasoning:
-        text = ""
+    if text is None and content is None and (reasoning or finish == "length"):
+        text = ""  # it never stopped thinking, aloud or hidden, before the tokens were used up
     if text is None:
-        return _broken(f"content is {'null' if message.get('content') is None else type(message['content']).__name__}")
+        what = "null" if content is None else type(content).__name__
+        called = content is None and (message.get("tool_calls") or message.get("function_call"))
+        return _broken(f"content is {what}" + (" (the model called a tool, and none was offered)" if called else ""))
     return Response("ok", text=text, reasoning=reasoning or None, finish_reason=finish, **_usage(payload))
 
 

@@ -18,6 +18,10 @@ from mmeval.pipeline.plan import Effort
 from mmeval.pipeline.trace import NO_TRACE, Tracer
 from mmeval.pipeline.weights import Weigher
 
+DENIALS = 16
+"""Requests in a row that an endpoint turns away (a key that is no longer valid, no quota left) before it is no longer asked."""
+LONGEST_RECONNECT_S = 8.0
+"""Longest wait between two tries to connect."""
 PROBE_WAIT_S = 1.0
 """First wait before an endpoint that failed many times in a row is tried again; doubled each time."""
 TOLD_WAIT_S = 5.0
@@ -113,6 +117,9 @@ class Asker:
         self._down_since: float | None = None
         self._probe_wait = PROBE_WAIT_S
         self._failures_in_row = 0
+        self._denials_in_row = 0
+        self._unreached_since: float | None = None
+        self._told_unreached = False
         self._told: dict[bool, float] = {}
         self._jitter = random.Random(0)
         self.broken = False
@@ -120,32 +127,24 @@ class Asker:
 
     async def ask(self, request: Request) -> Response:
         """Ask until an answer, a permanent failure, or the bounded number of tries; a wait holds no slot."""
-        response = Response("error", error="not asked")
-        for attempt in range(self.effort.attempts):
+        tries = unsent = 0
+        while True:
             if not await self._endpoint_up():
-                reason = f"{self.progress.model} failed {self._failures_in_row} times in a row"
-                return Response("error", error=f"not asked: {reason}; last: {self.progress.trouble}")
-            weight = self._weigher.weigh(request) if self._admission.weighs else 1
-            with self.trace.span("queue", self.progress.model, id=request.id):
-                await self._line.enter(weight)
-            try:
-                await self._ensure_started()
-                self._sending()
-                began = time.monotonic()
-                try:
-                    with self.trace.span("request", self.progress.model, id=request.id):
-                        response = await self._call(request)
-                finally:
-                    self.progress.in_flight -= 1
-                self._learn(request, response, began)
-            finally:
-                self._line.leave(weight)
-            if response.status == "ok" and response.latency_s is None:
-                response = replace(response, latency_s=time.monotonic() - began)
+                return Response("error", error=f"not asked: {self._why_not()}")
+            response = await self._once(request)
+            if not response.unreachable:
+                self._unreached_since = None
             if not response.retryable:
                 break
             self.progress.trouble = response.error or response.status
-            if attempt + 1 < self.effort.attempts:
+            # What was never sent has not been tried: it waits for the endpoint, as long as an outage may last.
+            wait = self._reconnecting(unsent) if response.unreachable else None
+            if wait is not None:
+                unsent += 1
+            else:
+                tries += 1
+                if tries >= self.effort.attempts:
+                    break
                 asked_for = response.retry_after_s or 0.0
                 beyond = asked_for > self._longest_wait
                 self._tell_wait(asked_for, beyond)
@@ -153,13 +152,42 @@ class Asker:
                     why = f"the server asks to wait longer than --outage {self.effort.outage_s:g} s"
                     response = replace(response, error=f"{self.progress.trouble} ({why})")
                     break
-                self.progress.retries += 1
-                await asyncio.sleep(max(asked_for, self._wait(attempt)))
-        # Only failures that a working endpoint would not give count against it.
+                wait = max(asked_for, self._wait(tries - 1))
+            self.progress.retries += 1
+            await asyncio.sleep(wait)
+        self._count(response)
+        return response
+
+    async def _once(self, request: Request) -> Response:
+        weight = self._weigher.weigh(request) if self._admission.weighs else 1
+        with self.trace.span("queue", self.progress.model, id=request.id):
+            await self._line.enter(weight)
+        try:
+            await self._ensure_started()
+            self._sending()
+            began = time.monotonic()
+            try:
+                with self.trace.span("request", self.progress.model, id=request.id):
+                    response = await self._call(request)
+            finally:
+                self.progress.in_flight -= 1
+            self._learn(request, response, began)
+        finally:
+            self._line.leave(weight)
+        if response.status == "ok" and response.latency_s is None:
+            response = replace(response, latency_s=time.monotonic() - began)
+        return response
+
+    def _count(self, response: Response) -> None:
+        """Take in how asking a request ended. Only failures that a working endpoint would not give count against it."""
         self._failures_in_row = self._failures_in_row + 1 if response.retryable or response.fatal else 0
         if self._failures_in_row == 0:
             self._down_since = None
-        return response
+        self._denials_in_row = self._denials_in_row + 1 if response.denied else 0
+        if response.denied:
+            self.progress.trouble = response.error or response.status
+        if self._denials_in_row == DENIALS:
+            self._tell(f"{DENIALS} requests in a row were turned away ({self.progress.trouble}); the rest is not asked")
 
     def share(self, other: Asker) -> bool:
         """Ask the same server through the other's places, if it is the same; before this one's first request.
@@ -270,13 +298,15 @@ class Asker:
 
         The waits between those tries grow; after `outage_s` without an answer the rest is not asked.
         """
+        if self._denials_in_row >= DENIALS:
+            return False  # and no wait would help
         if self._failures_in_row < self._patience:
             return True
         async with self._recovery:
             if self._failures_in_row < self._patience:
                 return True
             if self._down_since is None:
-                self._down_since, self._probe_wait = time.monotonic(), PROBE_WAIT_S
+                self._down_since, self._probe_wait = self._unreached_since or time.monotonic(), PROBE_WAIT_S
                 self.progress.notices.append(
                     f"{self.progress.model}: {self._failures_in_row} failures in a row ({self.progress.trouble}); "
                     f"trying again for up to {self.effort.outage_s:g} s"
@@ -288,12 +318,36 @@ class Asker:
             self._probe_wait = min(2 * self._probe_wait, self.effort.backoff_limit_s)
             return True
 
+    def _why_not(self) -> str:
+        if self._denials_in_row >= DENIALS:
+            return f"{self.progress.model} turned away {self._denials_in_row} requests in a row; last: {self.progress.trouble}"
+        return f"{self.progress.model} failed {self._failures_in_row} times in a row; last: {self.progress.trouble}"
+
+    def _reconnecting(self, unsent: int) -> float | None:
+        """Seconds to the next try to connect; None when the endpoint has been away for longer than an outage may last.
+
+        Args:
+            unsent: how often this request could not be sent before.
+        """
+        now = time.monotonic()
+        if self._unreached_since is None:
+            self._unreached_since, self._told_unreached = now, False
+        left = self._unreached_since + self.effort.outage_s - now
+        if left <= 0:
+            return None
+        if unsent > 0 and not self._told_unreached:
+            self._told_unreached = True
+            self._tell(f"{self.progress.trouble}; trying again for up to {self.effort.outage_s:g} s")
+        return min(self._wait(unsent), LONGEST_RECONNECT_S, left)
+
     @property
     def _patience(self) -> int:
         return max(32, 2 * self.slots)
 
     def _wait(self, attempt: int) -> float:
-        return min(self.effort.backoff_limit_s, self.effort.backoff_s * 2.0**attempt) * (0.5 + self._jitter.random())
+        return min(self.effort.backoff_limit_s, self.effort.backoff_s * 2.0 ** min(attempt, 30)) * (
+            0.5 + self._jitter.random()
+        )
 
     @property
     def _longest_wait(self) -> float:

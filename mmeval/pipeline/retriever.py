@@ -15,10 +15,11 @@ from urllib.parse import urlsplit
 import aiohttp
 import orjson
 
-from mmeval.core.addresses import is_loopback
 from mmeval.core.errors import UsageError
 from mmeval.core.secrets import secret_in_query, without_key
 from mmeval.core.types import Response
+from mmeval.engines.connections import Connections
+from mmeval.engines.openai_reply import retry_after, storable
 
 ANSWER_LIMIT = 256 << 20
 """Largest answer of a retriever, in bytes."""
@@ -81,7 +82,10 @@ class Retriever:
     def __init__(self, settings: RetrieverSettings, slots: int = 16) -> None:
         self.settings = settings
         self._slots = asyncio.Semaphore(slots)
-        self._session: aiohttp.ClientSession | None = None
+        headers = {"Accept": "application/json"}
+        if settings.key:
+            headers["Authorization"] = f"Bearer {settings.key}"
+        self._connections = Connections(settings.timeout_s, headers)
         self._jitter = random.Random(0)
 
     async def search(self, body: Mapping[str, Any]) -> list[RawPage] | Response:
@@ -101,9 +105,7 @@ class Retriever:
 
     async def close(self) -> None:
         """Close the connections."""
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
+        await self._connections.close()
 
     @property
     def _longest(self) -> float:
@@ -115,51 +117,37 @@ class Retriever:
 
     async def _once(self, body: bytes) -> list[RawPage] | Response:
         try:
-            async with self._open().post(self.settings.url, data=body, allow_redirects=False) as answer:
-                content = await answer.content.read(ANSWER_LIMIT + 1)
-                while not answer.content.at_eof() and len(content) <= ANSWER_LIMIT:
-                    content += await answer.content.read(ANSWER_LIMIT + 1 - len(content))
+            async with self._connections.post(self.settings.url, body) as answer:
+                content = await self._connections.read(answer, ANSWER_LIMIT)
                 if answer.status != 200:
-                    return self._refused(answer.status, answer.headers.get("Retry-After"), content)
+                    return self._refused(answer.status, answer.headers, content or b"")
         except TimeoutError:
             return Response(
                 "timeout", error=f"the retriever did not answer within {self.settings.timeout_s:g} s", retryable=True
             )
-        except (aiohttp.ClientError, ConnectionError) as error:
-            reason = getattr(error, "os_error", None) or f"{type(error).__name__}: {error}"
+        except (aiohttp.ClientConnectorError, aiohttp.ClientHttpProxyError) as error:
+            reason = self._connections.failure(self.settings.url, error)
             return Response("error", error=self._redact(f"cannot reach the retriever: {reason}"), retryable=True)
-        content = without_key(content, self.settings.key)
-        if len(content) > ANSWER_LIMIT:
+        except (aiohttp.ClientError, ConnectionError) as error:
+            reason = f"{type(error).__name__}: {error}"
+            return Response("error", error=self._redact(f"cannot reach the retriever: {reason}"), retryable=True)
+        if content is None:
             return Response("error", error=f"the retriever's answer is larger than {ANSWER_LIMIT >> 20} MiB")
+        content = without_key(content, self.settings.key)
         try:
             pages = await asyncio.to_thread(read_pages, content, self.settings.data_dir)
         except ValueError as error:
             return Response("error", error=self._redact(f"the retriever's answer cannot be used: {error}"))
         return pages
 
-    def _refused(self, status: int, retry_after: str | None, content: bytes) -> Response:
+    def _refused(self, status: int, headers: Mapping[str, str], content: bytes) -> Response:
         said = content[:300].decode("utf-8", "replace").strip()
-        wait = float(retry_after) if retry_after is not None and retry_after.strip().isdigit() else None
         message = self._redact(f"the retriever answers HTTP {status}: {said}")
         retryable = status in (408, 425, 429) or status >= 500
-        return Response("error", error=message, retryable=retryable, retry_after_s=wait)
+        return Response("error", error=message, retryable=retryable, retry_after_s=retry_after(headers))
 
     def _redact(self, text: str) -> str:
-        return text.replace(self.settings.key, "***") if self.settings.key else text
-
-    def _open(self) -> aiohttp.ClientSession:
-        if self._session is None or self._session.closed:
-            headers = {"Content-Type": "application/json", "Accept": "application/json"}
-            if self.settings.key:
-                headers["Authorization"] = f"Bearer {self.settings.key}"
-            timeout = self.settings.timeout_s
-            self._session = aiohttp.ClientSession(
-                headers=headers,
-                timeout=aiohttp.ClientTimeout(total=timeout, sock_connect=min(30.0, timeout)),
-                # A proxy of the environment is for the internet, not for a retriever on this machine.
-                trust_env=not is_loopback(self.settings.url),
-            )
-        return self._session
+        return storable(text.replace(self.settings.key, "***") if self.settings.key else text)
 
 
 def read_pages(content: bytes, data_dir: Path | None) -> list[RawPage]:

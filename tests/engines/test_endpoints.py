@@ -213,3 +213,14 @@ def test_a_picture_goes_elsewhere_when_its_endpoint_rests() -> None:
                 assert other is not first
 
     asyncio.run(go())
+
+
+def test_one_that_has_lost_its_model_or_key_is_left_for_another() -> None:
+    both = Endpoints(["http://a/v1", "http://b/v1"], 8)
+    first, second = both.all
+    denial = Response("error", error="HTTP 404: no such model", denied=True)
+    for _ in range(3):
+        assert both.noted(first, denial).retryable
+    assert first.rest_until > 0
+    second.known = False
+    assert not both.noted(first, denial).retryable, "there is nobody else to ask"

@@ -286,6 +286,26 @@ FINISH_LONG = {
     "choices": [{"finish_reason": "error", "message": {"content": ""}, "error_code": "context_length_exceeded"}]
 }
 
+
+def _bytes(
+    body: bytes, content_type: str = "application/json", status: int = 200
+) -> Callable[[web.Request], Awaitable[Any]]:
+    async def fault(_: web.Request) -> web.Response:
+        return web.Response(body=body, headers={"Content-Type": content_type}, status=status)
+
+    return fault
+
+
+def choice(**fields: Any) -> dict[str, Any]:
+    body = completion("half")
+    body["choices"][0] |= fields
+    return body
+
+
+TWICE = json.dumps(completion("A")).replace('"content"', '"content": "B", "content"')
+DEEP = b'{"choices":[{"finish_reason":"abort","more":' + b"[" * 900 + b"]" * 900 + b',"message":{"content":"half"}}]}'
+TOOL = {"choices": [{"finish_reason": "tool_calls", "message": {"content": None, "tool_calls": [{"function": {}}]}}]}
+
 FAULTS: list[Any] = [
     # name, fault, status, retryable, part of the message
     ("rate limit", _json({"error": {"message": "slow down"}}, 429, {"Retry-After": "7"}), "error", True, "slow down"),
@@ -358,6 +378,24 @@ FAULTS: list[Any] = [
     ("half JSON", _text(json.dumps(completion("A"))[:40]), "error", True, "broken JSON"),
     ("a JSON list", _text("[]"), "error", True, "list"),
     ("empty body", _text(""), "error", True, "broken JSON"),
+    ("a key twice", _text(TWICE), "error", True, "content stands twice"),
+    ("several choices", _json({"choices": completion("A")["choices"] * 2}), "error", True, "several choices"),
+    ("deep nesting in a failure", _bytes(DEEP), "error", True, "finish_reason abort"),
+    ("deep nesting", _bytes(b"[" * 100_000), "error", True, "broken JSON"),
+    (
+        "deep message",
+        _bytes(b'{"error":{"message":' + b"[" * 990 + b"]" * 990 + b"}}", status=500),
+        "error",
+        True,
+        "500",
+    ),
+    ("an error beside a text", _json(choice(error={"message": "upstream died"})), "error", True, "upstream died"),
+    ("a tool call", _json(TOOL), "error", True, "called a tool"),
+    ("no content", _bytes(b"", status=204), "error", True, "HTTP 204"),
+    ("a part", _json(completion("A"), 206), "error", True, "HTTP 206"),
+    ("a job", _json({"id": "job-1", "status": "queued"}, 202), "error", True, "no choices"),
+    ("a gateway's page", _text("404 page not found", "text/plain", 404), "error", True, "404"),
+    ("failed dependency, TGI", _json({"error": "Request failed during generation"}, 424), "error", True, "424"),
     ("connection reset", _reset, "error", True, "connection broke"),
     ("truncated body", _cut_off, "error", True, "connection broke"),
 ]
@@ -432,7 +470,44 @@ def test_cancelling_a_call_ends_the_request(endpoint: Endpoint, engine: OpenAIEn
     assert endpoint.running == 0
 
 
+@pytest.mark.parametrize("status", [401, 402, 403, 404, 405, 302])
+def test_what_is_turned_away_for_all_is_told_apart(
+    status: int, endpoint: Endpoint, engine: OpenAIEngine, runner: asyncio.Runner
+) -> None:
+    endpoint.fault = _json({"error": {"message": "no"}}, status)
+    answer = runner.run(engine.generate(make_request()))
+    assert (answer.denied, answer.retryable) == (True, False)
+
+
 class TestReply:
+    @pytest.mark.parametrize("status", [200, 201, 203])
+    def test_a_whole_answer_counts_under_every_status_that_has_one(
+        self, status: int, endpoint: Endpoint, engine: OpenAIEngine, runner: asyncio.Runner
+    ) -> None:
+        endpoint.fault = _json(completion("A"), status)
+        assert runner.run(engine.generate(make_request())).text == "A"
+
+    def test_a_byte_order_mark_is_no_part_of_the_answer(self) -> None:
+        body = b"\xef\xbb\xbf" + json.dumps(completion("A")).encode()
+        assert reply("application/json", body).text == "A"
+
+    def test_half_of_a_surrogate_pair_is_a_broken_character_like_any_other(self) -> None:
+        assert _reply(completion("a \ud83d b \udc00 \U0001f600")).text == "a \ufffd b \ufffd \U0001f600"
+        assert _reply(completion("the text \\ud83d")).text == "the text \\ud83d"
+
+    def test_of_several_choices_the_first_by_number_counts(self) -> None:
+        body = completion("A")
+        body["choices"] = [{**completion("B")["choices"][0], "index": 1}, *body["choices"]]
+        assert _reply(body).text == "A"
+
+    def test_thinking_in_secret_until_the_tokens_are_used_up_is_an_empty_answer(self) -> None:
+        answer = _reply(completion(None, "length"))
+        assert (answer.status, answer.text, answer.finish_reason) == ("ok", "", "length")
+
+    def test_an_answer_that_quotes_the_keys_of_an_answer_is_one(self) -> None:
+        text = json.dumps({"content": "A", "message": 1}) + '{"content": 1, "content": 2}'
+        assert _reply(completion(text)).text == text
+
     def test_reasoning_is_kept_apart(self) -> None:
         for name in ("reasoning_content", "reasoning"):
             body = completion("B")
@@ -479,6 +554,10 @@ class TestReply:
         assert retry_after({"Retry-After": "inf"}) is None
         assert retry_after({"Retry-After": "nan"}) is None
         assert retry_after({"Retry-After": "soon"}) is None
+        assert retry_after({"Retry-After": "1_0"}) is None
+        assert retry_after({"Retry-After": "\xb2"}) is None
+        assert retry_after({"Retry-After": "-5"}) == 0.0
+        assert retry_after({"Retry-After": "9" * 400}) == float("inf")
         assert retry_after({}) is None
 
     @pytest.mark.parametrize(

@@ -199,3 +199,67 @@ def test_a_loaded_engine_says_how_much_it_takes() -> None:
     assert 4 <= server.most <= 20
     assert asker.slots == 20
     assert asker.progress.admission() == {"slots": 20, "tokens": 1100}
+
+
+class Away(Joined):
+    """An engine whose endpoint cannot be reached for the first so many requests, or turns all of them away."""
+
+    def __init__(self, unreachable: int = 0, denies: bool = False) -> None:
+        super().__init__(Server(1000))
+        self.unreachable, self.denies = unreachable, denies
+        self.asked = 0
+
+    async def generate(self, request: Request) -> Response:
+        self.asked += 1
+        if self.denies:
+            return Response("error", error="HTTP 401: the key was refused", denied=True)
+        if self.asked <= self.unreachable:
+            return Response("error", error="cannot reach it", retryable=True, unreachable=True)
+        return await self.server.answer("m")
+
+
+def test_what_could_not_be_sent_is_no_try_while_an_outage_may_last() -> None:
+    async def go() -> tuple[Asker, list[Response]]:
+        effort = Effort(attempts=2, backoff_s=0.0001, backoff_limit_s=0.001, outage_s=60.0)
+        asker = Asker(Away(unreachable=500), 8, effort, Progress("m", None))
+        return asker, await _all(asker, 20)
+
+    asker, responses = asyncio.run(go())
+    assert {response.status for response in responses} == {"ok"}
+    assert [notice for notice in asker.progress.notices if "cannot reach it; trying again" in notice]
+
+
+def test_an_outage_without_end_ends_within_its_time() -> None:
+    async def go() -> list[Response]:
+        effort = Effort(attempts=2, backoff_s=0.01, backoff_limit_s=0.01, outage_s=0.2)
+        return await _all(Asker(Away(unreachable=10**9), 8, effort, Progress("m", None)), 100)
+
+    responses = asyncio.run(go())
+    assert {response.status for response in responses} == {"error"}
+    assert all("cannot reach it" in (response.error or "") for response in responses)
+
+
+def test_tries_are_counted_where_no_outage_is_waited_for() -> None:
+    async def go() -> tuple[Away, list[Response]]:
+        away = Away(unreachable=10**9)
+        effort = Effort(attempts=3, backoff_s=0.0001, outage_s=0.0)
+        return away, await _all(Asker(away, 8, effort, Progress("m", None)), 4)
+
+    away, responses = asyncio.run(go())
+    assert {response.status for response in responses} == {"error"}
+    assert away.asked == 12
+
+
+def test_who_turns_all_away_is_soon_no_longer_asked() -> None:
+    async def go() -> tuple[Away, Asker, list[Response]]:
+        away = Away(denies=True)
+        asker = Asker(away, 4, Effort(), Progress("m", None))
+        responses = [await asker.ask(request) for request in _requests(200)]
+        return away, asker, responses
+
+    away, asker, responses = asyncio.run(go())
+    assert away.asked == asking.DENIALS
+    assert {response.status for response in responses} == {"error"}
+    assert "not asked: m turned away" in (responses[-1].error or "")
+    assert "the key was refused" in (responses[-1].error or "")
+    assert sum("the rest is not asked" in notice for notice in asker.progress.notices) == 1
