@@ -9,7 +9,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from mmeval.analysis.pairing import PairedScores, PairingOptions, RowTables, Side, pair_runs
+from mmeval.analysis.paired_scores import PairedScores
+from mmeval.analysis.pairing import PairingOptions, RowTables, Side, pair_runs
 from mmeval.core.errors import ComparisonError, unknown
 from mmeval.metrics import Units
 from mmeval.stats.intervals import Interval

@@ -22,7 +22,8 @@ from mmeval.analysis.gate_data import (
 )
 from mmeval.analysis.gate_policy import OPERATIONAL, Policy, Rule, Waiver
 from mmeval.analysis.gate_verdicts import Demand, Evidence, adjusted, level_evidence, paired_evidence, verdict
-from mmeval.analysis.pairing import PairedScores, Side
+from mmeval.analysis.paired_scores import PairedScores
+from mmeval.analysis.pairing import Side
 from mmeval.core.errors import ComparisonError, DataError, IncompleteError, UsageError, nearest
 from mmeval.metrics import get_metric
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mmeval.analysis.gate_policy import OPERATIONAL, Defaults
-from mmeval.analysis.pairing import PairedScores, PairingOptions, Side, pair_runs
+from mmeval.analysis.paired_scores import PairedScores
+from mmeval.analysis.pairing import PairingOptions, Side, pair_runs
 from mmeval.core.errors import ComparisonError, IncompleteError
 from mmeval.metrics import get_metric, units_of
 from mmeval.metrics.collect import collect
