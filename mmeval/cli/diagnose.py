@@ -54,9 +54,10 @@ def diagnose(
       mmeval diagnose runs/mine
       mmeval diagnose 'runs/r#tiny' --against 'runs/r#tiny-early' --json
     """
-    from mmeval.analysis.diagnose_data import check_labels, load_items, read_labels
+    from mmeval.analysis.diagnose_data import load_items
     from mmeval.analysis.diagnose_findings import ANALYSES, DiagnoseOptions, to_json
     from mmeval.analysis.diagnose_run import diagnose_run, diagnose_runs
+    from mmeval.analysis.perception_labels import check_labels, read_labels
     from mmeval.stats.resampling import BootstrapPlan
 
     for name in only:

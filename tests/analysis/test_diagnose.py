@@ -9,8 +9,9 @@ import pytest
 
 from mmeval.analysis.diagnose import diagnose
 from mmeval.analysis.diagnose_change import diagnose_against
-from mmeval.analysis.diagnose_data import TaskItems, read_labels
+from mmeval.analysis.diagnose_data import TaskItems
 from mmeval.analysis.diagnose_findings import DiagnoseOptions, Finding
+from mmeval.analysis.perception_labels import read_labels
 from mmeval.core.errors import ComparisonError, DataError
 from mmeval.runs.manifest import TaskRecord
 from mmeval.stats.resampling import BootstrapPlan

@@ -10,9 +10,10 @@ import pytest
 
 from mmeval.analysis.diagnose import diagnose
 from mmeval.analysis.diagnose_change import diagnose_against
-from mmeval.analysis.diagnose_data import TaskItems, check_labels, load_items, read_labels
+from mmeval.analysis.diagnose_data import TaskItems, load_items
 from mmeval.analysis.diagnose_findings import DiagnoseOptions, Finding, measure, points
 from mmeval.analysis.diagnose_labels import corrected_rates
+from mmeval.analysis.perception_labels import check_labels, read_labels
 from mmeval.core.errors import ComparisonError, DataError
 from mmeval.core.hashing import digest
 from mmeval.runs.folder import Run, open_run
