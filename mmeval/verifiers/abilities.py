@@ -116,7 +116,7 @@ _MATHVISTA = {
     "question_type": _one_of("multi_choice", "free_form"),
     "precision": _TOLERANCE,
 }
-_MATCHING = {"verbose_guard": _FLAG, "answer_phrase": _FLAG}
+_MATCHING = {"verbose_guard": _FLAG, "answer_phrase": _FLAG, "length_guards": _FLAG}
 _REASONMAP = {"question_type": _one_of("Counting1", "Counting2", "Counting3", "TorF1", "TorF2")}
 _TRANSIT = {
     "form": _one_of(*ROUTE_FORMS),

@@ -45,6 +45,8 @@ class Rules:
     """What its environment variable VERBOSE does beside logging: an "A" among more than three words names nothing."""
     answer_phrase: bool = True
     """The rule "answer is X", which it has since May 2026 (#1552)."""
+    length_guards: bool = True
+    """That a letter stands among the last four tokens, and that a text is not long: asked since August 2025 (#1175)."""
     fallback: str = "guess"
     """How a row ends that no rule decides: `guess` (its judge failed) or `wrong` (it runs without a judge)."""
 
@@ -60,7 +62,12 @@ class Rules:
             raise DataError(
                 f"answer option fallback: {fallback!r} is unknown", remedy=f"use one of {', '.join(FALLBACKS)}"
             )
-        return cls(bool(options.get("verbose_guard", False)), bool(options.get("answer_phrase", True)), fallback)
+        return cls(
+            verbose_guard=bool(options.get("verbose_guard", False)),
+            answer_phrase=bool(options.get("answer_phrase", True)),
+            length_guards=bool(options.get("length_guards", True)),
+            fallback=fallback,
+        )
 
     def open(self, choices: int, reason: str = "not found") -> Extraction:
         """Return the reading that no rule decides among this many options."""
@@ -100,7 +107,7 @@ def infer_letter(text: str, count: int, rules: Rules) -> Inferred | None:
     if len(named) == 1:
         if rules.verbose_guard and "A" in first and len(tokens) > 3:
             return None
-        if first[named[0]] >= len(tokens) - _LAST_TOKENS:
+        if not rules.length_guards or first[named[0]] >= len(tokens) - _LAST_TOKENS:
             return Inferred(named[0], tokens[first[named[0]]].span())
     elif not named and REFUSED in first:
         return Inferred(REFUSED)
@@ -111,10 +118,10 @@ def infer_letter(text: str, count: int, rules: Rules) -> Inferred | None:
     return None
 
 
-def infer_text(text: str, choices: Sequence[str]) -> Inferred | None:
+def infer_text(text: str, choices: Sequence[str], rules: Rules) -> Inferred | None:
     """Apply step 2: the one option whose text stands in an answer that is not much longer than all options together."""
     lowered = text.lower()
-    if len(lowered) > 2 * sum(len(choice) for choice in choices):
+    if rules.length_guards and len(lowered) > 2 * sum(len(choice) for choice in choices):
         return None
     named = [index for index, choice in enumerate(choices) if choice.lower() in lowered]
     if len(named) != 1:
@@ -127,7 +134,7 @@ def infer_text(text: str, choices: Sequence[str]) -> Inferred | None:
 
 def infer(text: str, choices: Sequence[str], rules: Rules) -> Inferred | None:
     """Apply steps 1 and 2; None is what VLMEvalKit hands to its judge."""
-    return infer_letter(text, len(choices), rules) or infer_text(text, choices)
+    return infer_letter(text, len(choices), rules) or infer_text(text, choices, rules)
 
 
 def read_choice(text: str, context: AnswerContext, rules: Rules) -> Extraction:

@@ -114,6 +114,16 @@ def test_the_answer_phrase_can_be_left_out() -> None:
     assert read("vlmevalkit-choice", "answer is cat", COLOURS, answer_phrase=False) is None
 
 
+def test_the_guards_of_position_and_length_can_be_left_out() -> None:
+    """Until August 2025 (#1175) a letter counted wherever it stood, and a text however long the answer was."""
+    early = "A. The surroundings warm up, and each vial cools"
+    assert read("vlmevalkit-choice", early, COLOURS) is None
+    assert read("vlmevalkit-choice", early, COLOURS, length_guards=False) == "A"
+    long = "The paint on that door is blue, as I said three times before in this very long answer of mine"
+    assert read("vlmevalkit-choice", long, COLOURS) is None
+    assert read("vlmevalkit-choice", long, COLOURS, length_guards=False) == "B"
+
+
 def verdict(name: str, text: str, target: Any, choices: tuple[str, ...] = (), **options: Any) -> Any:
     context = AnswerContext(choices=choices, options=options)
     return verify(get_verifier(name, options), Response("ok", text), target, context)

@@ -76,6 +76,8 @@ def card_task(task: Task, first: Prediction) -> tuple[Task, list[str]] | None:
         sample = reduced.sample(row, AskStyle())
     except MmevalError:
         return None
+    if first.own is not None and first.own.choices and not sample.context.choices:
+        return None  # the file has the options in columns that the card does not read
     return (reduced, sorted(set(task.card.subsets) - set(subsets))) if sample.target is not None else None
 
 

@@ -38,6 +38,8 @@ _ALTERED = {
 _FLOAT = re.compile(r"-?\d{1,15}\.0")
 _SPELLING_COUNTS = frozenset({"text"})
 """Kinds of answer that compare spelling."""
+_ACCEPTS_SEVERAL = frozenset({None, "text"})
+"""Kinds of answer whose gold may be several accepted texts; without a card it is what a list of texts means."""
 
 
 def read(paths: Sequence[Path], reading: Reading) -> Iterator[Prediction]:
@@ -206,7 +208,11 @@ class _File:
         gold = as_written(answer)
         if choices and gold is not None:
             gold = _lettered(gold, choices)
-        return OwnItem(question, gold, choices, values, problem)
+        accepted = _accepted(gold) if not choices and self.reading.kind in _ACCEPTS_SEVERAL else None
+        if accepted is None:
+            return OwnItem(question, gold, choices, values, problem)
+        column = self.reading.column("answer", "answer")
+        return OwnItem(question, accepted, choices, {**values, column: accepted}, problem)
 
     def _choices(self, values: Mapping[str, Any]) -> tuple[tuple[str, ...], str]:
         letters = [letter for letter in string.ascii_uppercase if values.get(letter) is not None]
@@ -236,6 +242,17 @@ class _File:
             self.reading.notes.append(
                 f"{self.path.name}: VLMEvalKit's rules decided {self.logs['prefetch']} rows, its judge the other {self.logs['judge']}"
             )
+
+
+def _accepted(gold: str | None) -> list[str] | None:
+    """Return the accepted texts of a gold that is a list of them, written as text; None where it is none."""
+    if gold is None or not gold.strip().startswith("["):
+        return None
+    try:
+        found = read_literal(gold)
+    except DataError:
+        return None
+    return found if isinstance(found, list) and found and all(isinstance(text, str) for text in found) else None
 
 
 def _lettered(gold: str, choices: Sequence[str]) -> str:

@@ -160,6 +160,22 @@ def test_documents_that_fit_the_card_are_read_as_its_rows(tmp_path: Path) -> Non
     assert found.agreement == (2, 2)
 
 
+def test_options_in_columns_of_their_own_are_read_where_the_card_finds_none(tmp_path: Path) -> None:
+    """RealWorldQA's question holds its options on the hub, and has none in VLMEvalKit's table."""
+    task = card(
+        fields={"choices": "= question | lettered", "answer": "answer", "answer_type": "= 'open'", "images": []},
+        answer={"kind": "mixed"},
+        subsets={},
+    )
+    table = write(
+        tmp_path / "m_D.jsonl",
+        {"index": "0", "question": "Stop?", "A": "Yes", "B": "No", "answer": "A", "prediction": "A. Yes", "hit": 1},
+        {"index": "1", "question": "Stop?", "A": "Yes", "B": "No", "answer": "A", "prediction": "No", "hit": 0},
+    )
+    found, _ = run(tmp_path, "vlmevalkit", table, task=task)
+    assert (found.rows, found.agreement) == (2, (2, 2))
+
+
 def test_ids_that_the_card_makes_of_a_row_are_made_of_the_file_s_row(tmp_path: Path) -> None:
     path = write(
         tmp_path / "t.jsonl",

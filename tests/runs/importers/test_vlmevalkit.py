@@ -267,3 +267,21 @@ def test_any_column_of_answers_is_read_row_by_row(tmp_path_factory: pytest.TempP
     assert len(found) == reading.found == len(answers) == len(list(read_table(path)))
     for number, answer in enumerate(answers):
         assert bool(found[str(number)].problem) == (answer is None)
+
+
+def test_accepted_answers_that_stand_as_a_list_in_a_cell_are_several(tmp_path: Path) -> None:
+    """TextVQA, DocVQA and OCRBench keep their golds so; elsewhere a gold in brackets is the answer itself."""
+    rows = [
+        ("index", "question", "answer", "prediction"),
+        ("0", "What is written?", "['STOP', 'stop sign']", "stop"),
+        ("1", "Which years?", "[2014, 2016]", "2014"),
+        ("2", "Which word?", "[unclear", "x"),
+    ]
+    path = workbook(tmp_path / "m_D.xlsx", rows)
+    golds = {}
+    for kind in ("text", None, "list"):
+        found, _ = read(path, kind=kind)
+        golds[kind] = [entry.own.answer for entry in found.values() if entry.own]
+        assert [entry.own.values["answer"] for entry in found.values() if entry.own] == golds[kind]
+    assert golds["text"] == golds[None] == [["STOP", "stop sign"], "[2014, 2016]", "[unclear"]
+    assert golds["list"] == [str(row[2]) for row in rows[1:]]
