@@ -80,6 +80,8 @@ def cli() -> None:
 
 def main() -> NoReturn:
     """Run the command line; every failure ends in the exit code that docs/cli.md gives."""
+    # Children that Python starts (`python -c …`) look for modules in the current folder first, which may be anybody's.
+    os.environ.setdefault("PYTHONSAFEPATH", "1")
     try:
         _refuse_no_unicode(sys.argv[1:])
         code = cli.main(standalone_mode=False)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import io
 import threading
 from dataclasses import dataclass, field, replace
 
 from mmeval.conditions.segmenters import Segmenter, get_segmenter
 from mmeval.conditions.strategy import Ask
 from mmeval.core.errors import MmevalError
+from mmeval.core.pictures import open_picture
 from mmeval.core.types import PreparedMedia, Response, Sample
 from mmeval.verifiers.mask_answers import tagged
 from mmeval.verifiers.masks import Mask, encode_runs
@@ -67,8 +67,7 @@ class Segmented:
         import numpy as np
         from PIL import Image
 
-        with Image.open(io.BytesIO(data)) as opened:
-            image = opened.convert("RGB")
+        image = open_picture(data, "the image").convert("RGB")
         across, down = image.width / original[0], image.height / original[1]
         with self.lock:
             mask = np.asarray(self.segmenter.segment(image, [_scaled(entry, across, down) for entry in objects]))

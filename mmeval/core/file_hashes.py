@@ -11,6 +11,8 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+from mmeval.core.files import open_regular
+
 _LOG = logging.getLogger(__name__)
 
 MEMO_LIMIT = 20_000
@@ -46,7 +48,7 @@ def hash_files(files: Mapping[str, Path], memo: Path | None = None) -> dict[str,
 
 def _hash_file(path: Path, known: Mapping[str, str], fresh: dict[str, str]) -> str:
     try:
-        with path.open("rb") as stream:
+        with open_regular(path) as stream:
             before = _stamp(os.fstat(stream.fileno()))
             if before in known:
                 return known[before]

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from collections.abc import Iterable, Sequence
 from urllib.parse import parse_qsl, urlsplit
 
+VARIABLES = ("MMEVAL_API_KEY", "OPENAI_API_KEY", "MMEVAL_JUDGE_API_KEY", "MMEVAL_RETRIEVER_API_KEY")
+"""Variables of the environment that hold the keys of mmeval's own requests."""
 LONG_ENOUGH = 16
 """Characters from which a key is taken out of answers too: "EMPTY" or "none" stand for no key, and are words."""
 _NAME = re.compile(
@@ -14,6 +17,11 @@ _NAME = re.compile(
     r"|(?:access|auth|api|hf|session)[_-]?token|credentials?)$|^(?:key|token|auth)$",
     re.IGNORECASE,
 )
+
+
+def childs_environment() -> dict[str, str]:
+    """The environment for a process that makes no request of mmeval's own: a model's code has no use for the keys."""
+    return {name: value for name, value in os.environ.items() if name not in VARIABLES}
 
 
 def secret_names(names: Iterable[str]) -> list[str]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from mmeval.core.errors import MediaError
+from mmeval.core.files import read_regular
 
 MediaKind: TypeAlias = Literal["image", "video"]
 Role: TypeAlias = Literal["system", "user", "assistant"]
@@ -68,7 +69,7 @@ class Media:
             return self.data
         try:
             if self.path is not None:
-                return self.path.read_bytes()
+                return read_regular(self.path)
             if self.loader is not None:
                 return self.loader()
         except OSError as error:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from mmeval.core.errors import EngineError
 from mmeval.core.hashing import derived_seed
+from mmeval.core.secrets import childs_environment
 from mmeval.core.types import MediaPart, Request, Response, Status, TokenLogprobs
 from mmeval.engines.base import SAMPLING_FIELDS, EngineInfo, ModelSpec
 from mmeval.engines.identity import CheckpointIdentity, hash_checkpoint, read_json, resolve_checkpoint
@@ -167,6 +168,7 @@ class CheckpointEngine:
                 *self.packages,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.PIPE,
+                env=childs_environment(),
             )
             output, errors = await child.communicate()
         except OSError as error:

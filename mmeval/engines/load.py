@@ -13,7 +13,7 @@ MOST_BYTES = 4 << 20
 _LINE = re.compile(
     r"(?P<name>[A-Za-z_:][A-Za-z0-9_:]*)(?:\{(?P<labels>(?:[^\"}]|\"(?:[^\"\\]|\\.)*\")*)\})?[ \t]+(?P<value>[^ \t]+)"
 )
-_LABEL = re.compile(r"(?P<name>[A-Za-z_][A-Za-z0-9_]*)\s*=\s*\"(?P<value>(?:[^\"\\]|\\.)*)\"")
+_LABEL = re.compile(r"(?<![A-Za-z0-9_])(?P<name>[A-Za-z_][A-Za-z0-9_]*)\s*=\s*\"(?P<value>(?:[^\"\\]|\\.)*)\"")
 _RUNNING = ("vllm:num_requests_running", "lmdeploy:num_requests_running", "sglang:num_running_reqs")
 _WAITING = (
     "vllm:num_requests_waiting",

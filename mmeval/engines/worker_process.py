@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from mmeval.core.errors import EngineError
+from mmeval.core.secrets import childs_environment
 from mmeval.engines.worker.failures import MEMORY_REMEDY, remedy_for
 from mmeval.engines.worker.wire import PREFIX, TOKEN_VARIABLE, WireError, lengths, pack, unpack
 
@@ -33,7 +34,7 @@ QUOTED_LINES = 8
 _POLL_S = 0.01
 _UNIX_PATH_LIMIT = 100
 """Bytes that a Unix socket's path may have on every platform."""
-_EXCEPTION_LINE = re.compile(r"\b(?:[a-z_]\w*\.)*([A-Z]\w*(?:Error|Exception|Interrupt)): (.+)")
+_EXCEPTION_LINE = re.compile(r"(?<![\w.])(?:[a-z_]\w*\.)*([A-Z]\w*(?:Error|Exception|Interrupt)): (.+)")
 
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
@@ -201,7 +202,7 @@ async def _spawn(arguments: list[str], token: str) -> asyncio.subprocess.Process
         # Threads that spin while they wait are ten times slower as soon as another process wants a core.
         "OMP_WAIT_POLICY": "PASSIVE",
         "TOKENIZERS_PARALLELISM": "false",
-        **os.environ,
+        **childs_environment(),
         "PYTHONUNBUFFERED": "1",
         TOKEN_VARIABLE: token,
     }

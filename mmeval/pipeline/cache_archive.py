@@ -16,6 +16,7 @@ import orjson
 from pydantic import TypeAdapter, ValidationError
 
 from mmeval.core.errors import DataError, StorageError
+from mmeval.core.files import create
 from mmeval.core.types import Response
 from mmeval.pipeline.cache import KEPT_STATUS, ResponseCache
 from mmeval.pipeline.cache_rows import StoredAnswer
@@ -63,7 +64,7 @@ def write_archive(path: Path, answers: Iterable[StoredAnswer], about: dict[str, 
         path.parent.mkdir(parents=True, exist_ok=True)
         # No name and no time in the header, so that the same answers give the same bytes.
         with (
-            temporary.open("wb") as raw,
+            create(temporary) as raw,
             gzip.GzipFile("", "wb", compresslevel=6, fileobj=raw, mtime=0) as file,
         ):
 

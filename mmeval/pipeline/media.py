@@ -12,20 +12,12 @@ from typing import TYPE_CHECKING, Literal
 from mmeval.core.errors import MediaError
 from mmeval.core.geometry import Turn
 from mmeval.core.hashing import sha256_bytes
+from mmeval.core.pictures import load_picture, open_picture
 from mmeval.core.types import FrameSampling, Media, PreparedImage, PreparedMedia
 from mmeval.pipeline.video import decode_video, shown_part
 
 if TYPE_CHECKING:
     from PIL.Image import Image
-
-MAX_PIXELS = 128_000_000
-"""Larger pictures are refused before they are decoded; a 40-megapixel screenshot is fine, a decompression bomb is not."""
-
-MAX_BYTES = 256 * 1024 * 1024
-"""Larger files are refused before they are opened."""
-
-READ_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM")
-"""Pillow has many more, among them some that match almost any bytes or start a program (EPS runs Ghostscript)."""
 
 FACTS_VERSION = 2
 """Raised whenever `validate` can come to another verdict, so that cached ones are not taken for it."""
@@ -92,14 +84,14 @@ def validate(data: bytes, name: str) -> ImageFacts:
     JPEG is decoded at an eighth of its size (about 1 ms for 800×600), other formats in full.
 
     Raises:
-        MediaError: for bytes that are no image, are truncated, or would decode to more than `MAX_PIXELS`.
+        MediaError: for bytes that are no image, are truncated, or would decode to more than `pictures.MAX_PIXELS`.
     """
-    image = _open(data, name)
+    image = open_picture(data, name)
     width, height = image.size
     single = image.format in _PLAIN_FORMATS and not _animated(image, name)
     if image.format == "JPEG":
         image.draft(image.mode, (max(1, width // 8), max(1, height // 8)))
-    _load(image, name)
+    load_picture(image, name)
     if image.format != "JPEG":
         width, height = image.size  # Pillow turns a TIFF while it loads it
     if image.format == "PNG" and _PNG_END not in data:
@@ -162,8 +154,8 @@ def decode_rgb(data: bytes, name: str) -> Image:
     """
     from PIL import Image as images
 
-    image = _open(data, name)
-    _load(image, name)
+    image = open_picture(data, name)
+    load_picture(image, name)
     upright = _turn(image)
     if upright.mode[0] in "IF":
         return _reduce_depth(upright, str(image.format), name)
@@ -237,44 +229,10 @@ def _shown(frame: Media, sampling: FrameSampling | None) -> tuple[bytes, str, st
     return buffer.getvalue(), frame.label, sha256_bytes(data)
 
 
-def _open(data: bytes, name: str) -> Image:
-    from PIL import Image as images
-    from PIL import UnidentifiedImageError
-
-    if not data:
-        raise MediaError(f"{name}: the image is empty (0 bytes)")
-    if len(data) > MAX_BYTES:
-        raise MediaError(f"{name}: {len(data) / 2**20:.0f} MiB, images above {MAX_BYTES // 2**20} MiB are refused")
-    # Our own limit below replaces Pillow's, whose warning is process-wide state.
-    images.MAX_IMAGE_PIXELS = None
-    try:
-        image = images.open(io.BytesIO(data), formats=READ_FORMATS)
-    except UnidentifiedImageError as error:
-        raise MediaError(
-            f"{name}: not an image that can be read ({len(data)} bytes; mmeval reads {', '.join(READ_FORMATS)})"
-        ) from error
-    except Exception as error:  # Pillow's plugins fail in many ways on damaged bytes
-        raise MediaError(f"{name}: damaged image: {error}") from error
-    if image.width * image.height > MAX_PIXELS:
-        raise MediaError(
-            f"{name}: {image.width}×{image.height} pixels, more than {MAX_PIXELS // 10**6} megapixels are refused as a decompression bomb"
-        )
-    if image.width < 1 or image.height < 1:
-        raise MediaError(f"{name}: the image has no pixels")
-    return image
-
-
-def _load(image: Image, name: str) -> None:
-    try:
-        image.load()
-    except Exception as error:  # Pillow's plugins fail in many ways on damaged bytes
-        raise MediaError(f"{name}: damaged or truncated image: {error}") from error
-
-
 def _animated(image: Image, name: str) -> bool:
     try:
         return bool(getattr(image, "is_animated", False))
-    except Exception as error:  # as in `_load`
+    except Exception as error:  # as in `load_picture`
         raise MediaError(f"{name}: damaged or truncated image: {error}") from error
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import threading
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from mmeval.core.errors import MediaError
 from mmeval.core.file_hashes import hash_files
+from mmeval.core.files import create
 from mmeval.core.frames import sample_indices
 from mmeval.core.hashing import digest, sha256_bytes
 from mmeval.core.types import FrameSampling, Media
@@ -28,6 +30,13 @@ VERSION = 1
 MAX_PACKETS = 20_000_000
 """A stream with more packets is refused: it would take hours only to be counted."""
 MAX_FRAME_PIXELS = 64_000_000
+_CONTAINERS = (
+    "mov", "mp4", "matroska", "webm", "avi", "mpegts", "mpeg", "mpegvideo", "flv", "asf", "ogg", "gif", "apng", "ivf", "h264", "hevc",
+    "m4v", "obu", "mjpeg", "mxf", "nut", "rm", "dv", "yuv4mpegpipe", "swf", "wtv", "amv", "bink", "smk", "roq", "vc1", "h263", "h261",
+    "wav", "mp3", "flac", "aac",
+)  # fmt: skip
+"""Formats of FFmpeg that hold what they show. Playlists and session descriptions name other files, addresses and ports, which it opens."""
+_READ_ONLY = {"format_whitelist": ",".join(_CONTAINERS), "protocol_whitelist": "file"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,14 +94,23 @@ def _source_hash(media: Media) -> str:
 def _opened(media: Media) -> Iterator[tuple[Any, Any]]:
     import av
 
+    # The name of a protocol at the start of a path, such as `concat:`, is part of a file's name.
+    source = io.BytesIO(media.data) if media.data is not None else f"file:{media.path}"
     try:
-        container = av.open(io.BytesIO(media.data) if media.data is not None else str(media.path), mode="r")
+        container = av.open(source, mode="r", options=_READ_ONLY)
     except (av.FFmpegError, OSError, ValueError) as error:
-        raise MediaError(f"not a video that can be read: {error}") from error
+        reason = getattr(error, "strerror", None) or str(error)
+        if isinstance(error, av.FFmpegError) and error.errno == errno.EINVAL:
+            reason += " (or a playlist, which could name other files and addresses)"
+        raise MediaError(f"not a video that can be read: {reason}") from error
     try:
         if not container.streams.video:
             raise MediaError("the file holds no video stream")
         stream = container.streams.video[0]
+        codec = stream.codec_context
+        if codec.width * codec.height > MAX_FRAME_PIXELS:
+            raise MediaError(f"{codec.width}×{codec.height} pixels per frame are refused")
+        codec.options = {"max_pixels": str(MAX_FRAME_PIXELS)}  # a later frame may say another size than the file
         stream.thread_type = "NONE"  # frames of several samples are decoded at once, each in its own thread
         yield container, stream
     finally:
@@ -229,7 +247,7 @@ def _keep(path: Path, frames: Sequence[Frame]) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
+        with create(temporary) as handle, zipfile.ZipFile(handle, "w", zipfile.ZIP_STORED) as archive:
             for frame in frames:
                 archive.writestr(f"{frame.index:012d}", frame.data)
         temporary.replace(path)

@@ -7,6 +7,7 @@ import os
 import threading
 from pathlib import Path
 
+from mmeval.core.files import write
 from mmeval.core.geometry import View
 from mmeval.core.hashing import digest, sha256_bytes
 from mmeval.core.types import PreparedImage
@@ -77,7 +78,7 @@ def keep(place: Path, data: bytes) -> bool:
     temporary = place.with_name(f".{place.name}.{os.getpid()}.{threading.get_ident()}")
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_bytes(data)
+        write(temporary, data)
         temporary.replace(place)
     except OSError:
         temporary.unlink(missing_ok=True)

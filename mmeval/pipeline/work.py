@@ -14,6 +14,7 @@ from mmeval.conditions.base import Condition, get_condition
 from mmeval.conditions.looking import VisualCoT, strategy_of
 from mmeval.conditions.strategy import Strategy
 from mmeval.core.errors import MediaError, NotApplicableError, StorageError
+from mmeval.core.files import write
 from mmeval.core.hashing import digest
 from mmeval.core.types import Message, PreparedMedia, Request, Response, Sample, Sampling
 from mmeval.engines.base import EngineInfo
@@ -363,8 +364,7 @@ def store_media(folder: Path, name: str, data: bytes) -> None:
         return
     temporary = os.path.join(folder, f".{name}.{threading.get_ident()}")
     try:
-        with open(temporary, "wb") as handle:
-            handle.write(data)
+        write(temporary, data)
         os.replace(temporary, path)
     except OSError as error:
         Path(temporary).unlink(missing_ok=True)

@@ -11,6 +11,7 @@ from typing import Any
 from mmeval import __version__
 from mmeval.conditions.base import get_condition
 from mmeval.core.errors import StorageError, UsageError, unknown
+from mmeval.core.files import write
 from mmeval.reports.comparison import MARGIN
 from mmeval.reports.contents import Contents, read_contents
 from mmeval.reports.corpus import Corpus, read_corpus
@@ -246,7 +247,7 @@ def _write(path: Path, page: bytes) -> None:
     temporary = path.with_name(path.name + ".new")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_bytes(page)
+        write(temporary, page)
         temporary.replace(path)
     except OSError as error:
         with contextlib.suppress(OSError):  # the same trouble; the error below tells it

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -131,16 +129,9 @@ class _Writer:
 
     def _copy(self, sha256: str) -> tuple[str | None, int]:
         """Copy the picture from the first run that holds the very bytes that were sent."""
-        for path in _stored(self.runs, sha256):
-            with contextlib.suppress(FileNotFoundError):
-                data = path.read_bytes()
-                if hashlib.sha256(data).hexdigest() == sha256:
-                    (self.place / "img" / f"{sha256}{path.suffix}").write_bytes(data)
-                    return path.suffix[1:], len(data)
-        return None, 0
-
-
-def _stored(runs: Sequence[Run], sha256: str) -> Iterator[Path]:
-    for run in runs:
-        if (path := run.media_path(sha256)) is not None:
-            yield path
+        found = next((media for run in self.runs if (media := run.media(sha256)) is not None), None)
+        if found is None:
+            return None, 0
+        data, suffix = found
+        (self.place / "img" / f"{sha256}.{suffix}").write_bytes(data)
+        return suffix, len(data)

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
+from mmeval.core.errors import MediaError
+from mmeval.core.pictures import load_picture, open_picture
 from mmeval.runs.folder import Run
 
 SIZES = ((1024, 70), (640, 65), (384, 60), (320, 55), (256, 50))
@@ -78,22 +80,22 @@ class Thumbnails:
         return self._made[sha256]
 
     def _make(self, sha256: str) -> bytes | None:
-        paths = (run.media_path(sha256) for run in self.runs)
-        path = next((path for path in paths if path is not None), None)
-        return None if path is None else _thumbnail(path.read_bytes(), *self._size)
+        found = next((media for run in self.runs if (media := run.media(sha256)) is not None), None)
+        return None if found is None else _thumbnail(found[0], *self._size)
 
 
 def _thumbnail(data: bytes, edge: int, quality: int) -> bytes | None:
-    from PIL import Image, UnidentifiedImageError
+    from PIL.Image import Resampling
 
     try:
-        with Image.open(io.BytesIO(data)) as source:
-            source.draft("RGB", (2 * edge, 2 * edge))
-            image = source.convert("RGB")
-    except (OSError, UnidentifiedImageError, Image.DecompressionBombError, SyntaxError):
+        source = open_picture(data, "media")
+        source.draft("RGB", (2 * edge, 2 * edge))
+        load_picture(source, "media")
+        image = source.convert("RGB")
+    except (MediaError, ValueError):
         # A folder may have been damaged after the run; the browser then shows the media's hash instead.
         return None
-    image.thumbnail((edge, edge), Image.Resampling.LANCZOS, reducing_gap=2.0)
+    image.thumbnail((edge, edge), Resampling.LANCZOS, reducing_gap=2.0)
     out = io.BytesIO()
     image.save(out, "WEBP", quality=quality, method=4)
     return out.getvalue()

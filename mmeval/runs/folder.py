@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-import shutil
+import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -11,6 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from mmeval.core.errors import DataError, unknown
+from mmeval.core.files import read_regular, write
+from mmeval.core.hashing import sha256_bytes
 from mmeval.runs.manifest import Manifest, read_manifest
 
 if TYPE_CHECKING:
@@ -22,6 +25,8 @@ BATCH = 512
 """Rows that are in memory at once while a table is streamed."""
 READ_ROWS = 8192
 """Rows that are turned into cells at once while a table is read."""
+_HASH = re.compile(r"[0-9a-f]{64}")
+_MEDIA = re.compile(r"[0-9a-f]{64}\.(?:png|jpeg|webp)")
 SHORT_TEXT = 128
 """Characters up to which equal texts (ids, hashes, labels) of all tables are one object in memory."""
 
@@ -82,12 +87,18 @@ class Run:
             if self.model is None or asked is None or self.model == asked or (own == "models" and self.model in asked):
                 yield row
 
-    def media_path(self, sha256: str) -> Path | None:
-        """Return the stored file of one media, or None when the run was made with `--no-media`."""
+    def media(self, sha256: str) -> tuple[bytes, str] | None:
+        """Return the bytes of one media as sent and the suffix of its file.
+
+        None when the run was made with `--no-media`, and for a file that does not hold those bytes: whatever a folder from
+        elsewhere says of its media, nothing else on this machine comes out.
+        """
+        if not _HASH.fullmatch(sha256):
+            return None
         for suffix in ("png", "jpeg", "webp"):
-            path = self.path / "media" / f"{sha256}.{suffix}"
-            if path.exists():
-                return path
+            data = _as_named(self.path / "media" / f"{sha256}.{suffix}")
+            if data is not None:
+                return data, suffix
         return None
 
 
@@ -124,14 +135,27 @@ def link_media(source: Path, folder: Path) -> None:
     with os.scandir(source / "media") as entries:
         for entry in entries:
             place = target / entry.name
-            if entry.name.startswith(".") or place.exists():
+            if not _MEDIA.fullmatch(entry.name) or place.exists():
                 continue
-            try:
-                os.link(entry.path, place)
-            except OSError:  # another file system
-                temporary = place.with_name(f".{entry.name}.{os.getpid()}")
-                shutil.copyfile(entry.path, temporary)
+            if entry.is_file(follow_symlinks=False):
+                with contextlib.suppress(OSError):  # another file system
+                    os.link(entry.path, place)
+                    continue
+            # A symbolic link may name anything: only a picture whose hash is its name is copied.
+            data = _as_named(Path(entry.path))
+            if data is not None:
+                temporary = place.with_name(f".{place.name}.{os.getpid()}")
+                write(temporary, data)
                 temporary.replace(place)
+
+
+def _as_named(path: Path) -> bytes | None:
+    """Return the content of a file that is named by its hash; None where it has another, or there is no such file."""
+    try:
+        data = read_regular(path)
+    except OSError:
+        return None
+    return data if sha256_bytes(data) == path.stem else None
 
 
 def subset_pairs(subsets: dict[str, str]) -> list[tuple[str, str]]:

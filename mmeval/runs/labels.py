@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mmeval.core.errors import DataError, StorageError
+from mmeval.core.files import create
 from mmeval.core.hashing import digest
 from mmeval.runs.folder import Run, stream_batches
 
@@ -121,7 +122,8 @@ def write_labels_table(run: Run, labels: Iterable[Label]) -> None:
     path = run.path / FILE
     temporary = path.with_name(f".{FILE}.{os.getpid()}")
     try:
-        pq.write_table(pa.table(columns, schema=labels_schema()), temporary, compression="zstd")
+        with create(temporary) as handle:
+            pq.write_table(pa.table(columns, schema=labels_schema()), handle, compression="zstd")
         temporary.replace(path)
     except OSError as error:
         temporary.unlink(missing_ok=True)

@@ -22,7 +22,8 @@ from typing import Any
 import orjson
 
 from mmeval.conditions.base import metrics_of
-from mmeval.core.secrets import without_key
+from mmeval.core.files import write
+from mmeval.core.secrets import VARIABLES, without_key
 from mmeval.metrics import get_metric
 from mmeval.metrics.definition import Metric
 from mmeval.pipeline.asking import Progress
@@ -41,8 +42,6 @@ REASON_LIMIT = 300
 RATE_WINDOW_S = 60.0
 FOLLOWED_LIMIT = 100_000
 """Clusters that are followed in all cells together; beyond that there is no running interval."""
-SECRETS = ("MMEVAL_API_KEY", "OPENAI_API_KEY", "MMEVAL_JUDGE_API_KEY", "MMEVAL_RETRIEVER_API_KEY")
-"""Environment variables whose values are taken out of the file once more; engines have done so with their own."""
 FAILED = frozenset({"error", "unscored"})
 
 
@@ -201,7 +200,8 @@ class ProgressFile:
         self._beat = 0
         self._rates: list[deque[tuple[float, int]]] = [deque() for _ in progress]
         self._own = {"run_id": run_id, "pid": os.getpid(), "born": born(os.getpid()), "machine": machine()}
-        self._keys = [value for name in SECRETS if (value := os.environ.get(name))]
+        # Taken out once more; engines have done so with their own.
+        self._keys = [value for name in VARIABLES if (value := os.environ.get(name))]
         self._guard = threading.Lock()
         self._closed = False
         self._told = False
@@ -315,7 +315,7 @@ class ProgressFile:
             if self._closed:
                 return
             try:
-                temporary.write_bytes(data)
+                write(temporary, data)
                 temporary.replace(self._path)
             except OSError as error:
                 with suppress(OSError):  # the same trouble

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from mmeval import __version__
 from mmeval.core.errors import DataError
+from mmeval.core.files import create
 
 SCHEMA_VERSION = 1
 RunStatus = Literal["running", "complete", "incomplete", "interrupted"]
@@ -242,7 +243,7 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
     path = folder / "run.json"
     temporary = folder / "run.json.new"
     data = orjson.dumps(manifest.model_dump(mode="json"), option=orjson.OPT_INDENT_2)
-    with temporary.open("wb") as handle:
+    with create(temporary) as handle:
         handle.write(data)
         handle.flush()
         os.fsync(handle.fileno())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import platform
-import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -22,6 +21,7 @@ from mmeval.runs.config import config_digest
 from mmeval.runs.file_tasks import record_of_card
 from mmeval.runs.judge import judge_facts
 from mmeval.runs.manifest import Manifest, ModelRecord, PartRecord, ShardRecord, TaskRecord
+from mmeval.runs.repository import git_state
 from mmeval.runs.tally import Tally
 from mmeval.tasks.opened import OpenTask
 from mmeval.tasks.sharding import parse_shard
@@ -212,20 +212,6 @@ def versions() -> dict[str, str]:
 
 def hardware() -> dict[str, Any]:
     return {"system": platform.system(), "machine": platform.machine(), "cpus": os.cpu_count()}
-
-
-def git_state() -> dict[str, Any] | None:
-    """Commit of the working directory, which usually holds the user's training code."""
-    try:
-        commit = subprocess.run(
-            ["git", "rev-parse", "HEAD"], capture_output=True, text=True, timeout=5, check=True
-        ).stdout.strip()
-        status = subprocess.run(
-            ["git", "status", "--porcelain", "-uno"], capture_output=True, text=True, timeout=10, check=True
-        )
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return {"commit": commit, "dirty": bool(status.stdout.strip())}
 
 
 def finished_manifest(

@@ -19,7 +19,8 @@ from mmeval.runs.folder import Run
 from mmeval.runs.judge import Judge, check_judge, judge_desk, judge_facts, prepare_judge, uses_verifier
 from mmeval.runs.manifest import AggregateRecord, Manifest, TaskRecord, write_manifest
 from mmeval.runs.outcome import Outcome
-from mmeval.runs.record import git_state, hardware, now, versions
+from mmeval.runs.record import hardware, now, versions
+from mmeval.runs.repository import git_state
 from mmeval.runs.scoring import Rescored, Rescoring, ScoreTally, copy_rest, tasks_to_score
 from mmeval.tasks.aggregates import plan_aggregates
 from mmeval.tasks.registry import Registry

@@ -89,16 +89,16 @@ def stored_media(run: Run, row: Mapping[str, Any]) -> tuple[PreparedMedia, ...]:
     """
     images = []
     for entry in row.get("media") or ():
-        path = run.media_path(entry["sha256"])
-        if path is None:
+        found = run.media(entry["sha256"])
+        if found is None:
             raise DataError(
-                f"{run.path}: image {entry['sha256'][:12]} of sample {row['sample_id']} is not in media/, and the judge needs it",
+                f"{run.path}: image {entry['sha256'][:12]} of sample {row['sample_id']} is not in media/ as it was sent, and the judge needs it",
                 remedy="run without --no-media",
             )
         form: Literal["jpeg", "png", "webp"] = entry["format"] or "png"
         images.append(
             PreparedImage(
-                path.read_bytes(),
+                found[0],
                 form,
                 entry["width"],
                 entry["height"],

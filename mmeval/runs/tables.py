@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from mmeval.core.files import create
+
 if TYPE_CHECKING:
     import pyarrow as pa
 
@@ -45,7 +47,7 @@ class TableWriter:
         self._optional = optional
         self._maps = [field.name for field in schema if pa.types.is_map(field.type)]
         self._temporary = path.with_name(path.name + ".new")
-        self._handle = self._temporary.open("wb")
+        self._handle = create(self._temporary)
         self._writer = pq.ParquetWriter(self._handle, schema, compression="zstd")
         self._batch: list[dict[str, Any]] = []
         self._written = 0

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 import orjson
 
 from mmeval.core.errors import StorageError, UsageError
+from mmeval.core.files import open_lock
 from mmeval.pipeline.places import obstacle
 from mmeval.pipeline.trace import NO_TRACE, Tracer
 from mmeval.runs.schema import POSITION, calls_schema, results_schema, samples_schema, with_position
@@ -201,7 +202,7 @@ def lock_folder(folder: Path) -> TextIO:
     """
     try:
         (folder / "media").mkdir(parents=True, exist_ok=True)
-        lock = (folder / ".lock").open("w")
+        lock = open_lock(folder / ".lock")
     except OSError as error:
         raise _storage(folder, error) from error
     try:

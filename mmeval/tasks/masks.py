@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import binascii
-import io
 from collections.abc import Mapping
 from typing import Any
 
 import orjson
 
 from mmeval.core.errors import DataError, MediaError
+from mmeval.core.pictures import load_picture, open_picture
 from mmeval.tasks.data import Row
 from mmeval.tasks.images import media_from_cell
 from mmeval.verifiers.heatmaps import from_picture
@@ -84,18 +84,19 @@ def read_picture(data: bytes, name: str) -> Mask:
         DataError: for bytes that are no picture, or a lossy format.
     """
     import numpy as np
-    from PIL import Image, UnidentifiedImageError
 
     try:
-        with Image.open(io.BytesIO(data)) as image:
-            if image.format in _LOSSY:
-                raise DataError(
-                    f"{name}: a mask as {image.format}, which does not keep pixels as they are", remedy="use PNG"
-                )
-            plain = image if image.mode in ("1", "L", "P", "I", "I;16") else image.convert("L")
-            return np.asarray(np.asarray(plain) != 0, dtype=bool)
-    except (OSError, UnidentifiedImageError, ValueError, Image.DecompressionBombError) as error:
-        raise DataError(f"{name}: no picture of a mask: {error}", remedy="use PNG") from error
+        image = open_picture(data, name)
+        if image.format in _LOSSY:
+            raise DataError(
+                f"{name}: a mask as {image.format}, which does not keep pixels as they are", remedy="use PNG"
+            )
+        load_picture(image, name)
+        plain = image if image.mode in ("1", "L", "P", "I", "I;16") else image.convert("L")
+        return np.asarray(np.asarray(plain) != 0, dtype=bool)
+    except (MediaError, ValueError) as error:
+        text = error.message if isinstance(error, MediaError) else str(error)
+        raise DataError(f"no picture of a mask: {text}", remedy="use PNG") from error
 
 
 def _table(cell: Any) -> Mask | None:

@@ -6,10 +6,11 @@ A map is an array of numbers of at least 0, shape (height, width). Functions rai
 from __future__ import annotations
 
 import binascii
-import io
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from mmeval.core.errors import MediaError
+from mmeval.core.pictures import load_picture, open_picture
 from mmeval.verifiers.masks import MOST_PIXELS, MaskError, decode_runs, from_boxes
 
 if TYPE_CHECKING:
@@ -115,14 +116,17 @@ def from_picture(data: bytes) -> HeatMap:
         MaskError: for bytes that are no picture.
     """
     import numpy as np
-    from PIL import Image, UnidentifiedImageError
 
     try:
-        with Image.open(io.BytesIO(data)) as image:
-            plain = image if image.mode in ("1", "L", "I", "I;16", "F") else image.convert("L")
-            return np.asarray(plain, dtype=np.float64)
-    except (OSError, UnidentifiedImageError, ValueError, Image.DecompressionBombError) as error:
-        raise MaskError(f"no picture of a heat map: {error}") from error
+        image = open_picture(data, "heat map")
+        load_picture(image, "heat map")
+        if image.width * image.height > MOST_PIXELS:
+            raise MaskError(f"no picture of a heat map: {image.width}×{image.height} pixels are too many")
+        plain = image if image.mode in ("1", "L", "I", "I;16", "F") else image.convert("L")
+        return np.asarray(plain, dtype=np.float64)
+    except (MediaError, ValueError) as error:
+        text = error.message if isinstance(error, MediaError) else str(error)
+        raise MaskError(f"no picture of a heat map: {text}") from error
 
 
 def resized(map_: HeatMap, size: tuple[int, int]) -> HeatMap:

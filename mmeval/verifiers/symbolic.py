@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from mmeval.core.errors import UndecidedError, UsageError
+from mmeval.core.secrets import childs_environment
 from mmeval.verifiers.formula_tree import Tree
 
 TIME_LIMIT_S = 3.0
@@ -153,6 +154,7 @@ class _Worker:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             bufsize=0,
+            env=childs_environment(),
             start_new_session=True,
         )
         self._pending = b""

@@ -22,8 +22,9 @@ from PIL import Image
 
 from mmeval.core.errors import MediaError
 from mmeval.core.hashing import sha256_bytes
+from mmeval.core.pictures import MAX_PIXELS
 from mmeval.core.types import Media, PreparedImage
-from mmeval.pipeline.media import MAX_PIXELS, Grid, ImageFacts, decode_rgb, prepare, prepare_image, validate
+from mmeval.pipeline.media import Grid, ImageFacts, decode_rgb, prepare, prepare_image, validate
 
 ORIENTATION = 0x0112
 
@@ -386,7 +387,7 @@ def test_an_image_is_validated_once(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     path.write_bytes(data)
     facts = Facts()
     first = prepare(Media("image", path=path), facts.known.get, facts.remember)
-    monkeypatch.setattr("mmeval.pipeline.media._open", lambda *_: pytest.fail("decoded again"))
+    monkeypatch.setattr("mmeval.pipeline.media.open_picture", lambda *_: pytest.fail("decoded again"))
     assert prepare(Media("image", data=data), facts.known.get, facts.remember) == first
     path.write_bytes(data + b"x")
     with pytest.raises(pytest.fail.Exception):

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -22,7 +25,7 @@ from mmeval.core.frames import sample_indices
 from mmeval.core.types import FrameSampling, Media
 from mmeval.pipeline import video as video_module
 from mmeval.pipeline.media import prepare
-from mmeval.pipeline.video import decode_video
+from mmeval.pipeline.video import _opened, decode_video
 from mmeval.tasks.options import AskStyle, DataOptions
 from mmeval.tasks.registry import CardFile
 from mmeval.tasks.task import Task
@@ -335,3 +338,50 @@ def test_cells_that_are_no_video_are_refused(tmp_path: Path, cell: object, messa
     task = card(tmp_path, cell)
     with pytest.raises(DataError, match=message):
         task.open(DataOptions(tmp_path))
+
+
+def _playlists(port: int, film: Path) -> dict[str, bytes]:
+    return {
+        "a.m3u8": f"#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\n{film.as_uri()}\n#EXT-X-ENDLIST\n".encode(),
+        "b.m3u8": f"#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\nhttp://127.0.0.1:{port}/a.ts\n#EXT-X-ENDLIST\n".encode(),
+        "c.mp4": f"ffconcat version 1.0\nfile {film.name}\n".encode(),
+        "d.sdp": f"v=0\r\no=- 0 0 IN IP4 127.0.0.1\r\ns=x\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=video {port} RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\n".encode(),
+    }  # fmt: skip
+
+
+def test_a_playlist_is_no_video_and_nothing_that_it_names_is_opened(tmp_path: Path) -> None:
+    """FFmpeg would read another file of this machine, ask an address, or open a port and wait there."""
+    secret = film(tmp_path / "private.mp4")
+    with socket.create_server(("127.0.0.1", 0)) as asked:
+        asked.setblocking(False)
+        port = asked.getsockname()[1]
+        for name, data in _playlists(port, secret).items():
+            (tmp_path / name).write_bytes(data)
+            for media in (video(tmp_path / name), replace(video(tmp_path / name), path=None, data=data)):
+                with pytest.raises(MediaError, match="not a video that can be read"):
+                    decode_video(media)
+        with pytest.raises(BlockingIOError):
+            asked.accept()
+
+
+def test_a_path_is_a_file_and_never_a_protocol(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("concat:a.mp4|b.mp4", "subfile,,start,0,end,0,,:a.mp4", "-i.mp4", "a b%03d.mp4"):
+        film(tmp_path / "a.mp4").rename(tmp_path / name)
+        assert len(decode_video(video(Path(name), frames=2))) == 2
+
+
+def test_a_pipe_in_place_of_a_video_is_refused_at_once(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "clip.mp4")
+    with pytest.raises(MediaError, match="pipe or a device"):
+        decode_video(video(tmp_path / "clip.mp4"))
+
+
+def test_frames_beyond_the_limit_are_refused_before_one_is_decoded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = film(tmp_path / "clip.mp4")
+    monkeypatch.setattr("mmeval.pipeline.video.MAX_FRAME_PIXELS", 64 * 48 - 1)
+    monkeypatch.setattr("mmeval.pipeline.video._index", lambda media: pytest.fail("the packets were read"))
+    with pytest.raises(MediaError, match="64×48 pixels per frame are refused"), _opened(video(path)):
+        pass

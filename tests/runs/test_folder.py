@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import subprocess
 import sys
@@ -15,11 +16,15 @@ import pyarrow.parquet as pq
 import pytest
 
 from mmeval.core.errors import DataError, StorageError, UsageError
+from mmeval.core.hashing import sha256_bytes
+from mmeval.reports.build import _write as write_page
 from mmeval.runs import tables
-from mmeval.runs.folder import open_run, subset_pairs
+from mmeval.runs.folder import link_media, open_run, subset_pairs
 from mmeval.runs.manifest import SCHEMA_VERSION, Manifest, ModelRecord, TaskRecord, read_manifest, write_manifest
 from mmeval.runs.schema import results_schema, samples_schema
-from mmeval.runs.writer import RunWriter
+from mmeval.runs.writer import RunWriter, lock_folder
+
+X = sha256_bytes(b"x")
 
 
 def manifest(**changes: Any) -> Manifest:
@@ -315,9 +320,65 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
 
 
 def test_media_are_found_by_hash(run: Path) -> None:
-    (run / "media" / "abc.webp").write_bytes(b"x")
-    assert open_run(run).media_path("abc") == run / "media" / "abc.webp"
-    assert open_run(run).media_path("abd") is None
+    (run / "media" / f"{X}.webp").write_bytes(b"x")
+    assert open_run(run).media(X) == (b"x", "webp")
+    assert open_run(run).media("ab" * 32) is None
+
+
+def test_nothing_but_the_media_of_a_hash_comes_out_of_a_folder(run: Path, tmp_path: Path) -> None:
+    """A folder from elsewhere may name files beside it, hold links to them, and pipes that never end."""
+    (tmp_path / "private.png").write_bytes(b"private")
+    other = sha256_bytes(b"another")
+    os.mkfifo(run / "media" / f"{X}.png")
+    (run / "media" / f"{other}.png").symlink_to(tmp_path / "private.png")
+    shown = open_run(run)
+    for sha256 in (str(tmp_path / "private"), "../../private", other, X, "", "\0", "a" * 64 + "/../x"):
+        assert shown.media(sha256) is None
+    (run / "media" / f"{X}.webp").symlink_to(tmp_path / "x")
+    (tmp_path / "x").write_bytes(b"x")
+    assert shown.media(X) == (b"x", "webp"), "a link to the very bytes is as good as they"
+
+
+def test_linked_media_are_the_pictures_of_their_names(run: Path, tmp_path: Path) -> None:
+    (tmp_path / "private").write_bytes(b"private")
+    (tmp_path / "x").write_bytes(b"x")
+    y = sha256_bytes(b"y")
+    media = run / "media"
+    (media / f"{X}.png").symlink_to(tmp_path / "x")
+    (media / f"{'0' * 64}.png").symlink_to(tmp_path / "private")
+    (media / f"{y}.jpeg").write_bytes(b"y")
+    (media / "notes.txt").write_bytes(b"n")
+    (media / "folder").mkdir()
+    os.mkfifo(media / f"{'1' * 64}.png")
+    (tmp_path / "joined").mkdir()
+    link_media(run, tmp_path / "joined")
+    found = {path.name: path for path in (tmp_path / "joined" / "media").iterdir()}
+    assert found.keys() == {f"{X}.png", f"{y}.jpeg"}
+    assert not any(path.is_symlink() for path in found.values())
+    assert found[f"{X}.png"].read_bytes() == b"x"
+
+
+NAMES = (".lock", "run.json.new", "results.parquet.new", "samples.parquet.new", "calls.parquet.new", "report.html.new")
+
+
+def test_writing_into_a_folder_of_somebody_else_follows_no_link(tmp_path: Path) -> None:
+    """A run folder that was unpacked may hold links of the names that are written; what they point to stays as it is."""
+    precious, folder = tmp_path / "precious", tmp_path / "run"
+    precious.write_text("precious")
+    write(folder, ROWS[:10])
+    manifest = read_manifest(folder)
+    (folder / ".lock").unlink()
+    for name in NAMES:
+        (folder / name).symlink_to(precious)
+    with pytest.raises(StorageError, match="cannot be written"):
+        lock_folder(folder)
+    (folder / ".lock").unlink()
+    write(folder, ROWS)
+    write_manifest(folder, manifest)
+    write_page(folder / "report.html", b"<html>")
+    assert precious.read_text() == "precious"
+    assert not (folder / "report.html").is_symlink()
+    assert len(open_run(folder).results()) == 1200
 
 
 def test_map_columns_may_be_null(tmp_path: Path) -> None:

@@ -44,7 +44,8 @@ def decode_images(blobs: list[bytes]) -> list[Any]:
     images = []
     for number, blob in enumerate(blobs, 1):
         try:
-            with Image.open(io.BytesIO(blob)) as image:
+            # Of the formats in which images are sent, see PreparedImage.
+            with Image.open(io.BytesIO(blob), formats=("JPEG", "PNG", "WEBP")) as image:
                 images.append(image.convert("RGB"))
         except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
             raise RequestError(f"image {number} of {len(blobs)} cannot be decoded: {error}") from error

@@ -17,7 +17,8 @@ from mmeval.runs.importers.own import card_ids
 from mmeval.runs.importers.predictions import Prediction, Reading, listed
 from mmeval.runs.importers.samples import NOT_THERE, Samples, Wanted
 from mmeval.runs.manifest import Manifest, ModelRecord, TaskRecord, write_manifest
-from mmeval.runs.record import git_state, hardware, now, versions
+from mmeval.runs.record import hardware, now, versions
+from mmeval.runs.repository import git_state
 from mmeval.runs.rows import result_row, sample_row
 from mmeval.runs.tally import Tally
 from mmeval.runs.writer import RunWriter
