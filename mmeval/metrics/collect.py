@@ -11,8 +11,10 @@ import numpy.typing as npt
 
 from mmeval.core.errors import DataError
 from mmeval.core.types import OUTCOMES
-from mmeval.metrics.definition import BoolArray, Detail, Metric, Rows, Scores, TextArray
+from mmeval.metrics.columns import Texts
+from mmeval.metrics.definition import BUILT_IN_COLUMNS, BoolArray, Detail, Metric, Names, Rows, Scores, TextArray
 from mmeval.stats.intervals import FloatArray
+from mmeval.stats.numbering import repeated
 from mmeval.stats.scores import IntArray
 
 _OPTIONAL = ("cluster", "repeat")
@@ -33,19 +35,18 @@ def collect(metric: Metric, rows: Rows) -> Scores:
     wanted += [f"subsets.{name}" for name in metric.columns] + list(metric.reads)
     columns = _columns(rows, wanted)
     outcome = _outcomes(columns["outcome"])
-    samples = _texts(columns["sample_id"])
+    samples, clusters, named = _names(metric, columns)
     repeats = _repeats(columns["repeat"], samples.size)
-    _check_once(samples, repeats)
+    _check_once(samples, repeats, named)
     scored = outcome == 0
     counted = outcome <= 1
     values = np.where(outcome == 1, metric.no_answer, 0.0)
-    values[scored] = _values(metric, columns, samples, scored)
+    values[scored] = _values(metric, columns, scored)
     details: Mapping[str, Detail] = {}
     if metric.form is not None:
-        details = metric.form.details(metric, columns, np.flatnonzero(counted))
-    clusters = _clusters(columns["cluster"], samples)
-    labels = {name: _labels(metric, name, columns, samples, counted) for name in metric.columns}
-    return Scores(outcome, values, samples, clusters, repeats, labels, details)
+        details = metric.form.details(metric, _spelled(columns), np.flatnonzero(counted))
+    labels = {name: _labels(metric, name, columns, counted) for name in metric.columns}
+    return Scores(outcome, values, samples, clusters, repeats, labels, details, named)
 
 
 def row_numbers(
@@ -110,18 +111,42 @@ def _entry(cell: Any, key: str) -> Any:
     return None if cell is None else dict(cell).get(key)
 
 
-def _outcomes(column: Any) -> npt.NDArray[np.int8]:
-    import pandas as pd
+def _spelled(columns: dict[str, Any]) -> dict[str, Any]:
+    """The columns as forms index them; ids stay as they are, because most rows never show theirs."""
+    return {
+        name: cells.objects() if isinstance(cells, Texts) and name != "sample_id" else cells
+        for name, cells in columns.items()
+    }
 
-    codes, found = pd.factorize(np.asarray(column, dtype=object))
+
+def _outcomes(column: Any) -> npt.NDArray[np.int8]:
+    if isinstance(column, Texts):
+        codes, found = column.codes, column.words.to_pylist()
+    else:
+        import pandas as pd
+
+        codes, found = pd.factorize(np.asarray(column, dtype=object))
     places = np.full(len(found) + 1, -1, dtype=np.int8)
     for number, name in enumerate(found):
         places[number] = OUTCOMES.index(name) if name in OUTCOMES else -1
-    outcome = places[codes]
+    outcome: npt.NDArray[np.int8] = places[codes]
     if bool(np.any(outcome < 0)):
         row = int(np.argmax(outcome < 0))
         raise DataError(f"row {row}: outcome {column[row]!r} is none of {', '.join(OUTCOMES)}")
     return outcome
+
+
+def _names(metric: Metric, columns: Mapping[str, Any]) -> tuple[Names, Names, Texts | None]:
+    """Return samples and clusters, and what spells the samples where both are numbers."""
+    cells, labels = columns["sample_id"], columns["cluster"]
+    shown = metric.form is not None and any(name in BUILT_IN_COLUMNS for name in metric.form.columns)
+    if isinstance(cells, Texts) and isinstance(labels, Texts) and cells.ordered and labels.ordered and not shown:
+        # Numbers in the order of the names below: labels before samples.
+        own = labels.codes < (1 if len(labels.words) and labels.words[0].as_py() == "" else 0)
+        clusters = np.where(own, cells.codes + np.int64(len(labels.words)), labels.codes)
+        return cells.codes.astype(np.int64), clusters.astype(np.int64), cells
+    samples = _texts(cells)
+    return samples, _clusters(labels, samples), None
 
 
 def _texts(column: Any) -> TextArray:
@@ -136,16 +161,17 @@ def _repeats(column: Any, size: int) -> IntArray:
     return np.fromiter((int(cell or 0) for cell in column), dtype=np.int64, count=size)
 
 
-def _check_once(samples: TextArray, repeats: IntArray) -> None:
-    import pandas as pd
+def _check_once(samples: Names, repeats: IntArray, named: Texts | None) -> None:
+    codes = samples
+    if named is None:
+        import pandas as pd
 
-    codes = pd.factorize(samples)[0].astype(np.int64)
-    keys = codes * (int(repeats.max(initial=0)) + 1) + repeats
-    twice = pd.Series(keys).duplicated().to_numpy()
-    if bool(twice.any()):
-        row = int(np.argmax(twice))
+        codes = pd.factorize(samples)[0].astype(np.int64)
+    row = repeated(codes * (int(repeats.max(initial=0)) + 1) + repeats)
+    if row is not None:
+        sample = samples[row] if named is None else named.word(int(codes[row]))
         raise DataError(
-            f"sample {samples[row]!r}, repeat {repeats[row]}, occurs twice",
+            f"sample {sample!r}, repeat {repeats[row]}, occurs twice",
             remedy="give the rows of one model, task and condition",
         )
 
@@ -160,39 +186,49 @@ def _clusters(column: Any, samples: TextArray) -> TextArray:
     return found
 
 
-def _labels(metric: Metric, name: str, columns: Mapping[str, Any], samples: TextArray, counted: BoolArray) -> TextArray:
+def _labels(metric: Metric, name: str, columns: Mapping[str, Any], counted: BoolArray) -> TextArray:
     cells = columns[f"subsets.{name}"]
-    found = np.empty(samples.size, dtype=object)
-    found[:] = [cell if isinstance(cell, str) else "" for cell in cells]
+    if isinstance(cells, Texts):
+        found, lacking = cells.objects(""), cells.codes < 0
+    else:
+        found = np.empty(len(cells), dtype=object)
+        found[:] = [cell if isinstance(cell, str) else "" for cell in cells]
+        lacking = np.fromiter((not isinstance(cell, str) for cell in cells), dtype=bool, count=found.size)
     # A label of "" says that the row belongs to no group; a missing one is a mistake.
-    missing = counted & np.fromiter((not isinstance(cell, str) for cell in cells), dtype=bool, count=samples.size)
+    missing = counted & lacking
     if bool(missing.any()):
         raise DataError(
-            f"sample {samples[int(np.argmax(missing))]!r} has no {name!r} in its subsets, by which metric {metric.name!r} groups",
+            f"sample {_sample(columns, int(np.argmax(missing)))!r} has no {name!r} in its subsets, by which metric {metric.name!r} groups",
             remedy=f"declare {name!r} under subsets or groups of the card, or give it in the rows' subsets",
         )
     return found
 
 
-def _values(metric: Metric, columns: Mapping[str, Any], samples: TextArray, scored: BoolArray) -> FloatArray:
+def _sample(columns: Mapping[str, Any], row: int) -> str:
+    """The id of a row, for messages."""
+    return str(columns["sample_id"][row])
+
+
+def _values(metric: Metric, columns: Mapping[str, Any], scored: BoolArray) -> FloatArray:
     name = _value_column(metric)
     cells = columns[name]
     where = np.flatnonzero(scored)
     what = f"scores[{metric.key!r}]" if metric.source == "scores" else metric.source
     try:
-        found = np.asarray(np.asarray(cells, dtype=object)[where], dtype=np.float64)
+        given = cells if isinstance(cells, np.ndarray) else np.asarray(cells, dtype=object)
+        found = given[where].astype(np.float64)
     except (TypeError, ValueError):
-        found = np.array([_number(cells[row], samples[row], what) for row in where.tolist()])
+        found = np.array([_number(cells[row], _sample(columns, row), what) for row in where.tolist()])
     bad = where[~np.isfinite(found)]
     if bad.size:
         raise DataError(
-            f"sample {samples[bad[0]]!r} is scored but has no {what}, which metric {metric.name!r} needs",
+            f"sample {_sample(columns, int(bad[0]))!r} is scored but has no {what}, which metric {metric.name!r} needs",
             remedy="choose a metric that the card's verifier gives values for",
         )
     far = where[np.abs(found) > LARGEST]
     if far.size:
         raise DataError(
-            f"sample {samples[far[0]]!r}: {what} is {found[np.abs(found) > LARGEST][0]:g}, beyond {LARGEST:g}",
+            f"sample {_sample(columns, int(far[0]))!r}: {what} is {found[np.abs(found) > LARGEST][0]:g}, beyond {LARGEST:g}",
             remedy="correct the score",
         )
     if metric.threshold is not None:
@@ -203,7 +239,7 @@ def _values(metric: Metric, columns: Mapping[str, Any], samples: TextArray, scor
         if metric.source == "score" and outside.size:
             row = outside[0]
             raise DataError(
-                f"sample {samples[row]!r}: score {cells[row]!r} is no share of 1, as which {metric.name!r} takes it",
+                f"sample {_sample(columns, int(row))!r}: score {cells[row]!r} is no share of 1, as which {metric.name!r} takes it",
                 remedy=f"write {metric.name}:mean for scores of another range",
             )
     return found

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mmeval.core.types import OUTCOMES, Outcome
+from mmeval.metrics.columns import Texts
 from mmeval.stats.functionals import Functional
 from mmeval.stats.intervals import FloatArray, Interval
 from mmeval.stats.scores import IntArray
@@ -20,6 +21,8 @@ reads. A column of maps may be given key by key: `scores.mra`, `subsets.subject`
 
 BoolArray: TypeAlias = npt.NDArray[np.bool_]
 TextArray: TypeAlias = npt.NDArray[np.object_]
+Names: TypeAlias = npt.NDArray[Any]
+"""Texts, or whole numbers in their place: equal for equal texts, and in their order."""
 Detail: TypeAlias = npt.NDArray[Any]
 """What a form needs of each row besides its value, shape (rows,): numbers, or objects (boxes, texts) in an array of objects."""
 
@@ -122,14 +125,20 @@ class Scores:
     """Place in OUTCOMES."""
     values: FloatArray
     """A row without an answer has the metric's value for that, a row that does not count 0."""
-    samples: TextArray
-    clusters: TextArray
+    samples: Names
+    clusters: Names
     """`c:LABEL`, or `s:SAMPLE` for a row without one, which is a cluster by its sample."""
     repeats: IntArray
     labels: Mapping[str, TextArray]
     """Group column -> label as stored (several joined by ' | '); empty where the row belongs to no group."""
     details: Mapping[str, Detail]
     """What else the metric's form needs of each row."""
+    spelled: Texts | None = None
+    """The samples' ids where `samples` are numbers."""
+
+    def name(self, row: int) -> str:
+        """Return the id of a row's sample."""
+        return str(self.samples[row] if self.spelled is None else self.spelled.word(int(self.samples[row])))
 
     @property
     def counted(self) -> BoolArray:
@@ -152,6 +161,7 @@ class Scores:
             self.repeats[rows],
             {name: labels[rows] for name, labels in self.labels.items()},
             {name: cells[rows] for name, cells in self.details.items()},
+            self.spelled,
         )
 
     def with_values(self, values: FloatArray) -> Scores:
@@ -163,11 +173,11 @@ class Scores:
 class Units:
     """What a number is made of: samples with the mean of their repeats, or groups of rows."""
 
-    ids: TextArray
+    ids: Names
     """Sample id or group label, in the order of the rows."""
     values: FloatArray
     """The unit's own value, shape (units,)."""
-    clusters: TextArray
+    clusters: Names
     """Cluster of each unit; groups that share clusters are in one."""
     unit_of_row: IntArray
     """Unit of each row of the scores, -1 for rows that are missing from the number, OUTSIDE for those that are no part of

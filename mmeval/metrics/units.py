@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mmeval.metrics.definition import OUTSIDE, BoolArray, Metric, Scores, TextArray, Units
+from mmeval.metrics.definition import OUTSIDE, BoolArray, Metric, Names, Scores, TextArray, Units
 from mmeval.stats.functionals import RatioMean, sums_by
 from mmeval.stats.intervals import FloatArray
+from mmeval.stats.numbering import by_appearance, by_size
 from mmeval.stats.scores import IntArray
 
 SEPARATOR = " | "
@@ -26,6 +27,10 @@ def sample_units(metric: Metric, scores: Scores, rows: BoolArray | None = None) 
     counted = scores.counted if rows is None else scores.counted & rows
     where = np.flatnonzero(counted)
     sample, ids = _factorize(scores.samples[where])
+    if ids.size == where.size and metric.k is None:  # one answer each: the usual case, without a sum over anything
+        unit_of_row = np.full(scores.values.size, -1, dtype=np.int64)
+        unit_of_row[where] = sample
+        return Units(ids, scores.values[where] + 0.0, scores.clusters[where], unit_of_row, metric.binary)
     answers = np.bincount(sample, minlength=ids.size)
     values = means(sample, scores.values[where], ids.size)
     if metric.k is not None:
@@ -49,9 +54,9 @@ def sample_units(metric: Metric, scores: Scores, rows: BoolArray | None = None) 
 class Groups:
     """Complete groups of rows: every row of theirs counts, in each repeat that is used."""
 
-    ids: TextArray
+    ids: Names
     """Group labels."""
-    clusters: TextArray
+    clusters: Names
     """Cluster of each group; groups whose rows share clusters are in one."""
     row: IntArray
     """Row of each entry; a row that belongs to several groups has several."""
@@ -163,28 +168,33 @@ def first_rows(index: IntArray, size: int) -> IntArray:
     return first
 
 
-def cluster_numbers(clusters: TextArray) -> IntArray:
+def cluster_numbers(clusters: Names) -> IntArray:
     """Number clusters in the order of their labels, so that results do not depend on the order of rows."""
+    if np.issubdtype(clusters.dtype, np.integer):
+        return by_size(clusters)
     import pandas as pd
 
     return pd.factorize(clusters, sort=True)[0].astype(np.int64)
 
 
-def _factorize(values: np.ndarray[tuple[int, ...], np.dtype[np.object_]] | IntArray) -> tuple[IntArray, TextArray]:
+def _factorize(values: Names) -> tuple[IntArray, Names]:
+    if np.issubdtype(values.dtype, np.integer):
+        numbers, first = by_appearance(values)
+        return numbers, values[first]
     import pandas as pd
 
     codes, found = pd.factorize(values)
     return codes.astype(np.int64), np.asarray(found, dtype=object)
 
 
-def _number_pairs(first: IntArray, second: IntArray) -> tuple[IntArray, TextArray]:
+def _number_pairs(first: IntArray, second: IntArray) -> tuple[IntArray, Names]:
     return _factorize(first * (int(second.max(initial=0)) + 1) + second)
 
 
-def _group_clusters(clusters: TextArray, group: IntArray, size: int) -> TextArray:
+def _group_clusters(clusters: Names, group: IntArray, size: int) -> Names:
     """Return the cluster of each group; clusters that one group joins become one, under their smallest label."""
     if size == 0:
-        return np.empty(0, dtype=object)
+        return clusters[:0]
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
@@ -195,4 +205,5 @@ def _group_clusters(clusters: TextArray, group: IntArray, size: int) -> TextArra
     part = connected_components(links, directed=False)[1]
     # Cluster numbers follow the order of labels: the first of a part has the smallest label.
     smallest = first_rows(part[: first.size].astype(np.int64), int(part.max()) + 1)
-    return np.asarray(first[smallest[part[first.size :]]], dtype=object)
+    found: Names = first[smallest[part[first.size :]]]
+    return found

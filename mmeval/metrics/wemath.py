@@ -79,7 +79,7 @@ def _steps(scores: Scores) -> tuple[IntArray, IntArray]:
             read = _STEP.fullmatch(label)
             if read is None:
                 raise DataError(
-                    f"sample {scores.samples[row]!r}: step {label!r} is none of We-Math's",
+                    f"sample {scores.name(row)!r}: step {label!r} is none of We-Math's",
                     remedy="labels of the column 'step' are 2steps_1, 2steps_2, 2steps_multi, 3steps_1 …",
                 )
             found[label] = (int(read[1]), 0 if read[2] == "multi" else int(read[2]))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,6 +12,8 @@ from mmeval.conditions.base import metrics_of
 from mmeval.core.errors import DataError
 from mmeval.metrics import Metric, Scores, Units, get_metric, summarise, units_of
 from mmeval.metrics.collect import collect
+from mmeval.metrics.columns import Columns
+from mmeval.runs.columns import read_columns
 from mmeval.runs.folder import Run
 from mmeval.runs.leaderboard import results_columns
 from mmeval.runs.manifest import AggregateRecord, MemberRecord
@@ -21,10 +22,6 @@ from mmeval.stats.intervals import Interval
 from mmeval.stats.mover import mover_mean
 from mmeval.stats.scores import IntArray
 from mmeval.tasks.aggregates import PlannedAggregate, TaskKey
-
-if TYPE_CHECKING:
-    import pandas as pd
-
 
 IMAGE_CLUSTER = "c:image-"
 """Clusters that are an image's content are the same in every task."""
@@ -91,15 +88,15 @@ def suite_means(run: Run, level: float = 0.95) -> list[SuiteMean]:
     if not records:
         return []
     metrics = {member.metric for record in records for member in record.members}
-    frame = run.results(results_columns([get_metric(name) for name in sorted(metrics)]))
+    table = read_columns(run, results_columns([get_metric(name) for name in sorted(metrics)]))
     found = []
     for record in records:
         for condition in run.manifest.conditions:
             if metrics_of(condition):
                 continue  # it measures something else than the tasks' metrics
             for model in run.models:
-                rows = frame[(frame["model"] == model) & (frame["condition"] == condition)]
-                if not rows.empty:
+                rows = table.where(table.equal("model", model) & table.equal("condition", condition))
+                if rows.size:
                     empty = _empty(record, run, model, condition)
                     found.append(_filled(empty, record, rows, level))
     return found
@@ -130,7 +127,7 @@ def _empty(record: AggregateRecord, run: Run, model: str, condition: str) -> Sui
     )
 
 
-def _filled(empty: SuiteMean, record: AggregateRecord, rows: pd.DataFrame, level: float) -> SuiteMean:
+def _filled(empty: SuiteMean, record: AggregateRecord, rows: Columns, level: float) -> SuiteMean:
     try:
         parts = [_part(member, rows) for member in record.members]
     except DataError as error:
@@ -173,10 +170,10 @@ class _Part:
     units: Units
 
 
-def _part(member: MemberRecord, rows: pd.DataFrame) -> _Part:
-    own = rows[(rows["task"] == member.task) & (rows["protocol"] == member.protocol)]
+def _part(member: MemberRecord, rows: Columns) -> _Part:
+    own = rows.where(rows.equal("task", member.task) & rows.equal("protocol", member.protocol))
     metric = get_metric(member.metric)
-    scores = collect(metric, {str(name): own[name].to_numpy() for name in own})
+    scores = collect(metric, own.plain())
     return _Part(member, metric, scores, units_of(metric, scores))
 
 

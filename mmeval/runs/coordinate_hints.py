@@ -6,17 +6,21 @@ fitted to the gold.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 import orjson
 
 from mmeval.core.errors import DataError
 from mmeval.core.labelled_boxes import read_gold_objects, read_predicted_objects
-from mmeval.runs.folder import Run
+from mmeval.runs.folder import Run, column_batches
 from mmeval.stats.detection_matching import overlaps
 from mmeval.stats.intervals import FloatArray
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 BOX_VERIFIERS = frozenset({"box", "boxes", "detections", "v-triune", "refcoco"})
 POINT_VERIFIERS = frozenset({"point", "screenspot"})
@@ -26,34 +30,53 @@ NEAR = 0.1
 """IoU from which on a box is somewhere near a gold box, whatever its class."""
 FAR_SHARE = 0.95
 """Share of rows without a box near a gold box, or without a hit, that gives the hint."""
-_COLUMNS = ["model", "task", "protocol", "condition", "outcome", "verifier", "extracted", "target"]
+_PART = ["model", "task", "protocol", "condition"]
+_COLUMNS = [*_PART, "outcome", "verifier", "extracted", "target"]
 
 
 def coordinate_hints(run: Run) -> list[str]:
     """Return a sentence for each model, task and condition whose boxes or points nearly all lie elsewhere."""
-    frame = run.results(_COLUMNS)
-    frame = frame[(frame["outcome"] == "scored") & frame["extracted"].notna() & frame["target"].notna()]
+    import pyarrow as pa
+
     names = BOX_VERIFIERS | POINT_VERIFIERS
-    frame = frame[np.array([str(cell).partition("/")[0] in names for cell in frame["verifier"]], dtype=bool)]
+    seen: dict[tuple[str, ...], _Seen] = {}
+    for batch in column_batches(run.path / "results.parquet", _COLUMNS, run.model):
+        chosen = _rows(batch["outcome"], lambda outcome: outcome == "scored")
+        chosen &= _rows(batch["verifier"], lambda verifier: str(verifier).partition("/")[0] in names)
+        if not chosen.any():
+            continue
+        for cells in zip(*(batch[name].filter(pa.array(chosen)).to_pylist() for name in _COLUMNS), strict=True):
+            row = dict(zip(_COLUMNS, cells, strict=True))
+            if row["extracted"] is None or row["target"] is None:
+                continue
+            part = seen.setdefault(tuple(row[name] for name in _PART), _Seen(str(row["verifier"]).partition("/")[0]))
+            part.add(_json(row["extracted"]), _json(row["target"]))
     found = []
-    for (model, task, protocol, condition), part in frame.groupby(
-        ["model", "task", "protocol", "condition"], sort=False
-    ):
-        kind = str(part["verifier"].iloc[0]).partition("/")[0]
-        seen = _Seen()
-        for extracted, target in zip(part["extracted"], part["target"], strict=True):
-            seen.add(_json(extracted), _json(target), boxes=kind in BOX_VERIFIERS)
-        if text := seen.hint():
+    for (model, task, protocol, condition), part in seen.items():
+        if text := part.hint():
             where = f" ({condition})" if condition != "standard" else ""
             name = task if protocol == "default" else f"{task}@{protocol}"
             found.append(f"hint: {name}, {model}{where}: {text}")
     return found
 
 
-class _Seen:
-    """What the rows of one model and task say."""
+def _rows(column: pa.Array, wanted: Callable[[str | None], bool]) -> npt.NDArray[np.bool_]:
+    """Which cells of a column of few different texts are wanted."""
+    encoded = column.dictionary_encode()
+    kept = np.array([*map(wanted, encoded.dictionary.to_pylist()), wanted(None)], dtype=bool)
+    found: npt.NDArray[np.bool_] = kept[encoded.indices.fill_null(kept.size - 1).to_numpy(zero_copy_only=False)]
+    return found
 
-    def __init__(self) -> None:
+
+class _Seen:
+    """What the rows of one model and task say.
+
+    Args:
+        verifier: of the first of them; it says whether the answers are boxes or points.
+    """
+
+    def __init__(self, verifier: str) -> None:
+        self.boxes = verifier in BOX_VERIFIERS
         self.rows = 0
         self.far = 0
         self.noun = "boxes"
@@ -61,15 +84,15 @@ class _Seen:
         """Largest x and y of the answers, in pixels as converted."""
         self.gold_reach = np.zeros(2)
 
-    def add(self, extracted: Any, target: Any, *, boxes: bool) -> None:
+    def add(self, extracted: Any, target: Any) -> None:
         """Count a row that has boxes, or a point, on both sides; others say nothing."""
         golds = _gold_boxes(target)
-        corners = _answered(extracted) if boxes else _point(extracted)
+        corners = _answered(extracted) if self.boxes else _point(extracted)
         if golds is None or corners is None or not len(golds) or not len(corners):
             return
         self.rows += 1
-        self.noun = "boxes" if boxes else "points"
-        if boxes:
+        self.noun = "boxes" if self.boxes else "points"
+        if self.boxes:
             self.far += bool(overlaps(corners, golds).max() < NEAR)
         else:
             x, y = corners[0, 0], corners[0, 1]

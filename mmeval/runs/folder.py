@@ -212,30 +212,50 @@ def _read_parquet(path: Path, columns: list[str] | None, model: str | None = Non
     """Read a table in batches, so that only the frame itself grows with it; equal short texts and equal maps are one object each."""
     import numpy as np
     import pandas as pd
+
+    parts: dict[str, list[np.ndarray]] = {}
+    maps: dict[tuple[tuple[str, Any], ...], dict[str, Any]] = {}
+    for batch in column_batches(path, columns, model):
+        for name, column in batch.items():
+            parts.setdefault(name, []).append(_cells(column, maps))
+    # Said explicitly: pandas 3 would make texts a type in which null is NaN, which is no None and counts as true.
+    # Column by column, so that no moment holds the table twice.
+    joined = {name: np.concatenate(parts.pop(name)) for name in list(parts)}
+    return pd.DataFrame({name: pd.Series(cells, dtype=cells.dtype) for name, cells in joined.items()}, copy=False)
+
+
+def column_batches(
+    path: Path, columns: Sequence[str] | None, model: str | None = None
+) -> Iterator[dict[str, pa.Array]]:
+    """Stream a table in batches of columns by name; of a table without rows one empty batch.
+
+    Args:
+        path: the parquet file.
+        columns: names; all when None. `MAP.KEY` is a single entry of a column of maps, null where a row has none.
+        model: rows of another model are left out.
+
+    Raises:
+        DataError: when the file is missing or damaged.
+    """
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    entries = [name for name in columns or () if "." in name]
-    plain = [name for name in columns or () if "." not in name]
-    read = None if columns is None else [*plain, *dict.fromkeys(name.partition(".")[0] for name in entries)]
-    parts: dict[str, list[np.ndarray]] = {}
-    maps: dict[tuple[tuple[str, Any], ...], dict[str, Any]] = {}
+    wanted = columns if columns is None or model is None or "model" in columns else [*columns, "model"]
+    read = None if wanted is None else list(dict.fromkeys(name.partition(".")[0] for name in wanted))
     for batch in _with_none_empty(path, read):
         if model is not None:
             batch = batch.filter(pc.equal(batch["model"], model))
         missing = [name for name in read or () if name not in batch.schema.names]
         if missing:
             raise _damaged(path, KeyError(f"there is no column {missing[0]}"))
-        for name in batch.schema.names if columns is None else plain:
-            parts.setdefault(name, []).append(_cells(batch[name], maps))
-        for name in entries:
+        found = {}
+        for name in batch.schema.names if columns is None else columns:
             column, _, key = name.partition(".")
-            found = pc.map_lookup(batch[column], query_key=pa.scalar(key), occurrence="first")
-            parts.setdefault(name, []).append(_cells(found, maps))
-    # Said explicitly: pandas 3 would make texts a type in which null is NaN, which is no None and counts as true.
-    # Column by column, so that no moment holds the table twice.
-    joined = {name: np.concatenate(parts.pop(name)) for name in list(parts)}
-    return pd.DataFrame({name: pd.Series(cells, dtype=cells.dtype) for name, cells in joined.items()}, copy=False)
+            cells = batch[column]
+            if key:
+                cells = pc.map_lookup(cells, query_key=pa.scalar(key), occurrence="first")
+            found[name] = cells
+        yield found
 
 
 def _with_none_empty(path: Path, columns: Sequence[str] | None) -> Iterator[pa.RecordBatch]:

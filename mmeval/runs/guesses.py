@@ -10,9 +10,8 @@ import numpy as np
 from mmeval.verifiers.base import GUESS_SHARE, GUESSED
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from mmeval.metrics import Metric, Scores
+    from mmeval.metrics.columns import Columns
 
 FALLBACK = "scores.fallback"
 GUESS_COLUMNS = (f"scores.{GUESSED}", f"scores.{GUESS_SHARE}", FALLBACK)
@@ -32,7 +31,7 @@ class Guesses:
     """The mean over draws; None where the metric is not linear in its rows or a row does not say its chance."""
 
 
-def guesses(metric: Metric, scores: Scores, rows: pd.DataFrame, value: float | None) -> Guesses | None:
+def guesses(metric: Metric, scores: Scores, rows: Columns, value: float | None) -> Guesses | None:
     """Return the range that guessing allows, or None when no row would be guessed.
 
     Args:
@@ -43,7 +42,7 @@ def guesses(metric: Metric, scores: Scores, rows: pd.DataFrame, value: float | N
     """
     from mmeval.metrics import units_of
 
-    drawn = (rows[f"scores.{GUESSED}"].to_numpy(dtype=np.float64, na_value=np.nan) == 1) & scores.counted
+    drawn = (rows.numbers(f"scores.{GUESSED}") == 1) & scores.counted
     count = int(np.count_nonzero(drawn))
     if not count:
         return None
@@ -52,7 +51,7 @@ def guesses(metric: Metric, scores: Scores, rows: pd.DataFrame, value: float | N
     if not one_way or value is None:
         return Guesses(count, None, None, None)
     high = units_of(metric, scores.with_values(np.where(drawn, 1.0, scores.values))).value
-    share = rows[f"scores.{GUESS_SHARE}"].to_numpy(dtype=np.float64, na_value=np.nan)
+    share = rows[f"scores.{GUESS_SHARE}"]
     linear = metric.k is None and (metric.form is None or metric.form.linear)
     expected = None
     if linear and bool(np.all(np.isfinite(share[drawn]))):

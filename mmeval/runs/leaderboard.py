@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 from mmeval.conditions.base import metrics_of
+from mmeval.metrics.columns import wide
 from mmeval.pipeline.chain import JUDGED, RULE_CORRECT
+from mmeval.runs.columns import read_columns
 from mmeval.runs.folder import Run
 from mmeval.runs.guesses import FALLBACK, GUESS_COLUMNS, Guesses, guesses
 
@@ -16,9 +20,9 @@ UNREAD = ("truncated", "refused", "empty", "unreadable")
 """Why a row has no answer: cut off by the token limit, declined, without text, or with text in which no answer can be read."""
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from mmeval.metrics import Estimate, Metric, Scores
+    from mmeval.metrics.columns import Columns
+    from mmeval.metrics.definition import BoolArray
     from mmeval.runs.manifest import TaskRecord
 
 
@@ -76,14 +80,14 @@ def leaderboard(
     lists = [task.metrics for task in tasks] + [metrics_of(name) or [] for name in run.manifest.conditions]
     chosen = {name for names in lists for name in (names if all_metrics else names[:1])}
     subsets = {name for task in tasks for name in task.subset_columns} if by_subset else set()
-    frame = run.results(results_columns([get_metric(name) for name in sorted(chosen)], sorted(subsets)))
+    table = read_columns(run, results_columns([get_metric(name) for name in sorted(chosen)], sorted(subsets)))
     found: list[LeaderboardRow] = []
     for task in tasks:
-        in_task = _where(frame, (frame["task"] == task.name) & (frame["protocol"] == task.protocol))
+        in_task = table.where(table.equal("task", task.name) & table.equal("protocol", task.protocol))
         for condition in run.manifest.conditions:
             for model in run.models:
-                rows = _where(in_task, (in_task["model"] == model) & (in_task["condition"] == condition))
-                if rows.empty:
+                rows = in_task.where(in_task.equal("model", model) & in_task.equal("condition", condition))
+                if not rows.size:
                     continue
                 metrics = metrics_of(condition) or task.metrics
                 for name in metrics if all_metrics else metrics[:1]:
@@ -94,11 +98,6 @@ def leaderboard(
                     if by_subset:
                         found.extend(cells.subsets())
     return found
-
-
-def _where(frame: pd.DataFrame, chosen: pd.Series[bool]) -> pd.DataFrame:
-    """The chosen rows; all of them are no copy."""
-    return frame if chosen.all() else frame[chosen]
 
 
 def results_columns(metrics: Sequence[Metric], subsets: Sequence[str] = ()) -> list[str]:
@@ -122,8 +121,7 @@ def results_columns(metrics: Sequence[Metric], subsets: Sequence[str] = ()) -> l
 class _Cells:
     """The cells of one model, task, condition and metric."""
 
-    rows: pd.DataFrame
-    """Index 0, 1, 2 …"""
+    rows: Columns
     metric: Metric
     task: TaskRecord
     model: str
@@ -132,15 +130,11 @@ class _Cells:
     scores: Scores
 
     @classmethod
-    def of(
-        cls, rows: pd.DataFrame, metric: Metric, task: TaskRecord, model: str, condition: str, level: float
-    ) -> _Cells:
+    def of(cls, rows: Columns, metric: Metric, task: TaskRecord, model: str, condition: str, level: float) -> _Cells:
         """Read the rows as the metric sees them."""
         from mmeval.metrics.collect import collect
 
-        numbered = rows.reset_index(drop=True)
-        scores = collect(metric, {str(name): numbered[name].to_numpy() for name in numbered})
-        return cls(numbered, metric, task, model, condition, level, scores)
+        return cls(rows, metric, task, model, condition, level, collect(metric, rows))
 
     def whole(self, chance: float | None) -> LeaderboardRow:
         """The cell of the whole task."""
@@ -151,21 +145,18 @@ class _Cells:
         from mmeval.metrics.subsets import label_rows
 
         for column in self.task.subset_columns:
-            labels = (
-                self.rows[f"subsets.{column}"].map(lambda cell: cell if isinstance(cell, str) else "").to_numpy(object)
-            )
+            labels = self.rows.texts(f"subsets.{column}").objects("")
             for label, rows in label_rows(labels):
-                yield self._cell(self.rows.iloc[rows], self.scores.take(rows), (column, label), None)
+                yield self._cell(self.rows.take(rows), self.scores.take(rows), (column, label), None)
 
     def _cell(
-        self, rows: pd.DataFrame, scores: Scores, subset: tuple[str, str] | None, chance: float | None
+        self, rows: Columns, scores: Scores, subset: tuple[str, str] | None, chance: float | None
     ) -> LeaderboardRow:
         from mmeval.metrics import summarise
 
         estimate = summarise(self.metric, scores, self.level)
-        answered = rows[rows["outcome"].isin(("scored", "no_answer"))]
-        answers = len(answered)
-        tokens, latency = answered["completion_tokens"].dropna(), answered["latency_s"].dropna()
+        answered = scores.counted
+        silent = scores.outcome == 1
         return LeaderboardRow(
             model=self.model,
             task=self.task.name,
@@ -176,32 +167,39 @@ class _Cells:
             estimate=estimate,
             outcomes={str(name): count for name, count in estimate.counts.items()},
             chance=chance,
-            truncated=float((answered["finish_reason"] == "length").mean()) if answers else None,
-            no_answer=float((answered["outcome"] == "no_answer").mean()) if answers else None,
-            completion_tokens=float(tokens.mean()) if len(tokens) else None,
-            latency_s=float(latency.mean()) if len(latency) else None,
+            truncated=_share(rows.equal("finish_reason", "length"), answered),
+            no_answer=_share(silent, answered),
+            completion_tokens=_mean(rows, "completion_tokens", answered),
+            latency_s=_mean(rows, "latency_s", answered),
             guesses=guesses(self.metric, scores, rows, estimate.value),
-            fallbacks=int((rows[FALLBACK] == 1).sum()),
-            judged=_judged(answered[JUDGED_COLUMN]),
-            rules=_mean(answered[RULES_COLUMN]),
-            unread=_unread(answered),
+            fallbacks=int(np.count_nonzero(rows.numbers(FALLBACK) == 1)),
+            judged=_judged(rows, answered),
+            rules=_mean(rows, RULES_COLUMN, answered),
+            unread=_unread(rows, silent),
         )
 
 
-def _mean(column: pd.Series[Any]) -> float | None:
-    known = column.dropna()
-    return float(known.mean()) if len(known) else None
+def _share(chosen: BoolArray, among: BoolArray) -> float | None:
+    rows = int(np.count_nonzero(among))
+    return int(np.count_nonzero(chosen & among)) / rows if rows else None
 
 
-def _judged(column: pd.Series[Any]) -> float | None:
+def _mean(rows: Columns, column: str, among: BoolArray) -> float | None:
+    """The mean of the numbers that are there."""
+    cells = rows.numbers(column)
+    known = wide(cells[among & ~np.isnan(cells)])
+    return float(np.mean(known)) if known.size else None
+
+
+def _judged(rows: Columns, answered: BoolArray) -> float | None:
     """Rows that no judge took part in count as decided without one."""
-    return float((column == 1).mean()) if column.notna().any() else None
+    cells = rows.numbers(JUDGED_COLUMN)
+    return _share(np.asarray(cells == 1), answered) if bool(np.any(answered & ~np.isnan(cells))) else None
 
 
-def _unread(answered: pd.DataFrame) -> dict[str, int]:
-    rows = answered[answered["outcome"] == "no_answer"]
-    cut = rows["finish_reason"] == "length"
-    refused = ~cut & (rows["reason"] == "refusal")
-    empty = ~cut & (rows["reason"] == "empty")
-    counts = (cut.sum(), refused.sum(), empty.sum(), (~(cut | refused | empty)).sum())
-    return dict(zip(UNREAD, map(int, counts), strict=True))
+def _unread(rows: Columns, silent: BoolArray) -> dict[str, int]:
+    cut = silent & rows.equal("finish_reason", "length")
+    refused = silent & ~cut & rows.equal("reason", "refusal")
+    empty = silent & ~cut & rows.equal("reason", "empty")
+    counts = (cut, refused, empty, silent & ~(cut | refused | empty))
+    return dict(zip(UNREAD, (int(np.count_nonzero(one)) for one in counts), strict=True))

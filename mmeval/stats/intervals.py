@@ -7,16 +7,21 @@ observation or cluster) the result is None, and the caller says what it shows in
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from statistics import NormalDist
 from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
+from mmeval.stats.numbering import by_appearance
+
 FloatArray: TypeAlias = npt.NDArray[np.float64]
 Labels: TypeAlias = Sequence[Any] | npt.NDArray[Any]
+_BLOCK = 8192
+"""Numbers that are Python objects at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +177,12 @@ def mean_interval(values: npt.ArrayLike, level: float = 0.95) -> MeanEstimate:
 def _mean(data: FloatArray) -> float:
     # fsum keeps the mean of equal values equal to them, so that their variance is exactly 0.
     first = float(data[0])
-    return first if bool(np.all(data == first)) else math.fsum(data.tolist()) / data.size
+    return first if bool(np.all(data == first)) else math.fsum(chain.from_iterable(_blocks(data))) / data.size
+
+
+def _blocks(data: FloatArray) -> Iterator[list[float]]:
+    for start in range(0, data.size, _BLOCK):
+        yield data[start : start + _BLOCK].tolist()
 
 
 def t_interval(mean: float, error: float, freedom: int, level: float, method: str) -> Interval:
@@ -184,6 +194,8 @@ def t_interval(mean: float, error: float, freedom: int, level: float, method: st
 
 
 def _cluster_index(clusters: Labels) -> npt.NDArray[np.int64]:
+    if isinstance(clusters, np.ndarray) and np.issubdtype(clusters.dtype, np.integer):
+        return by_appearance(clusters)[0]
     known: dict[Any, int] = {}
     labels = clusters.tolist() if isinstance(clusters, np.ndarray) else clusters
     return np.fromiter((known.setdefault(label, len(known)) for label in labels), dtype=np.int64, count=len(labels))

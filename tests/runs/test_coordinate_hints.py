@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import SimpleNamespace
 from typing import Any, cast
 
-import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from mmeval.runs.coordinate_hints import coordinate_hints
@@ -14,16 +17,16 @@ from mmeval.runs.folder import Run
 
 
 def hints(verifier: str, pairs: list[tuple[Any, Any]], outcome: str = "scored") -> list[str]:
-    frame = pd.DataFrame(
-        [
-            {
-                "model": "m", "task": "boxes", "protocol": "default", "condition": "standard", "outcome": outcome,
-                "verifier": f"{verifier}/1", "extracted": json.dumps(said), "target": json.dumps(gold),
-            }
-            for said, gold in pairs
-        ]
-    )  # fmt: skip
-    return coordinate_hints(cast(Run, SimpleNamespace(results=lambda columns: frame[columns])))
+    rows = [
+        {
+            "model": "m", "task": "boxes", "protocol": "default", "condition": "standard", "outcome": outcome,
+            "verifier": f"{verifier}/1", "extracted": json.dumps(said), "target": json.dumps(gold),
+        }
+        for said, gold in pairs
+    ]  # fmt: skip
+    with TemporaryDirectory() as name:
+        pq.write_table(pa.Table.from_pylist(rows), Path(name) / "results.parquet")
+        return coordinate_hints(cast(Run, SimpleNamespace(path=Path(name), model=None)))
 
 
 GOLD = [100, 200, 300, 400]

@@ -1,0 +1,142 @@
+"""Columns of `results.parquet` held compactly, so that a summary grows by a few bytes per row."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from mmeval.metrics.columns import Column, Columns, Texts, joined, narrow
+from mmeval.runs.folder import Run, column_batches
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+FEW_WORDS = 4096
+"""Different texts up to which a column is read as codes; beyond, its texts are held as Arrow has them."""
+RANKED = frozenset({"sample_id", "cluster"})
+"""Columns whose cells are compared with each other: equal texts have equal codes, in the order of the texts."""
+
+
+def read_columns(run: Run, names: Sequence[str]) -> Columns:
+    """Return columns of a run's results, narrowed to the model in view.
+
+    Args:
+        run: the run to read.
+        names: columns; `scores.KEY` and `subsets.KEY` are single entries of the maps, null where a row has none.
+
+    Raises:
+        DataError: when the file is missing or damaged.
+    """
+    growing: dict[str, _Numbers | _Words] = {}
+    size = 0
+    for batch in column_batches(run.path / "results.parquet", list(dict.fromkeys(names)), run.model):
+        for name, column in batch.items():
+            if name not in growing:
+                growing[name] = _started(name, column)
+            growing[name].add(column)
+        size += len(next(iter(batch.values())))
+    return Columns(size, {name: growing.pop(name).column() for name in list(growing)})
+
+
+def _started(name: str, column: pa.Array) -> _Numbers | _Words:
+    import pyarrow as pa
+
+    kind = column.type
+    if pa.types.is_string(kind):
+        return _Words(name in RANKED)
+    if not (pa.types.is_boolean(kind) or pa.types.is_integer(kind) or pa.types.is_floating(kind)):
+        raise TypeError(f"column {name} holds neither texts nor numbers")
+    return _Numbers()
+
+
+class _Numbers:
+    """A column of numbers as it grows."""
+
+    def __init__(self) -> None:
+        self._parts: list[npt.NDArray[Any]] = []
+
+    def add(self, column: pa.Array) -> None:
+        import pyarrow as pa
+
+        if pa.types.is_boolean(column.type) and column.null_count:
+            column = column.cast(pa.float64())
+        self._parts.append(narrow(column.to_numpy(zero_copy_only=False)))
+
+    def column(self) -> Column:
+        return joined(self._parts)
+
+
+class _Words:
+    """A column of texts as it grows."""
+
+    def __init__(self, ranked: bool) -> None:
+        self._ranked = ranked
+        self._known: dict[str, int] = {}
+        self._codes: list[npt.NDArray[Any]] = []
+        self._texts: list[pa.Array] = []
+        """Once there are many words; the codes are empty then."""
+
+    def add(self, column: pa.Array) -> None:
+        if self._texts:
+            self._texts.append(column)
+            return
+        found = column.dictionary_encode()
+        known = self._known
+        places = [known.setdefault(word, len(known)) for word in found.dictionary.to_pylist()]
+        codes = np.array([*places, -1])[found.indices.fill_null(len(places)).to_numpy(zero_copy_only=False)]
+        self._codes.append(narrow(codes))
+        if len(known) > FEW_WORDS:
+            self._texts = list(self._spelled())
+            self._known, self._codes = {}, []
+
+    def _spelled(self) -> Iterator[pa.Array]:
+        """The cells so far, as texts."""
+        import pyarrow as pa
+
+        words = pa.array(list(self._known), pa.string())
+        for codes in self._codes:
+            yield words.take(pa.array(codes, pa.int32(), mask=codes < 0))
+
+    def column(self) -> Column:
+        import pyarrow as pa
+
+        if self._texts:
+            texts = pa.chunked_array(self._texts)
+            self._texts = []
+            return _ranked(texts) if self._ranked else _listed(texts)
+        words = sorted(self._known)
+        place = np.full(len(words) + 1, -1)
+        place[[self._known[word] for word in words]] = np.arange(len(words))
+        if not words:
+            codes: npt.NDArray[Any] = np.broadcast_to(np.int8(-1), (sum(part.size for part in self._codes),))
+        else:
+            codes = np.concatenate([narrow(place[part]) for part in self._codes])
+        return Texts(codes, pa.array(words, pa.string()), True)
+
+
+def _ranked(texts: pa.ChunkedArray) -> Texts:
+    """Many texts, as their places among the sorted ones."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    ranks = pc.rank(texts, sort_keys="ascending", tiebreaker="dense").to_numpy()  # null behind all
+    codes = ranks.astype(np.int32)
+    del ranks
+    codes -= 1
+    if texts.null_count:
+        codes[texts.is_null().to_numpy()] = -1
+    rows = np.empty(int(codes.max(initial=-1)) + 1, dtype=np.int32)
+    known = np.flatnonzero(codes >= 0)
+    rows[codes[known]] = known
+    return Texts(codes, texts.take(pa.array(rows)).combine_chunks(), True)
+
+
+def _listed(texts: pa.ChunkedArray) -> Texts:
+    """Many texts, each for itself."""
+    codes = np.arange(len(texts), dtype=np.int32)
+    if texts.null_count:
+        codes[texts.is_null().to_numpy()] = -1
+    return Texts(codes, texts, False)

@@ -1,0 +1,63 @@
+"""Numbering whole numbers anew, with arrays in place of dictionaries."""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+WholeNumbers: TypeAlias = npt.NDArray[np.integer[Any]]
+_DENSE = 8
+"""Values up to so many times their number are counted in an array; sparser ones are sorted."""
+
+
+def by_appearance(values: WholeNumbers) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Number values in the order of their first appearance.
+
+    Args:
+        values: whole numbers, shape (n,).
+
+    Returns:
+        The number of each entry, shape (n,), and the first entry of each number, shape (numbers,).
+    """
+    if not _dense(values):
+        _, first, inverse = np.unique(values, return_index=True, return_inverse=True)
+        order = np.argsort(first)
+        number = np.empty(order.size, dtype=np.int64)
+        number[order] = np.arange(order.size)
+        return number[inverse], first[order].astype(np.int64)
+    place = np.full(int(values.max(initial=-1)) + 1, -1, dtype=np.int64)
+    place[values[::-1]] = np.arange(values.size - 1, -1, -1)
+    starts = np.sort(place[place >= 0])
+    place[values[starts]] = np.arange(starts.size)
+    return place[values], starts
+
+
+def by_size(values: WholeNumbers) -> npt.NDArray[np.int64]:
+    """Number values in their own order: 0 for all that equal the smallest, 1 for the next, shape (n,)."""
+    if not _dense(values):
+        return np.unique(values, return_inverse=True)[1].astype(np.int64)
+    number = np.zeros(int(values.max(initial=-1)) + 1, dtype=np.int64)
+    number[values] = 1
+    np.cumsum(number, out=number)
+    found: npt.NDArray[np.int64] = number[values]
+    found -= 1
+    return found
+
+
+def repeated(values: WholeNumbers) -> int | None:
+    """Return the first entry whose value an earlier entry has; None where all differ."""
+    if _dense(values):
+        if int(np.bincount(values).max(initial=0)) <= 1:
+            return None
+    elif np.unique(values).size == values.size:
+        return None
+    _, first = np.unique(values, return_index=True)
+    again = np.ones(values.size, dtype=bool)
+    again[first] = False
+    return int(np.argmax(again))
+
+
+def _dense(values: WholeNumbers) -> bool:
+    return not values.size or (int(values.min()) >= 0 and int(values.max()) < _DENSE * (values.size + 128))
