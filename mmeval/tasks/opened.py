@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mmeval.core.errors import DataError
+from mmeval.core.numbered import NumberedTexts
 from mmeval.core.types import Sample
 from mmeval.tasks.data import Row, Source
 from mmeval.tasks.gold import field_value, required_text
@@ -94,7 +96,7 @@ class OpenTask:
                 yield position, Draft(self.task, self.source.fetch(position), style, f"item {position}", None)
             return
         number = -1
-        seen: dict[str, int] = {}
+        seen = _Seen()
         computed = (self.task.card.fields.id or "").startswith("=")  # an expression may ask for any column
         rows = self.source.rows() if chosen is None or computed else self.source.passing(chosen)
         for number, row in enumerate(rows):
@@ -127,13 +129,28 @@ def identifier_of(column: str | None, row: Row) -> str:
     return found
 
 
-def _identify(column: str | None, row: Row, seen: dict[str, int]) -> tuple[str, DataError | None]:
+class _Seen:
+    """Which row has an id already; a few dozen bytes per row."""
+
+    def __init__(self) -> None:
+        self._ids = NumberedTexts()
+        self._positions = array("q")
+
+    def first(self, identifier: str, position: int) -> int:
+        """Return the position of the first row with an id, which is this one where there is no other."""
+        number = self._ids.number(identifier)
+        if number == len(self._positions):
+            self._positions.append(position)
+        return self._positions[number]
+
+
+def _identify(column: str | None, row: Row, seen: _Seen) -> tuple[str, DataError | None]:
     """Return an id that no other row has, and what is wrong with the row's own. The first of two equal ones keeps it."""
     try:
         own = identifier_of(column, row)
     except DataError as error:
         return f"row {row.position + 1} (no id)", row.problem or error
-    first = seen.setdefault(own, row.position)
+    first = row.position if column is None else seen.first(own, row.position)
     if first == row.position:
         return own, None
     return f"{own} (again, row {row.position + 1})", DataError(
