@@ -22,11 +22,11 @@ from mmeval.runs.file_tasks import recorded_cards
 from mmeval.runs.folder import Run, link_media, stream_batches
 from mmeval.runs.manifest import TaskRecord
 from mmeval.runs.rows import call_rows
-from mmeval.runs.schema import calls_schema, results_schema
+from mmeval.runs.schema import POSITION, calls_schema, results_schema, samples_schema, with_position
 from mmeval.runs.score_worker import ScorePool, task_spec, verdict_of
 from mmeval.runs.stored import (
     SAMPLE_COLUMNS,
-    conversations,
+    Conversations,
     same_gold,
     stored_media,
     stored_response,
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 READ = ("task", "protocol", "condition", "sample_id", "model", "repeat", "outcome", "correct", "score", "status", "response",
-        "finish_reason", "error", "verifier", "request_hash", "item_hash", "media", "scores")  # fmt: skip
+        "finish_reason", "error", "verifier", "request_hash", "item_hash", "media", "scores", POSITION)  # fmt: skip
 IMPORTED = "imported/"
 """Verifier of rows whose ready scores came with an import; they have nothing to score again."""
 
@@ -162,6 +162,10 @@ class Rescoring:
         self._chains = [Chain.of(entry.task, desk is not None) for entry in tasks]
         self._folder = folder
         self._desk = desk
+        self._sharded = run.manifest.shard is not None
+        self._talks = Conversations(
+            run, {name: self._entries[index].task.protocol for name, index in self._tasks.items()}
+        )
         self.tally = ScoreTally()
 
     async def write(self) -> ScoreTally:
@@ -174,12 +178,11 @@ class Rescoring:
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             with (
-                TableWriter(self._folder / "results.parquet", results_schema()) as results,
-                TableWriter(self._folder / "calls.parquet", calls_schema(), optional=True) as calls,
+                TableWriter(self._folder / "results.parquet", _placed(results_schema(), self._sharded)) as results,
+                TableWriter(
+                    self._folder / "calls.parquet", _placed(calls_schema(), self._sharded), optional=True
+                ) as calls,
             ):
-                calls.add(
-                    conversations(self._run, {name: self._entries[i].task.protocol for name, i in self._tasks.items()})
-                )
                 await self._all(results, calls)
         except OSError as error:
             raise StorageError(
@@ -192,12 +195,13 @@ class Rescoring:
         path = self._run.path / "results.parquet"
         specs = [task_spec(entry.task, entry.raw, entry.path) for entry in self._entries]
         pool = ScorePool(specs, _row_count(path))
-        under_way: deque[asyncio.Task[tuple[pa.Table, list[dict[str, Any]]]]] = deque()
+        under_way: deque[asyncio.Task[_Scored]] = deque()
 
         async def finish_one() -> None:
-            table, made = await under_way.popleft()
-            results.write(table)
-            calls.add(made)
+            done = await under_way.popleft()
+            results.write(done.table)
+            for position, row in enumerate(done.rows):
+                calls.add(_calls_of(row, self._talks.of(row), done.made.get(position, [])))
 
         try:
             samples = SampleCursor(self._run)
@@ -232,26 +236,26 @@ class Rescoring:
 
     async def _batch(
         self, batch: pa.RecordBatch, rows: list[dict[str, Any]], work: list[list[Any]], pool: ScorePool
-    ) -> tuple[pa.Table, list[dict[str, Any]]]:
+    ) -> _Scored:
         chunk = orjson.dumps([[index, _of_response(rows[position]), sample] for position, index, sample in work])
         scored = await asyncio.wrap_future(pool.submit(chunk))
         verdicts = {
             position: verdict_of(record) for (position, _, _), record in zip(work, orjson.loads(scored), strict=True)
         }
-        made: list[dict[str, Any]] = []
+        made: dict[int, list[dict[str, Any]]] = {}
         if self._desk is not None:
             judged = await asyncio.gather(
                 *(self._judge(rows[p], index, sample, verdicts[p]) for p, index, sample in work)
             )
             for (position, _, _), (verdict, calls) in zip(work, judged, strict=True):
                 verdicts[position] = verdict
-                made += calls
+                made[position] = calls
         for position, index, _ in work:
             verdicts[position] = with_way(verdicts[position], rows[position].get("scores"), self._entries[index].task)
         protocols = {position: self._entries[index].task.protocol for position, index, _ in work}
         for position, row in enumerate(rows):
             self._count(row, verdicts.get(position))
-        return replaced(batch, verdicts, protocols), made
+        return _Scored(replaced(batch, verdicts, protocols), rows, made)
 
     async def _judge(
         self, row: dict[str, Any], index: int, stored: dict[str, Any], verdict: Verdict
@@ -296,6 +300,34 @@ class Rescoring:
             tally.reasons[str(row["error"] or verdict.reason or verdict.outcome).splitlines()[0][:200]] += 1
 
 
+@dataclass(frozen=True, slots=True)
+class _Scored:
+    """A batch of the results table that has been scored again."""
+
+    table: pa.Table
+    rows: list[dict[str, Any]]
+    """As they were."""
+    made: dict[int, list[dict[str, Any]]]
+    """Position in the batch -> calls of judges, as `call_rows` gives them."""
+
+
+def _calls_of(
+    row: Mapping[str, Any], talk: Sequence[dict[str, Any]], judged: Sequence[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """The rows of `calls.parquet` of a row: a strategy's calls stand for the plain answer, and judges follow."""
+    if talk:
+        judged = [call for call in judged if call["role"] == "judge"]
+    place = {POSITION: row[POSITION]} if POSITION in row else {}
+    return [
+        *({**call, **place} for call in talk),
+        *({**call, "turn": turn, **place} for turn, call in enumerate(judged, len(talk))),
+    ]
+
+
+def _placed(schema: pa.Schema, sharded: bool) -> pa.Schema:
+    return with_position(schema) if sharded else schema
+
+
 def _of_response(row: Mapping[str, Any]) -> dict[str, Any]:
     return {name: row[name] for name in ("status", "response", "finish_reason", "error")}
 
@@ -310,7 +342,7 @@ def replaced(batch: pa.RecordBatch, verdicts: Mapping[int, Verdict], protocols: 
     """
     import pyarrow as pa
 
-    schema = results_schema()
+    schema = _placed(results_schema(), POSITION in batch.schema.names)
     columns = {name: batch.column(name) for name in schema.names if name in batch.schema.names}
     new: dict[str, Any] = {
         "protocol": lambda position, verdict: protocols[position],
@@ -353,16 +385,13 @@ def copy_rest(run: Run, folder: Path, protocols: Mapping[tuple[str, str], str]) 
     """Write `samples.parquet` under the new protocols, and link (or copy) the stored media into the new folder."""
     import pyarrow as pa
 
-    from mmeval.runs.schema import samples_schema
-
-    with TableWriter(folder / "samples.parquet", samples_schema()) as table:
+    schema = _placed(samples_schema(), run.manifest.shard is not None)
+    with TableWriter(folder / "samples.parquet", schema) as table:
         for batch in stream_batches(run.path / "samples.parquet", size=ROW_GROUP):
             pairs = zip(batch.column("task").to_pylist(), batch.column("protocol").to_pylist(), strict=True)
             named = pa.array([protocols.get(pair, pair[1]) for pair in pairs], type=pa.string())
-            columns = [named if name == "protocol" else batch.column(name) for name in samples_schema().names]
+            columns = [named if field.name == "protocol" else batch.column(field.name) for field in schema]
             table.write(
-                pa.Table.from_arrays(
-                    [c.cast(f.type) for c, f in zip(columns, samples_schema(), strict=True)], schema=samples_schema()
-                )
+                pa.Table.from_arrays([c.cast(f.type) for c, f in zip(columns, schema, strict=True)], schema=schema)
             )
     link_media(run.path, folder)

@@ -12,7 +12,6 @@ from mmeval.conditions.strategy import FACTS
 from mmeval.core.errors import DataError
 from mmeval.core.types import AnswerContext, PreparedImage, PreparedMedia, Response, Sample, Status, Verdict
 from mmeval.runs.folder import Run, stream_batches
-from mmeval.runs.schema import calls_schema
 from mmeval.runs.tables import ROW_GROUP
 from mmeval.tasks.samples import SENT
 from mmeval.tasks.task import Task
@@ -126,17 +125,38 @@ def with_way(verdict: Verdict, stored: Any, task: Task) -> Verdict:
     return replace(verdict, scores={**verdict.scores, **kept})
 
 
-def conversations(run: Run, protocols: Mapping[tuple[str, str], str]) -> Iterator[dict[str, Any]]:
-    """Yield the calls of strategies as rows of `calls.parquet`, under the protocols that the tasks are scored by now."""
+class Conversations:
+    """The calls of strategies behind the rows of a run, taken in the order of its results table.
+
+    Args:
+        run: the run.
+        protocols: (task, protocol) -> the protocol that the task is scored by now.
+    """
+
+    def __init__(self, run: Run, protocols: Mapping[tuple[str, str], str]) -> None:
+        self._protocols = protocols
+        self._calls = _strategy_calls(run)
+        self._next = next(self._calls, None)
+
+    def of(self, row: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """Return the calls behind a row as rows of `calls.parquet`."""
+        found = []
+        while self._next is not None and all(self._next[name] == row[name] for name in _ROW_KEY):
+            pair = (self._next["task"], self._next["protocol"])
+            found.append({**self._next, "protocol": self._protocols.get(pair, pair[1])})
+            self._next = next(self._calls, None)
+        return found
+
+
+_ROW_KEY = ("sample_id", "repeat", "model", "condition", "task", "protocol")
+
+
+def _strategy_calls(run: Run) -> Iterator[dict[str, Any]]:
     path = run.path / "calls.parquet"
     if not path.is_file():
         return
-    names = calls_schema().names
     for batch in stream_batches(path, size=ROW_GROUP):
-        for row in batch.to_pylist():
-            if row["role"] not in ("judge", "model"):
-                pair = (row["task"], row["protocol"])
-                yield {**{name: row.get(name) for name in names}, "protocol": protocols.get(pair, pair[1])}
+        yield from (row for row in batch.to_pylist() if row["role"] not in ("judge", "model"))
 
 
 def same_gold(before: Task, after: Task) -> bool:

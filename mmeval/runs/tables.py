@@ -93,6 +93,7 @@ class TableWriter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if kind is not None:
+            self._writer.is_open = False  # it would complain of the closed file when it is collected
             self._handle.close()
             self._temporary.unlink(missing_ok=True)
             return

@@ -23,7 +23,9 @@ from mmeval.runs.folder import open_run
 from mmeval.runs.labels import KEY, Label, read_labels_table, write_labels_table
 from mmeval.runs.manifest import read_manifest
 from mmeval.runs.merge import merge_runs
+from mmeval.runs.score import ScoreOptions, score_run
 from tests.cli.conftest import environment
+from tests.cli.test_judge_run import DATA, extracted, judging
 
 TABLES = ("results.parquet", "samples.parquet")
 COMMAND = (
@@ -172,6 +174,28 @@ def test_labels_and_judges_calls_are_joined(tmp_path: Path) -> None:
     assert [label.sample_id for label in read_labels_table(joined)] == labelled
     assert not (local(tmp_path, config, "whole") / "labels.parquet").exists()
     same(joined.path, tmp_path / "whole", ("calls.parquet",))
+
+
+def test_shards_that_a_judge_scored_come_together_as_the_whole_scored_by_it(tmp_path: Path) -> None:
+    config = RunConfig(
+        models=["fake"], tasks=["mathvista"], data_dir=DATA, conditions=["standard", "two-hop"], concurrency=4
+    )
+    parts = [*shards(tmp_path, config, 2), local(tmp_path, config, "whole")]
+    scored = []
+    with judging(extracted("7")) as endpoint:
+        judge = {"judge": "openai:echo", "judge_base_urls": [endpoint.url]}
+        for part in parts:
+            options = ScoreOptions(part.with_name(f"{part.name}-judged"), judge=judge, cache=tmp_path / "c.sqlite")
+            assert asyncio.run(score_run(open_run(part), options, ["mmeval", "score"])).exit_code == 0
+            scored.append(options.folder)
+    made = pd.read_parquet(merged(tmp_path, scored[:2]) / "calls.parquet")
+    whole = pd.read_parquet(scored[2] / "calls.parquet")
+    order = ["model", "task", "condition", "sample_id", "repeat", "turn"]
+    roles = {key: list(rows["role"]) for key, rows in whole.groupby(["condition", "sample_id"])}
+    assert set(map(tuple, roles.values())) >= {("model", "judge"), ("describe", "answer", "judge")}
+    assert not whole.duplicated(order).any()
+    pd.testing.assert_frame_equal(made.drop(columns="latency_s"), whole.drop(columns="latency_s"))
+    same(tmp_path / "merged", scored[2], ("samples.parquet",))
 
 
 def picture(path: Path, shade: int) -> None:
