@@ -129,6 +129,18 @@ class AlignedRows:
         ]
         return len(found[0] & found[1])
 
+    def lacking(self, units: tuple[Units, Units]) -> tuple[int, int]:
+        """Return how many answers to samples in the units do not count, and how many samples lack some, on either side."""
+        answers, samples = 0, set[object]()
+        for scores, side in zip((self.base, self.candidate), units, strict=True):
+            if bool(scores.counted.all()):
+                continue
+            kept = set(scores.samples[side.unit_of_row >= 0])
+            found = [sample for sample in scores.samples[~scores.counted] if sample in kept]
+            answers += len(found)
+            samples.update(found)
+        return answers, len(samples)
+
     def by_label(self, column: str) -> Iterator[tuple[str, AlignedRows]]:
         """Yield each label of a column with its rows."""
         parts = [dict(label_rows(labels)) for labels in self.labels[column]]

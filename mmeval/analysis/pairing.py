@@ -214,6 +214,11 @@ def _pair(
     ]
     if again:
         notes.append(f"{again} rows of both sides were scored again: the runs had been scored in different ways")
+    answers, items = rows.lacking(units)
+    if answers:
+        notes.append(
+            f"{answers} answers to {items} items failed or have no verdict: these items count by their other repeats"
+        )
     if covered < union:
         notes.append(f"{union - covered} of {union} items are on one side only or have no score there")
     return PairedScores(

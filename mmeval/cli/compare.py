@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import click
 import orjson
 
-from mmeval.cli.terminal import echo, echo_json
+from mmeval.cli.parameter_types import FiniteRange
+from mmeval.cli.terminal import echo, echo_json, one_form
 
 if TYPE_CHECKING:
     from mmeval.analysis.comparison import ComparisonReport
@@ -26,14 +27,14 @@ SHOWN_FLIPS = 10
 @click.option("--task", "tasks", multiple=True, metavar="TASK", help="Compare only this task (repeatable).")
 @click.option("--metric", metavar="METRIC", help="Metric instead of each card's primary one.")
 @click.option("--by", multiple=True, metavar="SUBSET", help="Also by this subset column (repeatable), or `all`.")
-@click.option("--level", type=click.FloatRange(0.5, 0.9999), default=0.95, help="Confidence level of the intervals.")
+@click.option("--level", type=FiniteRange(0.5, 0.9999), default=0.95, help="Confidence level of the intervals.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, help="Of permutation tests.")
 @click.option("--task-path", "task_paths", multiple=True, type=click.Path(), help="Folder with further task cards.")
 @click.option("--flips", is_flag=True, help="Also list the items that were lost and gained.")
-@click.option("--json", "form", flag_value="json", help="Print JSON.")
-@click.option("--csv", "form", flag_value="csv", help="Print CSV with full precision.")
-@click.option("--markdown", "form", flag_value="markdown", help="Print Markdown.")
-@click.option("--latex", "form", flag_value="latex", help="Print a booktabs table.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--csv", "as_csv", is_flag=True, help="Print CSV with full precision.")
+@click.option("--markdown", "as_markdown", is_flag=True, help="Print Markdown.")
+@click.option("--latex", "as_latex", is_flag=True, help="Print a booktabs table.")
 def compare(
     base: str,
     candidates: tuple[str, ...],
@@ -47,7 +48,10 @@ def compare(
     seed: int,
     task_paths: tuple[str, ...],
     flips: bool,
-    form: str | None,
+    as_json: bool,
+    as_csv: bool,
+    as_markdown: bool,
+    as_latex: bool,
 ) -> int:
     """Say whether a candidate is better than the baseline, or whether the difference is noise.
 
@@ -62,6 +66,7 @@ def compare(
     from mmeval.analysis.comparison import ComparisonOptions, compare_runs, report_json
     from mmeval.analysis.pairing import PairingOptions, open_sides
 
+    form = one_form(json=as_json, csv=as_csv, markdown=as_markdown, latex=as_latex)
     pairing = PairingOptions(allow_missing, allow_protocol, tasks, metric, task_paths)
     options = ComparisonOptions(pairing, independent, by, level, seed=seed)
     report = compare_runs(open_sides([base, *candidates]), options)

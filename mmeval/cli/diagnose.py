@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 import orjson
 
+from mmeval.cli.parameter_types import FiniteRange
 from mmeval.cli.terminal import echo, echo_json
 from mmeval.core.errors import UsageError, unknown
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--threshold",
-    type=click.FloatRange(0, 1, min_open=True),
+    type=FiniteRange(0, 1, min_open=True),
     default=1.0,
     help="Share of an item's visual facts that must be right (checklist) or stated (annotation recall) for perceived.",
 )

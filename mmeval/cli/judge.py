@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mmeval.cli.judge_label import label
+from mmeval.cli.parameter_types import FiniteRange
 from mmeval.cli.terminal import echo, echo_json
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ def _shared(command: Callable[..., int]) -> Callable[..., int]:
         click.option("--task", "tasks", multiple=True, metavar="TASK", help="Only this task (repeatable)."),
         click.option("--by", multiple=True, metavar="COLUMN", help="Also by this subset column or by model, or `all`."),
         click.option("--allow-missing", is_flag=True, help="Leave out what does not match, and say how much it is."),
-        click.option("--level", type=click.FloatRange(0.5, 0.9999), default=0.95, show_default=True),
+        click.option("--level", type=FiniteRange(0.5, 0.9999), default=0.95, show_default=True),
         click.option("--resamples", type=click.IntRange(100, 100_000), default=2000, show_default=True),
         click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the bootstrap."),
         click.option("--json", "as_json", is_flag=True, help="Print JSON."),

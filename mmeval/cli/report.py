@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mmeval.cli.terminal import echo, echo_json
+from mmeval.cli.parameter_types import FiniteRange
+from mmeval.cli.terminal import echo, echo_json, one_form
 
 if TYPE_CHECKING:
     from mmeval.reports.gate_record import ShownGate
@@ -26,12 +27,12 @@ if TYPE_CHECKING:
     help="Write a folder with all samples, and pictures as they were sent, instead of one file; open its index.html.",
 )
 @click.option(
-    "--max-mb", type=click.FloatRange(min=0.5), default=20.0, help="Size limit; what is left out is said in the report."
+    "--max-mb", type=FiniteRange(min=0.5), default=20.0, help="Size limit; what is left out is said in the report."
 )
 @click.option("--baseline", metavar="MODEL", help="Model that the others are set against.  [default: the first one]")
 @click.option(
     "--margin",
-    type=click.FloatRange(min=0),
+    type=FiniteRange(min=0),
     default=2.0,
     help="Points: smaller differences are drawn inside a grey band.",
 )
@@ -93,12 +94,7 @@ def report(
         raise UsageError("--max-mb: a bundle leaves nothing out", remedy="leave --max-mb or --bundle out")
     if bundle is not None and output is not None:
         raise UsageError("-o and --bundle: one page at a time", remedy="run the command once for each")
-    forms = [name for name, wanted in (("markdown", as_markdown), ("csv", as_csv), ("json", as_json)) if wanted]
-    if len(forms) > 1:
-        raise UsageError(
-            f"--{' and --'.join(forms)}: one form at a time goes to stdout", remedy="run the command once for each"
-        )
-    form = forms[0] if forms else None
+    form = one_form(markdown=as_markdown, csv=as_csv, json=as_json)
     exported = latex is not None or form is not None
     if opened_after and exported and output is None and bundle is None:
         raise UsageError("--open: no page is written", remedy="give -o FILE too")

@@ -15,6 +15,7 @@ import click
 
 from mmeval.cli.file_options import file_options
 from mmeval.cli.judge_options import engine_args, judge_options
+from mmeval.cli.parameter_types import FiniteRange
 from mmeval.cli.ray_options import beside_ray, ray_options, ray_values
 from mmeval.cli.terminal import echo
 from mmeval.core.errors import MmevalError, UsageError
@@ -124,7 +125,7 @@ def _split(values: tuple[str, ...]) -> list[str]:
 @click.option(
     "--timeout",
     "timeout_s",
-    type=click.FloatRange(min=0, min_open=True),
+    type=FiniteRange(min=0, min_open=True),
     help="Seconds that one request may take.  [default: 600]",
 )
 @click.option(
@@ -133,13 +134,13 @@ def _split(values: tuple[str, ...]) -> list[str]:
 @click.option(
     "--outage",
     "outage_s",
-    type=click.FloatRange(min=0),
+    type=FiniteRange(min=0),
     metavar="SECONDS",
     help="How long to wait for an endpoint that fails again and again.  [default: 60]",
 )
 @click.option(
     "--allow-errors",
-    type=click.FloatRange(0, 1),
+    type=FiniteRange(0, 1),
     metavar="SHARE",
     help="Share of rows that may fail before the exit code is 6.  [default: 0]",
 )

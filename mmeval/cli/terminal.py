@@ -6,6 +6,7 @@ import json
 
 import click
 
+from mmeval.core.errors import UsageError
 from mmeval.reports.format import INVISIBLE, visible_text
 
 
@@ -17,3 +18,17 @@ def echo(message: object = "", *, err: bool = False, nl: bool = True) -> None:
 def echo_json(data: bytes, *, nl: bool = True) -> None:
     r"""Print JSON that is the same for a program: the characters that `echo` shows are written as `\uXXXX`."""
     click.echo(INVISIBLE.sub(lambda match: json.dumps(match.group())[1:-1], data.decode()), nl=nl)
+
+
+def one_form(**wanted: bool) -> str | None:
+    """Return the form of output that was asked for, None for none.
+
+    Raises:
+        UsageError: several were asked for.
+    """
+    forms = [name for name, asked in wanted.items() if asked]
+    if len(forms) > 1:
+        raise UsageError(
+            f"--{' and --'.join(forms)}: one form at a time goes to stdout", remedy="run the command once for each"
+        )
+    return forms[0] if forms else None

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from mmeval.cli.parameter_types import FiniteRange
 from mmeval.cli.terminal import echo, echo_json
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="Port on 127.0.0.1; 0 takes a free one.")
 @click.option("--open", "open_page", is_flag=True, help="Open the page in the browser.")
 @click.option("--baseline", metavar="MODEL", help="Model that the others are set against.  [default: the first one]")
-@click.option("--max-mb", type=click.FloatRange(min=0.5), default=20.0, help="Size limit of the report in the page.")
+@click.option("--max-mb", type=FiniteRange(min=0.5), default=20.0, help="Size limit of the report in the page.")
 @click.option("--json", "as_json", is_flag=True, help="Print the address as JSON on stdout.")
 def view(runs: tuple[str, ...], port: int, open_page: bool, baseline: str | None, max_mb: float, as_json: bool) -> int:
     """Show the report of runs in the browser while they go on: progress, running values, latest failures.

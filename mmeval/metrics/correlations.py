@@ -11,7 +11,7 @@ import numpy as np
 from mmeval.metrics.collect import row_numbers
 from mmeval.metrics.definition import Detail, Metric, Scores, Units
 from mmeval.metrics.forms import PlainForm
-from mmeval.metrics.units import means, sample_units
+from mmeval.metrics.units import means, sample_units, whole_samples
 from mmeval.stats.correlation_functionals import Association, Measure
 from mmeval.stats.functionals import RatioMean
 from mmeval.stats.logistic_mapping import Parameters
@@ -123,15 +123,16 @@ class ErrorRate(OverSamples):
 class Vote(OverSamples):
     """The share of samples of which more than half of the repeats are right: a majority vote over K answers.
 
-    Repeats without an answer are votes for nobody and count among the K; with `answered` they are no votes at all, and a
-    sample without any vote, or with as many for as against, is left out (the exclusion of official scripts).
+    Repeats without an answer are votes for nobody and count among the K; a sample of which a repeat failed is left out,
+    since that vote is not known. With `answered` neither is a vote at all, and a sample without any vote, or with as
+    many for as against, is left out (the exclusion of official scripts).
     """
 
     answered: bool = False
 
     def units(self, metric: Metric, scores: Scores) -> Units:
         """Return samples, 1 where the vote is right."""
-        found = sample_units(metric, scores, scores.outcome == 0 if self.answered else None)
+        found = sample_units(metric, scores, scores.outcome == 0 if self.answered else whole_samples(scores))
         if self.answered and bool(np.any(found.values == 0.5)):
             tied = found.values == 0.5
             at = found.unit_of_row

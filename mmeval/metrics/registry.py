@@ -80,12 +80,12 @@ _NAMED: dict[str, Callable[[], Metric]] = {
     "nss": lambda: Metric("nss", "score", bounds=None, form=ScoreOfAll("nss")),
     "p@50-95": lambda: Metric("p@50-95", "scores", key="p@50-95"),
     "answered-f1": lambda: Metric("answered-f1", "score", bounds=None, form=ErrorRate("f1_matched", "f1_total")),
-    "vote": lambda: Metric("vote", "correct", form=Vote()),
+    "vote": lambda: Metric("vote", "correct", form=Vote(), version="2"),
     "vote:answered": lambda: Metric("vote:answered", "correct", form=Vote(answered=True), version="2"),
     "step-f1": lambda: Metric("step-f1", "score", form=StepF1()),
     "step-f1-correct": lambda: Metric("step-f1-correct", "score", form=StepF1(("correct",))),
     "step-f1-incorrect": lambda: Metric("step-f1-incorrect", "score", form=StepF1(("incorrect",))),
-    "majority": lambda: Metric("majority", "correct", form=Majority()),
+    "majority": lambda: Metric("majority", "correct", form=Majority(), version="2"),
     "accuracy:answered": lambda: Metric("accuracy:answered", "correct", form=Answered()),
 }
 _FORMS: dict[str, str] = {

@@ -129,7 +129,7 @@ class Majority(_OfRepeats):
     """Self-consistency: the chance that the most frequent of k answers is right (`stats.repeats.majority_at_k`).
 
     Answers are alike where what was extracted is. A tie for the most votes counts the share of right answers among the
-    tied. Without k all repeats vote.
+    tied. Without k all repeats vote, and a sample of which a repeat failed is left out.
     """
 
     k: int | None = None
@@ -154,7 +154,7 @@ class Majority(_OfRepeats):
 
     def units(self, metric: Metric, scores: Scores) -> Units:
         """Return samples and the chance of each."""
-        found, rows = _by_sample(scores, np.ones(scores.values.size, dtype=bool), self.k)
+        found, rows = _by_sample(scores, scores.counted, self.k, whole=self.k is None)
         values = [self._of(scores, part) for part in rows]
         return _with_values(found, values, False)
 

@@ -16,6 +16,12 @@ from mmeval.stats.scores import IntArray
 SEPARATOR = " | "
 
 
+def whole_samples(scores: Scores) -> BoolArray:
+    """Return which rows belong to samples all of whose rows count: of a vote, a repeat that failed is not known."""
+    broken = set(scores.samples[~scores.counted])
+    return np.fromiter((sample not in broken for sample in scores.samples), dtype=bool, count=scores.samples.size)
+
+
 def sample_units(metric: Metric, scores: Scores, rows: BoolArray | None = None) -> Units:
     """Return the samples with the mean of their repeats; pass@k is estimated from them.
 

@@ -11,9 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+<<<<<<< HEAD
 from mmeval.core.errors import DataError, unknown
 from mmeval.core.files import read_regular, write
 from mmeval.core.hashing import sha256_bytes
+=======
+from mmeval.core.errors import DataError, UsageError, nearest
+>>>>>>> 711a67e (Failed repeats: no vote against, and named beside a comparison; numbers that are none are refused everywhere)
 from mmeval.runs.manifest import Manifest, read_manifest
 
 if TYPE_CHECKING:
@@ -112,8 +116,13 @@ def open_run(address: str | Path) -> Run:
     text = str(address)
     folder, model = split_address(text)
     manifest = read_manifest(Path(folder))
-    if model and model not in [record.name for record in manifest.models]:
-        raise unknown(f"model in {folder}", model, [record.name for record in manifest.models])
+    names = [record.name for record in manifest.models]
+    if model and model not in names:
+        close = nearest(model, names)
+        meant = f"did you mean {' or '.join(f'{folder}#{name}' for name in close)}?" if close else ""
+        raise UsageError(
+            f"run {folder} has no model {model!r}", remedy=meant or f"its models: {', '.join(names[:12]) or 'none'}"
+        )
     return Run(Path(folder), manifest, model or None)
 
 

@@ -215,6 +215,10 @@ def read_manifest(folder: Path) -> Manifest:
         raise DataError(
             f"{folder} is not a run folder (no run.json)", remedy="give a folder that `mmeval run -o` wrote"
         ) from error
+    except NotADirectoryError as error:
+        raise DataError(
+            f"{folder} is a file, not a run folder", remedy="give a folder that `mmeval run -o` wrote"
+        ) from error
     except (OSError, orjson.JSONDecodeError) as error:
         raise DataError(f"cannot read {path}: {error}", remedy="repeat the run with the same command") from error
     version = raw.get("schema_version") if isinstance(raw, dict) else None

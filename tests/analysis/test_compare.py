@@ -173,6 +173,17 @@ class TestRefusals:
             compared(*runs)
         assert only(*runs, pairing=PairingOptions(allow_missing=True))["n"] == 2
 
+    def test_repeats_without_a_score_are_counted_in_a_note(self, make_run: Callable[..., str]) -> None:
+        asked = [{**one, "repeat": repeat} for one in quiz(1, 0, 1) for repeat in range(3)]
+        broken = [dict(row) for row in asked]
+        for place in (0, 1, 5):
+            broken[place] |= {"outcome": "error", "right": None, "status": "error", "response": None}
+        found = only(make_run("a", asked), make_run("b", broken))
+        assert (found["n"], found["coverage"]) == (3, 1.0)
+        said = "3 answers to 2 items failed or have no verdict: these items count by their other repeats"
+        assert said in found["notes"]
+        assert said not in only(make_run("c", asked), make_run("d", asked))["notes"]
+
     def test_scores_beyond_measure(self, make_run: Callable[..., str]) -> None:
         rows = [{"id": f"q{n}", "score": 1e300 * n} for n in range(3)]
         with pytest.raises(DataError, match=r"sample 'q1': score is 1e\+300, beyond 1e\+100"):

@@ -64,7 +64,7 @@ def test_calibrate(runs: Callable, tmp_path: Path) -> None:
     for arguments, code, message in (
         (("--labels", "bad.csv"), 2, "give fractions"),
         (("--labels", "none.csv"), 2, "none.csv"),
-        (("--labels", "labels.csv", "--run", "runs/strict#who"), 2, "unknown model"),
+        (("--labels", "labels.csv", "--run", "runs/strict#who"), 2, "has no model 'who'"),
         (("--labels", "labels.csv"), 2, "no row has both"),
     ):
         refused = runs("judge", "calibrate", "strict", *arguments)

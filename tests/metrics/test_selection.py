@@ -47,6 +47,18 @@ def test_votes_at_k_are_the_mean_over_all_subsets(answers: list[bool | None], da
     assert estimate(f"vote@{len(answers)}", rows).value == estimate("vote", rows).value
 
 
+@pytest.mark.parametrize("name", ["vote", "majority"])
+def test_a_repeat_that_failed_is_no_vote_against(name: str) -> None:
+    whole = [
+        row("a", 0, True, extracted='"5"'),
+        row("a", 1, True, extracted='"5"'),
+        row("a", 2, False, extracted='"3"'),
+    ]
+    failed = [row("b", i, i == 0, extracted=f'"{i}"', outcome="error" if i == 2 else "scored") for i in range(3)]
+    found = estimate(name, [*whole, *failed])
+    assert (found.value, found.n, found.coverage) == (1.0, 1, 0.5)
+
+
 def test_the_oracle_the_best_the_majority_and_a_single_answer_stand_side_by_side() -> None:
     rows = [
         row("a", 0, False, extracted='"3"', scores={"reward": 0.9}),

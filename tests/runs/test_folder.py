@@ -154,7 +154,7 @@ def test_one_model_of_a_run_is_addressed_by_name(run: Path) -> None:
     assert (both.models, late.models) == (["late", "early"], ["late"])
     assert (len(both.results()), len(late.results())) == (1200, 600)
     assert set(late.results(["score"])["model"]) == {"late"}
-    with pytest.raises(UsageError, match=r"unknown model in .*run 'lat'(.|\n)*late"):
+    with pytest.raises(UsageError, match=r"run has no model 'lat'(.|\n)*#late"):
         open_run(f"{run}#lat")
 
 
