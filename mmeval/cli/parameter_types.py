@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import click
 
@@ -10,7 +11,7 @@ import click
 class FiniteRange(click.FloatRange):
     """A number in a range. NaN and infinity are refused: neither compares with a limit as a number does."""
 
-    def convert(self, value: object, parameter: click.Parameter | None, context: click.Context | None) -> float:
+    def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> float:
         """Convert as `click.FloatRange` does."""
         number = float(super().convert(value, parameter, context))
         if not math.isfinite(number):

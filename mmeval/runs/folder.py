@@ -11,13 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-<<<<<<< HEAD
-from mmeval.core.errors import DataError, unknown
+from mmeval.core.errors import DataError, UsageError, nearest
 from mmeval.core.files import read_regular, write
 from mmeval.core.hashing import sha256_bytes
-=======
-from mmeval.core.errors import DataError, UsageError, nearest
->>>>>>> 711a67e (Failed repeats: no vote against, and named beside a comparison; numbers that are none are refused everywhere)
 from mmeval.runs.manifest import Manifest, read_manifest
 
 if TYPE_CHECKING:
