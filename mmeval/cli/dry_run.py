@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import os
 
+from mmeval.cli.keys import model_key
 from mmeval.cli.terminal import echo
 from mmeval.core.types import TextPart
 from mmeval.runs.config import RunConfig
@@ -25,7 +25,7 @@ async def _show(config: RunConfig) -> None:
     from mmeval.pipeline.work import style_of
     from mmeval.runs.preparing import prepare_run
 
-    prepared = await prepare_run(config, os.environ.get("MMEVAL_API_KEY") or os.environ.get("OPENAI_API_KEY"))
+    prepared = await prepare_run(config, model_key())
     plan = prepared.plan
     for engine in prepared.engines:
         await engine.close()

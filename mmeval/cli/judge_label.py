@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import os
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from mmeval.cli.judge_options import judge_options, judge_values
+from mmeval.cli.keys import judge_key
 from mmeval.cli.ray_options import beside_ray, ray_options, ray_values
 from mmeval.cli.terminal import echo, echo_json
 from mmeval.core.errors import UsageError
@@ -97,22 +97,11 @@ def label(
 
 
 async def _label(run: Run, settings: LabelOptions) -> LabelTally:
-    from mmeval.cli.progress import show_progress
+    from mmeval.cli.progress import progress_display
     from mmeval.runs.labelling import label_run
 
-    display: asyncio.Task[None] | None = None
-
-    def observe(progress: Any) -> None:
-        nonlocal display
-        display = asyncio.create_task(show_progress(progress, time.monotonic()))
-
-    key = os.environ.get("MMEVAL_JUDGE_API_KEY") or os.environ.get("MMEVAL_API_KEY") or os.environ.get("OPENAI_API_KEY")
-    try:
-        return await label_run(run, settings, key, observe)
-    finally:
-        if display is not None:
-            display.cancel()
-            await asyncio.gather(display, return_exceptions=True)
+    async with progress_display() as observe:
+        return await label_run(run, settings, judge_key(), observe)
 
 
 def _report(run: Run, tally: LabelTally, as_json: bool) -> None:

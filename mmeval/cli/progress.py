@@ -5,13 +5,35 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 
 from mmeval.pipeline.asking import Progress
 from mmeval.reports.format import visible_text
 
 REFRESH_S = 0.25
 LINE_EVERY_S = 15.0
+
+
+@asynccontextmanager
+async def progress_display(started: float | None = None) -> AsyncIterator[Callable[[Sequence[Progress]], None]]:
+    """Give a callback that shows the progress handed to it, until the context is left.
+
+    Args:
+        started: monotonic time from which rates count; when None, that of the callback's call.
+    """
+    display: asyncio.Task[None] | None = None
+
+    def observe(progress: Sequence[Progress]) -> None:
+        nonlocal display
+        display = asyncio.create_task(show_progress(progress, time.monotonic() if started is None else started))
+
+    try:
+        yield observe
+    finally:
+        if display is not None:
+            display.cancel()
+            await asyncio.gather(display, return_exceptions=True)
 
 
 async def show_progress(progress: Sequence[Progress], started: float) -> None:

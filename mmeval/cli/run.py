@@ -15,6 +15,7 @@ import click
 
 from mmeval.cli.file_options import file_options
 from mmeval.cli.judge_options import engine_args, judge_options
+from mmeval.cli.keys import model_key
 from mmeval.cli.parameter_types import FiniteRange
 from mmeval.cli.ray_options import beside_ray, ray_options, ray_values
 from mmeval.cli.terminal import echo
@@ -297,7 +298,7 @@ def _calm_collector() -> None:
 async def _execute(
     config: RunConfig, folder: Path, cache_path: Path, overwrite: bool, trace_file: Path | None
 ) -> Outcome:
-    from mmeval.cli.progress import show_progress
+    from mmeval.cli.progress import progress_display
     from mmeval.core.secrets import command_line
     from mmeval.pipeline.trace import Trace
     from mmeval.runs.execute import execute
@@ -306,9 +307,8 @@ async def _execute(
 
     started = time.monotonic()
     stop = asyncio.Event()
-    key = os.environ.get("MMEVAL_API_KEY") or os.environ.get("OPENAI_API_KEY")
     trace = None if trace_file is None else Trace(trace_file)
-    prepared = await prepare_run(config, key, os.environ.get("MMEVAL_JUDGE_API_KEY"))
+    prepared = await prepare_run(config, model_key(), os.environ.get("MMEVAL_JUDGE_API_KEY"))
     for note in [*prepared.notes, *row_notes(prepared)]:
         echo(note, err=True)
     loop = asyncio.get_running_loop()
@@ -326,14 +326,9 @@ async def _execute(
 
     for name in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(name, interrupt)
-    display: asyncio.Task[None] | None = None
-
-    def observe(progress: Any) -> None:
-        nonlocal display
-        display = asyncio.create_task(show_progress(progress, started))
-
     try:
-        return await execute(prepared, folder, cache_path, command_line(sys.argv), stop, observe, overwrite, trace)
+        async with progress_display(started) as observe:
+            return await execute(prepared, folder, cache_path, command_line(sys.argv), stop, observe, overwrite, trace)
     except BaseExceptionGroup as group:
         inner: BaseException = group
         while isinstance(inner, BaseExceptionGroup):
@@ -344,6 +339,3 @@ async def _execute(
     finally:
         if trace is not None:
             await trace.close()
-        if display is not None:
-            display.cancel()
-            await asyncio.gather(display, return_exceptions=True)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from mmeval.cli.judge_options import judge_options, judge_values
+from mmeval.cli.keys import judge_key
 from mmeval.cli.ray_options import beside_ray, ray_options, ray_values
 from mmeval.core.errors import UsageError
 
@@ -95,20 +95,9 @@ def score(
 
 
 async def _score(run: Run, settings: ScoreOptions) -> Outcome:
-    from mmeval.cli.progress import show_progress
+    from mmeval.cli.progress import progress_display
     from mmeval.core.secrets import command_line
     from mmeval.runs.score import score_run
 
-    display: asyncio.Task[None] | None = None
-
-    def observe(progress: Any) -> None:
-        nonlocal display
-        display = asyncio.create_task(show_progress(progress, time.monotonic()))
-
-    key = os.environ.get("MMEVAL_JUDGE_API_KEY") or os.environ.get("MMEVAL_API_KEY") or os.environ.get("OPENAI_API_KEY")
-    try:
-        return await score_run(run, settings, command_line(sys.argv), key, observe)
-    finally:
-        if display is not None:
-            display.cancel()
-            await asyncio.gather(display, return_exceptions=True)
+    async with progress_display() as observe:
+        return await score_run(run, settings, command_line(sys.argv), judge_key(), observe)

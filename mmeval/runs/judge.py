@@ -143,6 +143,22 @@ async def prepare_judge(config: RunConfig, tasks: Sequence[Task], api_key: str |
     judged = [task for task in tasks if task.card.judges or uses_verifier(task)]
     if config.judge is None or not judged:
         return None
+    cards = {fact["card"]: fact["digest"] for task in judged for fact in Chain.of(task, True).judges}
+    return await describe_judge(config, cards, api_key)
+
+
+async def describe_judge(config: RunConfig, cards: Mapping[str, str], api_key: str | None) -> Judge:
+    """Ask the judge of a configuration, which must name one, who it is.
+
+    Args:
+        config: the configuration.
+        cards: judge card -> digest.
+        api_key: the judge's key.
+
+    Raises:
+        MmevalError: when the judge cannot work.
+    """
+    assert config.judge is not None
     spec = parse_model(
         config.judge,
         engine_args=config.judge_engine_args,
@@ -155,7 +171,6 @@ async def prepare_judge(config: RunConfig, tasks: Sequence[Task], api_key: str |
         engine_python=config.judge_engine_python,
         ray=ray_settings(config),
     )
-    cards = {fact["card"]: fact["digest"] for task in judged for fact in Chain.of(task, True).judges}
     engine = create_engine(spec)
     try:
         info = await engine.describe()

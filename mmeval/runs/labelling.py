@@ -14,15 +14,14 @@ import orjson
 from mmeval.core.errors import UsageError
 from mmeval.core.hashing import digest
 from mmeval.core.types import PreparedMedia, Response
-from mmeval.engines.registry import create_engine, label, parse_model
 from mmeval.pipeline.asking import Progress
 from mmeval.pipeline.cache import ResponseCache
 from mmeval.pipeline.chain import Step
 from mmeval.pipeline.judging import JudgeDesk
 from mmeval.pipeline.work import Order, Unit
-from mmeval.runs.config import RunConfig, ray_settings
+from mmeval.runs.config import RunConfig
 from mmeval.runs.folder import Run
-from mmeval.runs.judge import Judge, judge_desk
+from mmeval.runs.judge import describe_judge, judge_desk
 from mmeval.runs.labels import ANNOTATIONS, Label, read_labels_table, write_labels_table
 from mmeval.runs.scoring import SampleCursor, tasks_to_score
 from mmeval.runs.stored import stored_media, stored_response, stored_sample
@@ -89,7 +88,7 @@ async def label_run(
     config = RunConfig(seed=run.manifest.config.get("seed", 0), **options.judge)
     if config.judge is None:
         raise UsageError("there is no judge", remedy="add --judge MODEL, e.g. --judge openai:NAME --judge-base-url URL")
-    judge = await _described(config, card, api_key)
+    judge = await describe_judge(config, {card.name: card.digest}, api_key)
     tally = LabelTally()
     labels: list[Label] = []
     try:
@@ -108,28 +107,6 @@ async def label_run(
         if labels:
             write_labels_table(run, labels)
     return tally
-
-
-async def _described(config: RunConfig, card: JudgeCard, api_key: str | None) -> Judge:
-    assert config.judge is not None
-    spec = parse_model(
-        config.judge,
-        engine_args=config.judge_engine_args,
-        model_id=config.judge_model_id,
-        base_urls=tuple(config.judge_base_urls),
-        api_key=api_key,
-        timeout_s=config.timeout_s,
-        concurrency=config.judge_concurrency,
-        engine_python=config.judge_engine_python,
-        ray=ray_settings(config),
-    )
-    engine = create_engine(spec)
-    try:
-        info = await engine.describe()
-    except BaseException:
-        await engine.close()
-        raise
-    return Judge(label(spec), config.judge, engine, info, {card.name: card.digest})
 
 
 async def _one(
