@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Container, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,57 @@ def lmu_folder() -> Path | None:
     return usual if usual.is_dir() else None
 
 
+Cells = tuple[dict[str, Any] | DataError, Callable[[str], Any] | None]
+"""The cells of one row, or why they cannot be read; and what reads those of them that stayed in the file."""
+
+
+@dataclass(frozen=True, slots=True)
+class _FileReader:
+    """Reads the files of a card, each by its layout or its kind."""
+
+    local: LocalSource
+    delimited: Mapping[Path, DelimitedFile]
+    owners: dict[Path, ImageOwners] = field(default_factory=dict)
+    """Of the delimited files whose rows may show the picture of another row."""
+
+    def rows(self, path: Path, wanted: Container[int] | None, first: int) -> Iterator[Cells]:
+        """Yield the rows of a file; `first` is the number of its first row in the data set."""
+        layout = self.local.layout
+        if layout == "coco" or layout == "coco-classes" or layout == "odgt" or layout == "uavdt":
+            with unreadable(path):
+                yield from (({"_file": path.name, **values}, None) for values in detection_rows(layout, path))
+            return
+        if layout == "lrw-1000" or layout == "transcript-list":
+            root = (path.parent / self.local.image_root).resolve()
+            yield from ((values, None) for values in listed_rows(layout, path, root))  # bad lines are DataErrors
+            return
+        if layout == CLASS_LIST:
+            yield from ((values, None) for values in class_rows(path))
+            return
+        if layout is not None:
+            try:
+                yield corpus_row(layout, path), None
+            except DataError as error:
+                yield error, None
+            return
+        if path not in self.delimited:
+            # Some data sets tell their rows apart by the file or folder alone.
+            place = (
+                {"_file": path.name, "_folder": path.parent.name} if path.suffix.lower() in (".json", ".jsonl") else {}
+            )
+            for values in read_rows(path, wanted=wanted, first=first):
+                yield from (({**place, **entry}, None) for entry in _listed(values, self.local.rows, path))
+            return
+        with unreadable(path):
+            for number, values in enumerate(self.delimited[path].rows()):
+                if number == 0 and path not in self.owners and ImageOwners.has_columns(values):
+                    self.owners[path] = ImageOwners(self.delimited[path])
+                owner = self.owners.get(path)
+                if owner is not None:
+                    owner.note(number, values)
+                yield values, None if owner is None else owner.cell
+
+
 def local_source(files: Sequence[Path], local: LocalSource, data_dir: Path | None = None) -> Source:
     """Open files as one data set; encoded images of CSV and TSV files stay there until they are needed.
 
@@ -70,7 +122,7 @@ def local_source(files: Sequence[Path], local: LocalSource, data_dir: Path | Non
     """
     stamps = {path: _stamp(path) for path in files}  # before the content is looked at
     delimited = {path: DelimitedFile(path, stored=True) for path in files if path.suffix.lower() in DELIMITED}
-    owners: dict[Path, ImageOwners] = {}
+    reader = _FileReader(local, delimited)
     named = any(Path(pattern).is_absolute() for pattern in local.files)
     other = data_dir.resolve() if data_dir is not None and named else None
 
@@ -87,11 +139,9 @@ def local_source(files: Sequence[Path], local: LocalSource, data_dir: Path | Non
                     yield Row(position, values, place, root, other, owner)
                 position += 1
 
-    def unchanged(
-        path: Path, wanted: Container[int] | None, first: int
-    ) -> Iterator[tuple[dict[str, Any] | DataError, Callable[[str], Any] | None]]:
+    def unchanged(path: Path, wanted: Container[int] | None, first: int) -> Iterator[Cells]:
         """The rows of a file, none of them read after somebody has changed it."""
-        found = of_file(path, wanted, first)
+        found = reader.rows(path, wanted, first)
         while True:
             try:
                 row = next(found, None)
@@ -102,44 +152,6 @@ def local_source(files: Sequence[Path], local: LocalSource, data_dir: Path | Non
             if row is None:
                 return
             yield row
-
-    def of_file(
-        path: Path, wanted: Container[int] | None, first: int
-    ) -> Iterator[tuple[dict[str, Any] | DataError, Callable[[str], Any] | None]]:
-        layout = local.layout
-        if layout == "coco" or layout == "coco-classes" or layout == "odgt" or layout == "uavdt":
-            with unreadable(path):
-                yield from (({"_file": path.name, **values}, None) for values in detection_rows(layout, path))
-            return
-        if layout == "lrw-1000" or layout == "transcript-list":
-            root = (path.parent / local.image_root).resolve()
-            yield from ((values, None) for values in listed_rows(layout, path, root))  # bad lines are DataErrors
-            return
-        if layout == CLASS_LIST:
-            yield from ((values, None) for values in class_rows(path))
-            return
-        if layout is not None:
-            try:
-                yield corpus_row(layout, path), None
-            except DataError as error:
-                yield error, None
-            return
-        if path not in delimited:
-            # Some data sets tell their rows apart by the file or folder alone.
-            place = (
-                {"_file": path.name, "_folder": path.parent.name} if path.suffix.lower() in (".json", ".jsonl") else {}
-            )
-            for values in read_rows(path, wanted=wanted, first=first):
-                yield from (({**place, **entry}, None) for entry in _listed(values, local.rows, path))
-            return
-        with unreadable(path):
-            for number, values in enumerate(delimited[path].rows()):
-                if number == 0 and path not in owners and ImageOwners.has_columns(values):
-                    owners[path] = ImageOwners(delimited[path])
-                owner = owners.get(path)
-                if owner is not None:
-                    owner.note(number, values)
-                yield values, None if owner is None else owner.cell
 
     _check_content(files, local)
     listed = {*DETECTION_LAYOUTS, *LISTS, CLASS_LIST}
