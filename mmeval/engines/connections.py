@@ -188,6 +188,10 @@ class Connections:
             proxy = next((found.name for start, found in self._proxies.items() if url.startswith(start)), "")
             said = f"HTTP {error.status}" if isinstance(error, aiohttp.ClientHttpProxyError) else _reason(reason)
             return f"the environment's proxy {proxy} gives no way ({said}) -> correct HTTP_PROXY or HTTPS_PROXY, or name the host in NO_PROXY"
+        if url.startswith("http://") and isinstance(
+            error, (aiohttp.ServerDisconnectedError, aiohttp.ClientResponseError)
+        ):
+            return f"{_reason(reason)} -> {NO_HTTP}"
         return _reason(reason)
 
     async def close(self) -> None:
@@ -198,6 +202,7 @@ class Connections:
         self._kept = self._fresh = None
 
 
+NO_HTTP = "is a server of HTTP there? If it speaks TLS, the address begins with https://"
 TRUST = "correct the server's certificate or the address; SSL_CERT_FILE names the certificates to trust instead of the system's"
 
 

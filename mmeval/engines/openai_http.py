@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
+from mmeval.core.addresses import checked_host
 from mmeval.core.errors import EngineError
 from mmeval.core.secrets import without_key
 from mmeval.core.types import Response
@@ -147,10 +148,11 @@ def checked_url(url: str) -> str:
             remedy=f"leave out what follows the '?'; a key goes into {KEY_VARIABLES[0]}",
         )
     try:
-        parts = urlsplit(url)
-        _ = parts.port  # raises beyond 65535
+        checked_host(url)
     except ValueError as error:
-        raise EngineError(f"--base-url {url!r}: {error}", remedy="e.g. http://127.0.0.1:8000/v1") from error
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise EngineError(
+            f"--base-url {url!r} is no address: {error}", remedy="e.g. http://127.0.0.1:8000/v1"
+        ) from error
+    if urlsplit(url).scheme not in ("http", "https"):
         raise EngineError(f"--base-url {url!r} is no address", remedy="e.g. http://127.0.0.1:8000/v1")
     return url.rstrip("/").removesuffix("/chat/completions")

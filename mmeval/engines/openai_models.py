@@ -95,7 +95,7 @@ async def _model_entry(http: HttpClient, base: str, model: str) -> dict[str, Any
         close = nearest(model, entries) or sorted(entries)[:12]
         raise EngineError(
             f"{base} does not serve a model {model!r}",
-            remedy=f"it serves {', '.join(close)}" + (" …" if len(entries) > len(close) else ""),
+            remedy=f"it serves {', '.join(close) or 'none'}" + (" …" if len(entries) > len(close) else ""),
         )
     entry: dict[str, Any] = entries[model]
     return entry

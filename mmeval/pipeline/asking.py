@@ -118,6 +118,8 @@ class Asker:
         self._probe_wait = PROBE_WAIT_S
         self._failures_in_row = 0
         self._denials_in_row = 0
+        self._trouble = ""
+        """The latest failure of a request that was sent; `progress.trouble` tells those of rows too."""
         self._unreached_since: float | None = None
         self._told_unreached = False
         self._told: dict[bool, float] = {}
@@ -136,11 +138,13 @@ class Asker:
                 self._unreached_since = None
             if not response.retryable:
                 break
-            self.progress.trouble = response.error or response.status
+            self._trouble = self.progress.trouble = response.error or response.status
             # What was never sent has not been tried: it waits for the endpoint, as long as an outage may last.
             wait = self._reconnecting(unsent) if response.unreachable else None
             if wait is not None:
                 unsent += 1
+            elif response.unreachable and self.effort.outage_s > 0:
+                break
             else:
                 tries += 1
                 if tries >= self.effort.attempts:
@@ -150,7 +154,7 @@ class Asker:
                 self._tell_wait(asked_for, beyond)
                 if beyond:
                     why = f"the server asks to wait longer than --outage {self.effort.outage_s:g} s"
-                    response = replace(response, error=f"{self.progress.trouble} ({why})")
+                    response = replace(response, error=f"{self._trouble} ({why})")
                     break
                 wait = max(asked_for, self._wait(tries - 1))
             self.progress.retries += 1
@@ -184,10 +188,10 @@ class Asker:
         if self._failures_in_row == 0:
             self._down_since = None
         self._denials_in_row = self._denials_in_row + 1 if response.denied else 0
-        if response.denied:
-            self.progress.trouble = response.error or response.status
+        if response.denied or response.fatal:
+            self._trouble = self.progress.trouble = response.error or response.status
         if self._denials_in_row == DENIALS:
-            self._tell(f"{DENIALS} requests in a row were turned away ({self.progress.trouble}); the rest is not asked")
+            self._tell(f"{DENIALS} requests in a row were turned away ({self._trouble}); the rest is not asked")
 
     def share(self, other: Asker) -> bool:
         """Ask the same server through the other's places, if it is the same; before this one's first request.
@@ -308,7 +312,7 @@ class Asker:
             if self._down_since is None:
                 self._down_since, self._probe_wait = self._unreached_since or time.monotonic(), PROBE_WAIT_S
                 self.progress.notices.append(
-                    f"{self.progress.model}: {self._failures_in_row} failures in a row ({self.progress.trouble}); "
+                    f"{self.progress.model}: {self._failures_in_row} failures in a row ({self._trouble}); "
                     f"trying again for up to {self.effort.outage_s:g} s"
                 )
             remaining = self._down_since + self.effort.outage_s - time.monotonic()
@@ -320,8 +324,8 @@ class Asker:
 
     def _why_not(self) -> str:
         if self._denials_in_row >= DENIALS:
-            return f"{self.progress.model} turned away {self._denials_in_row} requests in a row; last: {self.progress.trouble}"
-        return f"{self.progress.model} failed {self._failures_in_row} times in a row; last: {self.progress.trouble}"
+            return f"{self.progress.model} turned {DENIALS} requests in a row away; last: {self._trouble}"
+        return f"{self.progress.model} failed {self._patience} times in a row; last: {self._trouble}"
 
     def _reconnecting(self, unsent: int) -> float | None:
         """Seconds to the next try to connect; None when the endpoint has been away for longer than an outage may last.
@@ -337,7 +341,7 @@ class Asker:
             return None
         if unsent > 0 and not self._told_unreached:
             self._told_unreached = True
-            self._tell(f"{self.progress.trouble}; trying again for up to {self.effort.outage_s:g} s")
+            self._tell(f"{self._trouble}; trying again for up to {self.effort.outage_s:g} s")
         return min(self._wait(unsent), LONGEST_RECONNECT_S, left)
 
     @property
@@ -363,7 +367,7 @@ class Asker:
         self._told[beyond] = now + min(asked_for, self._longest_wait)
         why = f"longer than --outage {self.effort.outage_s:g} s, so it is not waited for" if beyond else ""
         self.progress.notices.append(
-            f"{self.progress.model}: the server asks to wait {asked_for:.0f} s ({why or self.progress.trouble})"
+            f"{self.progress.model}: the server asks to wait {asked_for:.0f} s ({why or self._trouble})"
         )
         if not beyond:
             self.progress.waiting_until = self._told[beyond]

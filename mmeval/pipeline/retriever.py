@@ -15,10 +15,11 @@ from urllib.parse import urlsplit
 import aiohttp
 import orjson
 
+from mmeval.core.addresses import checked_host
 from mmeval.core.errors import UsageError
 from mmeval.core.secrets import secret_in_query, without_key
 from mmeval.core.types import Response
-from mmeval.engines.connections import Connections
+from mmeval.engines.connections import Connections, Proxy
 from mmeval.engines.openai_reply import retry_after, storable
 
 ANSWER_LIMIT = 256 << 20
@@ -57,22 +58,23 @@ def checked_url(url: str) -> str:
 
     Raises:
         UsageError: when it is no http(s) address, or holds a password.
+        EngineError: when the environment names a proxy for it that is none.
     """
     if "@" in url.partition("?")[0]:  # before anything else, so that no message quotes it
         raise UsageError("--retriever holds a user name or password", remedy=f"set {KEY_VARIABLE} instead")
     try:
-        parts = urlsplit(url)
-        _ = parts.port  # raises beyond 65535
+        checked_host(url)
         secret = secret_in_query(url)
     except ValueError as error:
-        raise UsageError(f"--retriever: {error}", remedy="e.g. http://127.0.0.1:8002/search") from error
+        raise UsageError(f"--retriever is no address: {error}", remedy="e.g. http://127.0.0.1:8002/search") from error
     if secret is not None:
         raise UsageError(
             f"--retriever holds a secret ({secret}=…), and the address is kept in the run",
             remedy=f"set {KEY_VARIABLE} instead",
         )
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    if urlsplit(url).scheme not in ("http", "https"):
         raise UsageError(f"--retriever {url!r} is no address", remedy="e.g. http://127.0.0.1:8002/search")
+    Proxy.of(url)
     return url
 
 

@@ -39,6 +39,8 @@ TOGETHER_BYTES = 8 << 20
 """Media of such a call, after which it hands over what it has."""
 AHEAD = 512
 """Samples that are prepared ahead of those in flight at most, where there are many slots."""
+LONG_ANSWER = 200_000
+"""Characters from which an answer is verified in a thread, because reading it takes long and requests wait meanwhile."""
 SETTLING = 2048
 """Answered rows that may wait for their verdict (a judge, a slow verifier) while further ones are asked."""
 
@@ -327,7 +329,7 @@ class ModelRun:
         if own is not None:
             chain = Chain(own)
         with self.stage.trace.span("verify"):
-            if chain.blocking:
+            if chain.blocking or len(response.text or "") > LONG_ANSWER:
                 loop = asyncio.get_running_loop()
                 verdict = await loop.run_in_executor(self._verifying, rule_verdict, chain, response, unit.sample)
             else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,11 +15,12 @@ import pytest
 from PIL import Image
 
 from mmeval.conditions.base import get_condition
-from mmeval.core.types import Request, Response
+from mmeval.core.types import Request, Response, Sample, Verdict
 from mmeval.engines.base import SAMPLING_FIELDS, EngineInfo
-from mmeval.pipeline import asking, budget
+from mmeval.pipeline import asking, budget, runner
 from mmeval.pipeline.asking import Progress
 from mmeval.pipeline.cache import ResponseCache
+from mmeval.pipeline.chain import Chain
 from mmeval.pipeline.plan import Effort, RunPlan
 from mmeval.pipeline.runner import Finished, ModelRun
 from mmeval.pipeline.work import Stage, style_of
@@ -191,3 +193,21 @@ def test_an_outage_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     _, progress = run(tmp_path, engine, 100, effort)
     assert len(progress.notices) == 1
     assert "failures in a row (connection refused); trying again for up to 0.1 s" in progress.notices[0]
+
+
+def test_a_very_long_answer_is_verified_beside_the_requests(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runner, "LONG_ANSWER", 10)
+    beside: dict[str, bool] = {}
+    verdict = runner.rule_verdict
+
+    def watched(chain: Chain, response: Response, sample: Sample) -> Verdict:
+        beside[response.text or ""] = threading.current_thread() is not threading.main_thread()
+        return verdict(chain, response, sample)
+
+    monkeypatch.setattr(runner, "rule_verdict", watched)
+    long = "red" + " " * 20
+    finished, _ = run(
+        tmp_path, Scripted(lambda number: Response("ok", text=("red", long)[number % 2])), 4, Effort(concurrency=1)
+    )
+    assert beside == {"red": False, long: True}
+    assert all(entry.verdict.correct for entry in finished)
