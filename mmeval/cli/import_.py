@@ -60,10 +60,10 @@ _MARK = "predictions."
 )
 @click.option(
     "--coordinates",
-    type=click.Choice(["pixels", "unit", "thousand"]),
+    type=click.Choice(["pixels", "unit", "percent", "thousand"]),
     default="pixels",
     show_default=True,
-    help="Space of the boxes and points in the answers: pixels of the original image, 0-1, or 0-1000.",
+    help="Space of the boxes and points in the answers: pixels of the original image, 0-1, percent, or 0-1000.",
 )
 @click.option("--stored-scores", is_flag=True, help="Take the files' own scores instead of verifying the answers.")
 @click.option("--allow-unknown", is_flag=True, help="Leave out rows whose id the data set does not have.")

@@ -22,6 +22,7 @@ from mmeval.verifiers.coordinates import find_boxes, sorted_corners
 SPACES = {
     "pixels": "in pixels of the picture as you see it",
     "unit": "with x and y from 0 to 1 of the picture's width and height",
+    "percent": "with x and y in percent of the picture's width and height",
     "thousand": "with x and y from 0 to 1000 of the picture's width and height",
     "unit-square": "with x and y from 0 to 1 of the picture padded to a square (the picture in its middle)",
 }

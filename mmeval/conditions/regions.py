@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from mmeval.core.errors import NotApplicableError
+from mmeval.core.geometry import DIVISORS
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -56,7 +57,7 @@ class Regions:
         for box in self.boxes:
             if not all(math.isfinite(number) for number in box):
                 raise NotApplicableError(f"the gold box {list(box)} is not finite")
-            scale = {"unit": 1.0, "thousand": 1000.0}.get(self.space)
+            scale = DIVISORS.get(self.space)
             x1, y1, x2, y2 = box if scale is None else (
                 box[0] * width / scale, box[1] * height / scale, box[2] * width / scale, box[3] * height / scale,
             )  # fmt: skip

@@ -10,6 +10,7 @@ from typing import Any
 from mmeval.conditions.regions import Regions
 from mmeval.conditions.strategy import READ, blind_messages
 from mmeval.core.errors import NotApplicableError
+from mmeval.core.geometry import DIVISORS
 from mmeval.core.types import Media, MediaPart, Message, Part, Sample, TextPart
 
 KNOWN = "These things are known for certain about the picture:"
@@ -150,9 +151,10 @@ def _is_number(text: str) -> bool:
 
 
 def _place(box: Sequence[int], size: tuple[int, int], sent: tuple[int, int], space: str, order: str) -> str:
-    """One box as the model writes coordinates: pixels of the picture as sent, 0-1 or 0-1000."""
-    scale = {"unit": (1.0, 1.0), "thousand": (1000.0, 1000.0)}.get(space, (float(sent[0]), float(sent[1])))
+    """One box as the model writes coordinates: pixels of the picture as sent, or shares of its sides."""
+    scale = (DIVISORS[space],) * 2 if space in DIVISORS else (float(sent[0]), float(sent[1]))
     numbers = [value * scale[axis % 2] / size[axis % 2] for axis, value in enumerate(box)]
     if order == "yx":
         numbers = [numbers[1], numbers[0], numbers[3], numbers[2]]
-    return "[" + ", ".join(f"{number:.3f}" if space == "unit" else f"{number:.0f}" for number in numbers) + "]"
+    digits = {"unit": 3, "percent": 1}.get(space, 0)
+    return "[" + ", ".join(f"{number:.{digits}f}" for number in numbers) + "]"

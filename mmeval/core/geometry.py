@@ -24,7 +24,7 @@ Point: TypeAlias = tuple[float, float]
 Region: TypeAlias = tuple[float, float, float, float]
 """(x1, y1, x2, y2) with x1 <= x2 and y1 <= y2."""
 
-DIVISORS: Mapping[str, float] = {"unit": 1.0, "thousand": 1000.0}
+DIVISORS: Mapping[str, float] = {"unit": 1.0, "percent": 100.0, "thousand": 1000.0}
 """Space of coordinates that are shares of the sides → what a whole side counts."""
 _BICUBIC = 3
 """Pillow's number of the filter, which is named without importing Pillow."""
@@ -353,7 +353,7 @@ def part(box: Sequence[float], size: Size, least: int = 1) -> tuple[int, int, in
 
 def _divisor(space: str) -> float:
     if space not in DIVISORS:
-        raise DataError(f"unknown coordinate space {space!r}", remedy="use pixels, unit or thousand")
+        raise DataError(f"unknown coordinate space {space!r}", remedy="use pixels, unit, percent or thousand")
     return DIVISORS[space]
 
 

@@ -161,7 +161,7 @@ class AnswerContext:
     sent_size: tuple[int, int] | None = None
     """(width, height) in pixels of the first image as sent."""
     coordinates: str = "pixels"
-    """The space in which the model answers: `pixels` (of the image as sent), `unit` (0–1), `thousand` (0–1000)."""
+    """The space in which the model answers: `pixels` (of the image as sent), `unit` (0–1), `percent` (0–100), `thousand` (0–1000)."""
     coordinate_order: Literal["xy", "yx"] = "xy"
 
 

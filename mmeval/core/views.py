@@ -9,10 +9,10 @@ from typing import Literal, TypeAlias
 
 from mmeval.core.geometry import Point, Resize, Size, View, part
 
-Frame: TypeAlias = Literal["pixels", "unit", "thousand", "unit-square"]
-"""In what coordinates are given: pixels of the picture as shown; 0–1 or 0–1000 of its width and height; 0–1 of the picture
+Frame: TypeAlias = Literal["pixels", "unit", "percent", "thousand", "unit-square"]
+"""In what coordinates are given: pixels of the picture as shown; 0–1, 0–100 or 0–1000 of its width and height; 0–1 of the picture
 padded to a square of its longer side, the picture in its middle."""
-FRAMES: tuple[Frame, ...] = ("pixels", "unit", "thousand", "unit-square")
+FRAMES: tuple[Frame, ...] = ("pixels", "unit", "percent", "thousand", "unit-square")
 Corners: TypeAlias = tuple[float, float, float, float]
 """x1, y1, x2, y2."""
 Region: TypeAlias = tuple[int, int, int, int]

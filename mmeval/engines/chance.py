@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from mmeval.core.errors import EngineError
+from mmeval.core.geometry import DIVISORS
 from mmeval.core.hashing import canonical_json, derived_seed
 from mmeval.core.types import AnswerContext, Request, Response, TextPart
 from mmeval.engines.base import SAMPLING_FIELDS, EngineInfo, ModelSpec
@@ -132,10 +133,8 @@ def _centre(form: str, request: Request, context: AnswerContext) -> str:
 
 
 def _extent(request: Request, context: AnswerContext) -> tuple[float, float]:
-    if context.coordinates == "unit":
-        return 1.0, 1.0
-    if context.coordinates == "thousand":
-        return 1000.0, 1000.0
+    if context.coordinates in DIVISORS:
+        return DIVISORS[context.coordinates], DIVISORS[context.coordinates]
     if context.sent_size is not None:
         return float(context.sent_size[0]), float(context.sent_size[1])
     if request.media and request.media[0].images:

@@ -69,7 +69,7 @@ class FakeEngine:
         self._failure_status = cast(Status, one_of(args, "failure_status", _FAILURES, "error"))
         self._failure_times = whole(args, "failure_times")
         self._crash_after = whole(args, "crash_after", least=0)
-        self._coordinates = one_of(args, "coordinates", ("pixels", "unit", "thousand"), "pixels")
+        self._coordinates = one_of(args, "coordinates", ("pixels", "unit", "percent", "thousand"), "pixels")
         self._score = one_of(args, "score", ("hash", "length"), "hash")
         self._target = spec.target
         self._slots = spec.concurrency or 32

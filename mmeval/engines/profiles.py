@@ -104,7 +104,7 @@ class Profile(_Section):
     source: str | None = Field(default=None, pattern=r"^https?://")
     """Where the facts, and the system prompt that the model needs, are to be found."""
     match: Match = Match()
-    coordinates: Literal["pixels", "unit", "thousand"] = "pixels"
+    coordinates: Literal["pixels", "unit", "percent", "thousand"] = "pixels"
     coordinate_order: Literal["xy", "yx"] = "xy"
     reasoning_tags: tuple[str, ...] = ()
     """Names of the tags around reasoning; empty leaves the verifiers' defaults."""

@@ -179,7 +179,7 @@ class Answer(_Section):
     options: dict[str, Any] = Field(default_factory=dict)
     row_options: list[str] | dict[str, str] = Field(default_factory=list)
     """What the rule needs of the row beside the choices (precision, unit …): columns, or option -> column or expression."""
-    coordinates: Literal["pixels", "unit", "thousand"] | Annotated[str, Field(pattern=r"^=")] = "pixels"
+    coordinates: Literal["pixels", "unit", "percent", "thousand"] | Annotated[str, Field(pattern=r"^=")] = "pixels"
     """Space of the gold boxes and points, relative to the original image; an '=' expression where copies of a data set differ."""
 
     def of_row(self) -> dict[str, str]:
@@ -201,7 +201,7 @@ class Visual(_Section):
     regions: str | None = None
     """Column or expression: list of boxes [x1, y1, x2, y2] (or one box) that the question is about. A gold box or point in a
     box is taken where this is not given."""
-    coordinates: Literal["pixels", "unit", "thousand"] = "pixels"
+    coordinates: Literal["pixels", "unit", "percent", "thousand"] = "pixels"
     """Space of `regions`, relative to the original image."""
 
 

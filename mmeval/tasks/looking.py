@@ -80,7 +80,7 @@ class StrategySection(_Section):
     """How a tool is called: `tags` (<search>, <bbox>, <answer>), `tool-call` (JSON in <tool_call>), `gaze` (<gaze>, <answer>)."""
     turns: int = Field(default=6, ge=1, le=64)
     """Calls of the model at most; a conversation that does not end in them has no answer."""
-    coordinates: Literal["model", "pixels", "unit", "thousand", "unit-square"] = "model"
+    coordinates: Literal["model", "pixels", "unit", "percent", "thousand", "unit-square"] = "model"
     """Space of the boxes in calls: the model's own (its profile), or another, see `mmeval.core.views.Frame`."""
     refers: Literal["last", "first"] = "last"
     """The picture that a call without a number of its own means: the last one shown, or the first."""
@@ -105,7 +105,7 @@ class StrategySection(_Section):
     retrieval: Retrieval | None = None
     gold_box: str | None = None
     """Column or expression: the box of what decides the answer, [x1, y1, x2, y2]; null where a row has none."""
-    gold_coordinates: Literal["pixels", "unit", "thousand", "unit-square"] = "pixels"
+    gold_coordinates: Literal["pixels", "unit", "percent", "thousand", "unit-square"] = "pixels"
     """Space of `gold_box`, relative to the original image."""
     gold_pages: str | None = None
     """Column or expression: ids of the pages that hold the answer, a list; empty where there is none."""

@@ -19,6 +19,7 @@ LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 COORDINATE_PHRASES: Mapping[str, str] = {
     "pixels": "in pixels",
     "unit": "in coordinates from 0 to 1",
+    "percent": "in percent of the width and height",
     "thousand": "in coordinates from 0 to 1000",
 }
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mmeval.core.errors import DataError
+from mmeval.core.geometry import DIVISORS
 from mmeval.core.types import AnswerContext, FrameSampling, Media, Sample
 from mmeval.tasks import synthetic
 from mmeval.tasks.card import Card
@@ -223,9 +224,9 @@ def _space(card: Card, row: Mapping[str, Any]) -> dict[str, str]:
     if not declared.startswith("="):
         return {}
     found = evaluate(declared[1:].strip(), row)
-    if found not in ("pixels", "unit", "thousand"):
+    if found not in ("pixels", *DIVISORS):
         raise DataError(
-            f"answer.coordinates gives {found!r}", remedy="it must give pixels, unit or thousand for every row"
+            f"answer.coordinates gives {found!r}", remedy="it must give pixels, unit, percent or thousand for every row"
         )
     return {GOLD_SPACE: found}
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from mmeval.core.geometry import DIVISORS
 from mmeval.verifiers.box3d import FORMS as BOXES_3D
 from mmeval.verifiers.class_names import RULES as CLASS_RULES
 from mmeval.verifiers.detections import CURVE, FRAMES, MATCHINGS, POLICIES, is_frame
@@ -280,7 +281,7 @@ def _step(options: Mapping[str, Any]) -> Abilities:
         "reasoning_tags": _NAMES,
         "form": _one_of(*DIALECTS),
         "rule": _one_of(*STEP_RULES),
-        "space": _one_of("pixels", "unit", "thousand"),
+        "space": _one_of("pixels", *DIVISORS),
         "scroll": _one_of("content", "finger"),
     }
     return Abilities(rules, frozenset({"type", "grounding", "grounded", "counted"}), needs=frozenset({"form"}))

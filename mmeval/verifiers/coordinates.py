@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from mmeval.core.errors import DataError
+from mmeval.core.geometry import DIVISORS
 from mmeval.core.types import AnswerContext
 
 Box: TypeAlias = list[float]
@@ -31,8 +32,14 @@ _WIDE = str.maketrans("（）［］【】，；：＝－．０１２３４５６
 """Signs as Chinese text has them, each of the same length."""
 _NUMBER = r"[+\-−]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+\-]?[0-9]{1,3})?"
 _COMMA = r"\s*(?:,\s*|\s|;\s*)"
-_PAIR = rf"[\[(]\s*({_NUMBER}){_COMMA}({_NUMBER})\s*[\])]"
-_FOUR = rf"({_NUMBER}){_COMMA}({_NUMBER}){_COMMA}({_NUMBER}){_COMMA}({_NUMBER})"
+_UNIT = r"(?:\s?px)?"
+_CLOSING = r"\s*\\?(?:right)?[\])]"
+"""With what LaTeX puts before it."""
+_PAIR = rf"[\[(]\s*({_NUMBER}){_UNIT}{_COMMA}({_NUMBER}){_UNIT}{_CLOSING}"
+_FOUR = rf"({_NUMBER}){_UNIT}{_COMMA}({_NUMBER}){_UNIT}{_COMMA}({_NUMBER}){_UNIT}{_COMMA}({_NUMBER}){_UNIT}"
+_AXES = rf"\bx[\"']?\s*[:=]\s*({_NUMBER})[\s,;]+[\"']?y[\"']?\s*[:=]\s*({_NUMBER})"
+_FIRST = r"\b(?:top|upper)[\s_-]*left(?![a-z])[^0-9\n(\[]{0,40}"
+_SECOND = r"[^0-9(\[]{0,60}?(?<![a-z])(?:bottom|lower)[\s_-]*right(?![a-z])[^0-9\n(\[]{0,40}"
 _KEY = r"[\"'*]{0,3}\s*[:=]\s*(?:[\"'*]{1,2}\s*)?"
 _BETWEEN = r"[\"'*]{0,3}[\s,;]*(?:[-•*]\s+|\band\s+)?[\"'*]{0,3}"
 
@@ -50,10 +57,13 @@ def _any_order(*names: str) -> str:
 _BOX = re.compile(
     "|".join(
         [
-            rf"[\[(<]\s*{_FOUR}\s*[\])>]",
+            rf"[\[(<]\s*{_FOUR}(?:{_CLOSING}|\s*>)",
             rf"{_PAIR}(?:\s*(?:,|;|-|to|and))?\s*{_PAIR}",
             rf"<\|?(?:box|bbox|box_start)\|?>\s*{_FOUR}",
-            rf"\b(?:top|upper)[\s-]*left\b[^0-9\n(\[]{{0,40}}{_PAIR}[^0-9(\[]{{0,60}}?\b(?:bottom|lower)[\s-]*right\b[^0-9\n(\[]{{0,40}}{_PAIR}",
+            rf"{_FIRST}{_PAIR}{_SECOND}{_PAIR}",
+            rf"<({_NUMBER})>\s*<({_NUMBER})>\s*<({_NUMBER})>\s*<({_NUMBER})>",
+            rf"box[a-z0-9_]{{0,12}}[\"']\s*:\s*[\"']\s*{_FOUR}\s*[\"']",
+            rf"{_FIRST}{_AXES}{_SECOND}{_AXES}",
             _any_order("x_?1", "y_?1", "x_?2", "y_?2"),
             _any_order("x_?min", "y_?min", "x_?max", "y_?max"),
             _any_order("left", "top", "right", "bottom"),
@@ -64,8 +74,8 @@ _BOX = re.compile(
     ),
     re.IGNORECASE,
 )
-_NAMED_FROM = 16
-"""Groups up to this one are numbers in the declared order; later ones are names and numbers."""
+_AXES_FROM, _NAMED_FROM = 24, 28
+"""Groups up to the first are numbers in the declared order; behind it x stands before y; behind the second are names and numbers."""
 _NAMES = {
     name: place
     for place, names in enumerate(
@@ -76,6 +86,12 @@ _NAMES = {
 _SIDES = {"width": 2, "w": 2, "height": 3, "h": 3}
 # An opening bracket without its end is an answer that was cut off, perhaps inside a number.
 _BARE_BOX = re.compile(rf"[^0-9\[(<{{]*?{_FOUR}[^0-9]*", re.IGNORECASE)
+_POINTS = re.compile(r"<points?\s[^<>]{0,100000}>", re.IGNORECASE)
+"""Molmo's tags: `<point x="1" y="2" alt="…">`, `<points x1="1" y1="2" x2="3" y2="4" …>`."""
+_PAIRED = re.compile(
+    rf"(?<=\s)x([0-9]{{0,4}})\s*=\s*[\"']?({_NUMBER})[\"']?\s+y\1\s*=\s*[\"']?({_NUMBER})(?=[\"'\s/>])", re.IGNORECASE
+)
+_OPEN_TAG = re.compile(r"<[|A-Za-z][^<>]*\Z")
 _POINT = re.compile(
     "|".join(
         [
@@ -95,7 +111,7 @@ def find_boxes(text: str, order: Literal["xy", "yx"]) -> list[Shape]:
     JSON that is cut off gives the boxes before the cut. Four bare numbers count only when they are all the
     numbers of the text. A box with a number that is not finite is left out.
     """
-    text = text.translate(_WIDE)
+    text = _POINTS.sub(lambda tag: " " * len(tag.group()), text.translate(_WIDE))
     found = []
     for match in _BOX.finditer(text):
         groups = [(group, index) for index, group in enumerate(match.groups(), 1) if group is not None]
@@ -103,7 +119,7 @@ def find_boxes(text: str, order: Literal["xy", "yx"]) -> list[Shape]:
         if groups[0][1] > _NAMED_FROM:
             shape = _named(dict(zip(parts[::2], parts[1::2], strict=True)), match)
         else:
-            shape = _shape(parts, order, match)
+            shape = _shape(parts, "xy" if groups[0][1] > _AXES_FROM else order, match)
         if shape is not None:
             found.append(shape)
     if not found:
@@ -114,9 +130,15 @@ def find_boxes(text: str, order: Literal["xy", "yx"]) -> list[Shape]:
 
 
 def find_points(text: str, order: Literal["xy", "yx"]) -> list[Shape]:
-    """Return every point: `[x, y]`, `(x, y)`, point tags, or named axes ("x=1, y=2")."""
+    """Return every point: `[x, y]`, `(x, y)`, point tags (Molmo's too), or named axes ("x=1, y=2")."""
     text = text.translate(_WIDE)
-    found = []
+    found = [
+        shape
+        for tag in _POINTS.finditer(text)
+        for pair in _PAIRED.finditer(text, *tag.span())
+        if (shape := _shape([pair[2], pair[3]], "xy", pair)) is not None
+    ]
+    text = _POINTS.sub(lambda tag: " " * len(tag.group()), text)
     for match in _POINT.finditer(text):
         groups = [(number, index) for index, number in enumerate(match.groups(), 1) if number is not None]
         shape = _shape([number for number, _ in groups], "xy" if groups[0][1] > 4 else order, match)
@@ -164,7 +186,8 @@ def _cut_off(match: re.Match[str]) -> bool:
     text, read = match.string, match.group()
     if match.end() < len(text) or not read[-1].isdigit():
         return False
-    return read.startswith("<") or text.count("{") > text.count("}")
+    in_tag = read.startswith("<") or _OPEN_TAG.search(text, 0, match.start()) is not None
+    return in_tag or text.count("{") > text.count("}")
 
 
 def scales(context: AnswerContext) -> tuple[float, float, float, float]:
@@ -180,9 +203,11 @@ def scales(context: AnswerContext) -> tuple[float, float, float, float]:
         if context.sent_size is None or context.image_size is None or context.sent_size == context.image_size:
             return 1, 1, 1, 1
         return context.image_size[0], context.sent_size[0], context.image_size[1], context.sent_size[1]
-    divisor = {"unit": 1, "thousand": 1000}.get(context.coordinates)
+    divisor = DIVISORS.get(context.coordinates)
     if divisor is None:
-        raise DataError(f"unknown coordinate space {context.coordinates!r}", remedy="use pixels, unit or thousand")
+        raise DataError(
+            f"unknown coordinate space {context.coordinates!r}", remedy="use pixels, unit, percent or thousand"
+        )
     if context.image_size is None:
         raise DataError(
             f"coordinates in {context.coordinates!r} need the image size, and the sample has none",

@@ -22,7 +22,7 @@ _TOTAL = re.compile(
     re.IGNORECASE,
 )
 _COLLECTIVE = re.compile(
-    r"\b(?:is|are|see|shows?|contains?)\s+(?:only\s+|just\s+)?a\s+(single|pair|couple)\b", re.IGNORECASE
+    r"(?:\b(?:is|are|see|shows?|contains?)\s+|\A\W*)(?:only\s+|just\s+)?a\s+(single|pair|couple)\b", re.IGNORECASE
 )
 _COLLECTIVES = {"single": 1, "pair": 2, "couple": 2}
 _POINTS = re.compile(r"<points?\b([^<>]{0,100000})>", re.IGNORECASE)
@@ -41,7 +41,7 @@ class CountVerifier(NumberVerifier):
     """
 
     name = "count"
-    version = f"1+{NumberVerifier.version}"
+    version = f"2+{NumberVerifier.version}"
 
     def parse(self, text: str, context: AnswerContext) -> Extraction:
         """Return the number."""

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from mmeval.core.errors import DataError, UsageError, unknown
+from mmeval.core.geometry import DIVISORS
 from mmeval.core.labelled_boxes import GoldObject, PredictedObject, read_gold_objects, read_predicted_objects
 from mmeval.core.types import AnswerContext, Extraction, Match
 from mmeval.verifiers.answer import answer_section, merged_options
@@ -17,8 +18,8 @@ from mmeval.verifiers.detection_answer import Stated, distinct, read_statement
 POLICIES = ("confidence", "area", "constant", "rank")
 """How boxes are ranked: by what the model states (0 where it states nothing), by box area / image area (V-Triune), not at all
 (1 each, in the order of the list), or by 1 / place in the list."""
-FRAMES = ("profile", "original", "pixels", "unit", "thousand", "padded-unit", "padded-thousand")
-"""Space of the numbers: as the model's profile says, pixels of the original image, pixels of the image as sent, 0–1, 0–1000,
+FRAMES = ("profile", "original", "pixels", "unit", "percent", "thousand", "padded-unit", "padded-thousand")
+"""Space of the numbers: as the model's profile says, pixels of the original image, pixels of the image as sent, 0–1, 0–100, 0–1000,
 or 0–1 and 0–1000 of the image padded evenly to a square. A list [width, height] is a grid of that size, [840, 840]."""
 CURVE = (0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 0.99)
 """IoU thresholds of V-Triune's reward."""
@@ -228,7 +229,7 @@ def pixels_of(frame: Any, context: AnswerContext) -> Pixels:
         factors = scales(context)
     elif frame == "original":
         factors = (1.0, 1.0, 1.0, 1.0)
-    elif frame in ("pixels", "unit", "thousand"):
+    elif frame == "pixels" or frame in DIVISORS:
         factors = scales(replace(context, coordinates=frame))
     else:
         if context.image_size is None:

@@ -49,6 +49,21 @@ _SEVERAL_NAMES = re.compile(
 )
 """Values of several variables, or alternatives of one, and nothing else ("x = 5, y = 6")."""
 _FACTORIAL = re.compile(r"[0-9)]!\s*$")
+_LENGTH = (
+    r"(?:(?:square|sq\.?|cubic)\s+)?(?:mm|cm|km|m|in|ft|yd|(?:milli|centi|kilo)?met(?:er|re)s?|inch(?:es)?|feet|foot|yards?)(?:[²³]|\^[23])?"
+)
+_CONVERTED = re.compile(
+    rf"(?<=[0-9])(\s?{_LENGTH}\s*)(\(\s*(?:(?:or|about|approximately|approx\.?|roughly|around|[~≈=])\s*){{0,2}}[0-9][0-9.,]{{0,12}}\s?{_LENGTH}\s*\))",
+    re.IGNORECASE,
+)
+"""A length said again in another unit: "3.5 meters (about 11.5 feet)"."""
+_MORE = re.compile(
+    rf"\s?(?:{_LENGTH})?\s*(?:\bby\b|[x×])\s*[0-9]"
+    r"|\s?(?:feet|foot|ft\.?|met(?:er|re)s?|m|yards?|hours?|hrs?|h|minutes?|mins?|pounds?|lbs?)\s*,?\s*(?:and\s+)?[0-9]+(?:\.[0-9]+)?\s?"
+    r"(?:inch(?:es)?|in|cm|centimet(?:er|re)s?|minutes?|mins?|seconds?|secs?|s|ounces?|oz)\b",
+    re.IGNORECASE,
+)
+"""Behind a number that is only a part of what is said: "2 feet 6 inches", "3 m by 4 m"."""
 
 
 class NumberVerifier:
@@ -63,7 +78,7 @@ class NumberVerifier:
     """
 
     name = "number"
-    version = "4"
+    version = "5"
 
     def __init__(self, options: Mapping[str, Any] | None = None) -> None:
         self._options = dict(options or {})
@@ -99,7 +114,12 @@ def find_number(section: Section, label: re.Pattern[str] | None = None) -> Numer
     In this order: behind the last "the answer is …"; alone on the first or last line; in bold type; what its
     sentences state; the only value in the whole section. `label` matches further phrases ("rating:").
     """
-    text = mask(section.text)
+    text = _CONVERTED.sub(lambda found: found[1] + " " * len(found[2]), mask(section.text))
+    found = _found(section, text, label)
+    return "ambiguous" if isinstance(found, Numeral) and _MORE.match(text, found.end) else found
+
+
+def _found(section: Section, text: str, label: re.Pattern[str] | None) -> Numeral | str:
     text = text[: body_end(text[: own_turn(text)])]
     positions = {end for _, end in answer_phrases(text)}
     if label is not None:

@@ -21,7 +21,7 @@ _JSON_RATING = re.compile(
     r"""["'](?:rating|score)["']\s*:\s*("[^"\n]{0,80}"|'[^'\n]{0,80}'|[^,}\n]{1,80})""", re.IGNORECASE
 )
 _PLAIN_NUMBER = re.compile(
-    r"([+-]?(?:[0-9]{1,9}(?:\.[0-9]{0,20})?|\.[0-9]{1,20})(?:[eE][+-]?[0-9])?)(?:\s*(?:/|out\s+of)\s*([0-9.]{1,6}))?"
+    r"([+-]?(?:[0-9]{1,9}(?:\.[0-9]{1,20})?|\.[0-9]{1,20})(?:[eE][+-]?[0-9])?)(?:\s*(?:/|out\s+of)\s*([0-9.]{1,6}))?"
 )
 _REMARK = re.compile(r"\s+(?:\([A-Za-z ]{1,40}\)|//[^\n]*)\Z")
 """Words behind the number ("4.0 (good)")."""
@@ -40,7 +40,7 @@ class RatingVerifier:
     """
 
     name = "rating"
-    version = "4"
+    version = "5"
 
     def __init__(self, options: Mapping[str, Any] | None = None) -> None:
         self._options = dict(options or {})

@@ -236,7 +236,8 @@ def test_differences_that_decide_scores() -> None:
     assert spaces["magicgui"] == spaces["visual-rft"] == spaces["qwen2-vl"]
     assert spaces["orsta"] == spaces["perception-r1"] == spaces["qwen2.5-vl"]
     assert spaces["pearl-8b"] == spaces["vppo-8b"] == spaces["qwen3-vl"]
-    assert not spaces.keys() & {"molmo", "paligemma", "smolvlm", "llava-onevision", "minicpm-v", "phi-4-mm", "pixtral"}
+    assert spaces["molmo"] == ("percent", "xy", None)
+    assert not spaces.keys() & {"paligemma", "smolvlm", "llava-onevision", "minicpm-v", "phi-4-mm", "pixtral"}
 
 
 def test_answers_and_system_prompts_as_trained() -> None:
@@ -349,7 +350,7 @@ def test_the_documentation_lists_every_profile_with_its_coordinates() -> None:
         if len(cells) == 8
     }
     assert rows.keys() == shipped_profiles().keys()
-    shown = {"thousand": "0–1000", "unit": "0–1", "pixels": "pixels"}
+    shown = {"thousand": "0–1000", "unit": "0–1", "percent": "0–100", "pixels": "pixels"}
     for name, profile in shipped_profiles().items():
         space = shown[profile.coordinates] if "coordinates" in profile.model_fields_set else "–"
         assert rows[name][2].removesuffix("?") == space, name

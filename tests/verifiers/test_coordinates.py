@@ -48,6 +48,16 @@ FOUR = [1.0, 2.0, 3.0, 4.0]
         "Sure. The box is 1, 2, 3, 4.",
         r"\boxed{[1,2,3,4]}",
         "[1,2,3,4] or rather [1, 2, 3, 4]",
+        "<box><1><2><3><4></box>",
+        "{<1><2><3><4>}",
+        "[1px, 2px, 3px, 4px]",
+        r"\([1, 2, 3, 4]\)",
+        r"\left[1, 2, 3, 4\right]",
+        '{"bbox_2d": "1, 2, 3, 4"}',
+        '{"bbox": "[1, 2, 3, 4]"}',
+        '{"top_left": [1, 2], "bottom_right": [3, 4]}',
+        '{"top_left": {"x": 1, "y": 2}, "bottom_right": {"x": 3, "y": 4}}',
+        '{\n  "top_left_corner": [\n    1,\n    2\n  ],\n  "bottom_right_corner": [\n    3,\n    4\n  ]\n}',
         "I first saw [9,9,10,10]. The answer is [1,2,3,4].",
         "<think>[5,6,7,8]</think>[1,2,3,4]",
         '[{"bbox_2d": [1,2,3,4]}, {"bbox_2d": [5, 6',
@@ -103,6 +113,12 @@ def space(coordinates: str, order: str = "xy", sent: tuple[int, int] | None = (3
         (space("pixels", sent=None), "[10, 20, 30, 40]", [10.0, 20.0, 30.0, 40.0]),
         (space("unit"), "[0.25, 0.5, 0.75, 1]", [160.0, 240.0, 480.0, 480.0]),
         (space("thousand"), "[100, 200, 300, 400]", [64.0, 96.0, 192.0, 192.0]),
+        (space("percent"), "[10, 20.5, 30, 40]", [64.0, 98.4, 192.0, 192.0]),
+        (
+            space("thousand", "yx"),
+            '{"top_left": {"x": 100, "y": 200}, "bottom_right": {"x": 300, "y": 400}}',
+            [64.0, 96.0, 192.0, 192.0],
+        ),
         (space("thousand", "yx"), "[200, 100, 400, 300]", [64.0, 96.0, 192.0, 192.0]),
         (space("thousand"), "[0.1, 0.2, 0.3, 0.4]", [0.064, 0.096, 0.192, 0.192]),  # declared, never guessed
         (space("unit"), "[100, 200, 300, 400]", [64000.0, 96000.0, 192000.0, 192000.0]),
@@ -122,7 +138,7 @@ def test_unknown_space_is_an_error_and_no_wrong_answer(verifier: BoxVerifier) ->
     with pytest.raises(DataError, match="image size"):
         verifier.parse(text, AnswerContext(coordinates="thousand"))
     with pytest.raises(DataError, match="unknown coordinate space"):
-        verifier.parse(text, AnswerContext(coordinates="percent", image_size=(1, 1)))
+        verifier.parse(text, AnswerContext(coordinates="furlong", image_size=(1, 1)))
 
 
 def test_a_corner_with_width_and_height() -> None:
@@ -252,6 +268,15 @@ def test_ten_thousand_boxes() -> None:
         ('{"point_2d": [5,6], "label": "a"}', [5.0, 6.0]),
         ('{"x": 1, "y": 2}', [1.0, 2.0]),
         ('<point x="10.5" y="20.5" alt="a">a</point>', [10.5, 20.5]),
+        ('<points x1="10.5" y1="20.5" alt="a">a</points>', [10.5, 20.5]),
+        ("<point x='10.5' y='20.5'/>", [10.5, 20.5]),
+        ('<points x1="1" y1="2" x2="3" y2="4" alt="a">a</points>', None),
+        ('<points x1="1" y1="2" x2="1" y2="2" alt="a">a</points>', [1.0, 2.0]),
+        ('<point x="10.5" y="20.5" alt="at (3, 4)">a</point>', [10.5, 20.5]),
+        ('<point x="10.5" y="20', None),
+        (r"\(1, 2\)", [1.0, 2.0]),
+        (r"\boxed{\left(1, 2\right)}", [1.0, 2.0]),
+        ("(1px, 2px)", [1.0, 2.0]),
         ("<point>1 2</point>", [1.0, 2.0]),
         ("<point>(1,2)</point>", [1.0, 2.0]),
         ("x=0.5,y=0.3", [0.5, 0.3]),
@@ -287,11 +312,20 @@ def test_point_spaces() -> None:
     assert PointVerifier().parse("[250, 500]", space("thousand", "yx")).value == [320.0, 120.0]
     assert PointVerifier().parse("x=500, y=250", space("thousand", "yx")).value == [320.0, 120.0]
     assert PointVerifier().parse("[10, 20]", space("pixels")).value == [20.0, 40.0]
+    assert PointVerifier().parse('<point x="50.0" y="25.0" alt="a">a</point>', space("percent")).value == [320.0, 120.0]
     centre = PointVerifier({"accept_box": True}).parse("[10, 20, 30, 40]", space("pixels"))
     assert centre.value == [40.0, 60.0]
 
 
-@pytest.mark.parametrize("text", ["[54, 60], [10, 20]", "[10, 20] and [54, 60]", "(10, 60), (54, 20)"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[54, 60], [10, 20]",
+        "[10, 20] and [54, 60]",
+        "(10, 60), (54, 20)",
+        '<points x1="10" y1="20" x2="54" y2="60">a</points>',
+    ],
+)
 def test_two_points_are_no_box_to_click_in_the_middle_of(text: str) -> None:
     verifier = PointVerifier({"accept_box": True})
     assert verifier.parse(text, PLAIN).reason == "ambiguous"

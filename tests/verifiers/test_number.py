@@ -149,6 +149,13 @@ ANSWERED = [
     ("答案：三百个。", 300),
     ("It grew to 5!", 5),
 ]
+ANSWERED += [
+    ("3.5 m (350 cm)", 3.5),
+    ("3.5 meters (about 11.5 feet)", 3.5),
+    ("The distance is approximately 3.5 meters (or 11.5 ft).", 3.5),
+    ("20 square meters (215 square feet)", 20),
+    ("Answer: 45 cm (17.7 inches)", 45),
+]
 UNANSWERED = [
     ("", "empty"),
     ("<think>5", "unfinished reasoning"),
@@ -186,6 +193,12 @@ UNANSWERED = [
     ("2 and 1/2", "ambiguous"),
     ("0,5", "ambiguous"),
     ("6h 30min", "ambiguous"),
+    ("It is 2 feet 6 inches.", "ambiguous"),
+    ("The height is 5 ft 11 in", "ambiguous"),
+    ("The room is 3 m by 4 m, so 12 m².", "ambiguous"),
+    ("The grid is 3 x 4.", "ambiguous"),
+    ("3.5 meters or 4 meters", "ambiguous"),
+    ("3.5 meters (2 chairs away)", "ambiguous"),
     ("a third option", "not found"),
     ("第三", "not found"),
     ("这是一个圆", "not found"),

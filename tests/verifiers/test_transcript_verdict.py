@@ -128,6 +128,8 @@ def test_degradations(text: str, value: list[str] | None) -> None:
     ("text", "value"),
     [
         ('{"rating": 3.42}', 3.42),
+        ('{"rating": 3.42', 3.42),
+        ('{"rating": 3.', None),
         ('<think>Sharp.</think><answer>{"rating": 3.42}</answer>', 3.42),
         ("<answer>{'rating': '3.42'}</answer>", 3.42),
         ('```json\n{"rating": 4}\n```', 4.0),
