@@ -229,7 +229,7 @@ def pixels_of(frame: Any, context: AnswerContext) -> Pixels:
         factors = scales(context)
     elif frame == "original":
         factors = (1.0, 1.0, 1.0, 1.0)
-    elif frame == "pixels" or frame in DIVISORS:
+    elif isinstance(frame, str) and (frame == "pixels" or frame in DIVISORS):
         factors = scales(replace(context, coordinates=frame))
     else:
         if context.image_size is None:

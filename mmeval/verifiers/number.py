@@ -49,9 +49,7 @@ _SEVERAL_NAMES = re.compile(
 )
 """Values of several variables, or alternatives of one, and nothing else ("x = 5, y = 6")."""
 _FACTORIAL = re.compile(r"[0-9)]!\s*$")
-_LENGTH = (
-    r"(?:(?:square|sq\.?|cubic)\s+)?(?:mm|cm|km|m|in|ft|yd|(?:milli|centi|kilo)?met(?:er|re)s?|inch(?:es)?|feet|foot|yards?)(?:[²³]|\^[23])?"
-)
+_LENGTH = r"(?:(?:square|sq\.?|cubic)\s+)?(?:mm|cm|km|m|in|ft|yd|(?:milli|centi|kilo)?met(?:er|re)s?|inch(?:es)?|feet|foot|yards?)(?:[²³]|\^[23])?"
 _CONVERTED = re.compile(
     rf"(?<=[0-9])(\s?{_LENGTH}\s*)(\(\s*(?:(?:or|about|approximately|approx\.?|roughly|around|[~≈=])\s*){{0,2}}[0-9][0-9.,]{{0,12}}\s?{_LENGTH}\s*\))",
     re.IGNORECASE,
