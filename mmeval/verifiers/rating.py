@@ -21,7 +21,7 @@ _JSON_RATING = re.compile(
     r"""["'](?:rating|score)["']\s*:\s*("[^"\n]{0,80}"|'[^'\n]{0,80}'|[^,}\n]{1,80})""", re.IGNORECASE
 )
 _PLAIN_NUMBER = re.compile(
-    r"([+-]?(?:[0-9]{1,9}(?:\.[0-9]{1,20})?|\.[0-9]{1,20})(?:[eE][+-]?[0-9])?)(?:\s*(?:/|out\s+of)\s*([0-9.]{1,6}))?"
+    r"([+-]?(?:[0-9]{1,9}(?:\.[0-9]{0,20})?|\.[0-9]{1,20})(?:[eE][+-]?[0-9])?)(?:\s*(?:/|out\s+of)\s*([0-9.]{1,6}))?"
 )
 _REMARK = re.compile(r"\s+(?:\([A-Za-z ]{1,40}\)|//[^\n]*)\Z")
 """Words behind the number ("4.0 (good)")."""
@@ -119,6 +119,8 @@ def _named_ratings(text: str) -> list[tuple[str, int, int]]:
 
 
 def _of_json(section: Section, named: list[tuple[str, int, int]], scale: tuple[float, float]) -> Extraction:
+    if named[-1][0].endswith(".") and not section.text[named[-1][2] :].strip():
+        return Extraction(reason="truncated")
     numbers = [_plain_number(value, scale[1]) for value, _, _ in named]
     if any(number is None for number in numbers):
         return Extraction(reason="the rating is no number")
