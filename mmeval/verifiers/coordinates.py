@@ -37,11 +37,12 @@ _CLOSING = r"\s*\\?(?:right)?[\])]"
 """With what LaTeX puts before it."""
 _PAIR = rf"[\[(]\s*({_NUMBER}){_UNIT}{_COMMA}({_NUMBER}){_UNIT}{_CLOSING}"
 _FOUR = rf"({_NUMBER}){_UNIT}{_COMMA}({_NUMBER}){_UNIT}{_COMMA}({_NUMBER}){_UNIT}{_COMMA}({_NUMBER}){_UNIT}"
-_AXES = rf"\bx[\"']?\s*[:=]\s*({_NUMBER})[\s,;]+[\"']?y[\"']?\s*[:=]\s*({_NUMBER})"
-_FIRST = r"\b(?:top|upper)[\s_-]*left(?![a-z])[^0-9\n(\[]{0,40}"
-_SECOND = r"[^0-9(\[]{0,60}?(?<![a-z])(?:bottom|lower)[\s_-]*right(?![a-z])[^0-9\n(\[]{0,40}"
+_LETTERS = r"\(\s*x_?[0-9]?\s*,\s*y_?[0-9]?\s*\)"
+_AXES = rf"\(?\s*\bx_?[0-9]?[\"']?\s*[:=]\s*({_NUMBER})[\s,;]+[\"']?y_?[0-9]?[\"']?\s*[:=]\s*({_NUMBER})"
+_FIRST = rf"\b(?:top|upper)[\s_-]*left(?![a-z])(?:[^0-9\n(\[]|{_LETTERS}){{0,40}}"
+_SECOND = rf"(?:[^0-9(\[]|{_LETTERS}|\([^0-9()\[\]]{{0,80}}\)){{0,60}}?(?<![a-z])(?:bottom|lower)[\s_-]*right(?![a-z])(?:[^0-9\n(\[]|{_LETTERS}){{0,40}}"
 _KEY = r"[\"'*]{0,3}\s*[:=]\s*(?:[\"'*]{1,2}\s*)?"
-_BETWEEN = r"[\"'*]{0,3}[\s,;]*(?:[-•*]\s+|\band\s+)?[\"'*]{0,3}"
+_BETWEEN = r"[\"'*]{0,3}\)?[\s,;]*(?:[-•*]\s+|\b(?:and|to)\s+)?\(?[\"'*]{0,3}"
 
 
 def _keyed(*names: str) -> str:
@@ -63,6 +64,7 @@ _BOX = re.compile(
             rf"{_FIRST}{_PAIR}{_SECOND}{_PAIR}",
             rf"<({_NUMBER})>\s*<({_NUMBER})>\s*<({_NUMBER})>\s*<({_NUMBER})>",
             rf"box[a-z0-9_]{{0,12}}[\"']\s*:\s*[\"']\s*{_FOUR}\s*[\"']",
+            rf"\(x_?1,\s*y_?1\)\s*[=:]?\s*{_PAIR}[^0-9(\[]{{0,40}}\(x_?2,\s*y_?2\)\s*[=:]?\s*{_PAIR}",
             rf"{_FIRST}{_AXES}{_SECOND}{_AXES}",
             _any_order("x_?1", "y_?1", "x_?2", "y_?2"),
             _any_order("x_?min", "y_?min", "x_?max", "y_?max"),
@@ -74,7 +76,7 @@ _BOX = re.compile(
     ),
     re.IGNORECASE,
 )
-_AXES_FROM, _NAMED_FROM = 24, 28
+_AXES_FROM, _NAMED_FROM = 28, 32
 """Groups up to the first are numbers in the declared order; behind it x stands before y; behind the second are names and numbers."""
 _NAMES = {
     name: place
