@@ -90,7 +90,7 @@ class TranscriptVerifier:
     """
 
     name = "transcript"
-    version = "3"
+    version = "4"
 
     def __init__(self, options: Mapping[str, Any] | None = None) -> None:
         self._options = dict(options or {})
@@ -239,9 +239,11 @@ def _inner(said: str) -> tuple[int, int]:
     closing = said.find(_CLOSING.get(said[start : start + 1], "\n"), start + 1, end)
     if said[start : start + 1] in _CLOSING and closing > start + 1:
         end = closing
+    first = start
     while start < end and said[start] in _QUOTES:
         start += 1
-    while end > start and said[end - 1] in _QUOTES:
+    # An apostrophe at the end belongs to the word, unless something was opened: "our friends'".
+    while end > start and said[end - 1] in _QUOTES and (start > first or said[end - 1] not in "'’"):
         end -= 1
     return start, end
 

@@ -58,6 +58,8 @@ def read(name: str, text: str, options: Mapping[str, Any] | None = None) -> Any:
         ("抱歉，我无法读唇。", None),
         ("无法确定视频中的人说了什么。", None),
         ("i'm sorry about that", "i'm sorry about that"),
+        ("we jumped on some of our female friends'", "we jumped on some of our female friends'"),
+        ("'our friends'", "our friends"),
         ("你好 世界", "你好 世界"),
         ("I'm sorry, I cannot determine what is said from the video.", None),
         ("I am unable to determine speech: there is no audio.", None),
