@@ -176,7 +176,7 @@ def test_refusals() -> None:
     with pytest.raises(DataError, match="0×5"):
         View((10, 10)).resized(0, 5)
     with pytest.raises(DataError, match="unknown coordinate space"):
-        View((10, 10)).to_original((1, 1), "percent")
+        View((10, 10)).to_original((1, 1), "furlong")
     with pytest.raises(DataError, match="its view 10×10"):
         View((10, 10)).draw(Image.new("RGB", (5, 5)))
 
