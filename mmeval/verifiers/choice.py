@@ -34,7 +34,7 @@ class ChoiceVerifier:
     """
 
     name = "choice"
-    version = "5"
+    version = "6"
 
     def __init__(self, options: Mapping[str, Any] | None = None) -> None:
         self._options = dict(options or {})
@@ -93,7 +93,7 @@ def _reconsidered(text: str, found: Found | None, choices: Sequence[str]) -> Fou
     if mark is None:
         return found
     reader = ChoiceReader(text[mark.start() :], choices)
-    stated = reader.stated()
+    stated = reader.committed()
     if stated is None or stated.index is None:
         tail = text[mark.start() :]
         named = [

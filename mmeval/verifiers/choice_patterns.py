@@ -16,7 +16,7 @@ FILL = re.compile(
 BE = r"(?:is|was|are|(?:would|will|should|must|could|has\s+to)\s+be|seems\s+to\s+be|appears\s+to\s+be)"
 A_LETTER = r"(?:(?-i:[(\[]?[A-Z])|[(\[]\s*[a-z]\s*[)\]])"
 BEFORE_STRONG = re.compile(
-    rf"\b(?:(?:correct|right|best)\s+(?:option|choice|letter|one)(?:\s+letter)?|(?:option|choice|letter)"
+    rf"\b(?:(?:correct|right|best)\s+(?:option|choice|letter|one)(?:\s+letter)?|(?<!each\s)(?<!every\s)(?:option|choice|letter)"
     rf"(?:\s+(?:that\s+is\s+|which\s+is\s+)?correct)?)\s*(?:{BE}\b|[:=])\s*"
     rf"|\banswer\s+(?={A_LETTER}[)\].]?\s*(?:$|[\n.,;]))"
     r"|(?:故选|应选|所以选|因此选|正确的?选项[是为]|选择?)\s*[:]?\s*",
@@ -63,8 +63,8 @@ BUT = re.compile(
     r"[^.\n]{0,60}?\bbut\s+(?:(?:i|we|it|more|most|probably|likely|rather|would|think|choose|go|say|with|is|'s|'d|the|answer|,)\s*)*",
     re.IGNORECASE,
 )
-LISTED = re.compile(r"(?<![A-Za-z])[(\[]?[A-Z][)\]]?\s*(?:,|/|&|\band\b|\bor\b)\s*$")
-"""Another letter right before a letter: "A and B are correct"."""
+LISTED = re.compile(r"(?<![A-Za-z])[(\[]?[A-Z][)\]]?\s*(?:,|/|&|[-–—]|\band\b|\bor\b|\bto\b|\bthrough\b)\s*$")
+"""Another letter right before a letter: "A and B are correct", "which of A-F is correct"."""
 LABEL_BEFORE = re.compile(r"(?:[(\[][A-Za-z][)\]]|\b[A-Z][.):])\s*$")
 CONTRACTED = re.compile(r"n't\s+(?:be\s+)?$")
 REFUTED = re.compile(
@@ -72,6 +72,14 @@ REFUTED = re.compile(
     r"|\b(?:does|do|did|can)\s*(?:not|n't)\b|\bcannot\b)",
     re.IGNORECASE,
 )
+REJECTED = re.compile(
+    r"\s*[)\]]?\s*(?:(?:is|was|does|can|could|would|should|must)\s*(?:not|n[’']t)\b|can(?:not|[’']t)\b"
+    r"|(?:is|was|would\s+be|must\s+be|can\s+be)\s+(?:also\s+)?(?:incorrect|wrong|false|irrelevant|ruled\s+out|excluded|eliminated|out)\b)",
+    re.IGNORECASE,
+)
+"""Right behind a letter: the sentence says of this option that it is none."""
+LIST_ITEM = re.compile(r"\s*[)\]]?\s*(?::|[-–—]\s)")
+"""Behind the text that opens a line: the line is about this option."""
 RIVAL = re.compile(r"\b(?:than|unlike|compared|rather|instead|whereas|while|not)\b", re.IGNORECASE)
 OTHER = re.compile(
     r"\b(?:on\s+the\s+other\s+hand|however|less|least|lacks?|not|n't|other|incorrect|wrong)\b", re.IGNORECASE

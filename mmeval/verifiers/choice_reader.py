@@ -35,6 +35,7 @@ from mmeval.verifiers.choice_patterns import (
     PREFERS,
     REACH,
     REFUTED,
+    REJECTED,
     RIVAL,
     SETS_OUT,
     UNFINISHED,
@@ -62,6 +63,12 @@ class ChoiceReader(ChoiceSection):
     def stated(self) -> Found | None:
         """Return the letter or text that the section explicitly gives as its answer; mentions do not count."""
         return self._first([self._corrected, self.phrases, self._own_line])
+
+    def committed(self) -> Found | None:
+        """Return what `stated` does, or the letter that the section settles on ("so it's C", and not "so C?")."""
+        found = self._first([self._corrected, self.phrases, self._own_line, self._weak])
+        asked = found is not None and self.text[sentence_end(self.text, found.start) :][:1] == "?"
+        return None if asked else found
 
     def _first(self, ranks: Sequence[Callable[[], Found | None]]) -> Found | None:
         """Return what the first rank finds behind the last place that says that no option is right."""
@@ -124,7 +131,8 @@ class ChoiceReader(ChoiceSection):
         return decided
 
     def _weak(self) -> Found | None:
-        return self._last_sentence(self._after((found.end() for found in self._last(WEAK)), texts=False))
+        named = self._after((found.end() for found in self._last(WEAK)), texts=False)
+        return self._last_sentence([found for found in named if not REJECTED.match(self.text, found.end)])
 
     def _last(self, phrase: re.Pattern[str]) -> list[re.Match[str]]:
         """Return the last places of a phrase that are not negated ("would not choose", "isn't")."""
@@ -213,6 +221,8 @@ class ChoiceReader(ChoiceSection):
             return last
         if first is None or last is None:
             return last or first
+        if first.index is None and last.index is not None and labels[0] is not None and labels[-1] is None:
+            return last  # a list of the options, and then a letter alone
         if first.index is None or last.index is None:
             return first if first.index is None else last
         return last if self.options.same(first.index, last.index) else Found.none(AMBIGUOUS, last.start)
@@ -226,6 +236,8 @@ class ChoiceReader(ChoiceSection):
             and exact.end - exact.start == 1
         ):
             exact = None  # the "d" of a formula that was cut off
+        if exact is not None and position and position == len(all_lines) - 1 and self._cut_item(all_lines, exact):
+            return Found.none(AMBIGUOUS, exact.start)
         if exact is not None and exact.index is not None and exact.end - exact.start == 1 and labels[position] is None:
             return exact
         label = labels[position]
@@ -339,13 +351,20 @@ class ChoiceReader(ChoiceSection):
         letters: dict[int, Found] = {}
         bracketed: dict[int, Found] = {}
         words = len(self.text.split())
+        stop = self._finished()
         last = stripped(self.text, 0, len(self.text), EDGE)[1]
         found = [
             item
-            for item in self._named_in(0, len(self.text))
-            if item.index < self.count and not negated(self.text, item.start) and not conditional(self.text, item.start)
+            for item in self._named_in(0, stop)
+            if item.index < self.count
+            and not negated(self.text, item.start)
+            and not conditional(self.text, item.start)
+            and REJECTED.match(self.text, item.end) is None
         ]
+        both = self._in_both_cases()
         for letter in found:
+            if letter.bracketed and letter.index in both:
+                continue
             item = Found(letter.index, letter.start, letter.end)
             listed = ALSO.match(self.text, letter.end)
             if letter.bracketed:
@@ -363,7 +382,7 @@ class ChoiceReader(ChoiceSection):
             letters = bracketed
         elif len(letters) == 1 and len({item.index for item in found}) > 1:
             letters = {}  # "Point A is closer than point B"
-        text = self._short_text(words)
+        text = self._short_text(words, stop)
         if len(letters) > 1:
             return Found.none(AMBIGUOUS)
         if letters:
@@ -374,13 +393,9 @@ class ChoiceReader(ChoiceSection):
             return letter_found
         return text
 
-    def _short_text(self, words: int) -> Found | None:
+    def _short_text(self, words: int, stop: int) -> Found | None:
         """Read the only option whose text the answer says, where the answer is short or the text no common word."""
-        found = (
-            self.options.contained(self.lowered, 0, len(self.lowered))
-            if words <= 120 + 2 * self.options.words
-            else None
-        )
+        found = self.options.contained(self.lowered, 0, stop) if words <= 120 + 2 * self.options.words else None
         short = words <= max(30, 2 * self.options.words)
         if found is not None and found.index is not None and (short or self.options.wordy(found.index)):
             return found

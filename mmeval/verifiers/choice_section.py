@@ -8,9 +8,27 @@ from dataclasses import replace
 from functools import lru_cache
 
 from mmeval.verifiers.answer import body_end, conditional, lines, lower, mask, negated, own_turn, sentence_end, stripped
-from mmeval.verifiers.choice_patterns import ALSO, AMBIGUOUS, BUT, DECORATION, EDGE, REACH, REFUTED, SECOND
+from mmeval.verifiers.choice_patterns import (
+    ALSO,
+    AMBIGUOUS,
+    BUT,
+    DECORATION,
+    EDGE,
+    LIST_ITEM,
+    REACH,
+    REFUTED,
+    SECOND,
+)
 from mmeval.verifiers.letters import LETTERS, Letter, labelled_in, letter_at, letters_in, line_label, positions_in
 from mmeval.verifiers.options import Found, OptionTexts
+from mmeval.verifiers.statements import CONCLUSION, sentences
+
+_DEGREES = re.compile(r"\s*\^\s*(?:\{\s*\\circ\s*\}|\\circ(?![A-Za-z]))")
+_IN_BRACKETS = re.compile(r"\(([A-Za-z])\)")
+_LONG = 40
+"""Words of an answer that is no bare statement: without a full stop at its end it was cut off."""
+_SHORT_LINE = 3
+"""Words of a last line that needs no full stop."""
 
 
 class ChoiceSection:
@@ -157,6 +175,40 @@ class ChoiceSection:
         label = line_label(self.text, following[0][0] + line_end, following[0][1] + line_end)
         return label is not None and label.index != letter.index
 
+    def _cut_item(self, all_lines: Sequence[tuple[int, int]], found: Found) -> bool:
+        """Whether the last line, which names an option, is an item of a list of options that was cut off there.
+
+        "A. red: no" and then "B"; "Kansas:"; "red: no", "blue: no" and then "green"; "Option B (the".
+        """
+        start, end = all_lines[-1]
+        line = self.text[start:end].rstrip()
+        if len(line.strip(EDGE)) == 1:
+            labels = [label for one in all_lines[:-1] if (label := line_label(self.text, *one)) is not None]
+            return bool(labels) and labels[-1].index + 1 == found.index
+        if line.endswith(":") or line.count("(") > line.count(")"):
+            return True
+        opened = set()
+        for begin, stop in all_lines[:-1]:
+            item = self.options.at(self.lowered, stripped(self.text, begin, stop, EDGE)[0])
+            if item is not None and LIST_ITEM.match(self.text, item.end, stop):
+                opened.add(item.index)
+        return bool(opened) and found.index not in opened
+
+    def _finished(self) -> int:
+        """Return where the last sentence begins, if a long answer was cut off in it; otherwise where the text ends."""
+        end = len(self.text.rstrip())
+        if not self.text[end - 1 : end].isalnum() or len(self.text.split()) <= _LONG:
+            return len(self.text)
+        start, stop = sentences(self.text)[-1]
+        if CONCLUSION.match(self.text, start) or len(self.text[start:stop].split()) <= _SHORT_LINE:
+            return len(self.text)
+        return start
+
+    def _in_both_cases(self) -> set[int]:
+        """Return the letters that stand in brackets as (B) and as (b): names of the question's own, and no labels."""
+        seen = set(_IN_BRACKETS.findall(self.text))
+        return {LETTERS.index(letter) for letter in seen if letter.isupper() and letter.lower() in seen}
+
     def _named_in(self, start: int, end: int) -> list[Letter]:
         """Return the letters of [start, end); "Point D" is the option whose text is D, where there is one."""
         things = labelled_in(self.text, start, end, shown=self.options.lettered)
@@ -179,7 +231,8 @@ def _option_texts(choices: tuple[str, ...]) -> OptionTexts:
 
 
 def plain(text: str) -> str:
-    return DECORATION.sub(" ", mask(text))
+    """Return `text`, equally long, without markup, and with a degree sign for LaTeX's."""
+    return DECORATION.sub(" ", _DEGREES.sub(lambda found: "°".ljust(len(found.group())), mask(text)))
 
 
 def index_of(found: re.Match[str]) -> int | None:

@@ -12,10 +12,13 @@ _BARE = (
     r"(?P<bare>[A-Z])(?![A-Za-z0-9_^\\]|'[A-Za-z]|-[A-Za-z0-9]|\.[A-Za-z0-9]|\s*[=+<>×÷]\s*[A-Za-z0-9]"
     r"|\s*/\s*(?:[a-z0-9]|[A-Z][A-Za-z0-9]))"
 )
-LETTER = re.compile(rf"(?<![A-Za-z0-9_^\\])(?<![A-Za-z]')(?<![A-Za-z0-9_][(\[])(?:{BRACKETED}|{_BARE})")
+LETTER = re.compile(
+    rf"(?<![A-Za-z0-9_^\\])(?<![A-Za-z]')(?<![A-Za-z0-9_][(\[])(?<![Nn]/)(?<![A-Z]\s[<>]\s)(?<![A-Z][<>])(?:{BRACKETED}|{_BARE})"
+)
+"""Not the letters of "N/A" and "A > B"."""
 LOWER = re.compile(r"(?P<bracketed>[a-z])(?=\s*[).\]:,;]?\s*(?:\n|$)|\))")
 """A lower-case letter counts only where an answer must stand."""
-NOUN = r"(?:option|choice|answer|letter|candidate|selection)\b"
+NOUN = r"(?<!each\s)(?<!every\s)(?:option|choice|answer|letter|candidate|selection)\b"
 _LABELLED = re.compile(
     rf"\b{NOUN}\s*[:=]?\s*[\"'(\[{{]?\s*(?P<bracketed>[A-Za-z])(?![A-Za-z0-9_^\\'-])\s*[\"')\]}}]?"
     r"|\b(?:point|box|picture|image|figure|graph|plot|curve|diagram|label|statement|panel|shape|set|sequence|section|situation"

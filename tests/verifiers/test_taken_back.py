@@ -21,8 +21,9 @@ NONE = AnswerContext()
         ("Answer: B. Correction: C", "C"),
         ("Answer: B — on second thought, the answer is D.", "D"),
         ("\\boxed{B} Wait, actually \\boxed{C}", "C"),
+        ("Answer: B\n\nWait, let me check again. The colour is green, so C.", "C"),
         # Nothing is stated behind "wait", but another option is spoken of: it is no longer clear which one is meant.
-        ("Answer: B\n\nWait, let me check again. The colour is green, so C.", None),
+        ("Answer: B\n\nWait, let me check again. The colour is green, so C?", None),
         ("The answer is B.\nWait, actually C or D.", None),
         # What was said stands where nothing else is put forward.
         ("Answer: B. Wait, actually", "B"),
