@@ -9,9 +9,7 @@ import select
 import ssl
 import time
 from base64 import b64encode
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from types import SimpleNamespace
+from contextvars import ContextVar
 from typing import Any, ClassVar
 from urllib.parse import unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
@@ -31,6 +29,10 @@ LARGE_ANSWER = 4 << 20
 LARGE_AT_ONCE = 4
 
 
+_REUSED: ContextVar[bool] = ContextVar("reused", default=False)
+"""Whether the latest request of this task went over a kept connection."""
+
+
 class StaleConnectionError(aiohttp.ServerDisconnectedError):
     """A kept connection is closed, or holds what nobody has asked for; nothing was sent over it."""
 
@@ -43,9 +45,12 @@ class _Request(aiohttp.ClientRequest):
     async def send(self, conn: Any) -> aiohttp.ClientResponse:
         """See `aiohttp.ClientRequest.send`."""
         protocol = conn.protocol
-        if protocol in self._used and (protocol.should_close or _readable(protocol.transport)):
+        reused = protocol in self._used
+        _REUSED.set(reused)
+        if not reused:
+            self._used.add(protocol)
+        elif protocol.should_close or _readable(protocol.transport):
             raise StaleConnectionError
-        self._used.add(protocol)
         return await super().send(conn)
 
 
@@ -59,10 +64,6 @@ def _readable(transport: asyncio.Transport | None) -> bool:
     waiting = select.poll()
     waiting.register(socket.fileno(), select.POLLIN)
     return bool(waiting.poll(0))
-
-
-async def _note_reuse(_session: aiohttp.ClientSession, context: SimpleNamespace, _parameters: Any) -> None:
-    context.trace_request_ctx["reused"] = True
 
 
 class Connections:
@@ -87,42 +88,32 @@ class Connections:
         """Whether something was asked since the last `close`."""
         return self._kept is not None
 
-    @asynccontextmanager
-    async def get(self, url: str, timeout_s: float) -> AsyncIterator[aiohttp.ClientResponse]:
-        """Ask with GET; raises what aiohttp raises."""
+    async def get(self, url: str, timeout_s: float) -> aiohttp.ClientResponse:
+        """Ask with GET. Use what comes as a context; raises what aiohttp raises."""
         timeout = aiohttp.ClientTimeout(total=timeout_s, sock_connect=min(self.connect_s, timeout_s))
-        context: dict[str, Any] = {}
-        async with self._session(False).get(
-            url, timeout=timeout, allow_redirects=False, trace_request_ctx=context, **self._by(url)
-        ) as answer:
-            yield answer
+        return await self._session(False).get(url, timeout=timeout, allow_redirects=False, **self._by(url))
 
-    @asynccontextmanager
-    async def post(self, url: str, body: bytes) -> AsyncIterator[aiohttp.ClientResponse]:
-        """Send JSON with POST; raises what aiohttp raises.
+    async def post(self, url: str, body: bytes) -> aiohttp.ClientResponse:
+        """Send JSON with POST. Use what comes as a context; raises what aiohttp raises.
 
         A kept connection that turns out to have been closed is no failure: the request is sent again at once over a new one.
         """
-        context: dict[str, Any] = {}
         sent = time.monotonic()
+        _REUSED.set(False)
         try:
-            answer = await self._sent(url, body, context, fresh=False)
+            return await self._sent(url, body, fresh=False)
         except aiohttp.ClientConnectorError:
             raise
         except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
             begun = not isinstance(getattr(error, "message", ""), str)  # a part of an answer had come
-            if not context.get("reused") or begun or time.monotonic() - sent > RACE_S:
+            if not _REUSED.get() or begun or time.monotonic() - sent > RACE_S:
                 raise
-            answer = await self._sent(url, body, {}, fresh=True)
-        async with answer:
-            yield answer
+        return await self._sent(url, body, fresh=True)
 
-    async def _sent(self, url: str, body: bytes, context: dict[str, Any], *, fresh: bool) -> aiohttp.ClientResponse:
+    async def _sent(self, url: str, body: bytes, *, fresh: bool) -> aiohttp.ClientResponse:
         data = body if len(body) < PLAIN_BYTES else io.BytesIO(body)
         headers = {"Content-Type": "application/json"}
-        return await self._session(fresh).post(
-            url, data=data, headers=headers, allow_redirects=False, trace_request_ctx=context, **self._by(url)
-        )
+        return await self._session(fresh).post(url, data=data, headers=headers, allow_redirects=False, **self._by(url))
 
     async def read(self, answer: aiohttp.ClientResponse, most: int) -> bytes | None:
         """The whole body, or None beyond the limit; what is large waits until few others are."""
@@ -146,8 +137,6 @@ class Connections:
     def _session(self, fresh: bool) -> aiohttp.ClientSession:
         session = self._fresh if fresh else self._kept
         if session is None:
-            trace = aiohttp.TraceConfig()
-            trace.on_connection_reuseconn.append(_note_reuse)
             # Whoever asks bounds the requests; that bound may grow.
             connector = (
                 aiohttp.TCPConnector(limit=0, force_close=True)
@@ -162,7 +151,6 @@ class Connections:
                 # The environment may hold other credentials than the user's key (.netrc); proxies are looked up here.
                 trust_env=False,
                 request_class=_Request,
-                trace_configs=[] if fresh else [trace],
             )
             if fresh:
                 self._fresh = session
@@ -171,10 +159,10 @@ class Connections:
         return session
 
     def _by(self, url: str) -> dict[str, Any]:
-        origin = url.partition("://")[0] + "://" + (urlsplit(url).netloc)
-        if origin not in self._proxies:
-            self._proxies[origin] = Proxy.of(url)
-        return self._proxies[origin].options
+        proxy = self._proxies.get(url)
+        if proxy is None:
+            proxy = self._proxies[url] = Proxy.of(url)
+        return proxy.options
 
     def failure(self, url: str, error: Exception) -> str:
         """Say in words why there is no connection to a server."""
@@ -184,8 +172,7 @@ class Connections:
         if isinstance(error, aiohttp.ClientConnectorSSLError):
             return f"no TLS there: {_reason(reason)} -> does it speak plain http:// instead?"
         if isinstance(error, (aiohttp.ClientProxyConnectionError, aiohttp.ClientHttpProxyError)):
-            self._by(url)
-            proxy = next((found.name for start, found in self._proxies.items() if url.startswith(start)), "")
+            proxy = self._proxies[url].name
             said = f"HTTP {error.status}" if isinstance(error, aiohttp.ClientHttpProxyError) else _reason(reason)
             return f"the environment's proxy {proxy} gives no way ({said}) -> correct HTTP_PROXY or HTTPS_PROXY, or name the host in NO_PROXY"
         if url.startswith("http://") and isinstance(

@@ -50,7 +50,7 @@ class HttpClient:
             UnreachableError: there is no connection, or no answer in time.
         """
         try:
-            async with self._connections.get(url, min(START_TIMEOUT_S, self._timeout_s)) as answer:
+            async with await self._connections.get(url, min(START_TIMEOUT_S, self._timeout_s)) as answer:
                 body = await self._connections.read(answer, ANSWER_LIMIT)
                 return answer.status, without_key(body or b"", self._key)
         except TimeoutError as error:
@@ -65,7 +65,7 @@ class HttpClient:
     async def page(self, url: str, *, timeout_s: float, most: int) -> bytes | None:
         """Return a page of at most so many bytes, or None: there is no such page, or none in time."""
         try:
-            async with self._connections.get(url, timeout_s) as answer:
+            async with await self._connections.get(url, timeout_s) as answer:
                 return await self._connections.read(answer, most) if answer.status == 200 else None
         except (TimeoutError, aiohttp.ClientError, ConnectionError):
             return None
@@ -82,7 +82,7 @@ class HttpClient:
             read: turns content type and body of a whole answer into a response.
         """
         try:
-            async with self._connections.post(address, body) as answer:
+            async with await self._connections.post(address, body) as answer:
                 content = await self._connections.read(answer, ANSWER_LIMIT)
                 if content is None:
                     return Response("error", error=f"the answer is larger than {ANSWER_LIMIT >> 20} MiB"), False

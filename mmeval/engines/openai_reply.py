@@ -48,6 +48,7 @@ _HALF_PAIR = re.compile(rb"\\u[dD][89a-fA-F]")
 _SECONDS = re.compile(r"[+-]?[0-9]+(?:\.[0-9]*)?")
 _ONCE = frozenset({"choices", "message", "content", "finish_reason", "refusal"})
 """Keys that an object holds once; where one stands twice, nobody knows which of the two is the answer."""
+_ONCE_AS_BYTES = tuple(b'"%s"' % name.encode() for name in sorted(_ONCE))
 _PASSING = frozenset({421, 423, 424, 499})
 """Wrong connection, locked, a server behind this one failed (424 is also TGI's word for its own failure), given up by a proxy."""
 _DENIALS = frozenset({402, 404, 405, 407, 410})
@@ -230,7 +231,10 @@ def _with_half_pairs(body: bytes) -> Any:
 
 def _standing_twice(body: bytes) -> str | None:
     """One of the keys `_ONCE` that stands twice in one object; parsers take the later value and say nothing."""
-    if all(body.count(b'"%s"' % name.encode()) < 2 for name in _ONCE):
+    for name in _ONCE_AS_BYTES:
+        if body.count(name) > 1:
+            break
+    else:
         return None
     found: list[str] = []
 

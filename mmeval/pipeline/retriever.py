@@ -119,7 +119,7 @@ class Retriever:
 
     async def _once(self, body: bytes) -> list[RawPage] | Response:
         try:
-            async with self._connections.post(self.settings.url, body) as answer:
+            async with await self._connections.post(self.settings.url, body) as answer:
                 content = await self._connections.read(answer, ANSWER_LIMIT)
                 if answer.status != 200:
                     return self._refused(answer.status, answer.headers, content or b"")

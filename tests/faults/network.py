@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -45,6 +46,13 @@ PASSING: Mapping[str, Case] = {
     "no choices": Case(faults.no_choices),
     "error under status 200": Case(faults.error_inside),
     "answer that the engine aborted": Case(faults.aborted),
+    "HTTP 204": Case(faults.bodiless),
+    "HTTP 206": Case(faults.part_of_it),
+    "HTTP 424": Case(faults.status(424)),
+    "HTTP 404 of a gateway": Case(faults.gateway_page),
+    "a key twice in one object": Case(faults.key_twice),
+    "error beside the text": Case(faults.error_beside),
+    "several choices": Case(faults.several_choices),
     "broken gzip": Case(faults.broken_gzip),
     "no UTF-8": Case(faults.bad_utf8),
 }
@@ -87,10 +95,14 @@ def _account(lab: Lab, endpoint: FaultyServer, tally: Tally) -> None:
     tally.duplicated += twice(table) + sum(count - 1 for count in endpoint.delivered.values())
 
 
-def lasting(zygote: Zygote, folder: Path, seed: int = 0, faults_used: int = 3) -> list[Tally]:
+def lasting(zygote: Zygote, folder: Path, seed: int = 0, faults_used: int | None = None) -> list[Tally]:
     """Faults that outlast the run's patience: the rows are errors, the exit code is 6, and the next run asks them alone."""
     tallies = []
-    cases = {"HTTP 503": faults.status(503), "half JSON": faults.half_json, "connection reset": faults.reset}
+    cases = {
+        "HTTP 503": faults.status(503), "half JSON": faults.half_json, "connection reset": faults.reset,
+        "HTTP 401": faults.status(401), "HTTP 404": faults.status(404), "HTTP 402": faults.status(402),
+        "redirect": faults.status(302, {"Location": "/elsewhere"}),
+    }  # fmt: skip
     for place, (name, fault) in enumerate(list(cases.items())[:faults_used]):
         lab = Lab(zygote, folder / str(place), pictures=False)
         with FaultyServer(fault, 0.4, 10**6, seed) as endpoint:
@@ -109,6 +121,23 @@ def lasting(zygote: Zygote, folder: Path, seed: int = 0, faults_used: int = 3) -
             _reference(lab, tally)
         tallies.append(tally)
     return tallies
+
+
+def restarted(zygote: Zygote, folder: Path, seed: int = 0, seconds: float = 1.5) -> list[Tally]:
+    """The endpoint goes away in the middle and comes back: questions that could not be sent wait for it, however few tries they have."""
+    lab = Lab(zygote, folder, pictures=False)
+    with FaultyServer(seed=seed, delay_s=0.02) as endpoint:
+        address = ("--base-url", endpoint.url, "--model-id", "weights", "--concurrency", "2", "--attempts", "2")
+        child = lab.start(*address, model="openai:sim")
+        while endpoint.asked.total() < 5 and child.poll() is None:
+            time.sleep(0.005)
+        endpoint.restart(seconds)
+        ended = child.wait()
+        assert ended.code == 0, ended.err
+        tally = Tally("endpoint restarted", "the same run: waits for it", 1)
+        _account(lab, endpoint, tally)
+    _reference(lab, tally)
+    return [tally]
 
 
 def _reference(lab: Lab, tally: Tally) -> None:

@@ -10,6 +10,7 @@ import json
 import random
 import re
 import threading
+import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
@@ -48,6 +49,7 @@ class FaultyServer:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._runner: web.AppRunner | None = None
+        self._port = 0
         self.url = ""
 
     def __enter__(self) -> FaultyServer:
@@ -69,9 +71,16 @@ class FaultyServer:
         app.router.add_post("/v1/chat/completions", self._chat)
         self._runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=0.5)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", 0)
+        site = web.TCPSite(self._runner, "127.0.0.1", self._port)
         await site.start()
+        self._port = self._runner.addresses[0][1]
         self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}/v1"
+
+    def restart(self, seconds: float) -> None:
+        """End what is in flight, be away for some time, and come back at the same address."""
+        asyncio.run_coroutine_threadsafe(self._close(), self._loop).result(30)
+        time.sleep(seconds)
+        asyncio.run_coroutine_threadsafe(self._open(), self._loop).result(30)
 
     async def _close(self) -> None:
         assert self._runner is not None
@@ -222,6 +231,41 @@ async def aborted(server: FaultyServer, request: web.Request, question: int) -> 
     body = server.answer(question + 1)
     body["choices"][0]["finish_reason"] = "abort"
     return web.json_response(body)
+
+
+async def bodiless(server: FaultyServer, request: web.Request, question: int) -> web.StreamResponse:
+    """A success that has no body."""
+    return web.Response(status=204)
+
+
+async def part_of_it(server: FaultyServer, request: web.Request, question: int) -> web.StreamResponse:
+    """An answer under a status that says that it is a part of one."""
+    return web.json_response(server.answer(question + 1), status=206)
+
+
+async def key_twice(server: FaultyServer, request: web.Request, question: int) -> web.StreamResponse:
+    """Two texts under one key: which is the answer?"""
+    body = json.dumps(server.answer(question)).replace('"content"', f'"content": "word-{question + 1}", "content"')
+    return web.Response(text=body, content_type="application/json")
+
+
+async def error_beside(server: FaultyServer, request: web.Request, question: int) -> web.StreamResponse:
+    """A choice with a text and the error that ended it."""
+    body = server.answer(question + 1)
+    body["choices"][0]["error"] = {"message": "upstream died", "code": 502}
+    return web.json_response(body)
+
+
+async def several_choices(server: FaultyServer, request: web.Request, question: int) -> web.StreamResponse:
+    """Two choices of the same number."""
+    body = server.answer(question)
+    body["choices"] += server.answer(question + 1)["choices"]
+    return web.json_response(body)
+
+
+async def gateway_page(server: FaultyServer, request: web.Request, question: int) -> web.StreamResponse:
+    """The 404 of a gateway whose server is not there."""
+    return web.Response(text="404 page not found", status=404)
 
 
 async def broken_gzip(server: FaultyServer, request: web.Request, question: int) -> web.StreamResponse:

@@ -16,6 +16,7 @@ from tests.faults.zygote import Zygote
 FAST: dict[str, tuple[Any, dict[str, int]]] = {
     "passing faults of an endpoint": (network.passing, {}),
     "lasting faults of an endpoint": (network.lasting, {"faults_used": 1}),
+    "an endpoint that starts again": (network.restarted, {}),
     "several processes on one cache": (network.two_processes, {}),
     "signals": (local.signals, {"times": 8}),
     "kills at commits": (local.commit_points, {"points": 4}),
@@ -31,6 +32,7 @@ FAST: dict[str, tuple[Any, dict[str, int]]] = {
 }
 SLOW: dict[str, tuple[Any, dict[str, int]]] = {
     "lasting faults of an endpoint": (network.lasting, {"seed": 1}),
+    "an endpoint that is long away": (network.restarted, {"seed": 1, "seconds": 12.0}),
     "100 signals": (local.signals, {"times": 100, "seed": 1}),
     "kills at commits": (local.commit_points, {"points": 12}),
     "full disk at every write": (local.full_disk, {}),
