@@ -13,8 +13,11 @@ from typing import NoReturn
 import click
 
 from mmeval import __version__
+from mmeval.cli.signals import end_as_by_ctrl_c
+from mmeval.cli.streams import Streams
 from mmeval.cli.terminal import echo
 from mmeval.core.errors import MmevalError, UsageError, nearest
+from mmeval.core.shortage import shortage_error
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("mmeval.cli.run:run", "Ask models, score the answers, write a run folder and a report."),
@@ -82,29 +85,40 @@ def main() -> NoReturn:
     """Run the command line; every failure ends in the exit code that docs/cli.md gives."""
     # Children that Python starts (`python -c …`) look for modules in the current folder first, which may be anybody's.
     os.environ.setdefault("PYTHONSAFEPATH", "1")
+    streams = Streams()
+    end_as_by_ctrl_c()
+    code = _carry_out(sys.argv[1:])
+    lost = streams.lost()
+    if lost is not None:
+        echo(f"error: {lost}", err=True)
+        code = code or lost.exit_code
+    sys.exit(code)
+
+
+def _carry_out(arguments: Sequence[str]) -> int:
+    """Run one command and return its exit code."""
     try:
-        _refuse_no_unicode(sys.argv[1:])
-        code = cli.main(standalone_mode=False)
-        sys.exit(code if isinstance(code, int) else 0)
+        _refuse_no_unicode(arguments)
+        code = cli.main(list(arguments), standalone_mode=False)
+        return code if isinstance(code, int) else 0
     except MmevalError as error:
         echo(f"error: {error}", err=True)
-        sys.exit(error.exit_code)
+        return error.exit_code
     except click.ClickException as error:
         error.show()
-        sys.exit(error.exit_code)
+        return error.exit_code
     except (click.exceptions.Abort, KeyboardInterrupt):
         echo("interrupted", err=True)
-        sys.exit(130)
-    except BrokenPipeError:
-        # The reader of our output has gone (`| head`); there is nobody left to tell.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
+        return 130
     except Exception as error:  # a bug: the traceback goes to the log, the user gets one line
+        if (short := shortage_error(error)) is not None:
+            echo(f"error: {short}", err=True)
+            return short.exit_code
         echo(
             f"internal error: {type(error).__name__}: {error}\n  -> the traceback is in {_log()}; please report it",
             err=True,
         )
-        sys.exit(1)
+        return 1
 
 
 def _refuse_no_unicode(arguments: Sequence[str]) -> None:
@@ -120,13 +134,13 @@ def _refuse_no_unicode(arguments: Sequence[str]) -> None:
 
 
 def _log() -> str:
-    base = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
-    path = base / "mmeval" / "error.log"
     try:
+        base = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
+        path = base / "mmeval" / "error.log"
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("a", encoding="utf-8") as handle:
             traceback.print_exc(file=handle)
-    except OSError:
+    except (OSError, RuntimeError):  # RuntimeError: nobody knows the home folder
         traceback.print_exc()
         return "the text above"
     return str(path)

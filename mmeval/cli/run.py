@@ -18,6 +18,7 @@ from mmeval.cli.judge_options import engine_args, judge_options
 from mmeval.cli.keys import model_key
 from mmeval.cli.parameter_types import FiniteRange
 from mmeval.cli.ray_options import beside_ray, ray_options, ray_values
+from mmeval.cli.signals import end_as_by_ctrl_c, ending
 from mmeval.cli.terminal import echo
 from mmeval.core.errors import MmevalError, UsageError
 from mmeval.runs.config import RunConfig, build_config, default_output, read_config
@@ -314,18 +315,25 @@ async def _execute(
     loop = asyncio.get_running_loop()
     _calm_collector()
 
-    def interrupt() -> None:
-        if stop.is_set():
+    asked = 0
+
+    def interrupt(number: signal.Signals) -> None:
+        nonlocal asked
+        # A closed terminal says so twice by itself (the kernel and the shell), and a limit of CPU time every second.
+        insists = number in (signal.SIGINT, signal.SIGTERM)
+        asked += insists
+        if insists and asked > 1:
             echo("stopping at once", err=True)
             os._exit(130)
-        echo(
-            "\nstopping: finished answers are kept; run the same command again to go on (Ctrl-C again stops at once)",
-            err=True,
-        )
-        stop.set()
+        if not stop.is_set():
+            stop.set()
+            echo(
+                "\nstopping: finished answers are kept; run the same command again to go on (Ctrl-C again stops at once)",
+                err=True,
+            )
 
-    for name in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(name, interrupt)
+    for name in ending():
+        loop.add_signal_handler(name, interrupt, name)
     try:
         async with progress_display(started) as observe:
             return await execute(prepared, folder, cache_path, command_line(sys.argv), stop, observe, overwrite, trace)
@@ -339,3 +347,6 @@ async def _execute(
     finally:
         if trace is not None:
             await trace.close()
+        for name in ending():
+            loop.remove_signal_handler(name)
+        end_as_by_ctrl_c()

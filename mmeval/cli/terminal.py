@@ -17,7 +17,8 @@ def echo(message: object = "", *, err: bool = False, nl: bool = True) -> None:
 
 def echo_json(data: bytes, *, nl: bool = True) -> None:
     r"""Print JSON that is the same for a program: the characters that `echo` shows are written as `\uXXXX`."""
-    click.echo(INVISIBLE.sub(lambda match: json.dumps(match.group())[1:-1], data.decode()), nl=nl)
+    text = INVISIBLE.sub(lambda match: json.dumps(match.group())[1:-1], data.decode())
+    click.echo(text.encode(), nl=nl)  # JSON is UTF-8, whatever the terminal's encoding
 
 
 def one_form(**wanted: bool) -> str | None:

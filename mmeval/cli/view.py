@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 import socket
 import sys
 import tempfile
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from mmeval.cli.parameter_types import FiniteRange
+from mmeval.cli.signals import ending
 from mmeval.cli.terminal import echo, echo_json
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ async def _serve(runs: Sequence[str], listening: socket.socket, token: str, buil
 
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for name in (signal.SIGINT, signal.SIGTERM):
+    for name in ending():
         loop.add_signal_handler(name, stop.set)
     await serve(Viewer(Watches(runs), builder), token, listening, stop)
 

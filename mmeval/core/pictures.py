@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from mmeval.core.errors import MediaError
 from mmeval.core.files import MAX_BYTES
+from mmeval.core.shortage import shortage
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -40,7 +41,7 @@ def open_picture(data: bytes, name: str) -> Image:
             f"{name}: not an image that can be read ({len(data)} bytes; mmeval reads {', '.join(READ_FORMATS)})"
         ) from error
     except Exception as error:  # Pillow's plugins fail in many ways on damaged bytes
-        raise MediaError(f"{name}: damaged image: {error}") from error
+        raise MediaError(f"{name}: {shortage(error) or f'damaged image: {error}'}") from error
     if image.width * image.height > MAX_PIXELS:
         raise MediaError(
             f"{name}: {image.width}×{image.height} pixels, more than {MAX_PIXELS // 10**6} megapixels are refused as a decompression bomb"
@@ -59,4 +60,4 @@ def load_picture(image: Image, name: str) -> None:
     try:
         image.load()
     except Exception as error:  # Pillow's plugins fail in many ways on damaged bytes
-        raise MediaError(f"{name}: damaged or truncated image: {error}") from error
+        raise MediaError(f"{name}: {shortage(error) or f'damaged or truncated image: {error}'}") from error

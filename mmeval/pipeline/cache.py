@@ -340,13 +340,14 @@ def _refuse_foreign(path: Path) -> None:
     try:
         tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
         version = connection.execute("PRAGMA user_version").fetchone()[0]
+        columns = [name for _, name, *_ in connection.execute("PRAGMA table_info(responses)")]
     finally:
         connection.close()
     if "responses" in tables and version not in (0, _VERSION):
         raise StorageError(
             f"cache {path} has format {version}, this mmeval uses {_VERSION}", remedy="give another file with --cache"
         )
-    if tables and "responses" not in tables:
+    if tables and columns != COLUMNS.split(", "):
         raise StorageError(
             f"{path} is a database but no response cache (it holds {', '.join(sorted(tables)[:5])})",
             remedy="give another file with --cache",

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from mmeval.core.errors import StorageError
+from mmeval.core.shortage import shortage_error
 from mmeval.pipeline.places import obstacle
 
 LOCK_TIMEOUT_S = 60.0
 """How long a write waits while another process holds the cache."""
+_HANDLES = 4
+"""Files that one connection opens: the database, its log, its shared memory, and the folder."""
 
 
 def storage_error(path: Path, error: Exception) -> StorageError:
@@ -18,6 +22,12 @@ def storage_error(path: Path, error: Exception) -> StorageError:
         return StorageError(
             f"--cache {path} is a folder, and the cache is one file", remedy=f"use --cache {path / 'responses.sqlite'}"
         )
+    if path.exists() and not path.is_file():
+        return StorageError(
+            f"cache {path} is no ordinary file", remedy="give another file with --cache, or move this one away"
+        )
+    if short := shortage_error(error) or _no_handles():
+        return short
     if reason := obstacle(path.parent):
         return StorageError(
             f"cache {path} cannot be written: {reason}", remedy="make it writable or give another file with --cache"
@@ -39,6 +49,20 @@ def storage_error(path: Path, error: Exception) -> StorageError:
     if "not a database" in text or "malformed" in text or isinstance(error, UnicodeDecodeError):
         return StorageError(f"cache {path} is corrupt or no cache: {text}", remedy=salvage_remedy(path))
     return StorageError(f"cache {path}: {text}", remedy="give another file with --cache")
+
+
+def _no_handles() -> StorageError | None:
+    """Whether files can be opened at all: SQLite does not say why it could not."""
+    handles: list[int] = []
+    try:
+        for _ in range(_HANDLES):
+            handles.append(os.open(os.devnull, os.O_RDONLY))
+    except OSError as error:
+        return shortage_error(error)
+    finally:
+        for handle in handles:
+            os.close(handle)
+    return None
 
 
 def salvage_remedy(path: Path) -> str:

@@ -52,6 +52,8 @@ def salvage(source: Path, target: Path) -> Salvaged:
         UsageError: when the target is there already.
         StorageError: when nothing can be read, or the target cannot be written.
     """
+    if source.exists() and not source.is_file():
+        raise StorageError(f"cache {source} is no ordinary file", remedy="move it away; answers are asked again")
     if target.exists():
         raise UsageError(f"{target} is there already", remedy="name a file that does not exist with -o")
     with ResponseCache(target):
@@ -61,7 +63,7 @@ def salvage(source: Path, target: Path) -> Salvaged:
             copy = Path(folder) / "cache.sqlite"
             for suffix in ("", "-wal", "-journal"):
                 part = source.with_name(source.name + suffix)
-                if part.exists():
+                if part.is_file():
                     shutil.copyfile(part, copy.with_name(copy.name + suffix))
             found = _copy_rows(copy, source, target)
     except (sqlite3.Error, OSError) as error:
@@ -129,7 +131,7 @@ class _Pages:
     def __init__(self, path: Path) -> None:
         self._file = path.open("rb")
         log = path.with_name(path.name + "-wal")
-        self._log: BinaryIO | None = log.open("rb") if log.exists() else None
+        self._log: BinaryIO | None = log.open("rb") if log.is_file() else None
         self._frames = self._read_frames()
         self._count = path.stat().st_size // PAGE_SIZE
 

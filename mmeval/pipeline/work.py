@@ -16,6 +16,7 @@ from mmeval.conditions.strategy import Strategy
 from mmeval.core.errors import MediaError, NotApplicableError, StorageError
 from mmeval.core.files import write
 from mmeval.core.hashing import digest
+from mmeval.core.shortage import shortage
 from mmeval.core.types import Message, PreparedMedia, Request, Response, Sample, Sampling
 from mmeval.engines.base import EngineInfo
 from mmeval.pipeline.cache import ResponseCache
@@ -215,8 +216,8 @@ def prepare_units(stage: Stage, ticket: Ticket) -> list[Unit]:
     grid = None if shown_in is not None else task_grid(stage.info, task)
     try:
         source = tuple(prepared(stage, media) for media in original.media)
-    except MediaError as error:
-        return _failed(stage, ticket, original, Response("error", error=str(error)))
+    except (MediaError, MemoryError) as error:
+        return _failed(stage, ticket, original, _no_media(error))
     item = item_hash(original, source)
     try:
         if ticket.condition.needs_picture and not source:
@@ -233,8 +234,8 @@ def prepare_units(stage: Stage, ticket: Ticket) -> list[Unit]:
             inner, changed = shown(stage, ticket, get_condition(ticket.condition.contrast), original, source, grid)
             other = Shown(inner.messages, changed)
             sample = replace(sample, extras={**sample.extras, "other_media": [one.sha256 for one in changed]})
-    except MediaError as error:
-        return _failed(stage, ticket, original, Response("error", error=str(error)))
+    except (MediaError, MemoryError) as error:
+        return _failed(stage, ticket, original, _no_media(error))
     except NotApplicableError as error:
         return _failed(stage, ticket, task.settle(original, source), Response("unsupported", error=error.message), item)
     refusal = unsupported(sent, stage.modalities)
@@ -317,6 +318,12 @@ def _strategy(stage: Stage, ticket: Ticket) -> tuple[Strategy | None, _ShownIn |
 
 def _unreadable(ticket: Ticket, identifier: str) -> Sample:
     return Sample(identifier, ticket.task.task.name, (), None, cluster=identifier, item={"id": identifier})
+
+
+def _no_media(error: MediaError | MemoryError) -> Response:
+    """Why there are no media to send. What the machine ran out of for the moment is no fault of the data."""
+    passing = shortage(error)
+    return Response("error", error=str(error) or f"out of {passing}", retryable=bool(passing))
 
 
 def _failed(stage: Stage, ticket: Ticket, sample: Sample, failure: Response, item: str = "") -> list[Unit]:

@@ -12,6 +12,7 @@ from typing import Any
 from markupsafe import Markup
 
 from mmeval.core.errors import UsageError
+from mmeval.core.shortage import shortage
 from mmeval.reports.format import script_json, visible
 from mmeval.reports.templates import Templates, template_error
 
@@ -76,7 +77,7 @@ def render(templates: Templates, name: str, values: Mapping[str, Any]) -> str:
     try:
         return environment.get_template(name).render(**values)
     except Exception as error:
-        if isinstance(error, UsageError) or (told := template_error(error, templates, name)) is None:
+        if isinstance(error, UsageError) or shortage(error) or (told := template_error(error, templates, name)) is None:
             raise
         raise told from error
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mmeval.reports.names import RunNames, record_key, task_label
-from mmeval.runs.folder import stream_batches
+from mmeval.runs.folder import row_count, stream_batches
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -140,10 +140,8 @@ def _key(items: _Items, samples: Sequence[str], one: int) -> str:
 
 def _rows(entry: RunNames) -> int:
     """Rows of the samples' table: there are at most so many items."""
-    import pyarrow.parquet as pq
-
     path = entry.run.path / "samples.parquet"
-    return int(pq.read_metadata(path).num_rows) if path.exists() else 0
+    return row_count(path) if path.exists() else 0
 
 
 def _disagreeing(

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from mmeval.core.errors import MmevalError, StorageError, UsageError
+from mmeval.core.errors import MmevalError, StorageError
+from mmeval.core.shortage import shortage_error
 from mmeval.core.types import OUTCOMES
 from mmeval.pipeline.asking import Progress
 from mmeval.pipeline.cache import ResponseCache
 from mmeval.pipeline.trace import NO_TRACE, Trace
-from mmeval.runs.config import RunConfig, config_digest
 from mmeval.runs.judge import judge_desk
 from mmeval.runs.live import LiveCounts, ProgressFile
-from mmeval.runs.manifest import Manifest, read_manifest, write_manifest
+from mmeval.runs.manifest import Manifest, write_manifest
 from mmeval.runs.outcome import Outcome
 from mmeval.runs.preparing import Prepared, close_all
 from mmeval.runs.record import finished_manifest, new_manifest
+from mmeval.runs.resuming import run_identity
 from mmeval.runs.running import Running, first_error
 from mmeval.runs.tally import Tally
 from mmeval.runs.unchanged import already_there
@@ -59,9 +59,11 @@ async def execute(
     cache: ResponseCache | None = None
     tracer = trace or NO_TRACE
     try:
-        run_id = _run_id(folder, config, overwrite)
+        run_id, renewed = run_identity(folder, prepared, overwrite)
         cache = ResponseCache(cache_path, tracer)
         planned = new_manifest(prepared, folder.name, run_id, command)
+        if renewed:
+            planned = planned.model_copy(update={"notes": [*planned.notes, renewed]})
         earlier = None if overwrite else already_there(folder, planned, cache)
         if earlier is not None:
             cache.close()
@@ -75,6 +77,7 @@ async def execute(
         await close_all(prepared.everyone)
         raise
     progress = [Progress(name, plan.total) for name in prepared.names]
+    progress[0].notices += [renewed] if renewed else []
     desk = None if prepared.judge is None else judge_desk(prepared.judge, config, cache, run_id, tracer)
     shown = progress if desk is None else [*progress, desk.progress]
     tally, live = Tally(), LiveCounts(prepared.names, plan)
@@ -93,6 +96,11 @@ async def execute(
             await running.all(stop)
         except* MmevalError as group:
             problems.insert(0, first_error(group))
+        except* (OSError, MemoryError, RuntimeError, ImportError) as group:
+            short = shortage_error(group)
+            if short is None:
+                raise
+            problems.insert(0, short)
         problem, interrupted = problems[0] if problems else None, stop.is_set()
         cache.close()  # commits what is queued, before the tables speak of it
         await beats.announce("writing")
@@ -148,23 +156,6 @@ def _nothing_to_do(folder: Path, earlier: Manifest, seconds: float) -> Outcome:
     return Outcome(
         folder, earlier.model_copy(update={"counts": counts, "timings": {"total": seconds}}), 0, unchanged=True
     )
-
-
-def _run_id(folder: Path, config: RunConfig, overwrite: bool) -> str:
-    if not (folder / "run.json").exists():
-        return secrets.token_hex(8)
-    earlier = read_manifest(folder)
-    if earlier.config_digest != config_digest(config) and not overwrite:
-        changed = [
-            key
-            for key, value in config.model_dump(mode="json").items()
-            if key in earlier.config and earlier.config[key] != value
-        ]
-        raise UsageError(
-            f"{folder} holds another run (it differs in {', '.join(changed) or 'its configuration'})",
-            remedy="give another folder with -o, or add --overwrite (answers stay in the cache either way)",
-        )
-    return earlier.run_id
 
 
 def _exit_code(manifest: Manifest, tally: Tally, problem: MmevalError | None, interrupted: bool, allowed: float) -> int:

@@ -27,6 +27,11 @@ READ_ROWS = 8192
 """Rows that are turned into cells at once while a table is read."""
 _HASH = re.compile(r"[0-9a-f]{64}")
 _MEDIA = re.compile(r"[0-9a-f]{64}\.(?:png|jpeg|webp)")
+_NEEDED = {
+    "results.parquet": ("model", "task", "protocol", "condition", "sample_id", "repeat", "outcome"),
+    "samples.parquet": ("task", "protocol", "condition", "sample_id", "models", "context"),
+}
+"""Columns that every table of that name has; another file in its place is a damaged one."""
 SHORT_TEXT = 128
 """Characters up to which equal texts (ids, hashes, labels) of all tables are one object in memory."""
 
@@ -180,8 +185,27 @@ def stream_batches(path: Path, columns: Sequence[str] | None = None, size: int =
     try:
         with pq.ParquetFile(path, pre_buffer=False) as file:
             present = file.schema_arrow.names
+            if lacking := set(_NEEDED.get(path.name, ())).difference(present):
+                raise _damaged(path, ValueError(f"there is no column {min(lacking)}"))
             wanted = None if columns is None else [name for name in dict.fromkeys(columns) if name in present]
             yield from file.iter_batches(batch_size=size, columns=wanted)
+    except FileNotFoundError as error:
+        raise _missing(path) from error
+    except (pa.ArrowInvalid, OSError) as error:
+        raise _damaged(path, error) from error
+
+
+def row_count(path: Path) -> int:
+    """Rows of a parquet file.
+
+    Raises:
+        DataError: when it is missing or damaged.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        return int(pq.read_metadata(path).num_rows)
     except FileNotFoundError as error:
         raise _missing(path) from error
     except (pa.ArrowInvalid, OSError) as error:
@@ -252,7 +276,7 @@ def column_batches(
             batch = batch.filter(pc.equal(batch["model"], model))
         missing = [name for name in read or () if name not in batch.schema.names]
         if missing:
-            raise _damaged(path, KeyError(f"there is no column {missing[0]}"))
+            raise _damaged(path, ValueError(f"there is no column {missing[0]}"))
         found = {}
         for name in batch.schema.names if columns is None else columns:
             column, _, key = name.partition(".")

@@ -202,13 +202,23 @@ class Manifest(_Record):
     """What a reader must know: limits, refused fields, fallbacks."""
 
 
+_AGAIN = "repeat the run with the same command (answers stay in the cache)"
+
+
+class TornManifestError(DataError):
+    """A `run.json` that is no JSON object: nothing can be learnt from it."""
+
+
 def read_manifest(folder: Path) -> Manifest:
     """Read `run.json` of a run folder.
 
     Raises:
+        TornManifestError: when it is no JSON.
         DataError: when the folder has none, or it does not follow the schema.
     """
     path = folder / "run.json"
+    if path.exists() and not path.is_file():
+        raise DataError(f"{path} is no ordinary file", remedy="move it away and repeat the run with the same command")
     try:
         raw = orjson.loads(path.read_bytes())
     except FileNotFoundError as error:
@@ -219,9 +229,15 @@ def read_manifest(folder: Path) -> Manifest:
         raise DataError(
             f"{folder} is a file, not a run folder", remedy="give a folder that `mmeval run -o` wrote"
         ) from error
-    except (OSError, orjson.JSONDecodeError) as error:
-        raise DataError(f"cannot read {path}: {error}", remedy="repeat the run with the same command") from error
-    version = raw.get("schema_version") if isinstance(raw, dict) else None
+    except orjson.JSONDecodeError as error:
+        raise TornManifestError(f"cannot read {path}: {error}", remedy=_AGAIN) from error
+    except OSError as error:
+        raise DataError(
+            f"cannot read {path}: {error.strerror or error}", remedy="check the file and its permissions"
+        ) from error
+    if not isinstance(raw, dict):
+        raise TornManifestError(f"{path} holds no JSON object", remedy=_AGAIN)
+    version = raw.get("schema_version")
     if version != SCHEMA_VERSION:
         raise DataError(
             f"{path}: schema_version is {version!r}, this mmeval reads {SCHEMA_VERSION}",

@@ -19,7 +19,7 @@ from mmeval.pipeline.judging import JudgeDesk
 from mmeval.pipeline.runner import Finished
 from mmeval.pipeline.work import Order, Unit
 from mmeval.runs.file_tasks import recorded_cards
-from mmeval.runs.folder import Run, link_media, stream_batches
+from mmeval.runs.folder import Run, link_media, row_count, stream_batches
 from mmeval.runs.manifest import TaskRecord
 from mmeval.runs.rows import call_rows
 from mmeval.runs.schema import POSITION, calls_schema, results_schema, samples_schema, with_position
@@ -194,7 +194,7 @@ class Rescoring:
     async def _all(self, results: TableWriter, calls: TableWriter) -> None:
         path = self._run.path / "results.parquet"
         specs = [task_spec(entry.task, entry.raw, entry.path) for entry in self._entries]
-        pool = ScorePool(specs, _row_count(path))
+        pool = ScorePool(specs, row_count(path))
         under_way: deque[asyncio.Task[_Scored]] = deque()
 
         async def finish_one() -> None:
@@ -373,12 +373,6 @@ def replaced(batch: pa.RecordBatch, verdicts: Mapping[int, Verdict], protocols: 
 
 def _json(value: Any) -> str | None:
     return None if value is None else orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
-
-
-def _row_count(path: Path) -> int:
-    import pyarrow.parquet as pq
-
-    return int(pq.read_metadata(path).num_rows)
 
 
 def copy_rest(run: Run, folder: Path, protocols: Mapping[tuple[str, str], str]) -> None:

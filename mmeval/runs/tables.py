@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -94,7 +95,8 @@ class TableWriter:
     ) -> None:
         if kind is not None:
             self._writer.is_open = False  # it would complain of the closed file when it is collected
-            self._handle.close()
+            with suppress(OSError):  # a full disk does not take what Python still holds of it
+                self._handle.close()
             self._temporary.unlink(missing_ok=True)
             return
         self._flush()

@@ -28,7 +28,8 @@ class Tally:
         if outcome in {"error", "unscored", "unsupported"}:
             # A judge that gave no verdict is asked again by the next run.
             hopeless = outcome == "unscored" and finished.verdict.judge_model is None
-            self.at_fault += hopeless or (outcome == "error" and not finished.unit.request_hash)
+            unreadable = outcome == "error" and not finished.unit.request_hash and not finished.response.retryable
+            self.at_fault += hopeless or unreadable
             reason = str(row["error"] or row["reason"] or outcome).splitlines()[0][:200]
             if reason in self.failures or len(self.failures) < 1000:
                 self.failures[reason] = self.failures.get(reason, 0) + 1

@@ -16,6 +16,7 @@ import orjson
 
 from mmeval.core.errors import StorageError, UsageError
 from mmeval.core.files import open_lock
+from mmeval.core.shortage import shortage_error
 from mmeval.pipeline.places import obstacle
 from mmeval.pipeline.trace import NO_TRACE, Tracer
 from mmeval.runs.schema import POSITION, calls_schema, results_schema, samples_schema, with_position
@@ -245,9 +246,13 @@ def _write_table(path: Path, schema: pa.Schema, rows: Iterable[bytes], optional:
 
 
 def _storage(folder: Path, error: Exception) -> StorageError:
+    if short := shortage_error(error):
+        return short
     if reason := obstacle(folder):
         return StorageError(f"run folder {folder} cannot be written: {reason}", remedy="give another folder with -o")
     text = getattr(error, "strerror", None) or str(error)
+    if name := getattr(error, "filename", None):
+        text = f"{text}: {name}"
     return StorageError(
         f"run folder {folder} cannot be written: {text}",
         remedy="free some space or give another folder with -o, then run the same command again; every committed answer is kept",

@@ -11,6 +11,8 @@ import random
 import resource
 import signal
 import sqlite3
+import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -173,6 +175,59 @@ def _puppet_engine() -> None:
     registry.BUILT_IN = {**registry.BUILT_IN, "puppet": "tests.faults.puppet:PuppetEngine"}
 
 
+def _stream(which: str, what: str) -> None:
+    """What is wrong with standard output or error (1, 2 or 12): `closed`, `full` (its disk), or `broken` (its reader is gone)."""
+    for number in map(int, which):
+        if what == "closed":
+            # As Python finds it at its start.
+            os.close(number)
+            for name in ("stdout", "__stdout__") if number == 1 else ("stderr", "__stderr__"):
+                setattr(sys, name, None)
+            continue
+        if what == "full":
+            place = os.open("/dev/full", os.O_WRONLY)
+        else:
+            reader, place = os.pipe()
+            os.close(reader)
+        os.dup2(place, number)
+        os.close(place)
+
+
+def _limit(name: str, value: str, hard: str = "") -> None:
+    """A limit of the process, by its name in `resource` without RLIMIT_."""
+    resource.setrlimit(getattr(resource, f"RLIMIT_{name}"), (int(value), int(hard or value)))
+
+
+def _no_threads(after: str) -> None:
+    """No thread can be started after so many."""
+    left, real = int(after), threading.Thread.start
+
+    def start(thread: threading.Thread) -> None:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise RuntimeError("can't start new thread")
+        real(thread)
+
+    threading.Thread.start = start  # type: ignore[method-assign]
+
+
+def _no_memory(which: str) -> None:
+    """There is no memory for the pixels of every picture from so many on."""
+    from PIL import ImageFile
+
+    left, real = int(which), ImageFile.ImageFile.load
+
+    def load(image: ImageFile.ImageFile) -> Any:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise MemoryError
+        return real(image)
+
+    ImageFile.ImageFile.load = load  # type: ignore[method-assign]
+
+
 _HOOKS: dict[str, Callable[..., None]] = {
     "full-at": _full_at,
     "largest-file": _largest_file,
@@ -182,4 +237,8 @@ _HOOKS: dict[str, Callable[..., None]] = {
     "no-privileges": _no_privileges,
     "kill-at-commit": _kill_at_commit,
     "puppet": _puppet_engine,
+    "stream": _stream,
+    "limit": _limit,
+    "no-threads": _no_threads,
+    "no-memory": _no_memory,
 }

@@ -17,7 +17,7 @@ SLOWLY = ("--engine-arg", "latency_s=0.01", "--concurrency", "4")
 NEXT_RUN = "the next run"
 
 
-def _settle(lab: Lab, tally: Tally, ended: Ended, known: dict[str, bytes], reference: Lab) -> None:
+def settle(lab: Lab, tally: Tally, ended: Ended, known: dict[str, bytes], reference: Lab) -> None:
     """Hold a run that came to its end after faults against one without."""
     assert ended.code == 0, ended.err
     counts = json.loads(ended.out)["counts"]
@@ -31,7 +31,7 @@ def _settle(lab: Lab, tally: Tally, ended: Ended, known: dict[str, bytes], refer
     assert not list(lab.folder.rglob("*.new")), "a half-written file is left behind"
 
 
-def _reference(zygote: Zygote, folder: Path) -> tuple[Lab, float]:
+def reference_run(zygote: Zygote, folder: Path) -> tuple[Lab, float]:
     """A run without faults, and its seconds."""
     lab = Lab(zygote, folder)
     began = time.monotonic()
@@ -42,7 +42,7 @@ def _reference(zygote: Zygote, folder: Path) -> tuple[Lab, float]:
 def signals(zygote: Zygote, folder: Path, seed: int = 0, times: int = 100) -> list[Tally]:
     """SIGKILL, SIGTERM, SIGINT and two SIGINTs at random points, from the first instruction to the last table."""
     chooser = random.Random(seed)
-    reference, seconds = _reference(zygote, folder / "reference")
+    reference, seconds = reference_run(zygote, folder / "reference")
     names = ("SIGKILL", "SIGTERM", "SIGINT", "SIGINT twice")
     tallies = {name: Tally(f"{name} at a random point", NEXT_RUN) for name in names}
     chain = 0
@@ -73,13 +73,13 @@ def signals(zygote: Zygote, folder: Path, seed: int = 0, times: int = 100) -> li
             known = now
             if not hit or sum(tally.times for tally in tallies.values()) >= times:
                 break
-        _settle(lab, tally, lab.run(*SLOWLY), known, reference)
+        settle(lab, tally, lab.run(*SLOWLY), known, reference)
     return list(tallies.values())
 
 
 def commit_points(zygote: Zygote, folder: Path, seed: int = 0, points: int = 6) -> list[Tally]:
     """SIGKILL just before and just after a commit: what is committed stays, what is not was never shown as finished."""
-    reference, _ = _reference(zygote, folder / "reference")
+    reference, _ = reference_run(zygote, folder / "reference")
     tally = Tally("SIGKILL before or after a commit", NEXT_RUN)
     for point in [number * sign for number in range(1, points // 2 + 1) for sign in (1, -1)]:
         lab = Lab(zygote, folder / str(point))
@@ -90,7 +90,7 @@ def commit_points(zygote: Zygote, folder: Path, seed: int = 0, points: int = 6) 
         tally.times += 1
         known = lab.committed()
         assert known or point == 1
-        _settle(lab, tally, lab.run(*SLOWLY), known, reference)
+        settle(lab, tally, lab.run(*SLOWLY), known, reference)
     return [tally]
 
 
@@ -98,7 +98,7 @@ def full_disk(
     zygote: Zygote, folder: Path, seed: int = 0, points: int | None = None, number: int = errno.ENOSPC
 ) -> list[Tally]:
     """The disk is full from one write on: every write of a run in its turn, or so many of them, drawn by `seed`."""
-    reference, _ = _reference(zygote, folder / "reference")
+    reference, _ = reference_run(zygote, folder / "reference")
     counter = Lab(zygote, folder / "count")
     assert counter.run(hook="full-at 0").code == 0
     last = int((counter.folder / COUNT_FILE).read_text())
@@ -118,13 +118,13 @@ def full_disk(
         else:
             assert ended.code in (2, 6), f"write {point}: {ended.code}: {ended.err}"
             assert "another" in ended.err or "run the same command again" in ended.err, ended.err
-        _settle(lab, tally, lab.run(), known, reference)
+        settle(lab, tally, lab.run(), known, reference)
     return [tally]
 
 
 def full_file(zygote: Zygote, folder: Path, seed: int = 0, points: int = 6) -> list[Tally]:
     """The kernel refuses to let a file grow beyond a size (`RLIMIT_FSIZE`): SQLite's own files meet it as well."""
-    reference, _ = _reference(zygote, folder / "reference")
+    reference, _ = reference_run(zygote, folder / "reference")
     chooser = random.Random(seed)
     tally = Tally("file size limit", NEXT_RUN)
     for point in range(points):
@@ -134,13 +134,13 @@ def full_file(zygote: Zygote, folder: Path, seed: int = 0, points: int = 6) -> l
         known = lab.committed()
         tally.invented += differing(lab.table(), reference.table())
         assert ended.code in (0, 2, 6), ended.err
-        _settle(lab, tally, lab.run(), known, reference)
+        settle(lab, tally, lab.run(), known, reference)
     return [tally]
 
 
 def torn_log(zygote: Zygote, folder: Path, seed: int = 0, times: int = 6) -> list[Tally]:
     """A power cut: the process is killed, and the end of SQLite's log is missing or garbage."""
-    reference, seconds = _reference(zygote, folder / "reference")
+    reference, seconds = reference_run(zygote, folder / "reference")
     chooser = random.Random(seed)
     tally = Tally("torn write-ahead log", "the next run: whole transactions of the log count")
     for attempt in range(20 * times):
@@ -166,13 +166,13 @@ def torn_log(zygote: Zygote, folder: Path, seed: int = 0, times: int = 6) -> lis
         log.write_bytes(data)
         tally.times += 1
         known = lab.committed()
-        _settle(lab, tally, lab.run(*SLOWLY), known, reference)
+        settle(lab, tally, lab.run(*SLOWLY), known, reference)
     return [tally]
 
 
 def damaged_pages(zygote: Zygote, folder: Path, seed: int = 0, times: int = 8) -> list[Tally]:
     """Bytes of the cache's file are overwritten: `verify` says so, no damaged entry is used, `salvage` keeps the sound ones."""
-    reference, _ = _reference(zygote, folder / "reference")
+    reference, _ = reference_run(zygote, folder / "reference")
     chooser = random.Random(seed)
     tally = Tally(
         "damaged pages of the cache", "the next run, after `mmeval cache salvage` where SQLite refuses the file"
@@ -213,20 +213,20 @@ def damaged_pages(zygote: Zygote, folder: Path, seed: int = 0, times: int = 8) -
 
 def wrong_clock(zygote: Zygote, folder: Path, seed: int = 0, times: int = 3) -> list[Tally]:
     """The wall clock jumps by years at every look."""
-    reference, _ = _reference(zygote, folder / "reference")
+    reference, _ = reference_run(zygote, folder / "reference")
     tally = Tally("jumping clock", "the same run")
     for number in range(times):
         lab = Lab(zygote, folder / str(number))
         ended = lab.run(*SLOWLY, hook=f"clock {seed + number}")
         tally.times += 1
-        _settle(lab, tally, ended, {}, reference)
-        _settle(lab, tally, lab.run(*SLOWLY, hook=f"clock {seed + number + 1}"), lab.committed(), reference)
+        settle(lab, tally, ended, {}, reference)
+        settle(lab, tally, lab.run(*SLOWLY, hook=f"clock {seed + number + 1}"), lab.committed(), reference)
     return [tally]
 
 
 def network_file_system(zygote: Zygote, folder: Path, seed: int = 0, times: int = 3) -> list[Tally]:
     """No shared memory (so no WAL), locks as files; two processes at once, one of them killed."""
-    reference, seconds = _reference(zygote, folder / "reference")
+    reference, seconds = reference_run(zygote, folder / "reference")
     chooser = random.Random(seed)
     tally = Tally("file system without shared memory", NEXT_RUN)
     hook = "no-shared-memory"
@@ -248,14 +248,14 @@ def network_file_system(zygote: Zygote, folder: Path, seed: int = 0, times: int 
             lock.rmdir()
         tally.times += 1
         known = lab.committed()
-        _settle(lab, tally, lab.run(*SLOWLY, hook=hook), known, reference)
+        settle(lab, tally, lab.run(*SLOWLY, hook=hook), known, reference)
         assert not (lab.folder / "cache.sqlite-wal").exists()
     return [tally]
 
 
 def no_locks(zygote: Zygote, folder: Path, seed: int = 0) -> list[Tally]:
     """`flock` fails: with the lock daemon missing, and not known to the file system at all. POSIX locks take its place."""
-    reference, _ = _reference(zygote, folder / "reference")
+    reference, _ = reference_run(zygote, folder / "reference")
     tally = Tally("file system without flock", "the same run: POSIX locks")
     for number in (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP):
         lab = Lab(zygote, folder / str(number))
@@ -267,13 +267,13 @@ def no_locks(zygote: Zygote, folder: Path, seed: int = 0) -> list[Tally]:
         assert second.code in (0, 2), second.err
         assert second.code == 0 or "another mmeval process" in second.err, second.err
         tally.times += 1
-        _settle(lab, tally, child.wait(), {}, reference)
+        settle(lab, tally, child.wait(), {}, reference)
     return [tally]
 
 
 def read_only(zygote: Zygote, folder: Path, seed: int = 0) -> list[Tally]:
     """Folders that may not be written: the run ends at once with code 2, names the place, and spoils nothing."""
-    reference, _ = _reference(zygote, folder / "reference")
+    reference, _ = reference_run(zygote, folder / "reference")
     tally = Tally("read-only folder", "the next run, where it may write")
     for name in ("run", "cache", "everything", "media"):
         lab = Lab(zygote, folder / name)

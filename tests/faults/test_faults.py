@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.faults import local, network
+from tests.faults import local, machine, network
 from tests.faults.zygote import Zygote
 
 FAST: dict[str, tuple[Any, dict[str, int]]] = {
@@ -29,6 +29,9 @@ FAST: dict[str, tuple[Any, dict[str, int]]] = {
     "no locks": (local.no_locks, {}),
     "killed worker": (local.killed_worker, {"times": 2}),
     "data set changes": (local.changing_data, {}),
+    "standard streams": (machine.lost_streams, {"times": 4}),
+    "damaged run folder": (machine.damaged_run, {}),
+    "shortages": (machine.shortages, {}),
 }
 SLOW: dict[str, tuple[Any, dict[str, int]]] = {
     "lasting faults of an endpoint": (network.lasting, {"seed": 1}),
@@ -42,6 +45,8 @@ SLOW: dict[str, tuple[Any, dict[str, int]]] = {
     "torn logs": (local.torn_log, {"times": 16, "seed": 1}),
     "no shared memory": (local.network_file_system, {"times": 3}),
     "clocks": (local.wrong_clock, {"times": 5, "seed": 1}),
+    "standard streams": (machine.lost_streams, {}),
+    "damaged run folder": (machine.damaged_run, {"readers": len(machine.READERS)}),
 }
 
 

@@ -279,6 +279,17 @@ def test_somebody_elses_database_is_refused_and_left_alone(path: Path) -> None:
     assert path.read_bytes() == before
 
 
+def test_a_table_of_the_same_name_is_no_cache_either(tmp_path: Path) -> None:
+    path = tmp_path / "other.sqlite"
+    with sqlite3.connect(path) as database:
+        database.execute("CREATE TABLE responses (user TEXT, mood TEXT)")
+    database.close()
+    before = path.read_bytes()
+    with pytest.raises(StorageError, match=r"no response cache.*responses"):
+        ResponseCache(path)
+    assert path.read_bytes() == before
+
+
 def test_a_later_format_is_refused(path: Path) -> None:
     ResponseCache(path).close()
     edit(path, "PRAGMA user_version = 7")

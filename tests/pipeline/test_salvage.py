@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import random
 import shutil
 import sqlite3
@@ -132,3 +133,14 @@ def test_an_existing_file_is_never_overwritten(sound: Path, tmp_path: Path) -> N
     with pytest.raises(UsageError, match="already"):
         salvage(sound, tmp_path / "mine")
     assert (tmp_path / "mine").read_text() == "precious"
+
+
+def test_what_is_no_ordinary_file_is_not_read(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "endless").symlink_to("/dev/zero")
+    for name in ("pipe", "endless"):
+        with pytest.raises(StorageError, match="no ordinary file"):
+            salvage(tmp_path / name, tmp_path / "new.sqlite")
+        with pytest.raises(StorageError, match="no ordinary file"):
+            ResponseCache(tmp_path / name)
+    assert not (tmp_path / "new.sqlite").exists()

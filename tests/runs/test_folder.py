@@ -19,8 +19,16 @@ from mmeval.core.errors import DataError, StorageError, UsageError
 from mmeval.core.hashing import sha256_bytes
 from mmeval.reports.build import _write as write_page
 from mmeval.runs import tables
-from mmeval.runs.folder import link_media, open_run, subset_pairs
-from mmeval.runs.manifest import SCHEMA_VERSION, Manifest, ModelRecord, TaskRecord, read_manifest, write_manifest
+from mmeval.runs.folder import link_media, open_run, row_count, subset_pairs
+from mmeval.runs.manifest import (
+    SCHEMA_VERSION,
+    Manifest,
+    ModelRecord,
+    TaskRecord,
+    TornManifestError,
+    read_manifest,
+    write_manifest,
+)
 from mmeval.runs.schema import results_schema, samples_schema
 from mmeval.runs.writer import RunWriter, lock_folder
 
@@ -117,6 +125,28 @@ def test_a_broken_manifest_is_named(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "run.json").write_bytes(content)
     with pytest.raises(DataError, match=r"run\.json"):
         read_manifest(tmp_path)
+
+
+def test_a_manifest_that_is_no_file_does_not_keep_its_reader_waiting(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "run.json")
+    with pytest.raises(DataError, match="no ordinary file"):
+        read_manifest(tmp_path)
+
+
+@pytest.mark.parametrize("content", [b"", b'{"run_id": ', b"null", b"[]", bytes(64)])
+def test_a_torn_manifest_is_told_from_one_that_does_not_fit(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "run.json").write_bytes(content)
+    with pytest.raises(TornManifestError):
+        read_manifest(tmp_path)
+
+
+def test_another_table_in_the_place_of_one_is_named(run: Path) -> None:
+    (run / "samples.parquet").write_bytes((run / "results.parquet").read_bytes())
+    with pytest.raises(DataError, match=r"samples.parquet: there is no column"):
+        list(open_run(run).rows("samples"))
+    (run / "results.parquet").write_bytes(b"PAR1")
+    with pytest.raises(DataError, match=r"results.parquet"):
+        row_count(run / "results.parquet")
 
 
 def test_a_folder_without_a_manifest_is_no_run(tmp_path: Path) -> None:

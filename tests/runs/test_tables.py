@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -82,3 +84,23 @@ def test_no_rows_give_an_empty_table_or_none(tmp_path: Path) -> None:
     with TableWriter(tmp_path / "t.parquet", schema, optional=True) as writer:
         writer.add_json([])
     assert not (tmp_path / "t.parquet").exists()
+
+
+def test_a_table_that_is_given_up_leaves_nothing_and_says_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    schema = pa.schema([("number", pa.int64())])
+
+    def rows() -> Iterator[dict[str, Any]]:
+        yield {"number": 1}
+        raise ValueError("stop")
+
+    def write() -> None:
+        with TableWriter(tmp_path / "t.parquet", schema) as table:
+            table.add(rows())
+
+    with pytest.raises(ValueError, match="stop"):
+        write()
+    gc.collect()
+    assert list(tmp_path.iterdir()) == []
+    assert capsys.readouterr().err == ""

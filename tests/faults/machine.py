@@ -1,0 +1,147 @@
+"""What a machine gives a process: standard streams, open files, memory, threads, signals; and what lies in its folders."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.faults.lab import Lab, Tally, differing, same_table, twice
+from tests.faults.local import SLOWLY, reference_run, settle
+from tests.faults.zygote import Zygote
+
+STREAMS = {
+    "1 broken": 0, "1 full": 2, "1 closed": 0, "2 broken": 0, "2 full": 0, "2 closed": 0, "12 broken": 0, "12 closed": 0,
+}  # fmt: skip
+"""What is wrong with which standard streams -> the exit code of a run that is complete."""
+
+
+def lost_streams(zygote: Zygote, folder: Path, seed: int = 0, times: int = len(STREAMS)) -> list[Tally]:
+    """Standard output or error has no reader, no room, or is closed: the run comes to its end, and its code says how it went."""
+    reference, _ = reference_run(zygote, folder / "reference")
+    tally = Tally("standard output or error gone", "the same run")
+    for number, (hook, code) in enumerate(list(STREAMS.items())[:times]):
+        lab = Lab(zygote, folder / str(number))
+        ended = lab.run(*SLOWLY, hook=f"stream {hook}")
+        tally.times += 1
+        assert ended.code == code, f"{hook}: {ended.code}: {ended.err}"
+        if code:
+            assert "standard output cannot be written" in ended.err, ended.err
+        if hook.startswith("2"):
+            assert json.loads(ended.out)["counts"]["scored"] == lab.questions
+        known = lab.committed()
+        tally.lost += lab.questions - len(known)
+        # A run that is not complete says so, whoever reads it.
+        failing = ("--engine-arg", "failure_share=0.5", "--attempts", "1")
+        broken = lab.run(*failing, hook=f"stream {hook}", to="broken", cache="other.sqlite")
+        assert broken.code == 6, f"{hook}: {broken.code}: {broken.err}"
+        settle(lab, tally, lab.run(*SLOWLY), known, reference)
+    return [tally]
+
+
+def _torn(size: int | None, data: bytes = b"") -> Callable[[Path], None]:
+    def tear(run: Path) -> None:
+        path = run / "run.json"
+        path.write_bytes(data if size is None else path.read_bytes()[:size])
+
+    return tear
+
+
+def _table(name: str, size: int) -> Callable[[Path], None]:
+    return lambda run: os.truncate(run / name, size)
+
+
+def _other_table(run: Path) -> None:
+    shutil.copyfile(run / "results.parquet", run / "samples.parquet")
+
+
+def _leftovers(run: Path) -> None:
+    for name in ("rows.sqlite", "rows.sqlite-journal", "progress.json", "results.parquet.new", "run.json.new"):
+        (run / name).write_bytes(b"left behind")
+    (run / ".lock").write_text("4194304")
+
+
+DAMAGE: dict[str, Callable[[Path], None]] = {
+    "half a manifest": _torn(300),
+    "an empty manifest": _torn(0),
+    "a manifest of zeros": _torn(None, bytes(4096)),
+    "a manifest that is null": _torn(None, b"null"),
+    "half a table": _table("results.parquet", 700),
+    "an empty table": _table("results.parquet", 0),
+    "half a table of samples": _table("samples.parquet", 300),
+    "another table": _other_table,
+    "files of a dead process": _leftovers,
+}
+READERS = (
+    ("report", "run"),
+    ("compare", "run", "other"),
+    ("score", "run", "-o", "new"),
+    ("merge", "run", "-o", "whole"),
+)
+
+
+def damaged_run(zygote: Zygote, folder: Path, seed: int = 0, times: int = len(DAMAGE), readers: int = 0) -> list[Tally]:
+    """Files of a run folder are torn: whoever reads them names the file, and the same command makes them whole again."""
+    reference, _ = reference_run(zygote, folder / "reference")
+    tally = Tally("damaged files of a run folder", "the same command: tables and manifest are made from the cache")
+    lab = Lab(zygote, folder / "lab")
+    assert lab.run(*SLOWLY).code == 0
+    shutil.copytree(lab.run_folder, lab.folder / "other")
+    known = lab.committed()
+    for harm in list(DAMAGE.values())[:times]:
+        harm(lab.run_folder)
+        tally.times += 1
+        for command in READERS[:readers]:
+            for made in ("new", "whole"):
+                shutil.rmtree(lab.folder / made, ignore_errors=True)
+            told = zygote.run(lab.folder, *command)
+            assert told.code in (0, 2), f"{command[0]}: {told.code} {told.err}"
+            assert told.code == 0 or "run/" in told.err, told.err
+        ended = lab.run(*SLOWLY)
+        tally.lost += json.loads(ended.out)["counts"]["asked"] if ended.code == 0 else lab.questions
+        settle(lab, tally, ended, known, reference)
+    # What cannot be told apart from somebody else's run is left alone.
+    stranger = lab.run("--engine-arg", "answer=other", to="strange", cache="other.sqlite", model="fake:other")
+    assert stranger.code == 0, stranger.err
+    before = (lab.folder / "strange" / "results.parquet").read_bytes()
+    DAMAGE["half a manifest"](lab.folder / "strange")
+    refused = lab.run(*SLOWLY, to="strange")
+    assert refused.code == 2, refused.err
+    assert "--overwrite" in refused.err, refused.err
+    assert (lab.folder / "strange" / "results.parquet").read_bytes() == before
+    replaced = lab.run(*SLOWLY, "--overwrite", to="strange")
+    assert replaced.code == 0, replaced.err
+    assert same_table(lab.table("strange"), reference.table())
+    tally.invented += differing(lab.table("strange"), reference.table())
+    tally.duplicated += twice(lab.table("strange"))
+    return [tally]
+
+
+SHORT = {
+    "14 open files": "limit NOFILE 14",
+    "20 open files": "limit NOFILE 20",
+    "no threads": "no-threads 6",
+    "no memory": "no-memory 8",
+    "CPU time": "limit CPU 1 1000",
+}
+"""What there is too little of -> the hook."""
+
+
+def shortages(zygote: Zygote, folder: Path, seed: int = 0) -> list[Tally]:
+    """The machine runs out of open files, threads or memory: said so, nothing is blamed on the data, and the next run completes."""
+    reference, _ = reference_run(zygote, folder / "reference")
+    tally = Tally("too few open files, threads, memory", "the next run")
+    for number, (name, hook) in enumerate(SHORT.items()):
+        lab = Lab(zygote, folder / str(number))
+        ended = lab.run(*SLOWLY, hook=hook)
+        tally.times += 1
+        assert ended.code in (0, 2, 6, 130), f"{name}: {ended.code}: {ended.err}"
+        if ended.code in (2, 6):
+            assert "ran out" in ended.err or "same command again" in ended.err, f"{name}: {ended.err}"
+            assert "asking again does not help" not in ended.err, f"{name}: {ended.err}"
+        known = lab.committed()
+        tally.invented += differing(lab.table(), reference.table())
+        settle(lab, tally, lab.run(*SLOWLY), known, reference)
+    return [tally]
