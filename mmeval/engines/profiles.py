@@ -14,10 +14,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from mmeval.core.errors import EngineError, UsageError, unknown
+from mmeval.core.yaml_files import read_yaml
 
 PROFILE_DIR = Path(__file__).resolve().parent.parent / "profiles"
 
@@ -161,10 +161,7 @@ _FAMILY = frozenset({"model_types", "architectures"})
 
 
 def _read(path: Path) -> Any:
-    try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise UsageError(f"{path}: cannot be read: {error}", remedy=REMEDY) from error
+    return read_yaml(path)
 
 
 def _validated(path: Path, values: Any) -> Profile:

@@ -261,7 +261,9 @@ def _step_mistakes(card: JudgeCard, found: dict[str, Any]) -> Iterator[str]:
     if found.get("type") != "array" or not isinstance(items, dict) or items.get("type") != "object":
         yield "schema: property 'steps' is an array of objects"
         return
-    properties = items.get("properties", {})
+    properties = items.get("properties")
+    if not isinstance(properties, dict):
+        return  # `schema_mistakes` says so
     if card.numbered_by is not None and properties.get("number") != {"type": "integer"}:
         yield "schema: with numbered_by every step has the property 'number' of type integer"
     if card.score is not None:

@@ -13,6 +13,10 @@ KEYWORDS = frozenset(
     | {"minimum", "maximum", "minItems", "maxItems"}
 )
 """What a card's schema may use: endpoints refuse others in strict mode, and a keyword that one engine ignores is a trap."""
+_FORMS: tuple[tuple[str, type | tuple[type, ...], str], ...] = (
+    ("type", str, "text"), ("enum", list, "a list"), ("required", list, "a list"), ("anyOf", list, "a list"), ("minimum", (int, float), "a number"),
+    ("maximum", (int, float), "a number"), ("minItems", int, "a whole number"), ("maxItems", int, "a whole number"),
+)  # fmt: skip
 TYPES = frozenset({"object", "array", "string", "number", "integer", "boolean", "null"})
 
 
@@ -29,6 +33,14 @@ def _mistakes(node: Any, place: str) -> Iterator[str]:
         return
     for keyword in sorted(map(str, node.keys() - KEYWORDS)):
         yield f"{place}: keyword {keyword!r} is not supported (known: {', '.join(sorted(KEYWORDS))})"
+    misshapen = [
+        f"{place}: {keyword} must be {words}"
+        for keyword, kinds, words in _FORMS
+        if keyword in node and (not isinstance(node[keyword], kinds) or isinstance(node[keyword], bool))
+    ]
+    if misshapen:
+        yield from misshapen
+        return
     if "anyOf" not in node and node.get("type") not in TYPES:
         yield f"{place}: type must be one of {', '.join(sorted(TYPES))}"
     if any(isinstance(value, float) for value in node.get("enum") or ()):

@@ -280,7 +280,7 @@ def test_a_base_that_fails_is_refused_with_the_file_at_fault(tmp_path: Path) -> 
     assert "qwen2.5-vl" in str(caught.value.remedy)
     own.write_text("name: own\nbase: other.yaml\n")
     other = tmp_path / "other.yaml"
-    with pytest.raises(UsageError, match=r"other\.yaml: cannot be read"):
+    with pytest.raises(UsageError, match=r"cannot read .*other\.yaml"):
         read_profile(own)
     other.write_text("name: other\ncoordinate: pixels\n")
     with pytest.raises(UsageError, match=r"other\.yaml: the profile is not valid"):
@@ -323,9 +323,9 @@ def test_mistakes_name_file_and_key(tmp_path: Path) -> None:
         choose_profile("qwen3vl")
     broken = tmp_path / "broken.yaml"
     broken.write_text("name: [")
-    with pytest.raises(UsageError, match="cannot be read"):
+    with pytest.raises(UsageError, match="not valid YAML|cannot read"):
         read_profile(broken)
-    with pytest.raises(UsageError, match="cannot be read"):
+    with pytest.raises(UsageError, match="not valid YAML|cannot read"):
         named_profile(str(tmp_path / "missing.yaml"))
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from mmeval.verifiers.judge_card import list_judges
+from mmeval.core.errors import UsageError
+from mmeval.verifiers.judge_card import list_judges, read_judge
 from mmeval.verifiers.judge_schema import first_violation, form, schema_mistakes
 
 FORMS = {
@@ -62,3 +64,25 @@ def test_a_violation_in_words(change: dict[str, Any], words: str | None) -> None
 
 def test_a_missing_key_in_words() -> None:
     assert first_violation(SCHEMA, {"id": "x", "n": 1}) == "the object lacks a key; it has id, n, list"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"type": ["object"]}, {"enum": 3}, {"required": 3}, {"anyOf": 3}, {"anyOf": {}}, {"minimum": "x"}, {"maximum": True}, {"minItems": 0.5},
+        {"type": "object", "properties": "x"}, {"type": "object", "properties": {"a": {"type": "array", "items": {"type": "object", "properties": "x"}}}},
+    ],
+)  # fmt: skip
+def test_a_keyword_of_another_form_is_a_mistake(change: dict[str, Any]) -> None:
+    schema = {"type": "object", "properties": {"id": {"type": "string"}, "steps": {"type": "string"} | change}}
+    assert schema_mistakes(schema | {"required": ["id", "steps"], "additionalProperties": False})
+    assert schema_mistakes(schema | change)
+
+
+def test_a_card_whose_steps_have_no_properties_is_refused_by_name(tmp_path: Path) -> None:
+    card = (Path(__file__).parents[2] / "judges" / "perception-consistency.yaml").read_text(encoding="utf-8")
+    inner = "        properties:\n          number: {type: integer}\n          present: {type: boolean}\n"
+    assert inner in card
+    (tmp_path / "x.yaml").write_text(card.replace(inner, "        properties: number\n"), encoding="utf-8")
+    with pytest.raises(UsageError, match="an object has properties"):
+        read_judge(tmp_path / "x.yaml")
