@@ -338,11 +338,18 @@ def _refuse_foreign(path: Path) -> None:
     """Leave somebody else's database alone: not even its journal mode is touched."""
     connection = sqlite3.connect(path, timeout=LOCK_TIMEOUT_S)
     try:
-        tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        there = list(connection.execute("SELECT type, name FROM sqlite_master"))
         version = connection.execute("PRAGMA user_version").fetchone()[0]
         columns = [name for _, name, *_ in connection.execute("PRAGMA table_info(responses)")]
     finally:
         connection.close()
+    tables = {name for kind, name in there if kind == "table"}
+    acting = [f"{kind} {name}" for kind, name in there if kind in ("trigger", "view")]
+    if acting:
+        raise StorageError(
+            f"{path} is no cache as mmeval makes them: it holds {', '.join(acting[:3])}, which runs when it is used",
+            remedy="give another file with --cache; answers of other people are carried by `mmeval cache export` and `import`",
+        )
     if "responses" in tables and version not in (0, _VERSION):
         raise StorageError(
             f"cache {path} has format {version}, this mmeval uses {_VERSION}", remedy="give another file with --cache"

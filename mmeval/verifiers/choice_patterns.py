@@ -47,7 +47,7 @@ CORRECTED = re.compile(
     re.IGNORECASE,
 )
 RECONSIDERS = re.compile(
-    r"(?:[.!?…\n。][*\s)]*|\s[—–-]+\s*)(?:(?:hmm+|oh|but|no|sorry|um)\W{1,4})?"
+    r"(?:[.!?…\n。][*\s)]{0,40}|\s[—–-]+\s{0,40})(?:(?:hmm+|oh|but|no|sorry|um)\W{1,4})?"
     r"(?:wait|hold\s+on|actually|on\s+second\s+thought|scratch\s+that|correction|let\s+me\s+(?:re-?check|reconsider|re-?think|double[- ]check))\b",
     re.IGNORECASE,
 )

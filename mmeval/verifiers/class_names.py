@@ -21,7 +21,7 @@ _SEPARATORS = re.compile(r"[,;\n]")
 _BULLET = re.compile(r"^\s*(?:[-*•]|[0-9]{1,3}[.)])\s+")
 _KEYS = r"(?:class|species|label|name|category|breed|variety|flower|model|aircraft|car|pet|prediction|identification|answer)"
 _KEYED = re.compile(
-    rf"[\s\W]*(?:(?:the|predicted|common|final|class)\s+){{0,2}}{_KEYS}\W*[:=]\W*(?P<name>\w.*)", re.IGNORECASE
+    rf"\W*+(?:(?:the|predicted|common|final|class)\s+){{0,2}}{_KEYS}[^\w:=]*+[:=]\W*+(?P<name>\w.*)", re.IGNORECASE
 )
 _STRONG = re.compile(r"\*\*([^*\n]{2,80}?)(?:\*\*|$)")
 _SENTENCE = re.compile(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import resource
 import signal
@@ -462,4 +463,23 @@ def test_a_schema_whose_bytes_are_no_text_is_a_corrupt_cache(path: Path) -> None
         ResponseCache(path)
     path.write_bytes(path.read_bytes().replace(b"responsesresponses", b"\xce\xffsponsesresponses"))
     with pytest.raises(StorageError):
+        ResponseCache(path)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "CREATE TRIGGER t AFTER INSERT ON responses BEGIN DELETE FROM facts; END",
+        "CREATE VIEW v AS WITH RECURSIVE r(a) AS (SELECT 1 UNION ALL SELECT a FROM r) SELECT a FROM r",
+        "DROP TABLE facts; CREATE VIEW facts AS WITH RECURSIVE r(a, b, c) AS (SELECT 1, 2, 3 UNION ALL SELECT a, b, c FROM r) SELECT a, b, c FROM r",
+    ],
+)
+def test_a_cache_that_acts_by_itself_is_refused(tmp_path: Path, sql: str) -> None:
+    """A database may bring triggers that change what is written, and views that never end."""
+    path = tmp_path / "cache.sqlite"
+    with ResponseCache(path):
+        pass
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.executescript(sql)
+    with pytest.raises(StorageError, match="which runs when it is used"):
         ResponseCache(path)
