@@ -5,12 +5,17 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from mmeval.core.errors import DataError
+
 
 def repeated_key(data: bytes) -> str | None:
     """Return the first key that stands twice in the outermost object of a JSON text; None where there is none.
 
     Args:
         data: UTF-8 that is known to be JSON.
+
+    Raises:
+        DataError: for JSON that is nested too deeply to be looked at.
     """
     outermost: list[tuple[str, Any]] = []
 
@@ -18,7 +23,10 @@ def repeated_key(data: bytes) -> str | None:
         # Objects are closed from the inside out: the last one is the outermost.
         outermost[:] = pairs
 
-    json.loads(data, object_pairs_hook=keep)
+    try:
+        json.loads(data, object_pairs_hook=keep, parse_int=float)  # integers of any length
+    except RecursionError as error:
+        raise DataError("JSON that is nested too deeply", remedy="check where the file comes from") from error
     seen: set[str] = set()
     for key, _ in outermost:
         if key in seen:

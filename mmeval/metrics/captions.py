@@ -132,6 +132,6 @@ def _decoded(cell: Any) -> Any:
         return cell
     try:
         value = json.loads(cell)
-    except ValueError:
+    except (ValueError, RecursionError):
         return cell
     return cell if isinstance(value, (int, float)) else value

@@ -281,7 +281,7 @@ def _is_yes(column: str, cell: Any, sample: Any, metric: Metric, known: dict[tup
     if (column, cell) not in known:
         try:
             value = json.loads(cell) if isinstance(cell, str) else cell
-        except ValueError:
+        except (ValueError, RecursionError):
             value = cell
         word = str(value).strip().strip(".").lower()
         if word not in _YES | _NO:

@@ -139,7 +139,7 @@ def _part(cell: Any, key: str, sample: Any, metric: Metric) -> Any:
     if isinstance(cell, str):
         try:
             value = json.loads(cell)
-        except ValueError:
+        except (ValueError, RecursionError):
             value = None
     if not isinstance(value, Mapping) or key not in value:
         raise DataError(

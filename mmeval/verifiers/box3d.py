@@ -18,6 +18,8 @@ FORMS = ("centre", "corners")
 """What six numbers without names are: centre and sizes, or the lowest and the highest corner."""
 _NUMBER = r"[+\-−]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+\-]?[0-9]{1,3})?"
 _SIX = r"\s*[,;\s]\s*".join([rf"({_NUMBER})"] * 6)
+_DEPTH = 32
+"""Lists and objects in one another that are looked into."""
 _TAGGED = re.compile(rf"<obj>\s*[\[(]?\s*{_SIX}\s*[\])]?\s*</obj>", re.IGNORECASE)
 _BARE = re.compile(rf"[\[(]\s*{_SIX}\s*[\])]")
 _CENTRES, _SIZES = ("center", "centre", "position", "location"), ("size", "sizes", "dimensions", "extent")
@@ -192,10 +194,10 @@ def _as_box(numbers: list[float], form: str) -> Box3D | None:
     return numbers if sound else None
 
 
-def _named(value: Any) -> list[Box3D | None]:
-    if isinstance(value, list):
-        return [box for entry in value for box in _named(entry)]
-    if not isinstance(value, Mapping):
+def _named(value: Any, depth: int = 0) -> list[Box3D | None]:
+    if isinstance(value, list) and depth < _DEPTH:
+        return [box for entry in value for box in _named(entry, depth + 1)]
+    if not isinstance(value, Mapping) or depth >= _DEPTH:
         return []
     fields = {str(key).strip().lower(): entry for key, entry in value.items()}
     centre = next((fields[key] for key in _CENTRES if key in fields), None)
@@ -203,7 +205,7 @@ def _named(value: Any) -> list[Box3D | None]:
     if all(name in fields for name in _FLAT):
         centre, sizes = [fields[name] for name in _FLAT[:3]], [fields[name] for name in _FLAT[3:]]
     if centre is None or sizes is None:
-        return [box for entry in value.values() for box in _named(entry)]
+        return [box for entry in value.values() for box in _named(entry, depth + 1)]
     numbers = [number for part in (centre, sizes) for number in _three(part)]
     return [_as_box(numbers, FORMS[0]) if len(numbers) == 6 else None]
 

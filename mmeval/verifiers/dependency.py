@@ -63,7 +63,7 @@ class DependencyVerifier:
         """Read the scores of both prompts."""
         try:
             record = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             return Extraction(reason="not found")
         if not isinstance(record, dict) or not _numbers(record.get("with")) or not _numbers(record.get("without")):
             return Extraction(reason="not found")

@@ -113,6 +113,8 @@ class _Reader:
     def __init__(self, order: Literal["xy", "yx"]) -> None:
         self.order = order
         self.found = Statement()
+        self._within = 0
+        """Boxes in boxes that are being looked into."""
 
     def piece(self, text: str) -> None:
         """Read the values of one piece of text."""
@@ -230,6 +232,12 @@ class _Reader:
 
     def _boxes(self, box: Any, label: str | None, confidence: float | None) -> None:
         """Add the box of a key, or the boxes where it holds several."""
+        if self._within < _DEPTH:
+            self._within += 1
+            self._each_box(box, label, confidence)
+            self._within -= 1
+
+    def _each_box(self, box: Any, label: str | None, confidence: float | None) -> None:
         if isinstance(box, str):
             box = four_numbers(box) or [box]
         if isinstance(box, Mapping):

@@ -15,7 +15,7 @@ from mmeval.core.types import AnswerContext, Extraction, Match
 from mmeval.verifiers.base import GUESS_SHARE, GUESSED
 
 _SENTENCE = re.compile(r"answer is \(?([A-J])\)?")
-_LABEL = re.compile(r".*[aA]nswer:\s*([A-J])")
+_LABEL = re.compile(r"^.*[aA]nswer:\s*([A-J])", re.MULTILINE)
 _ALONE = re.compile(r"\b[A-J]\b")
 
 

@@ -323,9 +323,9 @@ def test_mistakes_name_file_and_key(tmp_path: Path) -> None:
         choose_profile("qwen3vl")
     broken = tmp_path / "broken.yaml"
     broken.write_text("name: [")
-    with pytest.raises(UsageError, match="not valid YAML|cannot read"):
+    with pytest.raises(UsageError, match=r"not valid YAML|cannot read"):
         read_profile(broken)
-    with pytest.raises(UsageError, match="not valid YAML|cannot read"):
+    with pytest.raises(UsageError, match=r"not valid YAML|cannot read"):
         named_profile(str(tmp_path / "missing.yaml"))
 
 

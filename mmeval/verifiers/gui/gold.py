@@ -70,7 +70,7 @@ def read_gold(target: Any, context: AnswerContext) -> Gold:
         raise DataError(f"target of schema {schema!r} needs the image size", remedy="give the sample its image")
     try:
         return _SCHEMAS[str(schema)](target, context.image_size)
-    except (KeyError, TypeError, ValueError, IndexError) as error:
+    except (KeyError, TypeError, ValueError, IndexError, RecursionError) as error:
         raise DataError(
             f"target of schema {schema!r} cannot be read: {error!r}: {str(dict(target))[:120]}",
             remedy="check the card's fields.answer against the row",

@@ -19,6 +19,8 @@ _NAMES = re.compile(
 )
 """A key of an action."""
 _LONGEST = 20_000
+_ATTEMPTS = 40
+"""Braces that may open no JSON object before reading is given up."""
 
 _POINTED: Mapping[str, Kind] = {
     "click": "click", "left_click": "click", "tap": "click", "touch": "click",
@@ -84,12 +86,15 @@ def json_objects(text: str, *, in_tags: bool) -> Iterator[tuple[Any, tuple[int, 
     Raises:
         ParseError: when an object is cut off or is neither.
     """
-    at, empty = 0, True
+    at, empty, failures = 0, True, 0
     while (start := text.find("{", at)) >= 0:
         empty = False
         try:
             value, end = json.JSONDecoder(strict=False, object_pairs_hook=_once).raw_decode(text, start)
-        except (json.JSONDecodeError, RecursionError):
+        except (ValueError, RecursionError):
+            failures += 1
+            if failures > _ATTEMPTS:
+                raise ParseError("too many braces that hold no object") from None
             value, end = _literal(text, start, in_tags=in_tags)
         if value is not None:
             yield value, (start, end)
@@ -156,7 +161,7 @@ def _calls(value: Any) -> Iterator[Mapping[str, Any]]:
     if isinstance(arguments, str) and "name" in value:
         try:
             arguments = json.loads(arguments, strict=False, object_pairs_hook=_once)
-        except (json.JSONDecodeError, RecursionError) as error:
+        except (ValueError, RecursionError) as error:
             raise ParseError("the arguments are no JSON") from error
     if isinstance(arguments, Mapping):
         named = arguments.get("action", value.get("action", value.get("name")))
