@@ -89,9 +89,14 @@ def import_(
       mathvista   output_*.json of MathVista's scripts
       mathvision  outputs/*.jsonl of MATH-Vision's scripts
       mmmu        MMMU's <Subject>/output.json or total_val_output.json, MMMU-Pro's *.jsonl
-      vlmevalkit  prediction and result files of VLMEvalKit: xlsx, tsv, json
+      megabench   task_results.json of MEGA-Bench's scripts, with all_task_meta.json
+      mmvet       *-grade-*runs.json of MM-Vet's evaluator, with the graded answers
+      dynamath    *-result.csv of DynaMath
+      screenspot-pro  results of ScreenSpot-Pro's script
+      vlmevalkit  prediction and result files of VLMEvalKit: xlsx, tsv, csv, json
       lmms-eval   *_samples_*.jsonl of lmms-eval
       inspect     .eval or .json logs of Inspect
+      masks       rows of id and run-length code or polygons, or pictures of masks
       coco        COCO results, with the file of annotations as another path
 
     \b

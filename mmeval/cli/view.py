@@ -26,8 +26,22 @@ if TYPE_CHECKING:
 @click.option("--open", "open_page", is_flag=True, help="Open the page in the browser.")
 @click.option("--baseline", metavar="MODEL", help="Model that the others are set against.  [default: the first one]")
 @click.option("--max-mb", type=FiniteRange(min=0.5), default=20.0, help="Size limit of the report in the page.")
+@click.option(
+    "--template-dir",
+    type=click.Path(exists=True, file_okay=False, resolve_path=True, path_type=Path),
+    metavar="DIR",
+    help="Folder with templates and styles of your own for the report in the page (docs/report.md).",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the address as JSON on stdout.")
-def view(runs: tuple[str, ...], port: int, open_page: bool, baseline: str | None, max_mb: float, as_json: bool) -> int:
+def view(
+    runs: tuple[str, ...],
+    port: int,
+    open_page: bool,
+    baseline: str | None,
+    max_mb: float,
+    template_dir: Path | None,
+    as_json: bool,
+) -> int:
     """Show the report of runs in the browser while they go on: progress, running values, latest failures.
 
     The page is served on 127.0.0.1 alone, under an address that holds a secret. It refreshes itself. Runs may have
@@ -53,7 +67,7 @@ def view(runs: tuple[str, ...], port: int, open_page: bool, baseline: str | None
             sys.stdout.flush()
         if open_page:
             _open(url, Path(folder))
-        options = BuildOptions(max_mb, baseline)
+        options = BuildOptions(max_mb, baseline, template_dir)
         asyncio.run(_serve(runs, listening, token, Builder(Path(folder), options)))
     echo("view: ended; runs go on by themselves", err=True)
     return 0

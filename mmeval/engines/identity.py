@@ -64,10 +64,16 @@ def resolve_checkpoint(target: str, revision: str | None = None) -> tuple[Path, 
     A hub id is looked up in the local hub cache first and downloaded otherwise.
 
     Raises:
-        EngineError: no such folder, not a checkpoint (naming what is missing), or a hub id that cannot be had.
+        EngineError: no such folder, a folder with a revision, not a checkpoint (naming what is missing), or a hub id
+            that cannot be had.
     """
     folder = Path(target).expanduser()
     if folder.is_dir():
+        if revision is not None:
+            raise EngineError(
+                f"{target} is a folder, which has no revision {revision!r}",
+                remedy="leave the revision out, or write hf:ORG/NAME@REVISION",
+            )
         check_checkpoint(folder)
         return folder.resolve(), None
     if folder.exists():

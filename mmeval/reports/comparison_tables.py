@@ -5,12 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from mmeval.analysis.comparison import CONTRACT_NAMES, Comparison, ComparisonReport, Ranking
 from mmeval.reports.escapes import LATEX_UNICODE, csv_cell, latex_comment, latex_text, markdown_text
 from mmeval.reports.format import is_share, items_text, visible_text
+from mmeval.reports.method_names import INTERVALS, TESTS
 from mmeval.stats.intervals import Interval
 
 if TYPE_CHECKING:
@@ -78,10 +79,11 @@ def footnotes(report: ComparisonReport) -> list[str]:
         f"delta: candidate - {report.base}; shares, deltas and MDE in percentage points; items: lost/gained by the candidate,"
         " right/wrong on both sides"
     ]
-    tests = sorted(
-        {f"{one.test} ({one.interval.method} interval)" if one.interval else one.test for one in report.comparisons}
-    )
-    found.append(f"test: {', '.join(tests)}; two-sided")
+    tests = sorted({one.test for one in report.comparisons})
+    intervals = sorted({one.interval.method for one in report.comparisons if one.interval})
+    found.append(f"tests, two-sided: {'; '.join(_called(TESTS, tests))}")
+    if intervals:
+        found.append(f"intervals: {'; '.join(_called(INTERVALS, intervals))}")
     wholes = sum(one.subset is None for one in report.comparisons)
     parts = len(report.comparisons) - wholes
     found.append(
@@ -93,6 +95,11 @@ def footnotes(report: ComparisonReport) -> list[str]:
         f"{one.task}: {note}" for one in report.comparisons if one.subset is None for note in one.notes
     )
     return [*found, *notes]
+
+
+def _called(names: Mapping[str, tuple[str, tuple[str, ...]]], methods: Sequence[str]) -> list[str]:
+    """Methods in words; one without words by its own name."""
+    return [names[method][0] if method in names else method for method in methods]
 
 
 def terminal_tables(report: ComparisonReport) -> list[Table]:

@@ -11,7 +11,7 @@ LATEX_UNICODE = r"\providecommand{\mmevalchar}[2]{\ifdefined\Umathchar#2\else{[}
 _LATEX = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}",
     "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}", "[": "{[}", "]": "{]}", "*": "{*}",
-    '"': r"{\ttfamily\char34}", "`": r"\textasciigrave{}", "\n": " ", "\t": " ", "\u00a0": "~", "\u2009": r"\,",
+    '"': r"{\ttfamily\char34}", "`": r"\textasciigrave{}", "\n": " ", "\t": " ", "\u00a0": "~", "\u2009": r"\,", "\u202f": r"\,",
     "–": "--", "—": "---", "‘": "`", "’": "'", "“": "``", "”": "''", "…": r"\ldots{}", "−": "$-$", "→": r"$\rightarrow$", "≤": r"$\leq$", "≥": r"$\geq$",
     "▲": r"$\uparrow$", "▼": r"$\downarrow$", "↑": r"\textuparrow{}", "↓": r"\textdownarrow{}", "·": r"$\cdot$", "×": r"$\times$", "±": r"$\pm$", "°": r"$^\circ$", "µ": r"$\mu$", "⚠": "!",
 }  # fmt: skip

@@ -22,6 +22,7 @@ INVISIBLE = re.compile(
 """Control, zero-width and bidirectional characters, and halves of surrogate pairs: shown by code point, because they can
 hide or reorder text, or cannot be written at all."""
 
+_JOINT = re.compile(r"(?<=[/_:@#])(?=\w)")
 _PATH = re.compile(r"(?<![\w./<>])~?(?:/(?!/)[^\s/'\",;:]+)+/([^\s/'\",;:]+)")
 _URL = re.compile(r"\b(https?)://(?!localhost|127\.0\.0\.1|\[::1\])(?:[^\s/@]*@)?([^\s/:]+)")
 _CONNECTED = re.compile(r"(?<=\bhost )[\w.-]+(?=:\d)")
@@ -97,8 +98,8 @@ def percent(share: float | None, decimals: int = 1) -> str:
 
 
 def count(number: int) -> str:
-    """Format an integer with thin spaces between thousands."""
-    return f"{number:,}".replace(",", "\u2009")
+    """Format an integer with narrow spaces between thousands, at which no line ends."""
+    return f"{number:,}".replace(",", "\u202f")
 
 
 def plural(number: int, noun: str) -> str:
@@ -136,6 +137,11 @@ def visible(text: object) -> Markup:
         position = match.end()
     pieces.append(escape(source[position:]))
     return Markup("").join(pieces)
+
+
+def breakable(text: object) -> Markup:
+    """As `visible`, for names in narrow columns: a line may end behind `/`, `_`, `:`, `@` and `#`, before a word is cut."""
+    return Markup("<wbr>").join(visible(part) for part in _JOINT.split(str(text)))
 
 
 def public_text(text: object) -> str:

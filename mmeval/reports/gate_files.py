@@ -30,7 +30,7 @@ LARGEST_SUMMARY = 2**20
 """Bytes of a GitHub step summary; more is not shown at all."""
 LONGEST_NAME = 60
 LONGEST_MESSAGE = 300
-COLUMNS = ("verdict", "rule", "task", "kind", "delta", "interval", "margin", "p adj.", "n")
+COLUMNS = ("verdict", "rule", "task", "kind", "estimate", "interval", "margin", "p adj.", "n")
 STYLES: dict[Verdict, str] = {
     "PASS": "green", "WAIVED": "yellow", "INCONCLUSIVE": "yellow", "FAIL": "red", "ERROR": "magenta", "INVALID": "magenta",
 }  # fmt: skip

@@ -33,6 +33,8 @@ class BuildOptions:
 
     max_mb: float = 20.0
     baseline: str | None = None
+    template_dir: Path | None = None
+    """As of `mmeval report`; for the report alone, not for the live part on top of it."""
 
 
 @dataclass(slots=True)
@@ -81,6 +83,7 @@ class Builder:
             "answer": str(answer),
             "max_mb": self.options.max_mb,
             "baseline": self.options.baseline,
+            "templates": None if self.options.template_dir is None else str(self.options.template_dir),
         }
         try:
             self._process = _started(orjson.dumps(spec))
@@ -130,7 +133,14 @@ def work(spec: bytes) -> None:
     problem = ""
     try:
         runs = [open_run(address) for address in given["runs"]]
-        build_report(runs, Path(given["page"]), max_mb=given["max_mb"], baseline=given["baseline"], face=VIEW)
+        build_report(
+            runs,
+            Path(given["page"]),
+            max_mb=given["max_mb"],
+            baseline=given["baseline"],
+            template_dir=Path(given["templates"]) if given["templates"] else None,
+            face=VIEW,
+        )
     except MmevalError as error:
         problem = str(error)
     except Exception as error:  # a bug: shown on the page, and the viewer goes on

@@ -13,7 +13,7 @@ from markupsafe import Markup
 
 from mmeval.core.errors import UsageError
 from mmeval.core.shortage import shortage
-from mmeval.reports.format import script_json, visible
+from mmeval.reports.format import breakable, script_json, visible
 from mmeval.reports.templates import Templates, template_error
 
 
@@ -73,6 +73,7 @@ def render(templates: Templates, name: str, values: Mapping[str, Any]) -> str:
     """
     environment = templates.environment()
     environment.filters["visible"] = visible
+    environment.filters["breakable"] = breakable
     environment.filters["script_json"] = script_json
     try:
         return environment.get_template(name).render(**values)

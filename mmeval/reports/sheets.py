@@ -55,7 +55,7 @@ def words(text: object) -> Entry:
 
 def whole(value: int | None) -> Entry:
     """A count."""
-    return NOTHING if value is None else Entry(f"{value:,}".replace(",", "\u2009"), value)
+    return NOTHING if value is None else Entry(f"{value:,}".replace(",", "\u202f"), value)
 
 
 def plain_number(value: float | None, digits: int = 3, limits: Sequence[float] | None = None) -> Entry:

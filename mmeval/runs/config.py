@@ -17,7 +17,7 @@ from mmeval.core.hashing import digest
 from mmeval.core.yaml_files import read_yaml
 from mmeval.engines.base import RaySettings
 from mmeval.tasks.file_task import is_file_selector, selector_name
-from mmeval.tasks.limit import parse_limit
+from mmeval.tasks.limit import LARGEST, parse_limit
 from mmeval.tasks.sharding import parse_shard
 
 
@@ -112,7 +112,7 @@ class RunConfig(BaseModel):
                 return parse_limit(value.strip())
             except ValueError as error:
                 raise ValueError(f"{value!r} is no limit: a count like 200, or a share like 0.1 or 10%") from error
-        count = isinstance(value, int) and not isinstance(value, bool) and value >= 1
+        count = isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= LARGEST
         share = isinstance(value, float) and 0 < value <= 1
         if value is not None and not count and not share:
             raise ValueError("a count of at least 1, or a share above 0 and at most 1 (0.1), is expected")

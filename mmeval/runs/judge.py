@@ -81,6 +81,25 @@ def check_verifier(tasks: Sequence[Task], engines: Sequence[Engine], judge: Judg
             )
 
 
+def check_judge_options(config: RunConfig) -> None:
+    """Refuse settings of a judge where no judge is named, which is most often a forgotten --judge.
+
+    Raises:
+        UsageError: naming the first of them.
+    """
+    if config.judge is not None:
+        return
+    given = {
+        "--judge-base-url": config.judge_base_urls, "--judge-model-id": config.judge_model_id,
+        "--judge-engine-arg": config.judge_engine_args, "--judge-engine-python": config.judge_engine_python,
+        "--judge-concurrency": config.judge_concurrency, "--judge-repeats": config.judge_repeats > 1,
+        "--judge-swap": config.judge_swap,
+    }  # fmt: skip
+    option = next((name for name, value in given.items() if value), None)
+    if option is not None:
+        raise UsageError(f"{option}: no judge is named", remedy="add --judge MODEL, e.g. --judge openai:NAME")
+
+
 def check_judge(tasks: Sequence[Task], judge: str | None, stored: bool = False) -> list[str]:
     """Refuse a run that lacks its judge; return what the user should know.
 

@@ -18,7 +18,7 @@ from mmeval.pipeline.retriever import checked_url
 from mmeval.runs.config import RunConfig, ray_settings
 from mmeval.runs.descriptions import resolve_conditions
 from mmeval.runs.file_tasks import configured_cards
-from mmeval.runs.judge import Judge, check_judge, check_verifier, prepare_judge
+from mmeval.runs.judge import Judge, check_judge, check_judge_options, check_verifier, prepare_judge
 from mmeval.tasks.aggregates import PlannedAggregate, plan_aggregates
 from mmeval.tasks.file_task import split_selectors
 from mmeval.tasks.opened import OpenTask, RowError
@@ -94,6 +94,7 @@ async def prepare_run(config: RunConfig, api_key: str | None = None, judge_key: 
     aggregates, missed = plan_aggregates(
         registry.suites, split_selectors(config.tasks), {(task.name, task.protocol) for task in tasks}
     )
+    check_judge_options(config)
     judge_notes = check_judge(tasks, config.judge)
     searching = _check_retriever(config, tasks)
     conditions = resolve_conditions(config.conditions)

@@ -6,6 +6,9 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+LARGEST = 2**63 - 1
+"""Of a count; what JSON writers and tables can hold."""
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -71,9 +74,14 @@ def parse_limit(text: str) -> int | float:
     elif text.isdigit():
         if int(text) < 1:
             raise ValueError("a limit is at least 1")
+        if int(text) > LARGEST:
+            raise ValueError(f"a limit is at most {LARGEST}")
         return int(text)
     else:
-        share = float(text)
+        try:
+            share = float(text)
+        except ValueError:
+            raise ValueError("no number") from None
     if not 0 < share <= 1:
         raise ValueError("a share lies above 0 and at most 1")
     return share

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from click.testing import CliRunner
 
 from mmeval.cli.main import cli
-from mmeval.core.errors import UsageError
+from mmeval.core.errors import EngineError, UsageError
+from mmeval.engines.identity import resolve_checkpoint
 
 
 @pytest.mark.parametrize("value", ["nan", "inf", "-inf"])
@@ -28,3 +31,21 @@ def test_numbers_that_are_none_are_refused(arguments: tuple[str, ...], value: st
 def test_one_form_at_a_time_goes_to_stdout(arguments: tuple[str, ...]) -> None:
     with pytest.raises(UsageError, match="one form at a time goes to stdout"):
         CliRunner().invoke(cli, arguments, catch_exceptions=False)
+
+
+@pytest.mark.parametrize("limit", [str(2**63), "9" * 30, "abc", "-1", "nan", "101%"])
+def test_limits_that_are_none_are_refused(limit: str) -> None:
+    with pytest.raises(UsageError, match="--limit"):
+        CliRunner().invoke(cli, ["run", "-m", "chance", "-t", "demo", "--limit", limit], catch_exceptions=False)
+
+
+@pytest.mark.parametrize("option", [("--judge-repeats", "3"), ("--judge-swap",), ("--judge-base-url", "http://127.0.0.1:1")])
+def test_settings_of_a_judge_that_is_not_named_are_refused(option: tuple[str, ...]) -> None:
+    arguments = ["run", "-m", "chance", "-t", "synthetic/count", "--limit", "2", *option]
+    with pytest.raises(UsageError, match=f"{option[0]}: no judge is named"):
+        CliRunner().invoke(cli, arguments, catch_exceptions=False)
+
+
+def test_a_folder_has_no_revision(tmp_path: Path) -> None:
+    with pytest.raises(EngineError, match="is a folder, which has no revision 'abc'"):
+        resolve_checkpoint(str(tmp_path), "abc")

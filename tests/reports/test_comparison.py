@@ -76,6 +76,12 @@ def test_every_number_is_the_one_of_compare(run: Run, page_file: Path) -> None:
         )
 
 
+def test_footnotes_name_tests_in_words(run: Run) -> None:
+    done = CliRunner().invoke(compare, [f"{run.path}#a", f"{run.path}#c"], standalone_mode=False)
+    assert "tests, two-sided: McNemar's mid-p test\n" in done.stdout
+    assert "intervals: Tango score intervals\n" in done.stdout
+
+
 def test_another_baseline_and_checkpoints_as_a_curve(tmp_path: Path) -> None:
     run = three_run(tmp_path / "run", MODELS[3:])
     build_report([run], tmp_path / "report.html", baseline="step-200", margin=0.05)

@@ -19,7 +19,7 @@ from mmeval.runs.folder import Run
 from tests.reports.diagnosed import diagnosed_run, repeated_run
 from tests.reports.test_exports import hostile_run
 
-NUMBER = re.compile(r"[+-]?\d+(?:[\u2009,]\d{3})*(?:\.\d+)?(?:e[+-]?\d+)?")
+NUMBER = re.compile(r"[+-]?\d+(?:[\u202f,]\d{3})*(?:\.\d+)?(?:e[+-]?\d+)?")
 
 
 class Tables(HTMLParser):
@@ -124,7 +124,7 @@ def test_every_text_of_the_exports_is_its_number_rounded(both: tuple[str, dict[s
             for cell in row:
                 if cell.get("value") is None:
                     continue
-                found = NUMBER.findall(cell["text"].replace("\u2009", ""))
+                found = NUMBER.findall(cell["text"].replace("\u202f", ""))
                 # The interval may stand in a column of its own.
                 given = [cell["value"], *(cell.get("ci", []) if "[" in cell["text"] else [])]
                 assert len(found) >= len(given) or "<" in cell["text"], (table["name"], cell)

@@ -47,7 +47,7 @@ def from_latex(text: str) -> str:
     for command, plain in (
         (r"\textbackslash{}", "\x00"), (r"\textasciitilde{}", "~"), (r"\textasciicircum{}", "^"), (r"\textless{}", "<"), (r"\textgreater{}", ">"),
         (r"\textbar{}", "|"), (r"{\ttfamily\char34}", '"'), ("{*}", "*"), (r"\textasciigrave{}", "`"), (r"$\rightarrow$", "→"), (r"$\uparrow$", "▲"), (r"\textuparrow{}", "↑"), (r"\textdownarrow{}", "↓"),
-        (r"$\downarrow$", "▼"), (r"$\cdot$", "·"), (r"\,", "\u2009"), ("{[}", "["), ("{]}", "]"), (r"\{", "{"), (r"\}", "}"),
+        (r"$\downarrow$", "▼"), (r"$\cdot$", "·"), (r"\,", "\u202f"), ("{[}", "["), ("{]}", "]"), (r"\{", "{"), (r"\}", "}"),
     ):  # fmt: skip
         text = text.replace(command, plain)
     return re.sub(r"\\([&%$#_])", r"\1", text).replace("\x00", "\\")

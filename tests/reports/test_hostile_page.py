@@ -22,7 +22,7 @@ READY = "!document.getElementById('browser').hidden"
 AUDIT = r"""
 const ELEMENTS = new Set(("html head meta title style body a header div p h1 h2 h3 h4 h5 h6 button nav main section span strong em small sup sub table caption thead tbody "
   + "tfoot colgroup col tr th td details summary figure figcaption ul ol li dl dt dd pre code footer script noscript form label input output select option article kbd "
-  + "mark fieldset legend img abbr br hr time dialog progress b textarea").split(" "));
+  + "mark fieldset legend img abbr br wbr hr time dialog progress b textarea").split(" "));
 const DRAWN = new Set("svg g path text line rect title desc defs clipPath tspan circle polygon polyline ellipse".split(" "));
 function audit() {
   const found = [];

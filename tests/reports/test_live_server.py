@@ -108,6 +108,8 @@ def test_a_finished_run_is_its_report_without_script_too(
 ) -> None:
     monkeypatch.setattr(live_build, "REST", 0.0)
     make_run(tmp_path / "demo", count=4, box=0, hostile=False, models=("tiny-late",))
+    (tmp_path / "ours").mkdir()
+    (tmp_path / "ours/custom.css").write_text(":root { --accent: #123456; }")
 
     async def check(url: str, viewer: Viewer) -> None:
         async with aiohttp.ClientSession() as session:
@@ -128,6 +130,7 @@ def test_a_finished_run_is_its_report_without_script_too(
                 page = await answer.text()
             assert page.count('id="live"') == page.count('id="leaderboard"') == 1
             assert "count-0001" not in page  # samples are packed
+            assert "--accent: #123456;" in page  # the lab's own style sheet
             assert 'http-equiv="refresh"' in page.partition("<noscript>")[2].partition("</noscript>")[0]
             # A damaged table: the page goes on with what it has, and says why.
             (tmp_path / "demo/results.parquet").write_bytes(b"no table")
@@ -139,7 +142,7 @@ def test_a_finished_run_is_its_report_without_script_too(
             while "it stays as it was last built" not in (await state())["html"]:
                 await asyncio.sleep(0.1)
 
-    served(tmp_path / "own", [str(tmp_path / "demo")], check)
+    served(tmp_path / "own", [str(tmp_path / "demo")], check, template_dir=tmp_path / "ours")
 
 
 def live(**fields: Any) -> Live:

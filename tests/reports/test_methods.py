@@ -86,7 +86,7 @@ def test_one_model_on_independent_samples(tmp_path: Path) -> None:
     text = text_of(found)
     assert "We evaluated one with mmeval" in text
     assert "It was run with vLLM 0.24.0 [kwon2023vllm]." in text
-    assert "Decoding: greedy (temperature 0), at most 1\u2009024 new tokens." in text
+    assert "Decoding: greedy (temperature 0), at most 1\u202f024 new tokens." in text
     assert "MathVista [lu2024mathvista] (quiz; 80 samples; metric accuracy)" in text
     assert "We report 95% intervals: Wilson score intervals" in text
     assert "[wilson1927]" in text

@@ -78,7 +78,7 @@ def test_the_first_prompt_of_each_task_and_condition_as_sent(tmp_path: Path) -> 
 def test_long_prompts_say_what_is_left_out_and_missing_ones_that_there_are_none(tmp_path: Path) -> None:
     run = asked(tmp_path / "long", [{"role": "user", "parts": ["x" * (TEXT_LIMIT + 1000)]}])
     (prompt,) = first_prompts(name_runs([run])[0])
-    assert "[… 1\u2009000 characters left out …]" in prompt.turns[0].parts[0][1]
+    assert "[… 1\u202f000 characters left out …]" in prompt.turns[0].parts[0][1]
     empty = asked(tmp_path / "empty", [])
     assert first_prompts(name_runs([empty])[0]) == []
     build_report([empty], tmp_path / "b.html")
