@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -18,6 +18,8 @@ from mmeval.runs.outcome import Outcome
 
 SHOWN_FAILURES = 5
 PIPE_WIDTH = 120
+FEWEST = 10
+"""Rows of a model and task from which on there is a hint that most of them have no answer."""
 
 
 def print_outcome(outcome: Outcome, *, report: bool, as_json: bool, more: Mapping[str, Any] | None = None) -> int:
@@ -33,7 +35,7 @@ def print_outcome(outcome: Outcome, *, report: bool, as_json: bool, more: Mappin
         return _print_shard(outcome, as_json, more or {})
     run = open_run(outcome.folder)
     rows = leaderboard(run) if (outcome.folder / "results.parquet").exists() else []
-    hints = coordinate_hints(run) if rows else []
+    hints = [*answer_hints(rows), *coordinate_hints(run)] if rows else []
     path = None
     existing = outcome.folder / "report.html"
     if report and outcome.unchanged and existing.is_file():
@@ -66,6 +68,22 @@ def print_outcome(outcome: Outcome, *, report: bool, as_json: bool, more: Mappin
     if path is not None:
         echo(f"report: {path}", err=True)
     return outcome.exit_code
+
+
+def answer_hints(rows: Sequence[LeaderboardRow]) -> list[str]:
+    """Return a sentence for each model and task with more rows without an answer than with one: most often the format's fault."""
+    found = []
+    for row in rows:
+        silent, read = row.outcomes.get("no_answer", 0), row.outcomes.get("scored", 0)
+        if row.condition != "standard" or row.subset is not None or silent + read < FEWEST or silent <= read:
+            continue
+        name = row.task if row.protocol == "default" else f"{row.task}@{row.protocol}"
+        why = ", ".join(f"{reason} {count}" for reason, count in row.unread.items() if count)
+        found.append(
+            f"hint: {name}, {row.model}: {silent} of {silent + read} rows have no answer ({why}) and count as wrong;"
+            " look at some responses before trusting this value"
+        )
+    return list(dict.fromkeys(found))
 
 
 def _print_shard(outcome: Outcome, as_json: bool, more: Mapping[str, Any]) -> int:

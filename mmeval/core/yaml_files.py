@@ -53,6 +53,18 @@ class _OnceLoader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignor
         return found
 
 
+def _date(loader: _OnceLoader, node: yaml.ScalarNode) -> Any:
+    try:
+        return loader.construct_yaml_timestamp(node)
+    except ValueError as error:
+        raise yaml.constructor.ConstructorError(
+            None, None, f"{node.value} is no date: {error}", node.start_mark
+        ) from error
+
+
+_OnceLoader.add_constructor("tag:yaml.org,2002:timestamp", _date)
+
+
 def read_yaml(path: Path) -> Any:
     """Read one YAML file without running anything in it.
 
@@ -72,7 +84,7 @@ def read_yaml(path: Path) -> Any:
         raise UsageError(f"{path}, {error}", remedy="keep one of the two") from error
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror}", remedy="check the path") from error
-    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: no UTF-8, or a date that does not exist
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: no UTF-8
         mark = getattr(error, "problem_mark", None)
         place = f", line {mark.line + 1}" if mark is not None else ""
         problem = getattr(error, "problem", None) or str(error)

@@ -39,7 +39,9 @@ def test_limits_that_are_none_are_refused(limit: str) -> None:
         CliRunner().invoke(cli, ["run", "-m", "chance", "-t", "demo", "--limit", limit], catch_exceptions=False)
 
 
-@pytest.mark.parametrize("option", [("--judge-repeats", "3"), ("--judge-swap",), ("--judge-base-url", "http://127.0.0.1:1")])
+@pytest.mark.parametrize(
+    "option", [("--judge-repeats", "3"), ("--judge-swap",), ("--judge-base-url", "http://127.0.0.1:1")]
+)
 def test_settings_of_a_judge_that_is_not_named_are_refused(option: tuple[str, ...]) -> None:
     arguments = ["run", "-m", "chance", "-t", "synthetic/count", "--limit", "2", *option]
     with pytest.raises(UsageError, match=f"{option[0]}: no judge is named"):

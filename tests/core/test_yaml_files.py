@@ -21,7 +21,10 @@ def _lines(form: str) -> bytes:
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        (b"since: 2026-13-45", r"x\.yaml: not valid YAML: month must be in 1\.\.12"),
+        (
+            b"a: 1\nsince: 2026-13-45",
+            r"x\.yaml, line 2: not valid YAML: 2026-13-45 is no date: month must be in 1\.\.12",
+        ),
         (b"[" * 5000, r"x\.yaml.*: not valid YAML"),
         (b"a: \xff", r"x\.yaml: not valid YAML"),
         (b"a: 1\nb: {c: 1, c: 2}", r"x\.yaml, line 2: key 'c' stands in line 2 too"),
