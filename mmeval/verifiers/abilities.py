@@ -145,6 +145,13 @@ def _box(options: Mapping[str, Any]) -> Abilities:
     return Abilities(rules, names, correct=False, more="set answer.options.threshold for right and wrong")
 
 
+def _moment(options: Mapping[str, Any]) -> Abilities:
+    rules = {**_COMMON, "threshold": _THRESHOLD}
+    if options.get("threshold") is not None:
+        return Abilities(rules, frozenset({"iou"}))
+    return Abilities(rules, frozenset({"iou"}), correct=False, more="set answer.options.threshold for right and wrong")
+
+
 def _boxes(options: Mapping[str, Any]) -> Abilities:
     return Abilities(_COMMON, frozenset({"precision", "recall", "f1"}), correct=False)
 
@@ -291,6 +298,7 @@ _BUILT_IN: Mapping[str, Callable[[Mapping[str, Any]], Abilities]] = {
     "blink": lambda options: Abilities({}),
     "box": _box,
     "boxes": _boxes,
+    "moment": _moment,
     "detections": _detections,
     "v-triune": _v_triune,
     "checklist": lambda options: Abilities(_COMMON, frozenset({"facts", "yes", "no"})),

@@ -37,6 +37,7 @@ from mmeval.verifiers.mmlongbench import MMLongBenchVerifier
 from mmeval.verifiers.mmlu_pro import MMLUProVerifier
 from mmeval.verifiers.mmmu import MMMUProVerifier, MMMUVerifier
 from mmeval.verifiers.mmstar import MMStarVerifier
+from mmeval.verifiers.moment import MomentVerifier
 from mmeval.verifiers.number import NumberVerifier
 from mmeval.verifiers.ocrbench import OCRBenchV2Verifier
 from mmeval.verifiers.point import PointVerifier
@@ -110,6 +111,7 @@ _BUILT_IN: Mapping[str, Callable[[Mapping[str, Any] | None], Verifier]] = {
     "mmmu": MMMUVerifier,
     "mmmu-pro": MMMUProVerifier,
     "mmstar": MMStarVerifier,
+    "moment": MomentVerifier,
     "number": NumberVerifier,
     "ocrbench-v2": OCRBenchV2Verifier,
     "point": PointVerifier,

@@ -57,6 +57,8 @@ OPTIONS: list[tuple[str, dict[str, object], str, object]] = [
     ("box", {}, "[1,2,3,4]", [1, 2, 3, 4]),
     ("box", {"threshold": 0.5}, "[1,2,3,4]", [1, 2, 3, 4]),
     ("boxes", {}, "[[1,2,3,4]]", [[1, 2, 3, 4]]),
+    ("moment", {}, "3.2 to 7.9", [3.2, 7.9]),
+    ("moment", {"threshold": 0.5}, "3.2 to 7.9", [[1, 2], [3, 8]]),
     ("checklist", {}, '["yes", "no"]', [True, False]),
     (
         "gui-step",
