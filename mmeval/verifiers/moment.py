@@ -177,6 +177,6 @@ def _time(written: Any) -> float | None:
             total = total * 60 + float(part)
         return total
     total = 0.0
-    for part in _PARTS.finditer(text):
-        total += float(part[1]) * (3600 if part[2] else 60 if part[3] else 1)
+    for found in _PARTS.finditer(text):
+        total += float(found[1]) * (3600 if found[2] else 60 if found[3] else 1)
     return total
