@@ -170,7 +170,13 @@ def _closing_brace(text: str, position: int, end: int) -> int | None:
     return None
 
 
-_FULL_WIDTH = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)} | {0x3000: 0x20, 0x2019: 0x27, 0x2018: 0x27}
+_DIGITS = {zero + digit: 0x30 + digit for zero in (0x0660, 0x06F0, 0x0966) for digit in range(10)}
+"""Arabic, Persian and Devanagari digits."""
+_FULL_WIDTH = (
+    {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}
+    | {0x3000: 0x20, 0x2019: 0x27, 0x2018: 0x27, 0x2044: 0x2F, 0x066A: 0x25, 0x066B: 0x2E}
+    | _DIGITS
+)
 _TEXT_COMMAND = re.compile(
     r"\\(?:text|textbf|textit|textrm|textsf|mathrm|mathbf|mathit|mathsf|mbox|boxed|fbox|bf|rm|emph|underline)\s*\{([^{}]*)\}"
 )

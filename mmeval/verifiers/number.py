@@ -23,6 +23,7 @@ from mmeval.verifiers.answer import (
     sentence_end,
 )
 from mmeval.verifiers.chinese_numerals import find_chinese_number
+from mmeval.verifiers.choice_patterns import RECONSIDERS
 from mmeval.verifiers.numerals import (
     Number,
     Numeral,
@@ -45,9 +46,13 @@ _BULLET = re.compile(r"^[ \t]*[-*•+][ \t]+\S", re.MULTILINE)
 _BOLD = re.compile(r"\*\*([^*\n]{1,60})\*\*")
 _SEVERAL_NAMES = re.compile(
     r"\W*([A-Za-z])\s*=\s*[^=A-Za-z\n]{1,20}?\s*"
-    r"(?:(?:[,;]|\band\b)\s*(?:and\s+)?(?!\1\b)[A-Za-z]|[,;]?\s*\bor\s+[A-Za-z])\s*=[^=A-Za-z\n]{1,20}"
+    r"(?:(?:(?:[,;]|\band\b)\s*(?:and\s+)?(?!\1\b)[A-Za-z]|[,;]?\s*\bor\s+[A-Za-z])\s*=[^=A-Za-z\n]{1,20}?){1,6}"
 )
 """Values of several variables, or alternatives of one, and nothing else ("x = 5, y = 6")."""
+_WAITING = re.compile(r"\s+(?:for|until|till|at|in|times?)\b", re.IGNORECASE)
+"""Behind "wait" where somebody or something does wait."""
+_CLOSES = re.compile(r"\s*(?:[^\s.,;!]{1,14})?\s*(?:[.,;!)]|$)")
+"""Behind a number that ends what is said, but for a unit."""
 _FACTORIAL = re.compile(r"[0-9)]!\s*$")
 _LENGTH = r"(?:(?:square|sq\.?|cubic)\s+)?(?:mm|cm|km|m|in|ft|yd|(?:milli|centi|kilo)?met(?:er|re)s?|inch(?:es)?|feet|foot|yards?)(?:[²³]|\^[23])?"
 _CONVERTED = re.compile(
@@ -76,7 +81,7 @@ class NumberVerifier:
     """
 
     name = "number"
-    version = "5"
+    version = "6"
 
     def __init__(self, options: Mapping[str, Any] | None = None) -> None:
         self._options = dict(options or {})
@@ -114,7 +119,23 @@ def find_number(section: Section, label: re.Pattern[str] | None = None) -> Numer
     """
     text = _CONVERTED.sub(lambda found: found[1] + " " * len(found[2]), mask(section.text))
     found = _found(section, text, label)
+    if isinstance(found, Numeral):
+        found = _reconsidered(text, found)
     return "ambiguous" if isinstance(found, Numeral) and _MORE.match(text, found.end) else found
+
+
+def _reconsidered(text: str, found: Numeral) -> Numeral | str:
+    """Return what a number becomes by the words that take it back ("12. Wait, it is 13"): what is said last, or ambiguous."""
+    mark = RECONSIDERS.search(text, found.end)
+    if mark is None or _WAITING.match(text, mark.end()):
+        return found
+    values = [
+        Numeral(item.value, item.start + mark.start(), item.end + mark.start())
+        for item in all_values(text[mark.start() :])
+    ]
+    if not values or any(item.value == found.value for item in values):
+        return found
+    return values[0] if one_value(values) and _CLOSES.match(text, values[0].end) else "ambiguous"
 
 
 def _found(section: Section, text: str, label: re.Pattern[str] | None) -> Numeral | str:

@@ -45,6 +45,8 @@ _ASIDE = re.compile(
 """What follows a main clause and only adds to it."""
 _AFTERWARDS = re.compile(rf"{_ASIDE.pattern}|[:;]\s", re.IGNORECASE)
 _GIVEN = re.compile(r"\s(?:when|if|where|for|at)\s[^=,.\n]{0,24}=", re.IGNORECASE)
+_REASON = re.compile(r"[\s,;(]+(?:because|since)\b", re.IGNORECASE)
+"""What follows only gives the reason: "The side is 5, because 3² + 4² = 25"."""
 _COMPARES = re.compile(r"\bthan\b|\bexception\b", re.IGNORECASE)
 _EXISTS = re.compile(r"\bthere\s+(?:is|are|was|were)\b", re.IGNORECASE)
 _BE = (
@@ -281,6 +283,12 @@ def _of_sentence(
     given = _GIVEN.search(text, head, end)
     if given and _within(inside, head, given.start()):
         end = given.start()
+        inside = _within(inside, head, end)
+    reason = _REASON.search(text, head, end)
+    if reason and any(
+        _STATES.search(text, max(start, item.start - 60), item.start) for item in _within(inside, head, reason.start())
+    ):
+        end = reason.start()
         inside = _within(inside, head, end)
     equals = last_equals(text, head, end)
     stated = [

@@ -27,6 +27,10 @@ _WORDS = {**dict.fromkeys(_YES + _TRUE, "yes"), **dict.fromkeys(_NO + _FALSE, "n
 _ASKED = {"any": _WORDS.keys(), "yes-no": {*_YES, *_NO}, "true-false": {*_TRUE, *_FALSE}}
 _NOT = ("absolutely not", "certainly not", "definitely not", "of course not", "not at all", "没有")
 _ALONE = {**dict.fromkeys(("y", "absolutely", "definitely", "certainly", "of course", "有"), "yes"), "n": "no"}
+_ALONE |= {
+    **dict.fromkeys(("oui", "sí", "si", "sim", "sì", "ja", "да", "はい", "네", "예", "نعم"), "yes"),
+    **dict.fromkeys(("non", "não", "nein", "нет", "いいえ", "아니요", "아니오", "لا"), "no"),
+}
 """What is an answer only where it is all that is said: such words also fill and open other sentences."""
 _ALTERNATIVES = "|".join(sorted((re.escape(word) for word in _WORDS), key=len, reverse=True))
 _TOKEN = re.compile(rf"(?<![a-z0-9'_-])(?:{_ALTERNATIVES})(?![a-z0-9_]|'[a-z]|-[a-z])")
@@ -39,7 +43,7 @@ _UNSAID = re.compile(
 """Before a word: it is what is not said ("I can't say yes")."""
 _QUESTION = re.compile(r"[\s\"')\]}$]*[?？]")
 _SUBJECT = re.compile(r"\s+(?:there|it|they|he|she|this|that|the|you|we|because|since|as)\b")
-_WORD = re.compile(r"[a-z0-9\u4e00-\u9fff]")
+_WORD = re.compile(r"[^\W_]")
 _BOTH = re.compile(r"\b(?:yes\s*(?:/|or|and|nor)\s*no|true\s*(?:/|or|and|nor)\s*false|no\s*(?:/|or|and)\s*yes)\b")
 _BESIDE = re.compile(r"(?:yes\s+no|no\s+yes|true\s+false|false\s+true)\b")
 _TAKEN_BACK = re.compile(
@@ -63,7 +67,7 @@ class YesNoVerifier:
     """
 
     name = "yes-no"
-    version = "5"
+    version = "6"
 
     def __init__(self, options: Mapping[str, Any] | None = None) -> None:
         self._options = dict(options or {})

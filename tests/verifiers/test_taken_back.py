@@ -60,3 +60,49 @@ def test_yes_and_no(text: str, value: str | None) -> None:
 )  # fmt: skip
 def test_expressions(text: str, value: str | None) -> None:
     assert get_verifier("expression").parse(text, NONE).value == value
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("The answer is 12. Wait, it is 13.", 13),
+        ("It is 12. Wait, let me recount: 13.", 13),
+        ("There are 12 dogs. Hmm, wait. There are 13 dogs.", 13),
+        ("The answer is 12. Wait, let me check: 3 × 4 = 12.", 12),
+        ("The answer is 12. Wait, is that right? Yes.", 12),
+        ("There are 12 people. Actually, only 3 wear a hat.", None),
+        ("There are 5 people. Wait for the bus takes 3 minutes.", 5),
+    ],
+)
+def test_numbers_of_later_sentences(text: str, value: float | None) -> None:
+    assert get_verifier("number").parse(text, AnswerContext()).value == value
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("The side c is 5, because 3² + 4² = 5².", 5),
+        ("There are 12, since 3 × 4 = 12.", 12),
+        ("a = 3, b = 4, c = 5", None),
+        ("x = 1; y = 2; z = 3; w = 4", None),
+        ("a = 3, so a + 2 = 5", 5),
+        ("The slope is -2⁄3.", -2 / 3),
+        ("الجواب هو ١٢", 12),
+        ("۱۲", 12),
+        ("१२", 12),
+    ],
+)
+def test_reasons_several_names_and_other_digits(text: str, value: float | None) -> None:
+    assert get_verifier("number").parse(text, AnswerContext()).value == value
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("はい。", "yes"), ("いいえ", "no"), ("네", "yes"), ("아니요.", "no"), ("Oui.", "yes"), ("Non", "no"), ("Ja", "yes"), ("Nein!", "no"),
+        ("Sí", "yes"), ("Não", "no"), ("Да", "yes"), ("Нет.", "no"), ("نعم", "yes"), ("لا", "no"),
+        ("Ja und nein", None), ("Si la voiture est rouge", None), ("non-stop", None),
+    ],
+)  # fmt: skip
+def test_one_word_in_other_languages(text: str, value: str | None) -> None:
+    assert get_verifier("yes-no").parse(text, AnswerContext()).value == value
