@@ -20,7 +20,7 @@ class BoxVerifier:
     """
 
     name = "box"
-    version = "1"
+    version = "2"
 
     def __init__(self, options: Mapping[str, Any] | None = None) -> None:
         self._options = dict(options or {})

@@ -41,7 +41,7 @@ class CountVerifier(NumberVerifier):
     """
 
     name = "count"
-    version = f"2+{NumberVerifier.version}"
+    version = f"3+{NumberVerifier.version}"
 
     def parse(self, text: str, context: AnswerContext) -> Extraction:
         """Return the number."""

@@ -27,7 +27,7 @@ _NOT = r"(?:(?:do|does|did|could|can|is|are|was|were)\s*(?:not|n['’]t)|cannot|
 _THING = r"[\w'\"-]+(?:\s+(?!but\b|however\b|except\b|only\b)[\w'\"-]+){0,9}"
 _FOUND = r"(?:found|detected|visible|present|seen|identified|shown|depicted)"
 _NOTHING = re.compile(
-    rf"\W*(?:(?:none|nothing|n/a)(?:\s+of\s+{_THING})?(?:\s+(?:(?:is|are|was|were)\s+)?{_FOUND}(?:\s+{_THING})?)?"
+    rf"\W*(?:(?:there\s+(?:are|is)\s+)?(?:none|nothing|n/a)(?:\s+of\s+{_THING})?(?:\s+(?:(?:is|are|was|were)\s+)?{_FOUND}(?:\s+{_THING})?)?"
     rf"|(?:(?:there(?:\s+are|\s+is|['’]s)|i\s+(?:see|found|find)|the\s+image\s+(?:has|contains|shows))\s+)?(?:no|zero)\s+(?:[\w'\"-]+\s+){{0,6}}?"
     rf"(?:objects?|box(?:es)?|instances?|items?|detections?|people|persons?|{_FOUND}|image|picture|photo|scene)"
     rf"|(?:there(?:\s+are|\s+is|['’]s)|the\s+image\s+(?:has|contains|shows))\s+no\s+{_THING}"

@@ -23,7 +23,7 @@ class PointVerifier:
     """
 
     name = "point"
-    version = "2"
+    version = "3"
 
     def __init__(self, options: Mapping[str, Any] | None = None) -> None:
         self._options = dict(options or {})

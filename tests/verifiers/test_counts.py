@@ -24,6 +24,7 @@ NONE = AnswerContext()
         ("4 chairs (2 left, 2 right)", 4),
         ("There are no dogs in the picture.", 0),
         ("None", 0),
+        (" There are none.", 0),
         ("There is a single cat in the image.", 1),
         ("Only a single cat.", 1),
         ("A pair.", 2),

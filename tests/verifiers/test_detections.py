@@ -118,6 +118,7 @@ def read(text: str, context: AnswerContext = SIZE, **options: Any) -> list[tuple
         ),
         ("<answer>No Objects</answer>", []),
         ("There are no cats in the image.", []),
+        (" There are none.", []),
         ("None", []),
         ("", None),
         ("I cannot help with that.", None),

@@ -14,7 +14,20 @@ from mmeval.verifiers.point import PointVerifier
 
 REFUSED = [-1.0, -1.0]
 """Value of an answer that says that the element is not there."""
-_WORDS = frozenset({"refusal", "none", "null", "not found", "no such element", "n/a", "infeasible", "不存在"})
+_WORDS = frozenset(
+    {
+        "refusal",
+        "none",
+        "null",
+        "not found",
+        "no such element",
+        "there are none",
+        "there is none",
+        "n/a",
+        "infeasible",
+        "不存在",
+    }
+)
 
 
 class ScreenPlaceVerifier:
@@ -30,7 +43,7 @@ class ScreenPlaceVerifier:
     def __init__(self, options: Mapping[str, Any] | None = None) -> None:
         self._options = dict(options or {})
         self._point = PointVerifier(self._options)
-        self.version = f"1+{self._point.version}"
+        self.version = f"2+{self._point.version}"
 
     def parse(self, text: str, context: AnswerContext) -> Extraction:
         """Return the point, or `REFUSED`.

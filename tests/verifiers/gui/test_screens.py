@@ -27,6 +27,7 @@ SCREEN = AnswerContext(image_size=(1920, 1080), sent_size=(960, 540))
         ("none<|im_end|>", [-1.0, -1.0]),
         ("[-1, 50]", [-2.0, 100.0]),  # beside the screen, and no refusal
         ("none", [-1.0, -1.0]),
+        (" There are none.", [-1.0, -1.0]),
         ("Not found.", [-1.0, -1.0]),
         ("[10, 20, 30, 40]", [40.0, 60.0]),
         ("I see none of them at the top", None),
