@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ import orjson
 from mmeval.core.errors import StorageError
 from mmeval.core.types import Response
 from mmeval.pipeline.cache_errors import LOCK_TIMEOUT_S, salvage_remedy, storage_error
+from mmeval.pipeline.cache_rescue import identity, rescue
 from mmeval.pipeline.cache_rows import (
     COLUMNS,
     StoredAnswer,
@@ -74,6 +75,7 @@ class ResponseCache:
         self._queue = CommitQueue()
         self._broken: StorageError | None = None
         self._closed = False
+        self._wrote = False
         self._connections: list[sqlite3.Connection] = []
         self._guard = threading.Lock()
         try:
@@ -84,6 +86,7 @@ class ResponseCache:
             connection.execute(f"PRAGMA user_version = {_VERSION}")
             connection.execute("BEGIN IMMEDIATE")  # fails at once when the file cannot be written
             connection.execute("ROLLBACK")
+            self._identity = identity(path)
             self._writer_connection = self._connect()  # here, because a thread could tell nobody that it failed
         except (*_FAILURES, OSError) as error:
             self._close_connections()
@@ -280,6 +283,9 @@ class ResponseCache:
             self._closed = True
         self._queue.close()
         self._writer.join()
+        if self._wrote and self._broken is None and identity(self.path) != self._identity:
+            with suppress(*_FAILURES, OSError):  # whoever deleted it after the last commit has left nobody to be told
+                rescue(self._writer_connection, self.path)
         self._close_connections()
 
     def _close_connections(self) -> None:
@@ -307,7 +313,10 @@ class ResponseCache:
             connection.execute("BEGIN IMMEDIATE")
             standing = [_insert(connection, entry) for entry in batch]
             connection.execute("COMMIT")
-        except (*_FAILURES, StorageError) as error:
+            self._wrote = True
+            if identity(self.path) != self._identity:
+                self._broken = rescue(connection, self.path)
+        except (*_FAILURES, OSError, StorageError) as error:
             failure = error if isinstance(error, StorageError) else storage_error(self.path, error)
             self._broken = failure
             if connection.in_transaction:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
+import time
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.faults.lab import Lab, Tally, differing, same_table, twice
+from tests.faults.lab import Lab, Tally, differing, lost_entries, same_table, twice
 from tests.faults.local import SLOWLY, reference_run, settle
-from tests.faults.zygote import Zygote
+from tests.faults.zygote import Child, Zygote
 
 STREAMS = {
     "1 broken": 0, "1 full": 2, "1 closed": 0, "2 broken": 0, "2 full": 0, "2 closed": 0, "12 broken": 0, "12 closed": 0,
@@ -145,3 +147,70 @@ def shortages(zygote: Zygote, folder: Path, seed: int = 0) -> list[Tally]:
         tally.invented += differing(lab.table(), reference.table())
         settle(lab, tally, lab.run(*SLOWLY), known, reference)
     return [tally]
+
+
+def _cache_files(lab: Lab) -> list[Path]:
+    return [place for place in lab.folder.glob("cache.sqlite*") if place.is_file()]
+
+
+def _delete_cache(lab: Lab, child: Child) -> None:
+    for place in _cache_files(lab):
+        place.unlink()
+
+
+def _move_cache(lab: Lab, child: Child) -> None:
+    for place in _cache_files(lab):
+        place.rename(place.with_name("moved-" + place.name))
+
+
+def _delete_folder(lab: Lab, child: Child) -> None:
+    shutil.rmtree(lab.run_folder)
+
+
+def _hang_up(lab: Lab, child: Child) -> None:
+    # The kernel and the shell both say that a terminal was closed; then somebody ends the process in earnest.
+    for number in (signal.SIGHUP, signal.SIGHUP, signal.SIGTERM):
+        child.kill(number)
+
+
+def _pause(lab: Lab, child: Child) -> None:
+    child.kill(signal.SIGSTOP)
+    time.sleep(1)
+    child.kill(signal.SIGCONT)
+
+
+MEDDLING: dict[str, tuple[Callable[[Lab, Child], None], int]] = {
+    "terminal closed": (_hang_up, 130),
+    "process paused": (_pause, 0),
+    "cache deleted": (_delete_cache, 6),
+    "cache moved": (_move_cache, 6),
+    "run folder deleted": (_delete_folder, 2),
+}
+"""What is done to a run under way -> its exit code."""
+
+
+def meddling(zygote: Zygote, folder: Path, seed: int = 0) -> list[Tally]:
+    """Somebody closes the terminal, stops the process for a while, or takes files away that it has open."""
+    reference, _ = reference_run(zygote, folder / "reference")
+    gone, closed = (
+        Tally("files of a run deleted or moved under it", "the next run"),
+        Tally("SIGHUP, SIGSTOP", "the next run"),
+    )
+    for number, (name, (meddle, code)) in enumerate(MEDDLING.items()):
+        lab = Lab(zygote, folder / str(number))
+        tally = closed if meddle in (_hang_up, _pause) else gone
+        slowly = ("--engine-arg", "latency_s=0.1", "--concurrency", "4")
+        child = lab.start(*slowly)
+        deadline = time.monotonic() + 60
+        while len(lab.committed()) < 8 and child.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.01)
+        known = lab.committed()
+        meddle(lab, child)
+        ended = child.wait()
+        tally.times += 1
+        assert ended.code == code, f"{name}: {ended.code}: {ended.err}"
+        assert "Traceback" not in ended.err, ended.err
+        tally.lost += lost_entries(known, lab.committed())
+        tally.invented += differing(lab.table(), reference.table())
+        settle(lab, tally, lab.run(*slowly), lab.committed(), reference)
+    return [gone, closed]

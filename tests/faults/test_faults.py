@@ -32,6 +32,7 @@ FAST: dict[str, tuple[Any, dict[str, int]]] = {
     "standard streams": (machine.lost_streams, {"times": 4}),
     "damaged run folder": (machine.damaged_run, {}),
     "shortages": (machine.shortages, {}),
+    "meddling": (machine.meddling, {}),
 }
 SLOW: dict[str, tuple[Any, dict[str, int]]] = {
     "lasting faults of an endpoint": (network.lasting, {"seed": 1}),
