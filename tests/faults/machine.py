@@ -212,5 +212,6 @@ def meddling(zygote: Zygote, folder: Path, seed: int = 0) -> list[Tally]:
         assert "Traceback" not in ended.err, ended.err
         tally.lost += lost_entries(known, lab.committed())
         tally.invented += differing(lab.table(), reference.table())
-        settle(lab, tally, lab.run(*slowly), lab.committed(), reference)
+        known = lab.committed()
+        settle(lab, tally, lab.run(*slowly), known, reference)
     return [gone, closed]
