@@ -162,7 +162,7 @@ def _read_cards(folder: Path) -> Iterator[CardFile]:
         if not isinstance(raw, dict) or not isinstance(raw.get("name"), str):
             raise UsageError(
                 f"{path}: key name: a card is a mapping with a name",
-                remedy="`mmeval tasks check` explains a card's mistakes",
+                remedy="`mmeval tasks check` explains a card's mistakes; move a file that is no card (a policy, a configuration) elsewhere",
             )
         if raw["name"].startswith(f"{FAMILY}/"):
             raise UsageError(
