@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from mmeval.core.arrow import code_cells, null_cells, number_cells, place_array, text_array
 from mmeval.metrics.columns import Column, Columns, Texts, joined, narrow
 from mmeval.runs.folder import Run, column_batches
 
@@ -59,11 +60,7 @@ class _Numbers:
         self._parts: list[npt.NDArray[Any]] = []
 
     def add(self, column: pa.Array) -> None:
-        import pyarrow as pa
-
-        if pa.types.is_boolean(column.type) and column.null_count:
-            column = column.cast(pa.float64())
-        self._parts.append(narrow(column.to_numpy(zero_copy_only=False)))
+        self._parts.append(narrow(number_cells(column)))
 
     def column(self) -> Column:
         return joined(self._parts)
@@ -86,7 +83,7 @@ class _Words:
         found = column.dictionary_encode()
         known = self._known
         places = [known.setdefault(word, len(known)) for word in found.dictionary.to_pylist()]
-        codes = np.array([*places, -1])[found.indices.fill_null(len(places)).to_numpy(zero_copy_only=False)]
+        codes = np.array([*places, -1])[code_cells(found.indices, len(places))]
         self._codes.append(narrow(codes))
         if len(known) > FEW_WORDS:
             self._texts = list(self._spelled())
@@ -94,11 +91,9 @@ class _Words:
 
     def _spelled(self) -> Iterator[pa.Array]:
         """The cells so far, as texts."""
-        import pyarrow as pa
-
-        words = pa.array(list(self._known), pa.string())
+        words = text_array(list(self._known))
         for codes in self._codes:
-            yield words.take(pa.array(codes, pa.int32(), mask=codes < 0))
+            yield words.take(place_array(codes))
 
     def column(self) -> Column:
         import pyarrow as pa
@@ -114,29 +109,26 @@ class _Words:
             codes: npt.NDArray[Any] = np.broadcast_to(np.int8(-1), (sum(part.size for part in self._codes),))
         else:
             codes = np.concatenate([narrow(place[part]) for part in self._codes])
-        return Texts(codes, pa.array(words, pa.string()), True)
+        return Texts(codes, text_array(words), True)
 
 
 def _ranked(texts: pa.ChunkedArray) -> Texts:
     """Many texts, as their places among the sorted ones."""
-    import pyarrow as pa
     import pyarrow.compute as pc
 
-    ranks = pc.rank(texts, sort_keys="ascending", tiebreaker="dense").to_numpy()  # null behind all
-    codes = ranks.astype(np.int32)
-    del ranks
+    codes = number_cells(pc.rank(texts, sort_keys="ascending", tiebreaker="dense")).astype(np.int32)
     codes -= 1
     if texts.null_count:
-        codes[texts.is_null().to_numpy()] = -1
+        codes[np.concatenate([null_cells(chunk) for chunk in texts.chunks])] = -1
     rows = np.empty(int(codes.max(initial=-1)) + 1, dtype=np.int32)
     known = np.flatnonzero(codes >= 0)
     rows[codes[known]] = known
-    return Texts(codes, texts.take(pa.array(rows)).combine_chunks(), True)
+    return Texts(codes, texts.take(place_array(rows)).combine_chunks(), True)
 
 
 def _listed(texts: pa.ChunkedArray) -> Texts:
     """Many texts, each for itself."""
     codes = np.arange(len(texts), dtype=np.int32)
     if texts.null_count:
-        codes[texts.is_null().to_numpy()] = -1
+        codes[np.concatenate([null_cells(chunk) for chunk in texts.chunks])] = -1
     return Texts(codes, texts, False)

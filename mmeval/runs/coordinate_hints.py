@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import orjson
 
+from mmeval.core.arrow import code_cells, mask_array
 from mmeval.core.errors import DataError
 from mmeval.core.labelled_boxes import read_gold_objects, read_predicted_objects
 from mmeval.runs.folder import Run, column_batches
@@ -36,8 +37,6 @@ _COLUMNS = [*_PART, "outcome", "verifier", "extracted", "target"]
 
 def coordinate_hints(run: Run) -> list[str]:
     """Return a sentence for each model, task and condition whose boxes or points nearly all lie elsewhere."""
-    import pyarrow as pa
-
     names = BOX_VERIFIERS | POINT_VERIFIERS
     seen: dict[tuple[str, ...], _Seen] = {}
     for batch in column_batches(run.path / "results.parquet", _COLUMNS, run.model):
@@ -45,7 +44,7 @@ def coordinate_hints(run: Run) -> list[str]:
         chosen &= _rows(batch["verifier"], lambda verifier: str(verifier).partition("/")[0] in names)
         if not chosen.any():
             continue
-        for cells in zip(*(batch[name].filter(pa.array(chosen)).to_pylist() for name in _COLUMNS), strict=True):
+        for cells in zip(*(batch[name].filter(mask_array(chosen)).to_pylist() for name in _COLUMNS), strict=True):
             row = dict(zip(_COLUMNS, cells, strict=True))
             if row["extracted"] is None or row["target"] is None:
                 continue
@@ -64,7 +63,7 @@ def _rows(column: pa.Array, wanted: Callable[[str | None], bool]) -> npt.NDArray
     """Which cells of a column of few different texts are wanted."""
     encoded = column.dictionary_encode()
     kept = np.array([*map(wanted, encoded.dictionary.to_pylist()), wanted(None)], dtype=bool)
-    found: npt.NDArray[np.bool_] = kept[encoded.indices.fill_null(kept.size - 1).to_numpy(zero_copy_only=False)]
+    found: npt.NDArray[np.bool_] = kept[code_cells(encoded.indices, kept.size - 1)]
     return found
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from mmeval.core.arrow import text_scalar
 from mmeval.core.errors import DataError, UsageError, nearest
 from mmeval.core.files import read_regular, write
 from mmeval.core.hashing import sha256_bytes
@@ -266,14 +267,13 @@ def column_batches(
     Raises:
         DataError: when the file is missing or damaged.
     """
-    import pyarrow as pa
     import pyarrow.compute as pc
 
     wanted = columns if columns is None or model is None or "model" in columns else [*columns, "model"]
     read = None if wanted is None else list(dict.fromkeys(name.partition(".")[0] for name in wanted))
     for batch in _with_none_empty(path, read):
         if model is not None:
-            batch = batch.filter(pc.equal(batch["model"], model))
+            batch = batch.filter(pc.equal(batch["model"], text_scalar(model)))
         missing = [name for name in read or () if name not in batch.schema.names]
         if missing:
             raise _damaged(path, ValueError(f"there is no column {missing[0]}"))
@@ -282,7 +282,7 @@ def column_batches(
             column, _, key = name.partition(".")
             cells = batch[column]
             if key:
-                cells = pc.map_lookup(cells, query_key=pa.scalar(key), occurrence="first")
+                cells = pc.map_lookup(cells, query_key=text_scalar(key), occurrence="first")
             found[name] = cells
         yield found
 
