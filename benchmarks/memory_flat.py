@@ -1,6 +1,8 @@
 """Peak memory of the process for few and for many samples: text, photographs of 150 KB, screenshots of 3840x2160.
 
-    python benchmarks/memory_flat.py [--screenshots 4000]
+    python benchmarks/memory_flat.py [--texts 200000] [--photographs 20000] [--screenshots 4000]
+
+A number of 0 leaves that kind out.
 
 The engine is in the process and answers at once, so that the run is short. Rows name files: the few pictures are shared, each row has its own id and question.
 """
@@ -68,14 +70,19 @@ def peak(folder: Path, count: int, pictures: list[str]) -> float:
 
 
 def memory_flat(
-    work: Path, texts: tuple[int, int] = TEXTS, screenshots: tuple[int, int] = SCREENSHOTS
+    work: Path,
+    texts: tuple[int, int] = TEXTS,
+    screenshots: tuple[int, int] = SCREENSHOTS,
+    photographs: tuple[int, int] = PHOTOGRAPHS,
 ) -> Iterator[tuple[str, str, str]]:
     """Rows of the table, as they are found."""
     for name, counts, size, noise in (
         ("text", texts, None, 0),
-        ("photographs of 150 KB", PHOTOGRAPHS, (800, 600), 100),
+        ("photographs of 150 KB", photographs, (800, 600), 100),
         ("screenshots of 3840x2160", screenshots, (3840, 2160), 480),
     ):
+        if not counts[1]:
+            continue
         folder = work / name.split()[0]
         folder.mkdir(parents=True)
         pictures = [] if size is None else make_pictures(folder, size, noise)
@@ -88,8 +95,12 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--screenshots", type=int, default=SCREENSHOTS[1], help="the larger number of screenshots")
     parser.add_argument("--texts", type=int, default=TEXTS[1], help="the larger number of texts")
+    parser.add_argument("--photographs", type=int, default=PHOTOGRAPHS[1], help="the larger number of photographs")
     options = parser.parse_args()
     print(load())
     with tempfile.TemporaryDirectory() as name:
-        for row in memory_flat(Path(name), (TEXTS[0], options.texts), (SCREENSHOTS[0], options.screenshots)):
+        pairs = (
+            (TEXTS[0], options.texts), (SCREENSHOTS[0], options.screenshots), (PHOTOGRAPHS[0], options.photographs)
+        )  # fmt: skip
+        for row in memory_flat(Path(name), *pairs):
             print(row[0], row[1], row[2], flush=True)

@@ -1,4 +1,8 @@
-"""Arrow arrays straight from buffers: `pyarrow.array` and `pyarrow.scalar` import pandas (25 MB) to see whether they were given it."""
+"""Arrow with little memory.
+
+Arrays straight from buffers and back: `pyarrow.array`, `pyarrow.scalar` and `to_numpy` import pandas (25 MB) to see whether they
+were given something of its.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,13 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
     import pyarrow as pa
+
+
+def release_memory() -> None:
+    """Give back what Arrow's allocator keeps of freed memory; to be called in the thread that worked with it, once that is over."""
+    import pyarrow as pa
+
+    pa.default_memory_pool().release_unused()
 
 
 def text_array(texts: Sequence[str]) -> pa.StringArray:

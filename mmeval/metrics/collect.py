@@ -143,8 +143,9 @@ def _names(metric: Metric, columns: Mapping[str, Any]) -> tuple[Names, Names, Te
     if isinstance(cells, Texts) and isinstance(labels, Texts) and cells.ordered and labels.ordered and not shown:
         # Numbers in the order of the names below: labels before samples.
         own = labels.codes < (1 if len(labels.words) and labels.words[0].as_py() == "" else 0)
-        clusters = np.where(own, cells.codes + np.int64(len(labels.words)), labels.codes)
-        return cells.codes.astype(np.int64), clusters.astype(np.int64), cells
+        clusters = cells.codes + np.int32(len(labels.words))
+        np.copyto(clusters, labels.codes, where=~own)
+        return cells.codes, clusters, cells
     samples = _texts(cells)
     return samples, _clusters(labels, samples), None
 
@@ -162,12 +163,13 @@ def _repeats(column: Any, size: int) -> IntArray:
 
 
 def _check_once(samples: Names, repeats: IntArray, named: Texts | None) -> None:
-    codes = samples
+    codes: IntArray = samples
     if named is None:
         import pandas as pd
 
         codes = pd.factorize(samples)[0].astype(np.int64)
-    row = repeated(codes * (int(repeats.max(initial=0)) + 1) + repeats)
+    turns = int(repeats.max(initial=0)) + 1
+    row = repeated(codes if turns == 1 else codes * np.int64(turns) + repeats)
     if row is not None:
         sample = samples[row] if named is None else named.word(int(codes[row]))
         raise DataError(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from mmeval.core.arrow import code_cells, null_cells, number_cells, place_array, text_array
+from mmeval.core.arrow import code_cells, null_cells, number_cells, place_array, release_memory, text_array
 from mmeval.metrics.columns import Column, Columns, Texts, joined, narrow
 from mmeval.runs.folder import Run, column_batches
 
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 FEW_WORDS = 4096
 """Different texts up to which a column is read as codes; beyond, its texts are held as Arrow has them."""
+RELEASE_AFTER = 16
+"""Batches after which Arrow gives freed memory back: what is kept of each would else hold all of it."""
 RANKED = frozenset({"sample_id", "cluster"})
 """Columns whose cells are compared with each other: equal texts have equal codes, in the order of the texts."""
 
@@ -33,13 +35,18 @@ def read_columns(run: Run, names: Sequence[str]) -> Columns:
     """
     growing: dict[str, _Numbers | _Words] = {}
     size = 0
-    for batch in column_batches(run.path / "results.parquet", list(dict.fromkeys(names)), run.model):
+    batches = column_batches(run.path / "results.parquet", list(dict.fromkeys(names)), run.model)
+    for number, batch in enumerate(batches, start=1):
         for name, column in batch.items():
             if name not in growing:
                 growing[name] = _started(name, column)
             growing[name].add(column)
         size += len(next(iter(batch.values())))
-    return Columns(size, {name: growing.pop(name).column() for name in list(growing)})
+        if number % RELEASE_AFTER == 0:
+            release_memory()
+    columns = Columns(size, {name: growing.pop(name).column() for name in list(growing)})
+    release_memory()
+    return columns
 
 
 def _started(name: str, column: pa.Array) -> _Numbers | _Words:

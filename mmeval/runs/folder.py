@@ -189,7 +189,7 @@ def stream_batches(path: Path, columns: Sequence[str] | None = None, size: int =
             if lacking := set(_NEEDED.get(path.name, ())).difference(present):
                 raise _damaged(path, ValueError(f"there is no column {min(lacking)}"))
             wanted = None if columns is None else [name for name in dict.fromkeys(columns) if name in present]
-            yield from file.iter_batches(batch_size=size, columns=wanted)
+            yield from file.iter_batches(batch_size=size, columns=wanted, use_threads=False)
     except FileNotFoundError as error:
         raise _missing(path) from error
     except (pa.ArrowInvalid, OSError) as error:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from mmeval.core.arrow import release_memory
 from mmeval.core.files import create
 
 if TYPE_CHECKING:
@@ -101,6 +102,7 @@ class TableWriter:
             return
         self._flush()
         self._writer.close()
+        release_memory()
         self._handle.flush()
         os.fsync(self._handle.fileno())
         self._handle.close()

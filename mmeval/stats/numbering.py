@@ -27,29 +27,31 @@ def by_appearance(values: WholeNumbers) -> tuple[npt.NDArray[np.int64], npt.NDAr
         number = np.empty(order.size, dtype=np.int64)
         number[order] = np.arange(order.size)
         return number[inverse], first[order].astype(np.int64)
-    place = np.full(int(values.max(initial=-1)) + 1, -1, dtype=np.int64)
-    place[values[::-1]] = np.arange(values.size - 1, -1, -1)
+    kind = np.int32 if values.size < 2**31 else np.int64
+    place = np.full(int(values.max(initial=-1)) + 1, -1, dtype=kind)
+    place[values[::-1]] = np.arange(values.size - 1, -1, -1, dtype=kind)
     starts = np.sort(place[place >= 0])
-    place[values[starts]] = np.arange(starts.size)
-    return place[values], starts
+    place[values[starts]] = np.arange(starts.size, dtype=kind)
+    return place[values].astype(np.int64), starts.astype(np.int64)
 
 
 def by_size(values: WholeNumbers) -> npt.NDArray[np.int64]:
     """Number values in their own order: 0 for all that equal the smallest, 1 for the next, shape (n,)."""
     if not _dense(values):
         return np.unique(values, return_inverse=True)[1].astype(np.int64)
-    number = np.zeros(int(values.max(initial=-1)) + 1, dtype=np.int64)
+    number = np.zeros(int(values.max(initial=-1)) + 1, dtype=np.int32 if values.size < 2**31 else np.int64)
     number[values] = 1
     np.cumsum(number, out=number)
-    found: npt.NDArray[np.int64] = number[values]
-    found -= 1
-    return found
+    number -= 1
+    return number[values].astype(np.int64)
 
 
 def repeated(values: WholeNumbers) -> int | None:
     """Return the first entry whose value an earlier entry has; None where all differ."""
     if _dense(values):
-        if int(np.bincount(values).max(initial=0)) <= 1:
+        there = np.zeros(int(values.max(initial=-1)) + 1, dtype=bool)
+        there[values] = True
+        if np.count_nonzero(there) == values.size:
             return None
     elif np.unique(values).size == values.size:
         return None
