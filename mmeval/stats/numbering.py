@@ -27,8 +27,8 @@ def by_appearance(values: WholeNumbers) -> tuple[npt.NDArray[np.int64], npt.NDAr
         number = np.empty(order.size, dtype=np.int64)
         number[order] = np.arange(order.size)
         return number[inverse], first[order].astype(np.int64)
-    kind = np.int32 if values.size < 2**31 else np.int64
-    place = np.full(int(values.max(initial=-1)) + 1, -1, dtype=kind)
+    kind = _kind(values)
+    place: WholeNumbers = np.full(int(values.max(initial=-1)) + 1, -1, dtype=kind)
     place[values[::-1]] = np.arange(values.size - 1, -1, -1, dtype=kind)
     starts = np.sort(place[place >= 0])
     place[values[starts]] = np.arange(starts.size, dtype=kind)
@@ -39,7 +39,7 @@ def by_size(values: WholeNumbers) -> npt.NDArray[np.int64]:
     """Number values in their own order: 0 for all that equal the smallest, 1 for the next, shape (n,)."""
     if not _dense(values):
         return np.unique(values, return_inverse=True)[1].astype(np.int64)
-    number = np.zeros(int(values.max(initial=-1)) + 1, dtype=np.int32 if values.size < 2**31 else np.int64)
+    number: WholeNumbers = np.zeros(int(values.max(initial=-1)) + 1, dtype=_kind(values))
     number[values] = 1
     np.cumsum(number, out=number)
     number -= 1
@@ -59,6 +59,11 @@ def repeated(values: WholeNumbers) -> int | None:
     again = np.ones(values.size, dtype=bool)
     again[first] = False
     return int(np.argmax(again))
+
+
+def _kind(values: WholeNumbers) -> np.dtype[np.signedinteger[Any]]:
+    """The smaller type that can number them."""
+    return np.dtype(np.int32 if values.size < 2**31 else np.int64)
 
 
 def _dense(values: WholeNumbers) -> bool:
