@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from mmeval.core.arrow import code_cells, null_cells, number_cells, place_array, release_memory, text_array
+from mmeval.core.arrow import code_cells, null_cells, number_cells, own_texts, place_array, release_memory, text_array
 from mmeval.metrics.columns import Column, Columns, Texts, joined, narrow
 from mmeval.runs.folder import Run, column_batches
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 FEW_WORDS = 4096
 """Different texts up to which a column is read as codes; beyond, its texts are held as Arrow has them."""
-RELEASE_AFTER = 16
-"""Batches after which Arrow gives freed memory back: what is kept of each would else hold all of it."""
+RELEASE_AFTER = 8
+"""Batches after which freed memory is given back."""
 RANKED = frozenset({"sample_id", "cluster"})
 """Columns whose cells are compared with each other: equal texts have equal codes, in the order of the texts."""
 
@@ -34,6 +34,7 @@ def read_columns(run: Run, names: Sequence[str]) -> Columns:
         DataError: when the file is missing or damaged.
     """
     growing: dict[str, _Numbers | _Words] = {}
+    release_memory()
     size = 0
     batches = column_batches(run.path / "results.parquet", list(dict.fromkeys(names)), run.model)
     for number, batch in enumerate(batches, start=1):
@@ -85,7 +86,7 @@ class _Words:
 
     def add(self, column: pa.Array) -> None:
         if self._texts:
-            self._texts.append(column)
+            self._texts.append(own_texts(column))
             return
         found = column.dictionary_encode()
         known = self._known
@@ -100,7 +101,7 @@ class _Words:
         """The cells so far, as texts."""
         words = text_array(list(self._known))
         for codes in self._codes:
-            yield words.take(place_array(codes))
+            yield own_texts(words.take(place_array(codes)))
 
     def column(self) -> Column:
         import pyarrow as pa

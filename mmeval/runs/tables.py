@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 ROW_GROUP = 2048
 JSON_BLOCK = 64 << 20
 """Bytes of JSON that are parsed at once."""
+RELEASE_AFTER = 16
+"""Tables of up to that many rows after which freed memory is given back."""
 
 
 def json_row(row: Mapping[str, Any], maps: Collection[str]) -> bytes:
@@ -52,7 +54,7 @@ class TableWriter:
         self._handle = create(self._temporary)
         self._writer = pq.ParquetWriter(self._handle, schema, compression="zstd")
         self._batch: list[dict[str, Any]] = []
-        self._written = 0
+        self._written = self._tables = 0
 
     def add(self, rows: Iterable[dict[str, Any]]) -> None:
         """Add rows as mappings; map columns as dictionaries."""
@@ -79,6 +81,9 @@ class TableWriter:
         self._flush()
         self._written += table.num_rows
         self._writer.write_table(table, row_group_size=ROW_GROUP)
+        self._tables += 1
+        if self._tables % RELEASE_AFTER == 0:
+            release_memory()
 
     def _flush(self) -> None:
         import pyarrow as pa

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import orjson
 
+from mmeval.core.arrow import release_memory
 from mmeval.core.errors import StorageError, UsageError
 from mmeval.core.files import open_lock
 from mmeval.core.shortage import shortage_error
@@ -147,6 +148,7 @@ class RunWriter:
 
     def _write_tables(self) -> None:
         self.flush()
+        release_memory()
         try:
             query = "SELECT row, position FROM results ORDER BY model, task, condition, position, repeat"
             rows = (self._placed(data, position) for data, position in self._database.execute(query))
