@@ -12,7 +12,7 @@ import numpy.typing as npt
 from mmeval.core.errors import DataError
 from mmeval.core.types import OUTCOMES
 from mmeval.metrics.columns import Texts
-from mmeval.metrics.definition import BUILT_IN_COLUMNS, BoolArray, Detail, Metric, Names, Rows, Scores, TextArray
+from mmeval.metrics.definition import BoolArray, Detail, Metric, Names, Rows, Scores, TextArray
 from mmeval.stats.intervals import FloatArray
 from mmeval.stats.numbering import repeated
 from mmeval.stats.scores import IntArray
@@ -139,8 +139,8 @@ def _outcomes(column: Any) -> npt.NDArray[np.int8]:
 def _names(metric: Metric, columns: Mapping[str, Any]) -> tuple[Names, Names, Texts | None]:
     """Return samples and clusters, and what spells the samples where both are numbers."""
     cells, labels = columns["sample_id"], columns["cluster"]
-    shown = metric.form is not None and any(name in BUILT_IN_COLUMNS for name in metric.form.columns)
-    if isinstance(cells, Texts) and isinstance(labels, Texts) and cells.ordered and labels.ordered and not shown:
+    coded = isinstance(cells, Texts) and isinstance(labels, Texts) and cells.ordered and labels.ordered
+    if coded and not metric.names_clusters:
         # Numbers in the order of the names below: labels before samples.
         own = labels.codes < (1 if len(labels.words) and labels.words[0].as_py() == "" else 0)
         clusters = cells.codes + np.int32(len(labels.words))

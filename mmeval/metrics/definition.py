@@ -61,6 +61,11 @@ class Metric:
         return () if self.form is None else tuple(name for name in self.form.columns if name not in BUILT_IN_COLUMNS)
 
     @property
+    def names_clusters(self) -> bool:
+        """Whether it groups by cluster or sample, whose names are labels then."""
+        return self.form is not None and any(name in BUILT_IN_COLUMNS for name in self.form.columns)
+
+    @property
     def reads(self) -> tuple[str, ...]:
         """Columns of the results table, beside those that every metric reads."""
         return () if self.form is None else self.form.reads

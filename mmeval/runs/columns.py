@@ -23,12 +23,13 @@ RANKED = frozenset({"sample_id", "cluster"})
 """Columns whose cells are compared with each other: equal texts have equal codes, in the order of the texts."""
 
 
-def read_columns(run: Run, names: Sequence[str]) -> Columns:
+def read_columns(run: Run, names: Sequence[str], spell_clusters: bool = True) -> Columns:
     """Return columns of a run's results, narrowed to the model in view.
 
     Args:
         run: the run to read.
         names: columns; `scores.KEY` and `subsets.KEY` are single entries of the maps, null where a row has none.
+        spell_clusters: keep the names of many clusters; else only their order, with "" as null.
 
     Raises:
         DataError: when the file is missing or damaged.
@@ -40,7 +41,7 @@ def read_columns(run: Run, names: Sequence[str]) -> Columns:
     for number, batch in enumerate(batches, start=1):
         for name, column in batch.items():
             if name not in growing:
-                growing[name] = _started(name, column)
+                growing[name] = _started(name, column, spell_clusters or name != "cluster")
             growing[name].add(column)
         size += len(next(iter(batch.values())))
         if number % RELEASE_AFTER == 0:
@@ -50,12 +51,12 @@ def read_columns(run: Run, names: Sequence[str]) -> Columns:
     return columns
 
 
-def _started(name: str, column: pa.Array) -> _Numbers | _Words:
+def _started(name: str, column: pa.Array, spelled: bool) -> _Numbers | _Words:
     import pyarrow as pa
 
     kind = column.type
     if pa.types.is_string(kind):
-        return _Words(name in RANKED)
+        return _Words(name in RANKED, spelled)
     if not (pa.types.is_boolean(kind) or pa.types.is_integer(kind) or pa.types.is_floating(kind)):
         raise TypeError(f"column {name} holds neither texts nor numbers")
     return _Numbers()
@@ -77,8 +78,9 @@ class _Numbers:
 class _Words:
     """A column of texts as it grows."""
 
-    def __init__(self, ranked: bool) -> None:
+    def __init__(self, ranked: bool, spelled: bool) -> None:
         self._ranked = ranked
+        self._spelled_out = spelled
         self._known: dict[str, int] = {}
         self._codes: list[npt.NDArray[Any]] = []
         self._texts: list[pa.Array] = []
@@ -109,7 +111,7 @@ class _Words:
         if self._texts:
             texts = pa.chunked_array(self._texts)
             self._texts = []
-            return _ranked(texts) if self._ranked else _listed(texts)
+            return _ranked(texts, self._spelled_out) if self._ranked else _listed(texts)
         words = sorted(self._known)
         place = np.full(len(words) + 1, -1)
         place[[self._known[word] for word in words]] = np.arange(len(words))
@@ -120,14 +122,19 @@ class _Words:
         return Texts(codes, text_array(words), True)
 
 
-def _ranked(texts: pa.ChunkedArray) -> Texts:
+def _ranked(texts: pa.ChunkedArray, spelled: bool) -> Texts:
     """Many texts, as their places among the sorted ones."""
+    import pyarrow as pa
     import pyarrow.compute as pc
 
     codes = number_cells(pc.rank(texts, sort_keys="ascending", tiebreaker="dense")).astype(np.int32)
     codes -= 1
     if texts.null_count:
         codes[np.concatenate([null_cells(chunk) for chunk in texts.chunks])] = -1
+    if not spelled:
+        if texts[int(np.argmax(codes == 0))].as_py() == "":
+            np.maximum(codes - 1, -1, out=codes)
+        return Texts(codes, pa.nulls(int(codes.max(initial=-1)) + 1), True)
     rows = np.empty(int(codes.max(initial=-1)) + 1, dtype=np.int32)
     known = np.flatnonzero(codes >= 0)
     rows[codes[known]] = known

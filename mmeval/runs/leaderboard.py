@@ -80,7 +80,10 @@ def leaderboard(
     lists = [task.metrics for task in tasks] + [metrics_of(name) or [] for name in run.manifest.conditions]
     chosen = {name for names in lists for name in (names if all_metrics else names[:1])}
     subsets = {name for task in tasks for name in task.subset_columns} if by_subset else set()
-    table = read_columns(run, results_columns([get_metric(name) for name in sorted(chosen)], sorted(subsets)))
+    metrics = [get_metric(name) for name in sorted(chosen)]
+    table = read_columns(
+        run, results_columns(metrics, sorted(subsets)), any(metric.names_clusters for metric in metrics)
+    )
     found: list[LeaderboardRow] = []
     for task in tasks:
         in_task = table.where(table.equal("task", task.name) & table.equal("protocol", task.protocol))
@@ -89,12 +92,10 @@ def leaderboard(
                 rows = in_task.where(in_task.equal("model", model) & in_task.equal("condition", condition))
                 if not rows.size:
                     continue
-                metrics = metrics_of(condition) or task.metrics
-                for name in metrics if all_metrics else metrics[:1]:
+                own = metrics_of(condition) or task.metrics
+                for name in own if all_metrics else own[:1]:
                     cells = _Cells.of(rows, get_metric(name), task, model, condition, level)
-                    found.append(
-                        cells.whole(task.chance if name == task.metrics[0] and metrics is task.metrics else None)
-                    )
+                    found.append(cells.whole(task.chance if name == task.metrics[0] and own is task.metrics else None))
                     if by_subset:
                         found.extend(cells.subsets())
     return found

@@ -144,6 +144,19 @@ def test_the_leaderboard_is_what_the_rows_say(tmp_path: Path, seed: int) -> None
         assert (cell.guesses.rows if cell.guesses else 0) == drawn
 
 
+@pytest.mark.usefixtures("small_batches")
+@pytest.mark.parametrize("empty", [True, False])
+def test_clusters_without_their_names_keep_their_order(tmp_path: Path, empty: bool) -> None:
+    rows = [row for row in awkward(0) if empty or row["cluster"]]
+    run = run_of(tmp_path, rows)
+    named, bare = (read_columns(run, ["sample_id", "cluster"], spelled).texts("cluster") for spelled in (True, False))
+    names, places = [name or "" for name in named], [max(code, -1) for code in bare.codes.tolist()]
+    first = 0 if "" not in bare.words.to_pylist() else 1
+    assert [0 if place < first else 1 + place - first for place in places] == [
+        sorted({"", *names}).index(name) for name in names
+    ]
+
+
 def test_a_table_without_rows_has_no_cells(tmp_path: Path) -> None:
     assert leaderboard(run_of(tmp_path, [])) == []
 
