@@ -158,6 +158,8 @@ def _texts(column: Any) -> TextArray:
 
 def _repeats(column: Any, size: int) -> IntArray:
     if isinstance(column, np.ndarray) and np.issubdtype(column.dtype, np.integer):
+        if size and bool(np.all(column == column[0])):
+            return np.broadcast_to(np.int64(column[0]), (size,))
         return column.astype(np.int64)
     return np.fromiter((int(cell or 0) for cell in column), dtype=np.int64, count=size)
 

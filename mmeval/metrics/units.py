@@ -36,7 +36,9 @@ def sample_units(metric: Metric, scores: Scores, rows: BoolArray | None = None) 
     if ids.size == where.size and metric.k is None:  # one answer each: the usual case, without a sum over anything
         unit_of_row = np.full(scores.values.size, -1, dtype=np.int64)
         unit_of_row[where] = sample
-        return Units(ids, scores.values[where] + 0.0, scores.clusters[where], unit_of_row, metric.binary)
+        values = scores.values[where]
+        values += 0.0  # a sum from 0 on: no -0
+        return Units(ids, values, scores.clusters[where], unit_of_row, metric.binary)
     answers = np.bincount(sample, minlength=ids.size)
     values = means(sample, scores.values[where], ids.size)
     if metric.k is not None:

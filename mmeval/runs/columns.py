@@ -46,6 +46,7 @@ def read_columns(run: Run, names: Sequence[str], spell_clusters: bool = True) ->
         size += len(next(iter(batch.values())))
         if number % RELEASE_AFTER == 0:
             release_memory()
+    release_memory()
     columns = Columns(size, {name: growing.pop(name).column() for name in list(growing)})
     release_memory()
     return columns
@@ -128,6 +129,7 @@ def _ranked(texts: pa.ChunkedArray, spelled: bool) -> Texts:
     import pyarrow.compute as pc
 
     codes = number_cells(pc.rank(texts, sort_keys="ascending", tiebreaker="dense")).astype(np.int32)
+    release_memory()
     codes -= 1
     if texts.null_count:
         codes[np.concatenate([null_cells(chunk) for chunk in texts.chunks])] = -1

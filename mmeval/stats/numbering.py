@@ -12,7 +12,7 @@ _DENSE = 8
 """Values up to so many times their number are counted in an array; sparser ones are sorted."""
 
 
-def by_appearance(values: WholeNumbers) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+def by_appearance(values: WholeNumbers) -> tuple[npt.NDArray[np.int64], WholeNumbers]:
     """Number values in the order of their first appearance.
 
     Args:
@@ -26,13 +26,14 @@ def by_appearance(values: WholeNumbers) -> tuple[npt.NDArray[np.int64], npt.NDAr
         order = np.argsort(first)
         number = np.empty(order.size, dtype=np.int64)
         number[order] = np.arange(order.size)
-        return number[inverse], first[order].astype(np.int64)
+        return number[inverse], first[order]
     kind = _kind(values)
     place: WholeNumbers = np.full(int(values.max(initial=-1)) + 1, -1, dtype=kind)
     place[values[::-1]] = np.arange(values.size - 1, -1, -1, dtype=kind)
-    starts = np.sort(place[place >= 0])
+    starts = place[place >= 0]
+    starts.sort()
     place[values[starts]] = np.arange(starts.size, dtype=kind)
-    return place[values].astype(np.int64), starts.astype(np.int64)
+    return place[values].astype(np.int64), starts
 
 
 def by_size(values: WholeNumbers) -> npt.NDArray[np.int64]:
