@@ -93,15 +93,20 @@ class Connections:
         timeout = aiohttp.ClientTimeout(total=timeout_s, sock_connect=min(self.connect_s, timeout_s))
         return await self._session(False).get(url, timeout=timeout, allow_redirects=False, **self._by(url))
 
-    async def post(self, url: str, body: bytes) -> aiohttp.ClientResponse:
+    async def post(self, url: str, body: bytes, *, fresh: bool = False) -> aiohttp.ClientResponse:
         """Send JSON with POST. Use what comes as a context; raises what aiohttp raises.
+
+        Args:
+            url: where to.
+            body: JSON.
+            fresh: over a new connection in any case.
 
         A kept connection that turns out to have been closed is no failure: the request is sent again at once over a new one.
         """
         sent = time.monotonic()
         _REUSED.set(False)
         try:
-            return await self._sent(url, body, fresh=False)
+            return await self._sent(url, body, fresh=fresh)
         except aiohttp.ClientConnectorError:
             raise
         except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:

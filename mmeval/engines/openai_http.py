@@ -13,7 +13,7 @@ from mmeval.core.errors import EngineError
 from mmeval.core.secrets import without_key
 from mmeval.core.types import Response
 from mmeval.engines.connections import Connections
-from mmeval.engines.openai_reply import WHOLE, error_fields, failure, storable
+from mmeval.engines.openai_reply import WHOLE, AnswerIds, error_fields, failure, storable
 
 KEY_VARIABLES = ("MMEVAL_API_KEY", "OPENAI_API_KEY")
 ANSWER_LIMIT = 64 * 1024 * 1024
@@ -36,6 +36,7 @@ class HttpClient:
     def __init__(self, key: str | None, timeout_s: float) -> None:
         self._key = key
         self._timeout_s = timeout_s
+        self._ids = AnswerIds()
         self._connections = Connections(timeout_s, {"Authorization": f"Bearer {key}"} if key else {})
 
     @property
@@ -81,14 +82,35 @@ class HttpClient:
             body: the request, JSON.
             read: turns content type and body of a whole answer into a response.
         """
+        answered = await self._posted(base, address, body, read, fresh=False)
+        # A stray answer of another question: whatever else comes over that connection belongs to others too.
+        return answered if answered is not None else await self._again(base, address, body, read)
+
+    async def _again(
+        self, base: str, address: str, body: bytes, read: Callable[[str, bytes], Response]
+    ) -> tuple[Response, bool]:
+        answered = await self._posted(base, address, body, read, fresh=True)
+        assert answered is not None
+        return answered
+
+    async def _posted(
+        self, base: str, address: str, body: bytes, read: Callable[[str, bytes], Response], *, fresh: bool
+    ) -> tuple[Response, bool] | None:
+        """See `post`; None for the answer to another question, which a new connection does not give."""
         try:
-            async with await self._connections.post(address, body) as answer:
+            async with await self._connections.post(address, body, fresh=fresh) as answer:
                 content = await self._connections.read(answer, ANSWER_LIMIT)
                 if content is None:
                     return Response("error", error=f"the answer is larger than {ANSWER_LIMIT >> 20} MiB"), False
                 content = without_key(content, self._key)
                 if answer.status in WHOLE:
-                    return read(answer.headers.get("Content-Type", ""), content), False
+                    if not fresh and self._ids.stray(content):
+                        answer.close()
+                        return None
+                    response = read(answer.headers.get("Content-Type", ""), content)
+                    if response.status == "ok":
+                        self._ids.add(content)
+                    return response, False
                 if answer.status in (401, 403):
                     message = self.key_message(base, answer.status, content)
                     return Response("error", error=f"{message.message} -> {message.remedy}", denied=True), False

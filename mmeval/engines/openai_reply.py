@@ -44,6 +44,7 @@ _THOUGHT = frozenset({"thinking", "reasoning"})
 _REFUSAL = frozenset({"refusal"})
 _ANSWER = frozenset({"text", "output_text"})
 _BROKEN_NUMBER = re.compile(rb"[:\[,]\s*-?(?:NaN|Infinity|inf)\b")
+_ID = re.compile(rb'"id"\s*:\s*"([^"\\]{6,100})"')
 _HALF_PAIR = re.compile(rb"\\u[dD][89a-fA-F]")
 _SECONDS = re.compile(r"[+-]?[0-9]+(?:\.[0-9]*)?")
 _ONCE = frozenset({"choices", "message", "content", "finish_reason", "refusal"})
@@ -59,6 +60,45 @@ _BROKEN_FINISH = frozenset({"error", "abort", "cancelled"})
 _CODES = ("code", "type", "error_code")
 _QUOTED = 400
 """Characters of a server's message that are quoted."""
+
+
+class AnswerIds:
+    """The ids of the answers of one model's endpoints: one that comes again belongs to a question that has been answered.
+
+    Only where a server numbers its answers: ids that repeat before `TRUSTED` different ones have come, or once more when
+    the question is asked again, say nothing, and are never looked at again.
+    """
+
+    TRUSTED = 8
+    KEPT = 65_536
+    """Latest ids that are remembered."""
+
+    def __init__(self) -> None:
+        self._recent: dict[str, None] = {}
+        self._tell = True
+
+    def stray(self, body: bytes) -> bool:
+        """Whether an answer has been given before, to another question."""
+        known = self._tell and _id_of(body) in self._recent
+        if known and len(self._recent) < self.TRUSTED:
+            self._tell = known = False
+        return known
+
+    def add(self, body: bytes) -> None:
+        """Remember an answer that was taken; one that was known is taken only when it came again over a new connection."""
+        name = _id_of(body)
+        if not self._tell or name is None:
+            return
+        if name in self._recent:
+            self._tell = False
+        self._recent[name] = None
+        if len(self._recent) > self.KEPT:
+            del self._recent[next(iter(self._recent))]
+
+
+def _id_of(body: bytes) -> str | None:
+    found = _ID.search(body[:200])
+    return None if found is None else found.group(1).decode("utf-8", "replace")
 
 
 def retry_after(headers: Mapping[str, str], now: float | None = None) -> float | None:

@@ -17,6 +17,7 @@ from mmeval.core.types import Response
 from mmeval.engines import connections
 from mmeval.engines.connections import Proxy
 from mmeval.engines.openai import OpenAIEngine
+from mmeval.engines.openai_reply import AnswerIds
 from mmeval.engines.registry import parse_model
 from tests.engines.conftest import make_request
 from tests.engines.endpoint import completion
@@ -99,6 +100,48 @@ def test_a_second_answer_to_one_request_is_not_the_answer_to_the_next() -> None:
     answers, raw = asyncio.run(go())
     assert _texts(answers) == EXPECTED
     assert raw.asked == EXPECTED, "nothing is asked twice"
+
+
+def test_an_answer_that_was_given_before_is_asked_for_again_where_answers_are_numbered() -> None:
+    class Numbering(Raw):
+        sent = 0
+
+        async def answer(self, writer: asyncio.StreamWriter, text: str, more: str = "") -> None:
+            self.sent += 1
+            body = json.dumps({**completion(text), "id": f"chatcmpl-{self.sent}"}).encode()
+            head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+            # From the eleventh on, each answer is preceded by the one before, as a proxy out of step does.
+            before = self.kept if self.sent > 10 else b""
+            self.kept = head.encode() + body
+            writer.write(before or self.kept)
+            await writer.drain()
+
+    async def go() -> tuple[list[Response], Numbering]:
+        async with Numbering() as raw:
+            return await _answers(raw, 11), raw
+
+    answers, raw = asyncio.run(go())
+    assert _texts(answers) == [f"question {number}" for number in range(11)]
+    assert raw.asked[-2:] == ["question 10", "question 10"], "asked once more, over a new connection"
+    assert raw.connections == 2
+
+
+def test_ids_that_number_nothing_are_ignored() -> None:
+    async def go() -> tuple[list[Response], Raw]:
+        async with Raw() as raw:
+            return await _answers(raw, 30), raw
+
+    answers, raw = asyncio.run(go())
+    assert _texts(answers) == raw.asked == [f"question {number}" for number in range(30)]
+
+    ids = AnswerIds()
+    bodies = [json.dumps({"id": f"chatcmpl-{number}"}).encode() for number in range(20)]
+    for body in bodies:
+        assert not ids.stray(body)
+        ids.add(body)
+    assert ids.stray(bodies[3])
+    ids.add(bodies[3])  # it came again over a new connection
+    assert not any(map(ids.stray, bodies))
 
 
 @pytest.mark.parametrize("how", ["closed", "closed on reuse", "reset on reuse"])
