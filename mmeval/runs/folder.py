@@ -16,6 +16,7 @@ from mmeval.core.errors import DataError, UsageError, nearest
 from mmeval.core.files import read_regular, write
 from mmeval.core.hashing import sha256_bytes
 from mmeval.runs.manifest import Manifest, read_manifest
+from mmeval.runs.schema import table_problem
 
 if TYPE_CHECKING:
     import numpy as np
@@ -188,11 +189,15 @@ def stream_batches(path: Path, columns: Sequence[str] | None = None, size: int =
             present = file.schema_arrow.names
             if lacking := set(_NEEDED.get(path.name, ())).difference(present):
                 raise _damaged(path, ValueError(f"there is no column {min(lacking)}"))
+            if problem := table_problem(path.stem, file.schema_arrow):
+                raise _damaged(path, ValueError(problem))
             wanted = None if columns is None else [name for name in dict.fromkeys(columns) if name in present]
-            yield from file.iter_batches(batch_size=size, columns=wanted, use_threads=False)
+            for batch in file.iter_batches(batch_size=size, columns=wanted, use_threads=False):
+                batch.validate(full=True)  # text that is no UTF-8 would fail wherever it is used
+                yield batch
     except FileNotFoundError as error:
         raise _missing(path) from error
-    except (pa.ArrowInvalid, OSError) as error:
+    except (pa.ArrowException, OSError) as error:
         raise _damaged(path, error) from error
 
 

@@ -137,3 +137,39 @@ def calls_schema() -> pa.Schema:
             ("latency_s", pa.float64()),
         ]
     )
+
+
+def table_problem(name: str, found: pa.Schema) -> str:
+    """Return which column of a table is none that mmeval wrote, or nothing.
+
+    Args:
+        name: `results`, `samples` or `calls`; any other table is left to whoever reads it.
+        found: its columns.
+    """
+    schemas = {"results": results_schema, "samples": samples_schema, "calls": calls_schema}
+    if name not in schemas:
+        return ""
+    for field in schemas[name]():
+        if found.names.count(field.name) > 1:
+            return f"column {field.name} is there twice"
+        if field.name in found.names and not _alike(field.type, found.field(field.name).type):
+            return f"column {field.name} is of type {found.field(field.name).type}, and {field.type} is expected"
+    return ""
+
+
+def _alike(expected: pa.DataType, found: pa.DataType) -> bool:
+    """Whether a column can be read as the expected one; widths of numbers, and a column of nulls alone, make no difference."""
+    import pyarrow as pa
+
+    if pa.types.is_integer(expected):
+        return bool(pa.types.is_integer(found) or pa.types.is_null(found))
+    if pa.types.is_floating(expected):
+        return bool(pa.types.is_floating(found) or pa.types.is_integer(found) or pa.types.is_null(found))
+    if pa.types.is_list(expected) and pa.types.is_list(found):
+        return _alike(expected.value_type, found.value_type)
+    if pa.types.is_map(expected) and pa.types.is_map(found):
+        return _alike(expected.key_type, found.key_type) and _alike(expected.item_type, found.item_type)
+    if pa.types.is_struct(expected) and pa.types.is_struct(found):
+        names = {field.name for field in found}
+        return all(field.name not in names or _alike(field.type, found.field(field.name).type) for field in expected)
+    return bool(expected == found or pa.types.is_null(found))

@@ -417,3 +417,40 @@ def test_map_columns_may_be_null(tmp_path: Path) -> None:
         writer.finish()
     assert pq.read_table(tmp_path / "results.parquet")["scores"].to_pylist() == [None]
     assert pa.types.is_map(results_schema().field("scores").type)
+
+
+ODD = {
+    "no outcome": lambda table: table.drop_columns(["outcome"]),
+    "numbers as text": lambda table: table.set_column(11, "score", pa.array(["1"] * len(table))),
+    "scores of no map": lambda table: table.set_column(13, "scores", pa.array([7] * len(table))),
+    "lists as text": lambda table: table.set_column(17, "response", pa.array([["x"]] * len(table))),
+    "no columns": lambda table: table.select([]),
+}
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_a_table_of_other_columns_is_damaged_and_no_bug(run: Path, name: str) -> None:
+    path = run / "results.parquet"
+    table = pq.read_table(path)
+    assert [table.column_names[place] for place in (11, 13, 17)] == ["score", "scores", "response"]
+    pq.write_table(ODD[name](table), path)
+    for read in (lambda: open_run(run).results(), lambda: list(open_run(run).rows("results"))):
+        with pytest.raises(DataError, match=r"cannot read .*results\.parquet: .*column"):
+            read()
+
+
+def test_text_that_is_no_unicode_is_damaged_and_no_bug(run: Path) -> None:
+    path = run / "results.parquet"
+    table = pq.read_table(path)
+    bad = pa.Array.from_buffers(pa.string(), len(table), pa.array([b"\xff\xfe"] * len(table)).buffers())
+    pq.write_table(table.set_column(17, "response", bad), path)
+    with pytest.raises(DataError, match=r"cannot read .*results\.parquet"):
+        open_run(run).results()
+
+
+def test_numbers_of_another_width_are_the_same_table(run: Path) -> None:
+    path = run / "results.parquet"
+    table = pq.read_table(path)
+    before = open_run(run).results()["score"].tolist()
+    pq.write_table(table.set_column(6, "repeat", table["repeat"].cast(pa.int64())), path)
+    assert open_run(run).results()["score"].tolist() == before
