@@ -149,7 +149,9 @@ def file_path(selector: str) -> tuple[Path, str]:
         raise UsageError(
             f"-t {selector}: {path.name!r} is of no format that mmeval reads", remedy=f"it reads {', '.join(FORMATS)}"
         )
-    if not _exists(path) or not path.is_file():
+    if _exists(path) and not path.is_file():
+        raise UsageError(f"-t {selector}: it is a pipe or a device, no regular file", remedy="save the rows as a file")
+    if not _exists(path):
         beside = (
             [entry.name for entry in path.parent.iterdir()] if _exists(path.parent) and path.parent.is_dir() else []
         )

@@ -33,6 +33,7 @@ FAST: dict[str, tuple[Any, dict[str, int]]] = {
     "damaged run folder": (machine.damaged_run, {}),
     "shortages": (machine.shortages, {}),
     "meddling": (machine.meddling, {}),
+    "signals to other commands": (machine.ended_commands, {}),
 }
 SLOW: dict[str, tuple[Any, dict[str, int]]] = {
     "lasting faults of an endpoint": (network.lasting, {"seed": 1}),

@@ -60,7 +60,9 @@ class Child:
                 raise AssertionError(f"the command hangs; it said: {self._err.read_text()[-2000:]}")
             time.sleep(0.01)
         assert self._code is not None
-        return Ended(self._code, self._out.read_text(), self._err.read_text())
+        # A signal may come before the child has opened them.
+        said = [place.read_text() if place.exists() else "" for place in (self._out, self._err)]
+        return Ended(self._code, *said)
 
 
 class Zygote:
