@@ -19,7 +19,7 @@ from mmeval.runs.folder import Run
 def hints(verifier: str, pairs: list[tuple[Any, Any]], outcome: str = "scored") -> list[str]:
     rows = [
         {
-            "model": "m", "task": "boxes", "protocol": "default", "condition": "standard", "outcome": outcome,
+            "model": "m", "task": "boxes", "protocol": "default", "condition": "standard", "sample_id": "s", "repeat": 0, "outcome": outcome,
             "verifier": f"{verifier}/1", "extracted": json.dumps(said), "target": json.dumps(gold),
         }
         for said, gold in pairs
