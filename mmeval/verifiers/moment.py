@@ -17,20 +17,20 @@ _NUMBER = r"[0-9]{1,7}(?:\.[0-9]{1,9})?"
 _SECONDS, _MINUTES, _HOURS = r"(?:seconds?|secs?\.?|s|秒)", r"(?:minutes?|mins?\.?|m|分钟?)", r"(?:hours?|hrs?\.?|h)"
 _CLOCK = rf"(?:[0-9]{{1,3}}:)?[0-9]{{1,3}}:{_NUMBER}"
 _TIME = (
-    rf"(?:{_CLOCK}(?![0-9:])|{_NUMBER}\s?{_MINUTES}\s*(?:,|and)?\s*{_NUMBER}\s?{_SECONDS}|{_NUMBER}\s?(?:{_SECONDS}|{_MINUTES}|{_HOURS})|{_NUMBER})"
+    rf"(?:{_CLOCK}(?![0-9:])|{_NUMBER}\s?{_MINUTES}\s{{0,9}}(?:,|and)?\s{{0,9}}{_NUMBER}\s?{_SECONDS}|{_NUMBER}\s?(?:{_SECONDS}|{_MINUTES}|{_HOURS})|{_NUMBER})"
     r"(?![0-9A-Za-z.:]*[0-9:])(?![A-Za-z%])"
 )
 _WORDS = r"[\"'*`]{0,3}"
-_ABOUT = r"(?:(?:at|around|about|approximately|roughly|the|second|time|timestamp|mark|t\s?=|frame\s+at|第)\s*){0,4}"
-_FROM = rf"(?<![0-9A-Za-z.:\-]){_WORDS}(?P<start>{_TIME}){_WORDS}(?:\s*(?:mark|point))?"
+_ABOUT = r"(?:(?:at|around|about|approximately|roughly|the|second|time|timestamp|mark|t\s?=|frame\s+at|第)\s{0,9}){0,4}"
+_FROM = rf"(?<![0-9A-Za-z.:\-]){_WORDS}(?P<start>{_TIME}){_WORDS}(?:\s{{0,9}}(?:mark|point))?"
 _TO = rf"{_ABOUT}{_WORDS}(?P<end>{_TIME})(?!-[0-9])"
 _RANGE = re.compile(
-    rf"{_FROM}\s*[\])>]?\s*(?:-|–|—|~|～|→|->|,|;|到|至|\bto\b|\band\b|\b(?:un)?till?\b|\bthrough\b)\s*[\[(<]?\s*{_TO}",
+    rf"{_FROM}\s{{0,9}}[\])>]?\s{{0,9}}(?:-|–|—|~|～|→|->|,|;|到|至|\bto\b|\band\b|\b(?:un)?till?\b|\bthrough\b)\s{{0,9}}[\[(<]?\s{{0,9}}{_TO}",
     re.IGNORECASE,
 )
 _ENDS = re.compile(
-    rf"\b(?:start(?:s|ing|ed)?|begin(?:s|ning)?|from)(?:[_\s-]?(?:time|timestamp|second|s))?{_WORDS}\s*(?:is|:|=)?\s*{_ABOUT}{_FROM}"
-    rf"[^0-9]{{0,60}}?\b(?:end(?:s|ing|ed)?|finish(?:es|ing)?|stop(?:s|ping)?|until)(?:[_\s-]?(?:time|timestamp|second|s))?{_WORDS}\s*(?:is|:|=)?\s*{_TO}",
+    rf"\b(?:start(?:s|ing|ed)?|begin(?:s|ning)?|from)(?:[_\s-]?(?:time|timestamp|second|s))?{_WORDS}\s{{0,9}}(?:is|:|=)?\s{{0,9}}{_ABOUT}{_FROM}"
+    rf"[^0-9]{{0,60}}?\b(?:end(?:s|ing|ed)?|finish(?:es|ing)?|stop(?:s|ping)?|until)(?:[_\s-]?(?:time|timestamp|second|s))?{_WORDS}\s{{0,9}}(?:is|:|=)?\s{{0,9}}{_TO}",
     re.IGNORECASE,
 )
 _PARTS = re.compile(rf"({_NUMBER})\s?(?:({_HOURS})|({_MINUTES})|{_SECONDS})?", re.IGNORECASE)
