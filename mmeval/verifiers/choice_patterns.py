@@ -32,7 +32,7 @@ BEFORE_LETTER = re.compile(
 AFTER_STRONG = re.compile(
     rf"(?P<text>[^.\n]{{0,80}}?)(?<!\w){BE}\s+(?:therefore\s+|thus\s+|clearly\s+)?(?:the\s+)?(?:only\s+|most\s+)?"
     r"(?:correct|right|best|true|answer)\b(?!\s+(?:to\s+say|that|angle|triangle|side|hand))"
-    r"|\s*[)\]]?\s*(?:选项|項)?\s*(?:是)?(?:正确|对的)",
+    r"|\s{0,4}[)\]]?\s{0,4}(?:选项|項)?\s{0,4}(?:是)?(?:正确|对的)",
     re.IGNORECASE,
 )
 WEAK = re.compile(
@@ -73,12 +73,12 @@ REFUTED = re.compile(
     re.IGNORECASE,
 )
 REJECTED = re.compile(
-    r"\s*[)\]]?\s*(?:(?:is|was|does|can|could|would|should|must)\s*(?:not|n[’']t)\b|can(?:not|[’']t)\b"
+    r"\s{0,4}[)\]]?\s{0,4}(?:(?:is|was|does|can|could|would|should|must)\s*(?:not|n[’']t)\b|can(?:not|[’']t)\b"
     r"|(?:is|was|would\s+be|must\s+be|can\s+be)\s+(?:also\s+)?(?:incorrect|wrong|false|irrelevant|ruled\s+out|excluded|eliminated|out)\b)",
     re.IGNORECASE,
 )
 """Right behind a letter: the sentence says of this option that it is none."""
-LIST_ITEM = re.compile(r"\s*[)\]]?\s*(?::|[-–—]\s)")
+LIST_ITEM = re.compile(r"\s{0,12}[)\]]?\s{0,4}(?::|[-–—]\s)")
 """Behind the text that opens a line: the line is about this option."""
 RIVAL = re.compile(r"\b(?:than|unlike|compared|rather|instead|whereas|while|not)\b", re.IGNORECASE)
 OTHER = re.compile(

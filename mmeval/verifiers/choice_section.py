@@ -23,7 +23,7 @@ from mmeval.verifiers.letters import LETTERS, Letter, labelled_in, letter_at, le
 from mmeval.verifiers.options import Found, OptionTexts
 from mmeval.verifiers.statements import CONCLUSION, sentences
 
-_DEGREES = re.compile(r"\s*\^\s*(?:\{\s*\\circ\s*\}|\\circ(?![A-Za-z]))")
+_DEGREES = re.compile(r"\^\s{0,2}(?:\{\s{0,2}\\circ\s{0,2}\}|\\circ(?![A-Za-z]))")
 _IN_BRACKETS = re.compile(r"\(([A-Za-z])\)")
 _LONG = 40
 """Words of an answer that is no bare statement: without a full stop at its end it was cut off."""

@@ -51,7 +51,7 @@ _SEVERAL_NAMES = re.compile(
 """Values of several variables, or alternatives of one, and nothing else ("x = 5, y = 6")."""
 _WAITING = re.compile(r"\s+(?:for|until|till|at|in|times?)\b", re.IGNORECASE)
 """Behind "wait" where somebody or something does wait."""
-_CLOSES = re.compile(r"\s*(?:[^\s.,;!]{1,14})?\s*(?:[.,;!)]|$)")
+_CLOSES = re.compile(r"\s{0,2}(?:[^\s.,;!]{1,14})?\s{0,2}(?:[.,;!)\n]|$)")
 """Behind a number that ends what is said, but for a unit."""
 _FACTORIAL = re.compile(r"[0-9)]!\s*$")
 _LENGTH = r"(?:(?:square|sq\.?|cubic)\s+)?(?:mm|cm|km|m|in|ft|yd|(?:milli|centi|kilo)?met(?:er|re)s?|inch(?:es)?|feet|foot|yards?)(?:[²³]|\^[23])?"

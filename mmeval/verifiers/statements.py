@@ -45,7 +45,7 @@ _ASIDE = re.compile(
 """What follows a main clause and only adds to it."""
 _AFTERWARDS = re.compile(rf"{_ASIDE.pattern}|[:;]\s", re.IGNORECASE)
 _GIVEN = re.compile(r"\s(?:when|if|where|for|at)\s[^=,.\n]{0,24}=", re.IGNORECASE)
-_REASON = re.compile(r"[\s,;(]+(?:because|since)\b", re.IGNORECASE)
+_REASON = re.compile(r"[\s,;(](?:because|since)\b", re.IGNORECASE)
 """What follows only gives the reason: "The side is 5, because 3² + 4² = 25"."""
 _COMPARES = re.compile(r"\bthan\b|\bexception\b", re.IGNORECASE)
 _EXISTS = re.compile(r"\bthere\s+(?:is|are|was|were)\b", re.IGNORECASE)

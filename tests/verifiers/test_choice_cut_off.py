@@ -74,3 +74,8 @@ def test_nothing_is_chosen(text: str, choices: tuple[str, ...]) -> None:
 )
 def test_what_is_chosen_still_counts(text: str, choices: tuple[str, ...], letter: str) -> None:
     assert read(text, choices) == letter
+
+
+def test_runs_of_spaces_end() -> None:
+    """Once cubic in the number of spaces: a minute of work for 3,000 of them."""
+    assert read("so B" + " " * 3000 + "x") in (None, "B")
