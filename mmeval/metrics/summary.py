@@ -8,6 +8,7 @@ from mmeval.metrics.definition import Estimate, Metric, Scores, Units
 from mmeval.metrics.units import cluster_numbers, sample_units
 from mmeval.stats.functionals import FUNCTIONAL_PLAN, estimate_functional
 from mmeval.stats.intervals import FloatArray, Interval, cluster_mean, mean_interval, wilson
+from mmeval.stats.numbering import repeated
 from mmeval.stats.resampling import BootstrapPlan
 from mmeval.stats.scores import IntArray
 
@@ -38,7 +39,11 @@ def summarise(metric: Metric, scores: Scores, level: float = 0.95) -> Estimate:
     size = int(units.values.size)
     if not size:
         return Estimate(metric.name, None, None, 0, 0, units.coverage, scores.counts, units.kind)
-    index = cluster_numbers(units.clusters)
+    clusters = units.clusters
+    if units.functional is None and np.issubdtype(clusters.dtype, np.integer) and repeated(clusters) is None:
+        mean, around = _mean(metric, units, None, level)
+        return Estimate(metric.name, mean, around, size, size, units.coverage, scores.counts, units.kind)
+    index = cluster_numbers(clusters)
     count = int(index.max()) + 1
     if units.functional is not None:
         plan = BootstrapPlan(FUNCTIONAL_PLAN.resamples, FUNCTIONAL_PLAN.seed, level, FUNCTIONAL_PLAN.method)
@@ -49,13 +54,16 @@ def summarise(metric: Metric, scores: Scores, level: float = 0.95) -> Estimate:
     return Estimate(metric.name, value, interval, size, count, units.coverage, scores.counts, units.kind)
 
 
-def _mean(metric: Metric, units: Units, index: IntArray, level: float) -> tuple[float, Interval | None]:
+def _mean(metric: Metric, units: Units, index: IntArray | None, level: float) -> tuple[float, Interval | None]:
+    """The mean and its interval; without an index every unit is a cluster of its own."""
     values: FloatArray = units.values
-    count = int(index.max()) + 1
+    count = values.size if index is None else int(index.max()) + 1
     if units.binary and count == values.size:
         right = int(np.count_nonzero(values == 1.0))
         return right / values.size, wilson(right, values.size, level)
-    found = mean_interval(values, level) if count == values.size else cluster_mean(values, index, level)
+    found = (
+        mean_interval(values, level) if index is None or count == values.size else cluster_mean(values, index, level)
+    )
     assert found.mean is not None
     if metric.bounds is None:
         return found.mean, found.interval

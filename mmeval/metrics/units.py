@@ -10,7 +10,7 @@ import numpy as np
 from mmeval.metrics.definition import OUTSIDE, BoolArray, Metric, Names, Scores, TextArray, Units
 from mmeval.stats.functionals import RatioMean, sums_by
 from mmeval.stats.intervals import FloatArray
-from mmeval.stats.numbering import by_appearance, by_size
+from mmeval.stats.numbering import by_appearance, by_size, repeated
 from mmeval.stats.scores import IntArray
 
 SEPARATOR = " | "
@@ -32,13 +32,12 @@ def sample_units(metric: Metric, scores: Scores, rows: BoolArray | None = None) 
     """
     counted = scores.counted if rows is None else scores.counted & rows
     where = np.flatnonzero(counted)
+    numbers = metric.k is None and np.issubdtype(scores.samples.dtype, np.integer)
+    if (
+        numbers and repeated(scores.samples[where]) is None
+    ):  # one answer each: the usual case, in which nothing is summed
+        return _alone(metric, scores, where)
     sample, ids = _factorize(scores.samples[where])
-    if ids.size == where.size and metric.k is None:  # one answer each: the usual case, without a sum over anything
-        unit_of_row = np.full(scores.values.size, -1, dtype=np.int64)
-        unit_of_row[where] = sample
-        values = scores.values[where]
-        values += 0.0  # a sum from 0 on: no -0
-        return Units(ids, values, scores.clusters[where], unit_of_row, metric.binary)
     answers = np.bincount(sample, minlength=ids.size)
     values = means(sample, scores.values[where], ids.size)
     if metric.k is not None:
@@ -56,6 +55,19 @@ def sample_units(metric: Metric, scores: Scores, rows: BoolArray | None = None) 
     first = first_rows(sample, ids.size)
     binary = metric.binary and metric.k is None and bool(np.all(answers == 1))
     return Units(ids, values.astype(np.float64), scores.clusters[where][first], unit_of_row, binary)
+
+
+def _alone(metric: Metric, scores: Scores, where: IntArray) -> Units:
+    """Every counted row as a sample of its own; arrays of all rows are no copies."""
+    if where.size == scores.values.size:
+        ids, clusters, unit_of_row = scores.samples, scores.clusters, where
+    else:
+        ids, clusters = scores.samples[where], scores.clusters[where]
+        unit_of_row = np.full(scores.values.size, -1, dtype=np.int64)
+        unit_of_row[where] = np.arange(where.size)
+    values = scores.values[where]
+    values += 0.0  # as a sum from 0 on: no -0
+    return Units(ids, values, clusters, unit_of_row, metric.binary)
 
 
 @dataclass(frozen=True, slots=True)

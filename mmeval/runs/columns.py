@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 FEW_WORDS = 4096
 """Different texts up to which a column is read as codes; beyond, its texts are held as Arrow has them."""
-RELEASE_AFTER = 8
+RELEASE_AFTER = 2
 """Batches after which freed memory is given back."""
 RANKED = frozenset({"sample_id", "cluster"})
 """Columns whose cells are compared with each other: equal texts have equal codes, in the order of the texts."""
@@ -138,9 +138,13 @@ def _ranked(texts: pa.ChunkedArray, spelled: bool) -> Texts:
             np.maximum(codes - 1, -1, out=codes)
         return Texts(codes, pa.nulls(int(codes.max(initial=-1)) + 1), True)
     rows = np.empty(int(codes.max(initial=-1)) + 1, dtype=np.int32)
-    known = np.flatnonzero(codes >= 0)
-    rows[codes[known]] = known
-    return Texts(codes, texts.take(place_array(rows)).combine_chunks(), True)
+    if texts.null_count:
+        known = np.flatnonzero(codes >= 0)
+        rows[codes[known]] = known
+    else:
+        rows[codes] = np.arange(codes.size, dtype=np.int32)
+    words = texts.take(place_array(rows))
+    return Texts(codes, words.chunk(0) if words.num_chunks == 1 else words.combine_chunks(), True)
 
 
 def _listed(texts: pa.ChunkedArray) -> Texts:
