@@ -13,6 +13,8 @@ from mmeval.core.types import AnswerContext, Extraction, Match
 from mmeval.verifiers.answer import answer_phrases, answer_section, mask, merged_options
 from mmeval.verifiers.mask_answers import json_values
 
+_DEPTH = 32
+"""Lists and objects in one another that are looked into."""
 _NUMBER = r"[0-9]{1,7}(?:\.[0-9]{1,9})?"
 _SECONDS, _MINUTES, _HOURS = r"(?:seconds?|secs?\.?|s|秒)", r"(?:minutes?|mins?\.?|m|分钟?)", r"(?:hours?|hrs?\.?|h)"
 _CLOCK = rf"(?:[0-9]{{1,3}}:)?[0-9]{{1,3}}:{_NUMBER}"
@@ -122,7 +124,9 @@ def _of_json(text: str) -> list[_Stated]:
     return found
 
 
-def _pairs(value: Any) -> list[tuple[float, float]]:
+def _pairs(value: Any, depth: int = 0) -> list[tuple[float, float]]:
+    if depth > _DEPTH:
+        return []
     if isinstance(value, Mapping):
         keys = {str(key).lower().replace(" ", "_").replace("-", "_"): entry for key, entry in value.items()}
         ends = [next((keys[name] for name in names if name in keys), None) for names in (_STARTS, _STOPS)]
@@ -132,13 +136,13 @@ def _pairs(value: Any) -> list[tuple[float, float]]:
         named = next((keys[name] for name in _MOMENTS if name in keys), None)
         if isinstance(named, str):
             return [one.seconds for one in _of_text(named)]
-        return [] if named is None else _pairs(named)
+        return [] if named is None else _pairs(named, depth + 1)
     if not isinstance(value, (list, tuple)):
         return []
     times = [_time(one) for one in value]
     if len(times) == 2 and times[0] is not None and times[1] is not None:
         return [(times[0], times[1])]
-    return [pair for one in value for pair in _pairs(one)]
+    return [pair for one in value for pair in _pairs(one, depth + 1)]
 
 
 def _of_text(text: str) -> list[_Stated]:
