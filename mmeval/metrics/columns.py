@@ -9,6 +9,8 @@ from typing import Any, TypeAlias, overload
 import numpy as np
 import numpy.typing as npt
 
+from mmeval.core.arrow import number_cells, text_scalar
+
 _Objects: TypeAlias = npt.NDArray[np.object_]
 
 
@@ -19,7 +21,7 @@ class Texts(Sequence[Any]):
     codes: npt.NDArray[np.signedinteger[Any]]
     """Place of each cell in the words, -1 for null, shape (rows,)."""
     words: Any
-    """Arrow array of texts (null only where no code points); in order of code points, each once, where `ordered`."""
+    """Arrow array of texts; in the order of code points, each once, where `ordered`, else chunked, perhaps with repetitions."""
     ordered: bool
     """Whether codes are ranks: equal for equal texts, smaller for earlier ones."""
 
@@ -43,7 +45,7 @@ class Texts(Sequence[Any]):
         return None if code < 0 else self.words[code].as_py()
 
     def code(self, word: str) -> int:
-        """Return the code of a text, -2 where no cell has it. For columns of few words."""
+        """Return the code of a text, -2 where no cell has it. For ordered columns of few words."""
         words = self.words.to_pylist()
         return words.index(word) if word in words else -2
 
@@ -109,9 +111,15 @@ class Columns(Mapping[str, Any]):
         return self if bool(chosen.all()) else self.take(np.flatnonzero(chosen))
 
     def equal(self, name: str, text: str) -> npt.NDArray[np.bool_]:
-        """Return which rows have a text in a column of few words."""
+        """Return which rows have a text in a column."""
         cells = self.texts(name)
-        return np.asarray(cells.codes == cells.code(text))
+        if cells.ordered:
+            return np.asarray(cells.codes == cells.code(text))
+        import pyarrow.compute as pc
+
+        alike = pc.equal(cells.words, text_scalar(text)).chunks  # words that are not coded as one may be there again
+        found = np.concatenate([*(number_cells(chunk) == 1 for chunk in alike), [False]])  # the last one is for null
+        return np.asarray(found[cells.codes], dtype=bool)
 
     def plain(self) -> dict[str, npt.NDArray[Any]]:
         """Return arrays alone: texts as objects."""

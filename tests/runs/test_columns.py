@@ -89,7 +89,7 @@ def run_of(where: Path, rows: list[dict[str, Any]], model: str | None = None) ->
     return Run(where, manifest, model)
 
 
-@pytest.fixture(params=[4096, 5], ids=["few words", "many words"])
+@pytest.fixture(params=[4096, 1], ids=["few words", "many words"])
 def small_batches(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compact, "FEW_WORDS", request.param)
     monkeypatch.setattr(folder, "READ_ROWS", 64)
