@@ -175,7 +175,9 @@ def _parsed(name: str) -> Metric | UsageError | None:
         k = int(found.group(2))
         return Metric(name, "correct", form=VoteAt(k) if found.group(1) == "vote" else Majority(k))
     if found := _BEST.fullmatch(name):
-        return Metric(name, "correct", form=Best(found.group(2), int(found.group(1)) if found.group(1) else None))
+        return Metric(
+            name, "correct", form=Best(found.group(2), int(found.group(1)) if found.group(1) else None), version="2"
+        )
     if found := _LOOKED.fullmatch(name):
         score = found.group(1)
         better: Literal["higher", "lower"] = "lower" if score in ("turns", "tool_errors") else "higher"

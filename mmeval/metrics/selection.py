@@ -198,7 +198,7 @@ class Best(_OfRepeats):
         cells = columns[self.reads[0]]
         found = np.full(len(columns["sample_id"]), np.nan)
         for row in rows.tolist():
-            missing = cells[row] is None
+            missing = cells[row] is None or cells[row] != cells[row]  # NaN is how a table gives what is not there
             # What says nothing is no candidate; a row with an answer and no score is not known to be one.
             silent = -np.inf if columns["outcome"][row] == "no_answer" else np.nan
             found[row] = silent if missing else float(cells[row])

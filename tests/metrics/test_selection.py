@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from itertools import combinations
 from statistics import fmean
 from typing import Any
@@ -104,3 +105,16 @@ def test_named_scores_of_answered_rows_alone() -> None:
 def test_names_that_are_no_metric(name: str) -> None:
     with pytest.raises(UsageError):
         get_metric(name)
+
+
+@pytest.mark.parametrize("nothing", [{}, {"scores": {"reward": math.nan}}, {"scores": {"reward": None}}])
+def test_a_refusal_without_a_score_is_no_candidate(nothing: dict[str, Any]) -> None:
+    rows = [
+        row("a", 0, None, **nothing),
+        row("a", 1, True, scores={"reward": -3.0}),
+        row("a", 2, False, scores={"reward": -4.0}),
+    ]
+    found = estimate("best:reward", rows)
+    assert (found.value, found.n) == (1.0, 1)
+    unknown = [row("a", 0, True, **nothing), *rows[1:]]
+    assert estimate("best:reward", unknown).n == 0
