@@ -16,7 +16,7 @@ from mmeval.core.errors import DataError, UsageError, nearest
 from mmeval.core.files import read_regular, write
 from mmeval.core.hashing import sha256_bytes
 from mmeval.runs.manifest import Manifest, read_manifest
-from mmeval.runs.schema import table_problem
+from mmeval.runs.schema import as_written, table_problem
 
 if TYPE_CHECKING:
     import numpy as np
@@ -194,7 +194,8 @@ def stream_batches(path: Path, columns: Sequence[str] | None = None, size: int =
             wanted = None if columns is None else [name for name in dict.fromkeys(columns) if name in present]
             for batch in file.iter_batches(batch_size=size, columns=wanted, use_threads=False):
                 batch.validate(full=True)  # text that is no UTF-8 would fail wherever it is used
-                yield batch
+                schema = as_written(batch.schema)
+                yield batch if schema is None else batch.cast(schema)
     except FileNotFoundError as error:
         raise _missing(path) from error
     except (pa.ArrowException, OSError) as error:

@@ -172,4 +172,17 @@ def _alike(expected: pa.DataType, found: pa.DataType) -> bool:
     if pa.types.is_struct(expected) and pa.types.is_struct(found):
         names = {field.name for field in found}
         return all(field.name not in names or _alike(field.type, found.field(field.name).type) for field in expected)
+    if pa.types.is_string(expected) and pa.types.is_large_string(found):
+        return True
     return bool(expected == found or pa.types.is_null(found))
+
+
+def as_written(found: pa.Schema) -> pa.Schema | None:
+    """Return the schema to which rows of a table are cast whose texts another program wrote as large ones; None where there are none."""
+    import pyarrow as pa
+
+    if not any(pa.types.is_large_string(field.type) for field in found):
+        return None
+    return pa.schema(
+        [field.with_type(pa.string()) if pa.types.is_large_string(field.type) else field for field in found]
+    )

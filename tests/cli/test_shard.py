@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -335,9 +336,13 @@ class TestRefusals:
         equal = mmeval("merge", "a", "b", "-o", "merged")
         assert equal.code == 5
         assert "8 rows with the same answers" in equal.err
-        table = pd.read_parquet(tmp_path / "b" / "results.parquet")
-        table.loc[2, "response"] = "another"
-        table.to_parquet(tmp_path / "b" / "results.parquet")
+        table = pq.read_table(tmp_path / "b" / "results.parquet")
+        responses = table["response"].to_pylist()
+        responses[2] = "another"
+        # As other programs write texts.
+        changed = pa.array(responses, pa.large_string())
+        table = table.set_column(table.schema.get_field_index("response"), "response", changed)
+        pq.write_table(table, tmp_path / "b" / "results.parquet")
         other = mmeval("merge", "a", "b", "-o", "merged")
         assert "1 of 8 rows with different answers" in other.err
 
