@@ -85,6 +85,7 @@ def read_rows(
         elif suffix in DELIMITED:
             yield from DelimitedFile(path).rows()
         else:
+            path.stat()  # a name that is mistyped is no matter of formats
             raise DataError(f"{path}: unknown data format {suffix!r}", remedy=f"mmeval reads {', '.join(FORMATS)}")
 
 

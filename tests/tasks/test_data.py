@@ -201,6 +201,12 @@ def test_several_files_are_one_data_set_and_can_be_read_again(tmp_path: Path) ->
     assert [found.place.rsplit("/", 1)[1] for found in source.rows()][2] == "part-1.parquet, row 1"
 
 
+def test_a_file_that_is_not_there_is_said_to_be_so_whatever_its_name(tmp_path: Path) -> None:
+    for name in ("rows.jsonl", "MISSING"):
+        with pytest.raises(DataError, match=rf"{name}: No such file"):
+            list(read_rows(tmp_path / name))
+
+
 def test_a_broken_parquet_file_is_named_on_opening(tmp_path: Path) -> None:
     (tmp_path / "a.parquet").write_bytes(b"PAR1 broken PAR1")
     with pytest.raises(DataError, match=r"a\.parquet: not a readable parquet"):
