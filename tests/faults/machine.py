@@ -221,7 +221,10 @@ ENDED = (("score", "run", "-o", "new"), ("merge", "run", "-o", "new"), ("report"
 
 
 def ended_commands(zygote: Zygote, folder: Path, seed: int = 0) -> list[Tally]:
-    """SIGTERM and SIGHUP end every other command as Ctrl-C does: 130, the same command goes through next, and the run that it read as it was."""
+    """SIGTERM and SIGHUP end every other command as Ctrl-C does: 130, and the run that it read is as it was.
+
+    The same command goes through next, unless the new folder is complete (the signal came while its report was drawn): that is refused as always.
+    """
     lab = Lab(zygote, folder)
     assert lab.run(*SLOWLY).code == 0
     tally = Tally("SIGTERM, SIGHUP of score, merge, report", "the same command")
@@ -235,7 +238,7 @@ def ended_commands(zygote: Zygote, folder: Path, seed: int = 0) -> list[Tally]:
             # Before the command has begun a signal ends the process as it ends any other.
             assert ended.code in (130, 0, -number), f"{command[0]}: {ended.code}: {ended.err}"
             assert "Traceback" not in ended.err, ended.err
-            if ended.code == 0:
+            if ended.code == 0 or (lab.folder / "new" / "run.json").exists():  # only the report was left to write
                 shutil.rmtree(lab.folder / "new", ignore_errors=True)
         again = zygote.run(lab.folder, *command)
         assert again.code == 0, again.err
