@@ -5,13 +5,13 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from contextlib import suppress
 from io import BufferedReader, BufferedWriter
 from pathlib import Path
 from typing import TextIO
 
 MAX_BYTES = 256 * 1024 * 1024
 """Larger pictures, and records of runs, are refused before they are read."""
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 
 
 def create(path: str | Path) -> BufferedWriter:
@@ -20,9 +20,12 @@ def create(path: str | Path) -> BufferedWriter:
     Raises:
         OSError: when it cannot be made.
     """
-    with suppress(FileNotFoundError):
+    try:
+        descriptor = os.open(path, _NEW, 0o666)
+    except FileExistsError:
         os.unlink(path)
-    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666), "wb")
+        descriptor = os.open(path, _NEW, 0o666)
+    return os.fdopen(descriptor, "wb")
 
 
 def write(path: str | Path, data: bytes) -> None:
