@@ -1,6 +1,6 @@
 """Peak memory of the process for few and for many samples: text, photographs of 150 KB, screenshots of 3840x2160.
 
-    python benchmarks/memory_flat.py [--texts 200000] [--photographs 20000] [--screenshots 4000]
+    python benchmarks/memory_flat.py [--texts 200000] [--photographs 20000] [--screenshots 50000]
 
 A number of 0 leaves that kind out.
 
@@ -29,8 +29,8 @@ answer: {{kind: choice, target: letter}}
 """
 PICTURES = 8
 TEXTS = (2_000, 200_000)
-PHOTOGRAPHS = (2_000, 20_000)
-SCREENSHOTS = (400, 4_000)
+PHOTOGRAPHS = (2_000, 200_000)
+SCREENSHOTS = (2_000, 50_000)
 
 
 def make_pictures(folder: Path, size: tuple[int, int], noise: int) -> list[str]:

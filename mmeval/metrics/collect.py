@@ -40,8 +40,11 @@ def collect(metric: Metric, rows: Rows) -> Scores:
     _check_once(samples, repeats, named)
     scored = outcome == 0
     counted = outcome <= 1
-    values = np.where(outcome == 1, metric.no_answer, 0.0)
-    values[scored] = _values(metric, columns, scored)
+    values = _values(metric, columns, scored)
+    if values.size < outcome.size:
+        everywhere = np.where(outcome == 1, metric.no_answer, 0.0)
+        everywhere[scored] = values
+        values = everywhere
     details: Mapping[str, Detail] = {}
     if metric.form is not None:
         details = metric.form.details(metric, _spelled(columns), np.flatnonzero(counted))
@@ -220,7 +223,7 @@ def _values(metric: Metric, columns: Mapping[str, Any], scored: BoolArray) -> Fl
     what = f"scores[{metric.key!r}]" if metric.source == "scores" else metric.source
     try:
         given = cells if isinstance(cells, np.ndarray) else np.asarray(cells, dtype=object)
-        found = given[where].astype(np.float64)
+        found = (given if where.size == given.size else given[where]).astype(np.float64)
     except (TypeError, ValueError):
         found = np.array([_number(cells[row], _sample(columns, row), what) for row in where.tolist()])
     bad = where[~np.isfinite(found)]
@@ -229,7 +232,7 @@ def _values(metric: Metric, columns: Mapping[str, Any], scored: BoolArray) -> Fl
             f"sample {_sample(columns, int(bad[0]))!r} is scored but has no {what}, which metric {metric.name!r} needs",
             remedy="choose a metric that the card's verifier gives values for",
         )
-    far = where[np.abs(found) > LARGEST]
+    far = where[(found > LARGEST) | (found < -LARGEST)]
     if far.size:
         raise DataError(
             f"sample {_sample(columns, int(far[0]))!r}: {what} is {found[np.abs(found) > LARGEST][0]:g}, beyond {LARGEST:g}",
