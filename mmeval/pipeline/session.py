@@ -21,8 +21,9 @@ from mmeval.pipeline.cache import KEPT_STATUS
 from mmeval.pipeline.identity import cache_key, request_hash
 from mmeval.pipeline.media import prepare_image
 from mmeval.pipeline.retriever import RawPage
+from mmeval.pipeline.sent_media import store_media
 from mmeval.pipeline.views import keep, render_view
-from mmeval.pipeline.work import Call, Stage, Unit, store_media, unsupported, without_bytes
+from mmeval.pipeline.work import Call, Stage, Unit, unsupported, without_bytes
 from mmeval.tasks.samples import SENT
 
 CRITIQUE_TOKENS = 4096

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -13,8 +11,7 @@ from typing import Any
 from mmeval.conditions.base import Condition, get_condition
 from mmeval.conditions.looking import VisualCoT, strategy_of
 from mmeval.conditions.strategy import Strategy
-from mmeval.core.errors import MediaError, NotApplicableError, StorageError
-from mmeval.core.files import write
+from mmeval.core.errors import MediaError, NotApplicableError
 from mmeval.core.hashing import digest
 from mmeval.core.shortage import shortage
 from mmeval.core.types import Message, PreparedMedia, Request, Response, Sample, Sampling
@@ -26,6 +23,7 @@ from mmeval.pipeline.nearby import nearby
 from mmeval.pipeline.partners import Partners
 from mmeval.pipeline.plan import RunPlan
 from mmeval.pipeline.retriever import Retriever
+from mmeval.pipeline.sent_media import store_media
 from mmeval.pipeline.showing import COORDINATE_KINDS, model_grid, prepared, shown, task_grid
 from mmeval.pipeline.trace import NO_TRACE, Tracer
 from mmeval.tasks.looking import RATING, SCALAR
@@ -358,43 +356,6 @@ def unsupported(media: tuple[PreparedMedia, ...], modalities: frozenset[str]) ->
     if len(media) > 1 and "images" not in modalities:
         return "this model takes one image per request"
     return None
-
-
-def store_media(folder: Path, name: str, data: bytes) -> None:
-    """Write a file named by its content, once.
-
-    Raises:
-        StorageError: when it cannot be written.
-    """
-    path = os.path.join(folder, name)
-    if os.path.exists(path):
-        return
-    temporary = os.path.join(folder, f".{name}.{threading.get_ident()}")
-    try:
-        write(temporary, data)
-        os.replace(temporary, path)
-    except OSError as error:
-        Path(temporary).unlink(missing_ok=True)
-        raise StorageError(
-            f"cannot store media in {folder}: {error.strerror or error}",
-            remedy="free some space or add --no-media, then run the same command again; every committed answer is kept",
-        ) from error
-
-
-def media_json(media: tuple[PreparedMedia, ...]) -> list[dict[str, Any]]:
-    """The `media` column: every image or frame as sent."""
-    return [
-        {
-            "sha256": image.sha256,
-            "width": image.width,
-            "height": image.height,
-            "kind": "frame" if entry.kind == "video" else "image",
-            "format": image.format,
-            "frame": entry.frame_indices[place] if entry.frame_indices else None,
-        }
-        for entry in media
-        for place, image in enumerate(entry.images)
-    ]
 
 
 def prompt_json(sample: Sample) -> list[dict[str, Any]]:

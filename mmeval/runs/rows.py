@@ -9,7 +9,8 @@ import orjson
 from mmeval.core.types import Response
 from mmeval.pipeline.identity import message_json
 from mmeval.pipeline.runner import Finished
-from mmeval.pipeline.work import Unit, media_json, prompt_json
+from mmeval.pipeline.sent_media import media_json
+from mmeval.pipeline.work import Unit, prompt_json
 
 
 def result_row(finished: Finished, model: str) -> dict[str, Any]:

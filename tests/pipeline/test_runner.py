@@ -7,8 +7,9 @@ import io
 import json
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -23,6 +24,7 @@ from mmeval.pipeline.cache import ResponseCache
 from mmeval.pipeline.chain import Chain
 from mmeval.pipeline.plan import Effort, RunPlan
 from mmeval.pipeline.runner import Finished, ModelRun
+from mmeval.pipeline.trace import NO_TRACE
 from mmeval.pipeline.work import Stage, style_of
 from mmeval.tasks.options import DataOptions
 from mmeval.tasks.registry import CardFile
@@ -211,3 +213,19 @@ def test_a_very_long_answer_is_verified_beside_the_requests(tmp_path: Path, monk
     )
     assert beside == {"red": False, long: True}
     assert all(entry.verdict.correct for entry in finished)
+
+
+def test_rows_that_come_slowly_are_handed_over_before_there_are_many() -> None:
+    class Reading:
+        stage = SimpleNamespace(trace=NO_TRACE)
+
+    def slowly() -> Iterator[int]:
+        for number in range(3):
+            time.sleep(1.5 * runner.TAKING_S)
+            yield number
+
+    source = slowly()
+    taken = [ModelRun._take(Reading(), source) for _ in range(4)]  # type: ignore[arg-type]
+    assert taken == [[0], [1], [2], []]
+    quick = iter(range(runner.READ_AHEAD + 1))
+    assert sum(len(ModelRun._take(Reading(), quick)) for _ in range(20)) == runner.READ_AHEAD + 1  # type: ignore[arg-type]

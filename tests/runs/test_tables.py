@@ -104,3 +104,16 @@ def test_a_table_that_is_given_up_leaves_nothing_and_says_nothing(
     gc.collect()
     assert list(tmp_path.iterdir()) == []
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.filterwarnings("error::pytest.PytestUnraisableExceptionWarning")
+def test_a_table_that_is_given_up_leaves_nothing_and_says_nothing_more(tmp_path: Path) -> None:
+    def broken() -> None:
+        with TableWriter(tmp_path / "results.parquet", results_schema()) as table:
+            table.add([{"model": "m"}])
+            raise RuntimeError("given up")
+
+    with pytest.raises(RuntimeError, match="given up"):
+        broken()
+    gc.collect()  # Arrow's writer would complain of its closed file here
+    assert not list(tmp_path.iterdir())

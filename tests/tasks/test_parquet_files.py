@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from mmeval.core.errors import DataError
+from mmeval.tasks import parquet_files
 from mmeval.tasks.opened import OpenTask
 from mmeval.tasks.options import AskStyle, DataOptions
 from mmeval.tasks.parquet_files import parquet_rows
@@ -116,3 +118,21 @@ def test_an_id_that_an_earlier_row_has_is_found_though_that_row_is_not_drawn(tmp
     problems = [draft.problem is not None for number, draft in opened(tmp_path).samples(AskStyle()) if number]
     assert problems
     assert all(problems)
+
+
+def test_pictures_of_rows_that_are_not_drawn_are_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [{**row(at), "image": {"bytes": png(at), "path": None}} for at in range(40)]
+    write(tmp_path / "one.parquet", rows)
+    asked: list[int] = []
+    picked = parquet_files._picked
+
+    def noted(file: Any, group: int, chosen: Sequence[int]) -> Iterator[tuple[int, dict[str, Any]]]:
+        asked.extend(7 * group + number for number in chosen)
+        return picked(file, group, chosen)
+
+    monkeypatch.setattr(parquet_files, "_picked", noted)
+    task = opened(tmp_path)
+    assert asked == [], "drawing needs no picture"
+    drawn = [number for number, _ in task.samples(AskStyle())]
+    assert len(drawn) == 5
+    assert asked == drawn
