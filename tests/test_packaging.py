@@ -42,7 +42,7 @@ def test_a_wheel_brings_cards_and_templates(tmp_path: Path) -> None:
         f"import sys; sys.path.insert(0, {str(installed)!r}); import mmeval; assert mmeval.__file__.startswith({str(installed)!r});"
         "from mmeval.core.resources import resource_dir;"
         f"assert all(str(resource_dir(name)).startswith({str(installed)!r}) for name in ('tasks', 'judges', 'reports'));"
-        "from mmeval.verifiers.judge_card import list_judges;"
+        "from mmeval.verifiers.judge_files import list_judges;"
         f"assert [card.name for card in list_judges()] == {sorted(path.stem for path in (ROOT / 'judges').glob('*.yaml'))!r};"
         "sys.argv = ['mmeval', 'run', '-m', 'chance', '-t', 'demo', '--limit', '4'];"
         "from mmeval.cli.main import main; main()"

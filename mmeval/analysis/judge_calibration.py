@@ -31,7 +31,7 @@ from mmeval.stats.intervals import FloatArray
 from mmeval.stats.repeats import share
 from mmeval.stats.resampling import BootstrapPlan
 from mmeval.stats.scores import is_binary
-from mmeval.verifiers.judge_card import known_judges, load_judge
+from mmeval.verifiers.judge_files import known_judges, load_judge
 
 ASSUMPTIONS: dict[CorrectionMethod, str] = {
     "ppi": "ppi: holds where the labelled answers are a random sample of the model's answers to the task",

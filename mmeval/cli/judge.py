@@ -49,7 +49,7 @@ def list_(as_json: bool) -> int:
       mmeval judge list
       mmeval judge list --json
     """
-    from mmeval.verifiers.judge_card import list_judges
+    from mmeval.verifiers.judge_files import list_judges
 
     cards = list_judges()
     if as_json:

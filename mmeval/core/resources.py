@@ -1,11 +1,11 @@
-"""Finding the declarative folders (`tasks/`, `judges/`, `reports/`) in a checkout and in an installed wheel."""
+"""Finding the declarative folders (`tasks/`, `judges/`, `reports/`): in a checkout, in an installed wheel, in other packages."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Literal
 
-from mmeval.core.errors import StorageError
+from mmeval.core.errors import StorageError, UsageError
 
 ResourceName = Literal["tasks", "judges", "reports"]
 
@@ -31,3 +31,31 @@ def resource_dir(name: ResourceName) -> Path:
         f"mmeval's own folder {name!r} is missing (looked at {', '.join(map(str, candidates))})",
         remedy="reinstall mmeval-harness",
     )
+
+
+def package_folders(group: str, holds: str) -> list[Path]:
+    """Return the folders of the installed packages that the entry points of `group` name.
+
+    Args:
+        group: of entry points, each of which names a package.
+        holds: what such a package holds, in words, for the message.
+
+    Raises:
+        UsageError: when an entry point names no package.
+    """
+    from importlib.metadata import entry_points
+    from importlib.util import find_spec
+
+    folders: list[Path] = []
+    for point in entry_points(group=group):
+        try:
+            spec = find_spec(point.value)
+        except (ImportError, ValueError):  # a package above it is missing, or it is no dotted name
+            spec = None
+        if spec is None or not spec.submodule_search_locations:
+            raise UsageError(
+                f"entry point {group}:{point.name} names {point.value!r}, which is no package with {holds}",
+                remedy="reinstall the package that provides it",
+            )
+        folders.extend(Path(location) for location in spec.submodule_search_locations)
+    return folders

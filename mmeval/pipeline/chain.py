@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from mmeval.core.types import Response, Sample, Verdict
 from mmeval.verifiers.answer import after_reasoning
 from mmeval.verifiers.base import UNDECIDED, Verifier, verify
-from mmeval.verifiers.judge_card import JudgeCard, load_judge
+from mmeval.verifiers.judge_card import JudgeCard
+from mmeval.verifiers.judge_files import load_judge
 from mmeval.verifiers.registry import get_verifier
 
 if TYPE_CHECKING:

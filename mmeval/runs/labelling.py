@@ -27,7 +27,8 @@ from mmeval.runs.scoring import SampleCursor, tasks_to_score
 from mmeval.runs.stored import stored_media, stored_response, stored_sample
 from mmeval.tasks.task import Task
 from mmeval.verifiers.judge import JudgeFault, JudgeFinding
-from mmeval.verifiers.judge_card import JudgeCard, load_judge
+from mmeval.verifiers.judge_card import JudgeCard
+from mmeval.verifiers.judge_files import load_judge
 
 KINDS = ("label", "steps", "grade")
 _BATCH = 256

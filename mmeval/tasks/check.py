@@ -14,7 +14,7 @@ from mmeval.tasks.gold_columns import leaks
 from mmeval.tasks.prompts import TEMPLATE_NAMES, compile_expression
 from mmeval.tasks.registry import CardFile
 from mmeval.verifiers.abilities import Abilities, OptionRule, abilities_of
-from mmeval.verifiers.judge_card import judges_beside
+from mmeval.verifiers.judge_files import judges_beside
 
 if TYPE_CHECKING:
     from mmeval.metrics import Metric
@@ -126,7 +126,7 @@ def _verifier(card: Card) -> Iterator[str]:
 
 
 def _judges(card: Card, folders: Sequence[Path]) -> Iterator[str]:
-    from mmeval.verifiers.judge_card import load_judge
+    from mmeval.verifiers.judge_files import load_judge
     from mmeval.verifiers.registry import get_verifier
 
     for number, step in enumerate(card.judges):

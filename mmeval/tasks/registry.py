@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mmeval.core.errors import UsageError, unknown
-from mmeval.core.resources import resource_dir
+from mmeval.core.resources import package_folders, resource_dir
 from mmeval.core.yaml_files import read_yaml
 from mmeval.tasks.file_task import (
     FAMILY,
@@ -51,7 +51,7 @@ class Registry:
         extra_paths = list(extra_paths)
         self._files = files or FileOptions()
         self._made = {card.name: made_card(card) for card in made}
-        self._folders = [resource_dir("tasks"), *_package_folders(), *extra_paths]
+        self._folders = [resource_dir("tasks"), *package_folders(ENTRY_POINT_GROUP, "cards"), *extra_paths]
         for folder in extra_paths:
             if not folder.is_dir():
                 raise UsageError(
@@ -170,18 +170,3 @@ def _read_cards(folder: Path) -> Iterator[CardFile]:
                 remedy="give the card another name",
             )
         yield CardFile(raw["name"], path, raw)
-
-
-def _package_folders() -> list[Path]:
-    from importlib.metadata import entry_points
-    from importlib.util import find_spec
-
-    folders: list[Path] = []
-    for point in entry_points(group=ENTRY_POINT_GROUP):
-        spec = find_spec(point.value)
-        if spec is None or not spec.submodule_search_locations:
-            raise UsageError(
-                f"entry point {ENTRY_POINT_GROUP}:{point.name} names {point.value!r}, which is no package with cards"
-            )
-        folders.extend(Path(location) for location in spec.submodule_search_locations)
-    return folders

@@ -26,7 +26,7 @@ from mmeval.tasks.samples import GOLD_SPACE, row_sample, synthetic_sample
 from mmeval.tasks.sources import open_dataset
 from mmeval.tasks.trial import try_rows
 from mmeval.verifiers.base import Verifier
-from mmeval.verifiers.judge_card import judges_beside
+from mmeval.verifiers.judge_files import judges_beside
 from mmeval.verifiers.registry import get_verifier
 
 MIXED_KINDS = ("choice", "expression", "list", "number", "open", "text", "yes-no")

@@ -22,7 +22,7 @@ from mmeval.runs.folder import open_run
 from mmeval.stats.debiasing import JudgedSample, ppi_mean
 from mmeval.stats.intervals import wilson
 from mmeval.stats.resampling import BootstrapPlan
-from mmeval.verifiers.judge_card import load_judge
+from mmeval.verifiers.judge_files import load_judge
 
 QUICK = BootstrapPlan(resamples=200)
 

@@ -58,7 +58,7 @@ def seeds(folder: Path, name: str) -> None:
     if name == "endpoint":
         given += [b"\0" + body for body in REPLIES]
     elif name == "judge":
-        from mmeval.verifiers.judge_card import list_judges
+        from mmeval.verifiers.judge_files import list_judges
         from mmeval.verifiers.judge_prompt import example_input, example_reply, request_id
 
         for number, card in enumerate(list_judges()):

@@ -118,7 +118,7 @@ def endpoint(data: bytes, folder: Path) -> None:
 
 @cache
 def _judges() -> tuple[Any, ...]:
-    from mmeval.verifiers.judge_card import list_judges
+    from mmeval.verifiers.judge_files import list_judges
 
     return tuple(list_judges())
 
@@ -207,7 +207,7 @@ def cards(data: bytes, folder: Path) -> None:
     from mmeval.core.yaml_files import read_yaml
     from mmeval.engines.profiles import read_profile
     from mmeval.tasks.card import parse_card
-    from mmeval.verifiers.judge_card import read_judge
+    from mmeval.verifiers.judge_files import read_judge
 
     path = folder / "file.yaml"
     path.write_bytes(data)

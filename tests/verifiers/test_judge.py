@@ -11,7 +11,8 @@ import pytest
 
 from mmeval.core.types import Message, Response, Status
 from mmeval.verifiers.judge import JudgeFault, JudgeFinding, JudgeInput, combine, decide
-from mmeval.verifiers.judge_card import JudgeCard, load_judge
+from mmeval.verifiers.judge_card import JudgeCard
+from mmeval.verifiers.judge_files import load_judge
 from mmeval.verifiers.judge_prompt import request_id
 
 CARD = load_judge("equivalence")

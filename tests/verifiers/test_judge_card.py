@@ -15,18 +15,9 @@ from mmeval.core.errors import UsageError
 from mmeval.core.resources import resource_dir
 from mmeval.core.templates import undeclared
 from mmeval.core.yaml_files import read_yaml
-from mmeval.verifiers import judge_card
 from mmeval.verifiers.judge import JudgeFinding, parse_reply
-from mmeval.verifiers.judge_card import (
-    NOT_IDENTITY,
-    JudgeCard,
-    JudgeDecoding,
-    StepScore,
-    judge_folders,
-    list_judges,
-    load_judge,
-    read_judge,
-)
+from mmeval.verifiers.judge_card import NOT_IDENTITY, JudgeCard, JudgeDecoding, StepScore
+from mmeval.verifiers.judge_files import ENTRY_POINT_GROUP, judge_folders, list_judges, load_judge, read_judge
 from mmeval.verifiers.judge_prompt import example_input, example_reply
 
 CARDS = {card.name: card for card in list_judges()}
@@ -121,12 +112,13 @@ def test_a_folder_that_is_none_is_named(tmp_path: Path) -> None:
 
 
 def test_packages_bring_cards(monkeypatch: pytest.MonkeyPatch) -> None:
-    points = [EntryPoint("mine", "mmeval.verifiers", judge_card.ENTRY_POINT_GROUP)]
+    points = [EntryPoint("mine", "mmeval.verifiers", ENTRY_POINT_GROUP)]
     monkeypatch.setattr("importlib.metadata.entry_points", lambda group: points)
     assert [folder.name for folder in judge_folders()] == ["judges", "verifiers"]
-    points[0] = EntryPoint("mine", "mmeval.no_such", judge_card.ENTRY_POINT_GROUP)
-    with pytest.raises(UsageError, match="no package with judge cards"):
-        judge_folders()
+    for absent in ("mmeval.no_such", "no_such.cards", "mmeval.verifiers.judge"):
+        points[0] = EntryPoint("mine", absent, ENTRY_POINT_GROUP)
+        with pytest.raises(UsageError, match="no package with judge cards"):
+            judge_folders()
 
 
 def test_a_calibration_lies_beside_its_card(tmp_path: Path) -> None:
@@ -135,8 +127,7 @@ def test_a_calibration_lies_beside_its_card(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"no file equivalence\.json beside the card"):
         read_judge(path)
     (tmp_path / "equivalence.json").write_text("{}")
-    assert read_judge(path).calibration_path == tmp_path / "equivalence.json"
-    assert CARDS["equivalence"].calibration_path is None
+    assert read_judge(path).calibration == "equivalence.json"
 
 
 def test_sampling_is_the_cards() -> None:

@@ -14,7 +14,8 @@ from mmeval.core.errors import DataError
 from mmeval.core.types import MediaPart, Message, TextPart
 from mmeval.verifiers import judge_prompt
 from mmeval.verifiers.judge import JudgeInput, render
-from mmeval.verifiers.judge_card import JudgeCard, list_judges
+from mmeval.verifiers.judge_card import JudgeCard
+from mmeval.verifiers.judge_files import list_judges
 from mmeval.verifiers.judge_prompt import REPLY, RULES, cut, example_input, example_reply, render_repair, request_id
 
 BLOCK = re.compile(r"^<<<([A-Z_]+) (m[0-9a-f]{16})\n(.*?)\n\1 \2>>>$", re.DOTALL | re.MULTILINE)

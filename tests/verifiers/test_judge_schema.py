@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from mmeval.core.errors import UsageError
-from mmeval.verifiers.judge_card import list_judges, read_judge
+from mmeval.verifiers.judge_files import list_judges, read_judge
 from mmeval.verifiers.judge_schema import first_violation, form, schema_mistakes
 
 FORMS = {
