@@ -115,7 +115,7 @@ def import_(
     from mmeval.runs.importers.samples import Wanted
     from mmeval.runs.manifest import read_manifest
     from mmeval.runs.outcome import Outcome
-    from mmeval.tasks.file_task import is_file_selector
+    from mmeval.tasks.file_selector import is_file_selector
     from mmeval.tasks.options import AskStyle
     from mmeval.tasks.registry import Registry
     from mmeval.tasks.task import Task

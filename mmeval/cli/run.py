@@ -23,7 +23,7 @@ from mmeval.cli.terminal import echo
 from mmeval.core.errors import MmevalError, UsageError
 from mmeval.runs.config import RunConfig, build_config, default_output, read_config
 from mmeval.runs.series import expand_series
-from mmeval.tasks.file_task import is_file_selector, split_selectors
+from mmeval.tasks.file_selector import is_file_selector, split_selectors
 
 if TYPE_CHECKING:
     from mmeval.runs.outcome import Outcome

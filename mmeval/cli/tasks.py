@@ -253,7 +253,8 @@ def new(
     from mmeval.runs.file_tasks import mapping_line, read_options
     from mmeval.tasks.card import parse_card
     from mmeval.tasks.card_text import card_text
-    from mmeval.tasks.file_task import FAMILY, PREFIX, file_path, read_file_card
+    from mmeval.tasks.file_selector import FAMILY, PREFIX, file_path
+    from mmeval.tasks.file_task import read_file_card
 
     stem = name.rsplit("/", 1)[-1]
     path = output or Path(f"{stem}.yaml")

@@ -16,7 +16,7 @@ from mmeval.core.errors import UsageError, nearest
 from mmeval.core.hashing import digest
 from mmeval.core.yaml_files import read_yaml
 from mmeval.engines.base import RaySettings
-from mmeval.tasks.file_task import is_file_selector, selector_name
+from mmeval.tasks.file_selector import is_file_selector, selector_name
 from mmeval.tasks.limit import LARGEST, parse_limit
 from mmeval.tasks.sharding import parse_shard
 

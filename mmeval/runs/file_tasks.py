@@ -12,17 +12,8 @@ from mmeval.runs.manifest import TaskRecord
 from mmeval.tasks.answers import Wanted
 from mmeval.tasks.card import Card, parse_card
 from mmeval.tasks.columns import parse_columns
-from mmeval.tasks.file_task import (
-    FAMILY,
-    FileCard,
-    FileOptions,
-    file_path,
-    is_file_selector,
-    portable,
-    read_file_card,
-    split_selectors,
-    stored_card,
-)
+from mmeval.tasks.file_selector import FAMILY, file_path, is_file_selector, split_selectors
+from mmeval.tasks.file_task import FileCard, FileOptions, portable, read_file_card, stored_card
 
 
 def read_options(columns: Iterable[str], answer_kind: str | None, answer_form: str | None) -> FileOptions:

@@ -24,7 +24,7 @@ from mmeval.runs.record import now
 from mmeval.runs.tables import TableWriter
 from mmeval.runs.writer import lock_folder
 from mmeval.tasks.aggregates import plan_aggregates
-from mmeval.tasks.file_task import split_selectors
+from mmeval.tasks.file_selector import split_selectors
 
 _JUDGE_SUMS = ("rows", "calls", "cached", "repaired", "prompt_tokens", "completion_tokens", "seconds")
 

@@ -20,7 +20,7 @@ from mmeval.runs.descriptions import resolve_conditions
 from mmeval.runs.file_tasks import configured_cards
 from mmeval.runs.judge import Judge, check_judge, check_judge_options, check_verifier, prepare_judge
 from mmeval.tasks.aggregates import PlannedAggregate, plan_aggregates
-from mmeval.tasks.file_task import split_selectors
+from mmeval.tasks.file_selector import split_selectors
 from mmeval.tasks.opened import OpenTask, RowError
 from mmeval.tasks.options import AskStyle, DataOptions
 from mmeval.tasks.registry import Registry

@@ -11,16 +11,8 @@ from typing import Any
 from mmeval.core.errors import UsageError, unknown
 from mmeval.core.resources import package_folders, resource_dir
 from mmeval.core.yaml_files import read_yaml
-from mmeval.tasks.file_task import (
-    FAMILY,
-    FileCard,
-    FileOptions,
-    file_path,
-    is_file_selector,
-    read_file_card,
-    split_selectors,
-    task_name,
-)
+from mmeval.tasks.file_selector import FAMILY, file_path, is_file_selector, split_selectors, task_name
+from mmeval.tasks.file_task import FileCard, FileOptions, read_file_card
 from mmeval.tasks.suites import Suite, add_protocol, read_suite
 
 ENTRY_POINT_GROUP = "mmeval.tasks"

@@ -23,7 +23,8 @@ from mmeval.tasks import file_task
 from mmeval.tasks.answers import KINDS, Wanted
 from mmeval.tasks.card_text import card_text
 from mmeval.tasks.check import explain
-from mmeval.tasks.file_task import FileOptions, portable, read_file_card, split_selectors, stored_card, task_name
+from mmeval.tasks.file_selector import split_selectors, task_name
+from mmeval.tasks.file_task import FileOptions, portable, read_file_card, stored_card
 from mmeval.tasks.opened import RowError
 from mmeval.tasks.options import AskStyle, DataOptions
 from mmeval.tasks.registry import CardFile, Registry
