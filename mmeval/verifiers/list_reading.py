@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from mmeval.verifiers.answer import Section, answer_phrases, declines, lines, mask
-from mmeval.verifiers.expression import tidy
+from mmeval.verifiers.formula_finder import tidy
 from mmeval.verifiers.numerals import read_number
 
 _MOST: Mapping[str, int] = {"text": 300, "number": 300, "expression": 40}

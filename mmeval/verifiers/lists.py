@@ -9,8 +9,9 @@ from typing import Any
 from mmeval.core.errors import DataError
 from mmeval.core.types import AnswerContext, Extraction, Match
 from mmeval.verifiers.answer import Section, answer_section, declines, merged_options
-from mmeval.verifiers.expression import ExpressionVerifier, find_formula, tidy
+from mmeval.verifiers.expression import ExpressionVerifier
 from mmeval.verifiers.formula import parse_formula
+from mmeval.verifiers.formula_finder import find_formula, tidy
 from mmeval.verifiers.formula_match import ranges_equal, ranges_of
 from mmeval.verifiers.formula_tokens import NotAFormula
 from mmeval.verifiers.formula_tree import Tree

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from mmeval.core.errors import DataError, UndecidedError
 from mmeval.core.types import AnswerContext
-from mmeval.verifiers.expression import ExpressionVerifier, tidy
+from mmeval.verifiers.expression import ExpressionVerifier
+from mmeval.verifiers.formula_finder import tidy
 from mmeval.verifiers.unit_names import comparable, scale_of
 
 PLAIN = AnswerContext()
