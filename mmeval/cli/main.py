@@ -18,6 +18,7 @@ from mmeval.cli.streams import Streams
 from mmeval.cli.terminal import echo
 from mmeval.core.errors import MmevalError, UsageError, nearest
 from mmeval.core.shortage import shortage_error
+from mmeval.core.user_paths import home_folder
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("mmeval.cli.run:run", "Ask models, score the answers, write a run folder and a report."),
@@ -99,6 +100,11 @@ def _carry_out(arguments: Sequence[str]) -> int:
     """Run one command and return its exit code."""
     try:
         _refuse_no_unicode(arguments)
+        if home_folder() is None and not {"--help", "--version"} & set(arguments):
+            raise UsageError(
+                "no home folder is known: HOME is not set, and this user has no entry",
+                remedy="export HOME=FOLDER; caches of hashes and models are kept there",
+            )
         code = cli.main(list(arguments), standalone_mode=False)
         return code if isinstance(code, int) else 0
     except MmevalError as error:

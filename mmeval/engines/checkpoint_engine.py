@@ -14,6 +14,7 @@ from mmeval.core.errors import EngineError
 from mmeval.core.hashing import derived_seed
 from mmeval.core.secrets import childs_environment
 from mmeval.core.types import MediaPart, Request, Response, Status, TokenLogprobs
+from mmeval.core.user_paths import user_path
 from mmeval.engines.base import SAMPLING_FIELDS, EngineInfo, ModelSpec
 from mmeval.engines.identity import CheckpointIdentity, hash_checkpoint, read_json, resolve_checkpoint
 from mmeval.engines.managed import ManagedWorker
@@ -357,7 +358,7 @@ def adapter_folder(arguments: Mapping[str, Any]) -> Path | None:
     given = arguments.get("adapter")
     if given is None:
         return None
-    folder = Path(str(given)).expanduser().resolve()
+    folder = user_path(str(given)).resolve()
     if not (folder / "adapter_config.json").is_file():
         raise EngineError(f"adapter={given}: {folder} has no adapter_config.json", remedy="name a PEFT LoRA folder")
     return folder

@@ -10,6 +10,7 @@ from typing import Any
 from mmeval.core.errors import EngineError, nearest
 from mmeval.core.file_hashes import hash_files
 from mmeval.core.hashing import digest
+from mmeval.core.user_paths import user_path
 
 WEIGHT_SUFFIXES = (".safetensors", ".bin", ".pt", ".pth", ".gguf")
 _OTHER_SUFFIXES = (".json", ".jinja", ".model", ".tiktoken", ".py")
@@ -67,7 +68,7 @@ def resolve_checkpoint(target: str, revision: str | None = None) -> tuple[Path, 
         EngineError: no such folder, a folder with a revision, not a checkpoint (naming what is missing), or a hub id
             that cannot be had.
     """
-    folder = Path(target).expanduser()
+    folder = user_path(target)
     if folder.is_dir():
         if revision is not None:
             raise EngineError(

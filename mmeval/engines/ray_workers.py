@@ -7,12 +7,12 @@ import contextlib
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import orjson
 
 from mmeval.core.errors import EngineError
+from mmeval.core.user_paths import user_path
 from mmeval.engines.base import EngineInfo, ModelSpec
 from mmeval.engines.ray_actor import FORWARDED, ReplicaActor, own_version
 from mmeval.engines.ray_cluster import Needs, RayCluster
@@ -69,7 +69,7 @@ def ray_pool(spec: ModelSpec, info: EngineInfo, gpus: int, slots: int) -> Replic
 
 def _load_order(spec: ModelSpec, info: EngineInfo) -> bytes:
     told = {name: getattr(spec, name) for name in FORWARDED}
-    folder = Path(spec.target).expanduser()
+    folder = user_path(spec.target)
     shipped = folder.parent == CHECKPOINT_DIR
     if shipped:
         told["target"] = folder.name
@@ -86,7 +86,7 @@ def _absolute(arguments: Mapping[str, Any]) -> dict[str, Any]:
     adapter = arguments.get("adapter")
     if adapter is None:
         return dict(arguments)
-    return {**arguments, "adapter": str(Path(str(adapter)).expanduser().absolute())}
+    return {**arguments, "adapter": str(user_path(str(adapter)).absolute())}
 
 
 class RayReplica:

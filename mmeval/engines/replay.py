@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, get_args
 
 import orjson
@@ -18,6 +17,7 @@ from mmeval.core.errors import EngineError
 from mmeval.core.hashing import sha256_bytes
 from mmeval.core.json_keys import repeated_key
 from mmeval.core.types import Request, Response, Status
+from mmeval.core.user_paths import user_path
 from mmeval.engines.base import SAMPLING_FIELDS, EngineInfo, ModelSpec
 from mmeval.engines.options import refuse_unknown
 from mmeval.engines.profiles import choose_profile
@@ -43,7 +43,7 @@ class ReplayEngine:
 
     def __init__(self, spec: ModelSpec) -> None:
         refuse_unknown("replay", spec.engine_args, ARGUMENTS)
-        self._path = Path(spec.target).expanduser()
+        self._path = user_path(spec.target)
         self._profile = spec.profile
         id_key, text_key = spec.engine_args.get("id_key"), spec.engine_args.get("text_key")
         self._id_keys = ID_KEYS if id_key is None else (str(id_key),)

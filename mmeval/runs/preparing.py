@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mmeval.core.errors import EngineError, UsageError
+from mmeval.core.user_paths import user_path
 from mmeval.engines.base import SAMPLING_FIELDS, Engine, EngineInfo, ModelSpec, NeedsTargets
 from mmeval.engines.checkpoint_engine import CheckpointEngine
 from mmeval.engines.registry import choice_note, create_engine, parse_model
@@ -234,7 +235,7 @@ def model_names(specs: Sequence[str]) -> list[str]:
 
 
 def _short_path(name: str) -> str:
-    path = Path(name).expanduser()
+    path = user_path(name)
     return "/".join(path.resolve().parts[-2:]) if "/" in name and path.is_dir() else name
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mmeval.core.errors import UsageError
+from mmeval.core.user_paths import user_path
 from mmeval.engines.registry import CHECKPOINT_BACKENDS
 
 _PATTERN = re.compile(r"[*?\[]")
@@ -56,7 +57,7 @@ def _is_pattern(word: str) -> bool:
 
 def _matches(word: str) -> list[str]:
     backend, target = _split(word)
-    folders = [path for path in glob.glob(str(Path(target).expanduser())) if Path(path).is_dir()]
+    folders = [path for path in glob.glob(str(user_path(target))) if Path(path).is_dir()]
     if not folders:
         raise UsageError(
             f"no checkpoint folder matches {target!r}",

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from mmeval.core.errors import UsageError, nearest, unknown
+from mmeval.core.user_paths import user_path
 from mmeval.tasks.corpora import Layout
 from mmeval.tasks.detection_files import DetectionLayout
 from mmeval.tasks.looking import StrategySection
@@ -327,7 +328,7 @@ def beside(card: Card, path: Path) -> Card:
     local = card.dataset.local
     if local is None or local.folder is None:
         return card
-    folder = (path.parent / Path(local.folder).expanduser()).resolve()
+    folder = (path.parent / user_path(local.folder)).resolve()
     placed = card.dataset.model_copy(update={"local": local.model_copy(update={"folder": str(folder)})})
     return card.model_copy(update={"dataset": placed})
 

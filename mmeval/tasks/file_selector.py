@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from mmeval.core.errors import UsageError, nearest
+from mmeval.core.user_paths import user_path
 from mmeval.tasks.data import FORMATS
 
 PREFIX = "file:"
@@ -64,11 +65,11 @@ def _expanded(selector: str) -> list[str]:
 def selected(selector: str) -> tuple[Path, str]:
     """Return path and protocol; an @ in the name of a file that is there belongs to it."""
     text = selector.removeprefix(PREFIX)
-    path = Path(text).expanduser()
+    path = user_path(text)
     if "@" in text and not _exists(path):
         before, _, protocol = text.rpartition("@")
         if protocol and "/" not in protocol:
-            return Path(before).expanduser(), protocol
+            return user_path(before), protocol
     return path, "default"
 
 

@@ -59,3 +59,16 @@ def test_arguments_that_are_no_unicode_are_refused(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert "'r\\udcff' is not valid UTF-8" in done.stderr
     assert not list(tmp_path.iterdir())
+
+
+def test_a_user_without_a_home_is_told_so(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Containers run under ids without an entry; libraries that keep caches would end with a traceback after the run."""
+    from mmeval.cli import main
+
+    monkeypatch.setattr(main, "home_folder", lambda: None)
+    for arguments, code in ((["tasks", "list"], 2), (["--version"], 0)):
+        monkeypatch.setattr("sys.argv", ["mmeval", *arguments])
+        with pytest.raises(SystemExit) as end:
+            main.main()
+        assert end.value.code == code
+    assert "error: no home folder is known" in capsys.readouterr().err
