@@ -14,6 +14,7 @@ from mmeval.verifiers.gui.dialects import DIALECTS
 from mmeval.verifiers.gui.rules import RULES as STEP_RULES
 from mmeval.verifiers.mask import READINGS
 from mmeval.verifiers.mmlongbench import FORMS as FORMATS
+from mmeval.verifiers.mmlongbench import RULES as DOCUMENT_RULES
 from mmeval.verifiers.option_rules import (
     BOUND,
     EXPRESSION_OPTIONS,
@@ -311,7 +312,7 @@ _BUILT_IN: Mapping[str, Callable[[Mapping[str, Any]], Abilities]] = {
     "spatialladder": lambda options: Abilities({"brackets": FLAG, "answer_type": one_of("choice", "number")}),
     "squad": lambda options: Abilities({**TAG_OPTIONS, "whole": FLAG}, frozenset({"em", "f1"})),
     "mmlongbench": lambda options: Abilities(
-        {**TAG_OPTIONS, "whole": FLAG, "answer_format": one_of(*FORMATS)},
+        {**TAG_OPTIONS, "whole": FLAG, "answer_format": one_of(*FORMATS), "rule": one_of(*DOCUMENT_RULES)},
         frozenset({"f1_matched", "f1_total"}),
         correct=False,
         needs=frozenset({"answer_format"}),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from mmeval.core.errors import DataError
@@ -13,17 +14,18 @@ from mmeval.core.types import AnswerContext, Extraction, Match
 from mmeval.verifiers.answer import mask, merged_options
 from mmeval.verifiers.numerals import read_number
 from mmeval.verifiers.text import TextVerifier
-from mmeval.verifiers.text_scores import anls
+from mmeval.verifiers.text_scores import ANLS_THRESHOLD
 
 FORMS = ("Int", "Float", "Str", "List", "None")
+RULES = ("mmeval", "official")
 NOT_ANSWERABLE = "not answerable"
 TOLERANCE = 0.01
 _PARENTHESES = re.compile(r"\s*\([^)]*\)")
+_OUTER_QUOTES = re.compile(r"^['\"]|['\"]$")
 _EXACT = re.compile(
-    r"https?://\S+|www\.\S+|\S+@\S+\.\w+|[\w./-]+\.(?:py|ipynb|json|csv|txt|pdf|xlsx?|docx?|pptx?)|page\s*\d+"
-    r"|\d{1,2}:\d{2}(?::\d{2})?(?:\s*[ap]\.?m\.?)?|\d{1,2}\s*[ap]\.?m\.?|\+?\d[\d ()-]*\d|\d{4}-\d{2}(?:-\d{2})?"
+    r"\d+(?:[-\s]\d+)?|\d{4}[-\s]\d{2}[-\s]\d{2}|[a-zA-Z0-9._%+-]+@[a-zA-Z0-9.-]+\.[a-zA-Z]{2,}",
 )
-"""Addresses, files, pages, times, dates, numbers of telephones: near is not right."""
+"""Whole numbers (of telephones, too), dates, addresses of electronic mail."""
 
 
 class MMLongBenchVerifier:
@@ -32,20 +34,26 @@ class MMLongBenchVerifier:
     - Int: the integer part of the number equals the gold.
     - Float: within 1 % of the gold, of a hundredth or a hundred times of it, or equal when rounded to as many decimals as the
       coarser one has (at least two).
-    - Str: ANLS from 0.5 on; addresses, files, times and telephone numbers must be equal.
+    - Str: ANLS above 0.5 (a half itself is 0 here); addresses, files of code, pages, times and whole numbers must be equal.
     - List: as many elements; sorted, equal where the first is a number or such an exact text, else the least of the ANLS.
-    - None: as a list of one, mostly "Not answerable".
+    - None: as a text, "Not answerable".
+
+    Option `rule`: `official` compares as published (the whole of what was extracted, numbers bare, texts with their full stops
+    and their white space); `mmeval`, the default, reads responses. Golds of the form Int that are no integer ("yes", "21%")
+    are compared as numbers or texts by the default, and are never right officially.
 
     Scores: `f1_matched` and `f1_total`, whose sums over rows give the F1 over answered questions (metric `answered-f1`): twice
-    the score where the gold is an answer; 1 for such a gold and 1 for a prediction other than "Not answerable".
+    the score where the gold is an answer; 1 for such a gold and 1 for a prediction other than "Not answerable", which a row
+    without an answer is, as in the published script.
     """
 
     name = "mmlongbench"
 
     def __init__(self, options: Mapping[str, Any] | None = None) -> None:
         self._options = dict(options or {})
-        self._text = TextVerifier(options)
-        self.version = f"1+{self._text.version}"
+        self._official = self._options.get("rule") == "official"
+        self._text = TextVerifier({**self._options, "whole": True} if self._official else options)
+        self.version = f"2+{self._text.version}"
 
     def parse(self, text: str, context: AnswerContext) -> Extraction:
         """See `TextVerifier.parse`."""
@@ -55,58 +63,78 @@ class MMLongBenchVerifier:
         """Compare by the form of the gold.
 
         Raises:
-            DataError: when the form is unknown, or the gold is not of it.
+            DataError: when the form is unknown, or a gold of the form Float is no number.
         """
         form = str(merged_options(self._options, context.options).get("answer_format"))
         answer = str(value)
-        score = _score(answer, target, form)
+        score = _score(answer, target, form, official=self._official)
         answerable = cleaned(str(target)) != NOT_ANSWERABLE
         answered = cleaned(answer) != NOT_ANSWERABLE
         scores = {"f1_matched": 2 * score * answerable, "f1_total": float(answerable) + float(answered)}
         return Match(score, None, scores)
 
     def unanswered(self, target: Any, context: AnswerContext) -> Mapping[str, float]:
-        """A row without an answer counts among the questions, not among the predictions."""
-        return {"f1_matched": 0.0, "f1_total": float(cleaned(str(target)) != NOT_ANSWERABLE)}
+        """A row without an answer counts among the questions and, officially "Fail to answer", among the predictions."""
+        return {"f1_matched": 0.0, "f1_total": 1.0 + float(cleaned(str(target)) != NOT_ANSWERABLE)}
 
 
-def cleaned(text: str) -> str:
-    """Return text for comparison: lower case, without parentheses, outer quotes, a final full stop, and signs of dollars and per cent."""
+def cleaned(text: str, *, official: bool = False) -> str:
+    """Return text for comparison: lower case, without parentheses, outer quotes, and signs of dollars and per cent.
+
+    Unless `official`, all kinds of quotes go, and a final full stop.
+    """
     plain = _PARENTHESES.sub("", text.lower().strip()).strip()
+    if official:
+        return _OUTER_QUOTES.sub("", plain).strip().lstrip("$").strip().rstrip("%").strip()
     plain = plain.strip("'\"“”‘’").strip()
     if plain.endswith(".") and not plain.endswith(".m."):
         plain = plain[:-1].rstrip()
-    return plain.removeprefix("$").removesuffix("%").strip()
+    return plain.lstrip("$").strip().rstrip("%").strip()
 
 
-def _score(answer: str, target: Any, form: str) -> float:
+def _score(answer: str, target: Any, form: str, *, official: bool) -> float:
+    clean = partial(cleaned, official=official)
     if form == "Int":
-        gold, given = _number(str(target)), _number(answer)
-        if gold is None:
-            raise DataError(f"target {target!r} is no integer", remedy="correct the row's answer or answer_format")
-        return float(given is not None and int(given) == int(gold))
+        gold, given = (_integer if official else _number)(str(target)), (_float if official else _number)(answer)
+        if gold is not None or official:
+            return float(given is not None and gold is not None and int(given) == int(gold))
+        form = "Str"
     if form == "Float":
-        gold, given = _number(str(target)), _number(answer)
+        gold, given = (
+            (_float(clean(str(target))), _float(clean(answer))) if official else map(_number, (str(target), answer))
+        )
         if gold is None:
             raise DataError(f"target {target!r} is no number", remedy="correct the row's answer or answer_format")
         return float(given is not None and _close(given, gold))
-    if form == "Str":
-        return _text_score(cleaned(answer), cleaned(str(target)))
-    if form in ("List", "None"):
-        return _list_score(_elements(answer), _elements(target))
+    if form in ("Str", "None"):
+        return _text_score(clean(answer), clean(str(target)))
+    if form == "List":
+        answers, golds = (sorted(clean(str(one)) for one in _elements(side)) for side in (answer, target))
+        return _list_score(answers, golds)
     raise DataError(f"answer_format {form!r} is unknown", remedy=f"it is one of {', '.join(FORMS)}")
 
 
 def _number(text: str) -> float | None:
-    plain = cleaned(text).replace(",", "")
-    try:
-        found = float(plain)
-    except ValueError:
+    found = _float(cleaned(text).replace(",", ""))
+    if found is None:
         read = read_number(mask(text))
-        if read is None:
-            return None
-        found = float(read)
+        found = None if read is None else float(read)
+    return found if found is None or math.isfinite(found) else None
+
+
+def _float(text: str) -> float | None:
+    try:
+        found = float(text)
+    except ValueError:
+        return None
     return found if math.isfinite(found) else None
+
+
+def _integer(text: str) -> int | None:
+    try:
+        return int(text)
+    except ValueError:
+        return None
 
 
 def _close(given: float, gold: float) -> bool:
@@ -123,28 +151,46 @@ def _decimals(number: float) -> int:
     return len(str(number).partition(".")[2]) or 3
 
 
+def _is_exact(gold: str) -> bool:
+    """Whether near is not right: the published list of links, files of code, pages, numbers, times, dates and addresses."""
+    return (
+        "https://" in gold
+        or gold.endswith((".py", "ipynb"))
+        or gold.startswith("page")
+        or "a.m." in gold
+        or "p.m." in gold
+        or _EXACT.fullmatch(gold) is not None
+    )
+
+
 def _text_score(answer: str, gold: str) -> float:
-    if _EXACT.fullmatch(gold):
-        return float(answer == gold)
-    return anls(answer, [gold])
+    return float(answer == gold) if _is_exact(gold) else _similarity(answer, gold)
 
 
-def _elements(value: Any) -> list[str]:
+def _similarity(answer: str, gold: str) -> float:
+    """ANLS of two cleaned texts, 0 up to and with a half, as the published script has it; white space counts."""
+    from rapidfuzz.distance import Levenshtein
+
+    longest = max(len(answer), len(gold))
+    found = 1 - Levenshtein.distance(answer, gold) / longest if longest else 1.0
+    return found if found > ANLS_THRESHOLD else 0.0
+
+
+def _elements(value: Any) -> list[Any]:
     if isinstance(value, str) and value.strip().startswith("["):
         try:
             value = read_literal(value.strip())
         except DataError:
             value = value.strip().strip("[]").split(",")
-    listed = value if isinstance(value, (list, tuple)) else [value]
-    return sorted(cleaned(str(one)) for one in listed)
+    return list(value) if isinstance(value, (list, tuple)) else [value]
 
 
 def _list_score(answers: list[str], golds: list[str]) -> float:
     if len(answers) != len(golds) or not golds:
         return 0.0
-    if _is_float(golds[0]) or _EXACT.fullmatch(golds[0]):
+    if _is_float(golds[0]) or _is_exact(golds[0]):
         return float(answers == golds)
-    return min(anls(answer, [gold]) for answer, gold in zip(answers, golds, strict=True))
+    return min(_similarity(answer, gold) for answer, gold in zip(answers, golds, strict=True))
 
 
 def _is_float(text: str) -> bool:

@@ -58,7 +58,7 @@ class TextVerifier:
     """
 
     name = "text"
-    version = "2"
+    version = "3"
 
     def __init__(self, options: Mapping[str, Any] | None = None) -> None:
         self._options = dict(options or {})

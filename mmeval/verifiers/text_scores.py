@@ -18,7 +18,8 @@ def anls(answer: str, golds: Sequence[str]) -> float:
     """Return the Average Normalised Levenshtein Similarity of one answer (Biten et al. 2019; DocVQA, InfographicVQA).
 
     1 - distance / length of the longer, the best of all golds; below 0.5 it is 0, and 0.5 itself stays, as in the
-    evaluation script of the DocVQA challenge (the paper's formula makes it 0). Both sides lower case, white space squeezed.
+    evaluation script of the DocVQA challenge (the paper's formula makes it 0). Distances are between texts in lower case with
+    white space squeezed; lengths are those of the texts as they stand, so that doubled spaces count (and ß, in capitals, is two).
     """
     from rapidfuzz.distance import Levenshtein
 
@@ -26,7 +27,7 @@ def anls(answer: str, golds: Sequence[str]) -> float:
     best = 0.0
     for gold in golds:
         wanted = _squeezed(gold)
-        longest = max(len(given), len(wanted))
+        longest = max(len(answer.upper()), len(gold.upper()))
         best = max(best, 1 - Levenshtein.distance(given, wanted) / longest if longest else 1.0)
     return best if best >= ANLS_THRESHOLD else 0.0
 

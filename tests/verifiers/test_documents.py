@@ -12,13 +12,15 @@ from mmeval.core.errors import DataError
 from mmeval.core.types import AnswerContext, Response, Verdict
 from mmeval.metrics import estimate
 from mmeval.verifiers.base import verify
-from mmeval.verifiers.mmlongbench import FORMS, MMLongBenchVerifier
+from mmeval.verifiers.mmlongbench import FORMS, RULES, MMLongBenchVerifier
 from mmeval.verifiers.squad import SquadVerifier, token_f1
 
 
-def read(answer: str, target: Any, form: str) -> Verdict:
+def read(answer: str, target: Any, form: str, rule: str = "mmeval") -> Verdict:
     context = AnswerContext(options={"answer_format": form})
-    return verify(MMLongBenchVerifier(), Response("ok", text=answer, finish_reason="stop"), target, context)
+    return verify(
+        MMLongBenchVerifier({"rule": rule}), Response("ok", text=answer, finish_reason="stop"), target, context
+    )
 
 
 @pytest.mark.parametrize(
@@ -78,6 +80,35 @@ def test_mmlongbench(answer: str, gold: Any, form: str, score: float) -> None:
     assert (verdict.outcome, verdict.score) == ("scored", pytest.approx(score))
 
 
+@pytest.mark.parametrize(
+    ("answer", "gold", "form", "official", "default"),
+    [
+        ("Blue abc", "Blue bcd efgh ", "Str", 0, 0),
+        ("abcd", "abcdefgh", "Str", 0, 0),  # a half
+        ("abcde", "abcdefgh", "Str", 5 / 8, 5 / 8),
+        ("15", "5", "Str", 0, 0),  # whole numbers are equal or not
+        ("pages 3 and 5", "pages 3 and 4", "Str", 0, 0),
+        ("see https://a.org/x", "see https://a.org/y", "Str", 0, 0),
+        ("from 9 a.m. on", "from 8 a.m. on", "Str", 0, 0),
+        ("data2.csv", "data1.csv", "Str", 8 / 9, 8 / 9),
+        ("Scott Bradley", "Scott Bradley.", "Str", 13 / 14, 1),
+        ("black  cat", "black cat", "Str", 9 / 10, 9 / 10),
+        ("12 squares", "12", "Int", 0, 1),
+        ("1,200", "1200", "Int", 0, 1),
+        ("21%", "21%", "Int", 0, 1),
+        ("yes", "yes", "Int", 0, 1),
+        ("GPT-4", "GPT-4", "Int", 0, 1),
+        ("$$25.5%%", "25.5%", "Float", 1, 1),
+        ("1,200.5", "1200.5", "Float", 0, 1),
+        ("['a', 'b'] ", "['a', 'b']", "List", 1, 1),
+        ("['abc', 'abcd']", "['abc', 'abcdefgh']", "List", 0, 0),
+    ],
+)
+def test_mmlongbench_as_published(answer: str, gold: str, form: str, official: float, default: float) -> None:
+    assert read(answer, gold, form, "official").score == pytest.approx(official)
+    assert read(answer, gold, form).score == pytest.approx(default)
+
+
 def test_f1_over_answered_questions() -> None:
     given_ = [("12", "12", "Int"), ("Not answerable", "7", "Int"), ("red", "Not answerable", "None"), ("", "4", "Int"),
               ("Not answerable", "Not answerable", "None")]  # fmt: skip
@@ -93,18 +124,18 @@ def test_f1_over_answered_questions() -> None:
         }
         for n, v in enumerate(verdicts)
     ]
-    # Right among the answerable: 1 of 3. Right among the answers given ("12", "red"): 1 of 2.
-    assert estimate("answered-f1", rows).value == pytest.approx(2 * (1 / 3) * (1 / 2) / (1 / 3 + 1 / 2))
+    # Right among the answerable: 1 of 3. Right among the answers given ("12", "red", and that which failed): 1 of 3.
+    assert estimate("answered-f1", rows).value == pytest.approx(1 / 3)
     assert estimate("mean", rows).value == pytest.approx(2 / 5)
 
 
 def test_a_gold_that_is_not_of_its_form_is_a_fault_of_the_data() -> None:
-    with pytest.raises(DataError, match="no integer"):
-        MMLongBenchVerifier().match("12", "many", AnswerContext(options={"answer_format": "Int"}))
+    with pytest.raises(DataError, match="no number"):
+        MMLongBenchVerifier().match("12", "many", AnswerContext(options={"answer_format": "Float"}))
     with pytest.raises(DataError, match="unknown"):
         MMLongBenchVerifier().match("12", "12", AnswerContext(options={"answer_format": "Text"}))
 
 
-@given(st.text(), st.sampled_from(FORMS))
-def test_nothing_raises(answer: str, form: str) -> None:
-    assert read(answer, "12", form).outcome in ("scored", "no_answer")
+@given(st.text(), st.sampled_from(FORMS), st.sampled_from(RULES))
+def test_nothing_raises(answer: str, form: str, rule: str) -> None:
+    assert read(answer, "12", form, rule).outcome in ("scored", "no_answer")

@@ -31,6 +31,8 @@ PLAIN = AnswerContext()
         ("", ["paris"], 0.0),
         ("", [""], 1.0),
         ("12.5%", ["12.5 %"], 1 - 1 / 6),
+        ("new   yorx", ["new york"], 1 - 1 / 10),  # lengths are those of the texts as they stand
+        ("straße x", ["straße"], 1 - 2 / 9),  # in capitals
     ],
 )
 def test_anls(answer: str, golds: list[str], score: float) -> None:
