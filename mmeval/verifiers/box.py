@@ -10,6 +10,7 @@ from mmeval.core.errors import DataError
 from mmeval.core.types import AnswerContext, Extraction, Match
 from mmeval.verifiers.answer import answer_phrases, answer_section, merged_options
 from mmeval.verifiers.coordinates import Box, Shape, find_boxes, iou, scales, sorted_corners, to_pixels
+from mmeval.verifiers.thresholds import overlap_threshold
 
 
 class BoxVerifier:
@@ -51,11 +52,9 @@ class BoxVerifier:
         """
         overlap = iou(value, read_box(target))
         scores = {"iou": overlap, "iou@0.5": float(overlap >= 0.5), "iou@0.75": float(overlap >= 0.75)}
-        threshold = merged_options(self._options, context.options).get("threshold")
+        threshold = overlap_threshold(merged_options(self._options, context.options))
         if threshold is None:
             return Match(overlap, None, scores)
-        if isinstance(threshold, bool) or not isinstance(threshold, (int, float)) or not 0 < threshold <= 1:
-            raise DataError(f"answer option threshold: {threshold!r} is not in (0, 1]", remedy="correct the card")
         return Match(float(overlap >= threshold), overlap >= threshold, scores)
 
 

@@ -11,6 +11,7 @@ from mmeval.core.errors import DataError
 from mmeval.core.types import AnswerContext, Extraction, Match
 from mmeval.verifiers.answer import Section, answer_phrases, answer_section, merged_options
 from mmeval.verifiers.mask_answers import json_values
+from mmeval.verifiers.thresholds import overlap_threshold
 
 Box3D: TypeAlias = list[float]
 """[cx, cy, cz, w, h, l]: centre, and sizes along x, y and z."""
@@ -84,11 +85,9 @@ class Box3DVerifier:
         """
         options = merged_options(self._options, context.options)
         overlap = overlap3d(value, gold_box(target, str(options.get("form", FORMS[0]))))
-        threshold = options.get("threshold")
+        threshold = overlap_threshold(options)
         if threshold is None:
             return Match(overlap, None, overlap_scores(overlap))
-        if isinstance(threshold, bool) or not isinstance(threshold, (int, float)) or not 0 < threshold <= 1:
-            raise DataError(f"answer option threshold: {threshold!r} is not in (0, 1]", remedy="correct the card")
         return Match(overlap, overlap >= threshold, overlap_scores(overlap))
 
 

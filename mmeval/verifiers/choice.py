@@ -6,11 +6,11 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mmeval.core.errors import DataError
 from mmeval.core.types import AnswerContext, Extraction, Match
 from mmeval.verifiers.answer import Section, answer_section, merged_options
 from mmeval.verifiers.choice_patterns import AMBIGUOUS, RECONSIDERS
 from mmeval.verifiers.choice_reader import ChoiceReader
+from mmeval.verifiers.gold_letter import gold_letter
 from mmeval.verifiers.letters import LETTERS, letters_in
 from mmeval.verifiers.options import Found
 
@@ -57,16 +57,10 @@ class ChoiceVerifier:
         Raises:
             DataError: when the target is not the letter of an option.
         """
-        count = len(context.choices) or len(LETTERS)
-        if not isinstance(target, str) or len(target.strip()) != 1 or target.strip().upper() not in LETTERS[:count]:
-            raise DataError(
-                f"target {target!r} is not the letter of one of {count} options",
-                remedy="give the gold answer as a letter, A for the first option",
-            )
-        gold = target.strip().upper()
+        texts = context.choices
+        gold = gold_letter(target.strip().upper() if isinstance(target, str) else "", target, len(texts))
         right = value == gold
-        if not right and context.choices and isinstance(value, str) and value in LETTERS[:count]:
-            texts = context.choices
+        if not right and texts and isinstance(value, str) and value in LETTERS[: len(texts)]:
             right = texts[LETTERS.index(value)].strip() == texts[LETTERS.index(gold)].strip()
         return Match(float(right), right)
 

@@ -14,7 +14,7 @@ from typing import Any
 from mmeval.core.errors import DataError
 from mmeval.core.types import AnswerContext, Extraction, Match
 from mmeval.verifiers.answer import merged_options
-from mmeval.verifiers.choice import LETTERS
+from mmeval.verifiers.gold_letter import accepted_texts
 from mmeval.verifiers.latex_value import latex_value
 from mmeval.verifiers.numerals import find_word_numbers
 
@@ -53,15 +53,7 @@ class EMMAVerifier:
         """
         if not isinstance(target, str):
             raise DataError(f"target {target!r} is no string", remedy="EMMA's answers are strings")
-        golds = [target]
-        if context.choices:
-            letter = target.strip().upper()
-            if len(letter) != 1 or letter not in LETTERS[: len(context.choices)]:
-                raise DataError(
-                    f"target {target!r} is not the letter of one of {len(context.choices)} options",
-                    remedy="check the row's options and answer",
-                )
-            golds.append(context.choices[LETTERS.index(letter)])
+        golds = accepted_texts(target.strip().upper(), target, context.choices)
         words = merged_options(self._options, context.options).get("number_words", True) is not False
         right = any(_equal(str(value).lower().strip(), gold.lower().strip(), words) for gold in golds)
         return Match(float(right), right)

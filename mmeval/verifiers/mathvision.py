@@ -12,7 +12,7 @@ from typing import Any
 
 from mmeval.core.errors import DataError
 from mmeval.core.types import AnswerContext, Extraction, Match
-from mmeval.verifiers.choice import LETTERS
+from mmeval.verifiers.gold_letter import accepted_texts
 from mmeval.verifiers.latex_value import Number, latex_value
 
 _LETTERS = "ABCDE"
@@ -57,15 +57,7 @@ class MathVisionVerifier:
         """
         if not isinstance(target, str):
             raise DataError(f"target {target!r} is no string", remedy="MATH-Vision's answers are strings")
-        golds = [target]
-        if context.choices:
-            if len(target) != 1 or target not in LETTERS[: len(context.choices)]:
-                raise DataError(
-                    f"target {target!r} is not the letter of one of {len(context.choices)} options",
-                    remedy="check the row's options and answer",
-                )
-            golds.append(context.choices[LETTERS.index(target)])
-        right = any(answers_equal(gold, str(value)) for gold in golds)
+        right = any(answers_equal(gold, str(value)) for gold in accepted_texts(target, target, context.choices))
         return Match(float(right), right)
 
 

@@ -12,6 +12,7 @@ from mmeval.core.errors import DataError
 from mmeval.core.types import AnswerContext, Extraction, Match
 from mmeval.verifiers.answer import answer_phrases, answer_section, mask, merged_options
 from mmeval.verifiers.mask_answers import json_values
+from mmeval.verifiers.thresholds import overlap_threshold
 
 _DEPTH = 32
 """Lists and objects in one another that are looked into."""
@@ -91,11 +92,9 @@ class MomentVerifier:
         """
         several = isinstance(target, (list, tuple)) and bool(target) and isinstance(target[0], (list, tuple))
         overlap = max(_overlap(value, _gold(one)) for one in (target if several else [target]))
-        threshold = merged_options(self._options, context.options).get("threshold")
+        threshold = overlap_threshold(merged_options(self._options, context.options))
         if threshold is None:
             return Match(overlap, None, {"iou": overlap})
-        if isinstance(threshold, bool) or not isinstance(threshold, (int, float)) or not 0 < threshold <= 1:
-            raise DataError(f"answer option threshold: {threshold!r} is not in (0, 1]", remedy="correct the card")
         return Match(float(overlap >= threshold), overlap >= threshold, {"iou": overlap})
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from mmeval.core.errors import DataError
 from mmeval.core.types import AnswerContext, Extraction, Match
 from mmeval.verifiers.base import GUESS_SHARE, GUESSED
+from mmeval.verifiers.gold_letter import gold_letter
 
 _ANSWER = re.compile(r"The answer is ([A-Z]).")
 _LETTERS = "ABCDE"
@@ -53,8 +54,5 @@ class ScienceQAVerifier:
         Raises:
             DataError: when the target is no letter of an option.
         """
-        if not isinstance(target, str) or len(target) != 1 or target not in _LETTERS[: len(context.choices)]:
-            raise DataError(
-                f"target {target!r} is not the letter of one of {len(context.choices)} options", remedy="check the row"
-            )
-        return Match(float(value == target), value == target)
+        right = value == gold_letter(target if isinstance(target, str) else "", target, len(context.choices))
+        return Match(float(right), right)

@@ -16,6 +16,7 @@ from mmeval.core.errors import DataError
 from mmeval.core.types import AnswerContext, Extraction, Match
 from mmeval.verifiers.base import GUESS_SHARE, GUESSED, UNDECIDED
 from mmeval.verifiers.choice import LETTERS
+from mmeval.verifiers.gold_letter import gold_letter
 from mmeval.verifiers.wemath import WeMathVerifier
 from mmeval.verifiers.yes_no import YesNoVerifier
 
@@ -159,12 +160,7 @@ def match_letter(value: Any, target: Any, count: int) -> Match:
     Raises:
         DataError: when the target is not the letter of an option.
     """
-    letter = target.strip().upper() if isinstance(target, str) else ""
-    if len(letter) != 1 or letter not in LETTERS[: count or len(LETTERS)]:
-        raise DataError(
-            f"target {target!r} is not the letter of one of {count or len(LETTERS)} options",
-            remedy="give the gold answer as a letter, A for the first option",
-        )
+    letter = gold_letter(target.strip().upper() if isinstance(target, str) else "", target, count)
     return Match(float(value == letter), value == letter)
 
 

@@ -21,7 +21,8 @@ from mmeval.core.errors import EngineError
 from mmeval.core.types import Request, Response, Sampling
 from mmeval.engines import worker_main
 from mmeval.engines.base import SAMPLING_FIELDS
-from mmeval.engines.lmdeploy import SLOTS_CPU, LmdeployEngine, ServedLmdeploy
+from mmeval.engines.batching_engine import SLOTS_CPU
+from mmeval.engines.lmdeploy import LmdeployEngine, ServedLmdeploy
 from mmeval.engines.registry import advertised, create_engine, parse_model
 from mmeval.engines.worker import lmdeploy_serve
 from mmeval.engines.worker.failures import LoadError, RequestError

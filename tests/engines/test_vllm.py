@@ -176,7 +176,7 @@ def test_a_request_that_the_engine_gave_up_is_no_answer(reason: str) -> None:
         return {}
 
     worker._prompt = prompt  # type: ignore[method-assign]
-    reply = asyncio.run(worker._generate(1, {"messages": [], "sampling": {"max_tokens": 5}}, []))
+    reply = asyncio.run(worker._generate({"key": 1, "messages": [], "sampling": {"max_tokens": 5}}, []))
     assert reply["status"] == "error"
     assert "text" not in reply
 

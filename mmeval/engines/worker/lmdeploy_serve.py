@@ -9,11 +9,11 @@ from __future__ import annotations
 import asyncio
 import sys
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from typing import Any
 
+from .calls import AsyncWorker
 from .checkpoint import decoding_defaults, generation_json
 from .decoding import Decoding, resolve
 from .failures import RequestError
@@ -37,7 +37,7 @@ _SURE_CODES = frozenset({"invalid_request", "context_length_exceeded", "unsuppor
 """Failures of a request that say nothing against the engine."""
 
 
-class LmdeployWorker:
+class LmdeployWorker(AsyncWorker):
     """Answers the requests of one parent until the connection ends."""
 
     def __init__(self, channel: Channel, settings: Settings) -> None:
@@ -46,11 +46,9 @@ class LmdeployWorker:
         Raises:
             LoadError: LMDeploy is missing or too old, an argument is unknown, or the engine does not start.
         """
-        self._channel = channel
         self._lmdeploy = package()
         self._setup: Setup = setup(self._lmdeploy, settings)
         self._defaults = decoding_defaults(generation_json(settings.folder))
-        self._calls: dict[int, asyncio.Task[None]] = {}
         self._watch: asyncio.Task[None] | None = None
         self._decoders = ThreadPoolExecutor(DECODE_THREADS)
         self._adapter = None if settings.adapter is None else ADAPTER
@@ -65,7 +63,7 @@ class LmdeployWorker:
             raise explain(error) from error
         _refuse_truncated_images()
         self._engine: Any = self._pipe.async_engine
-        self._loop: asyncio.AbstractEventLoop = self._pipe.internal_thread.loop
+        super().__init__(channel, self._pipe.internal_thread.loop)
         self._vision = getattr(getattr(self._engine, "vl_encoder", None), "model", None)
         self._limits = pixel_limits(self._vision, settings)
         self._markers = [OLD_MARKER]
@@ -101,22 +99,6 @@ class LmdeployWorker:
             "python": sys.version.split()[0],
         }
 
-    def accept(self, header: dict[str, Any], blobs: list[bytes]) -> None:
-        """See `link.Server.accept`."""
-        self._loop.call_soon_threadsafe(self._accept, header, blobs)
-
-    def _accept(self, header: dict[str, Any], blobs: list[bytes]) -> None:
-        key = int(header["key"])
-        if header["type"] == "cancel":
-            if key in self._calls:
-                self._calls[key].cancel()
-        elif header["type"] == "ask":
-            task = self._loop.create_task(self._answer(key, header, blobs))
-            self._calls[key] = task
-            task.add_done_callback(lambda _: self._calls.pop(key, None))
-            if self._watch is None:
-                self._watch = self._loop.create_task(self._watch_engine())
-
     def run(self) -> None:
         """See `link.Server.run`: the pipeline's own thread answers, the end comes through `link`."""
         threading.Event().wait()
@@ -127,24 +109,15 @@ class LmdeployWorker:
         closing.start()
         closing.join(CLOSE_S)
 
-    async def _answer(self, key: int, header: dict[str, Any], blobs: list[bytes]) -> None:
-        started = time.perf_counter()
-        try:
-            work = self._logprobs if header.get("want") == "logprobs" else self._generate
-            reply = await work(header, blobs)
-        except asyncio.CancelledError:
-            reply = {"status": "error", "error": "cancelled"}
-        except RequestError as error:
-            reply = {"status": error.status, "error": error.message}
-        except Exception as error:  # LMDeploy raises anything on input that it does not like
-            if _code(error) not in _SURE_CODES:
-                await self._end_if_dead()
-            reply = failure(error)
-        await self._loop.run_in_executor(
-            self._decoders,
-            self._channel.send,
-            {"type": "answer", "key": key, "latency_s": time.perf_counter() - started, **reply},
-        )
+    def _accept(self, header: dict[str, Any], blobs: list[bytes]) -> None:
+        super()._accept(header, blobs)
+        if self._watch is None:
+            self._watch = self._loop.create_task(self._watch_engine())
+
+    async def _failed(self, error: Exception) -> dict[str, Any]:
+        if _code(error) not in _SURE_CODES:
+            await self._end_if_dead()
+        return failure(error)
 
     async def _watch_engine(self) -> None:
         while True:

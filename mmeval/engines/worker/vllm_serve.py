@@ -11,11 +11,11 @@ import dataclasses
 import difflib
 import os
 import sys
-import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
+from .calls import AsyncWorker
 from .checkpoint import decoding_defaults, generation_json
 from .decoding import Decoding, resolve
 from .failures import LoadError, RequestError, remedy_for
@@ -59,7 +59,7 @@ class VllmSettings:
     """Further arguments under vLLM's own names."""
 
 
-class VllmWorker:
+class VllmWorker(AsyncWorker):
     """Answers the requests of one parent until the connection ends."""
 
     def __init__(self, channel: Channel, settings: VllmSettings) -> None:
@@ -68,14 +68,12 @@ class VllmWorker:
         Raises:
             LoadError: vLLM is missing or too old, an argument is unknown, or the engine does not start.
         """
-        self._channel = channel
+        super().__init__(channel, asyncio.new_event_loop())
+        asyncio.set_event_loop(self._loop)
         self._settings = settings
         self._vllm = _package()
         self._defaults = decoding_defaults(generation_json(settings.folder))
-        self._calls: dict[int, asyncio.Task[None]] = {}
         self._decoders = ThreadPoolExecutor(DECODE_THREADS)
-        self._loop = asyncio.new_event_loop()
-        asyncio.set_event_loop(self._loop)
         self._arguments = engine_arguments(self._vllm, settings)
         self._engine: Any = self._loop.run_until_complete(self._open())
         self._adapter = self._lora_request()
@@ -139,20 +137,6 @@ class VllmWorker:
             "python": sys.version.split()[0],
         }
 
-    def accept(self, header: dict[str, Any], blobs: list[bytes]) -> None:
-        """See `link.Server.accept`."""
-        self._loop.call_soon_threadsafe(self._accept, header, blobs)
-
-    def _accept(self, header: dict[str, Any], blobs: list[bytes]) -> None:
-        key = int(header["key"])
-        if header["type"] == "cancel":
-            if key in self._calls:
-                self._calls[key].cancel()
-        elif header["type"] == "ask":
-            task = self._loop.create_task(self._answer(key, header, blobs))
-            self._calls[key] = task
-            task.add_done_callback(lambda _: self._calls.pop(key, None))
-
     def run(self) -> None:
         """See `link.Server.run`."""
         self._loop.run_forever()
@@ -161,31 +145,17 @@ class VllmWorker:
         """See `link.Server.close`: end the engine's own processes."""
         self._engine.shutdown(timeout=2.0)
 
-    async def _answer(self, key: int, header: dict[str, Any], blobs: list[bytes]) -> None:
-        started = time.perf_counter()
-        try:
-            work = self._logprobs if header.get("want") == "logprobs" else self._generate
-            reply = await work(key, header, blobs)
-        except asyncio.CancelledError:
-            reply = {"status": "error", "error": "cancelled"}
-        except RequestError as error:
-            reply = {"status": error.status, "error": error.message}
-        except Exception as error:  # vLLM raises anything on input that it does not like
-            if self._engine.errored:
-                # The engine's core is gone and cannot be revived in this process; the parent starts another one.
-                print(f"vLLM's engine is dead: {error!r}", file=sys.stderr, flush=True)
-                os._exit(ENGINE_DIED)
-            reply = _failure(error)
-        await self._loop.run_in_executor(
-            None,
-            self._channel.send,
-            {"type": "answer", "key": key, "latency_s": time.perf_counter() - started, **reply},
-        )
+    async def _failed(self, error: Exception) -> dict[str, Any]:
+        if self._engine.errored:
+            # The engine's core is gone and cannot be revived in this process; the parent starts another one.
+            print(f"vLLM's engine is dead: {error!r}", file=sys.stderr, flush=True)
+            os._exit(ENGINE_DIED)
+        return _failure(error)
 
-    async def _generate(self, key: int, header: dict[str, Any], blobs: list[bytes]) -> dict[str, Any]:
+    async def _generate(self, header: dict[str, Any], blobs: list[bytes]) -> dict[str, Any]:
         prompt = await self._prompt(header["messages"], blobs)
         decoding = resolve(header["sampling"], self._defaults)
-        output = await self._last(key, prompt, sampling_params(decoding, header.get("schema")))
+        output = await self._last(header["key"], prompt, sampling_params(decoding, header.get("schema")))
         completion = output.outputs[0]
         if completion.finish_reason not in ("stop", "length"):
             reason = completion.finish_reason or "no reason given"
@@ -199,7 +169,7 @@ class VllmWorker:
             "cached_tokens": output.num_cached_tokens,
         }
 
-    async def _logprobs(self, key: int, header: dict[str, Any], blobs: list[bytes]) -> dict[str, Any]:
+    async def _logprobs(self, header: dict[str, Any], blobs: list[bytes]) -> dict[str, Any]:
         from vllm import SamplingParams
 
         prompt = await self._prompt(header["messages"], blobs)
@@ -213,7 +183,7 @@ class VllmWorker:
         prompt["prompt_token_ids"] = ids
         # One more token has to be generated; it is thrown away.
         params = SamplingParams(max_tokens=1, temperature=0.0, prompt_logprobs=0, detokenize=False)
-        output = await self._last(key, prompt, params)
+        output = await self._last(header["key"], prompt, params)
         scores = output.prompt_logprobs[-len(tokens) :]
         values = [float(score[token].logprob) for token, score in zip(tokens, scores, strict=True)]
         texts = [self._engine.get_tokenizer().decode([token]) for token in tokens]
