@@ -48,7 +48,7 @@ class ExpressionVerifier:
     """
 
     name = "expression"
-    version = "2"
+    version = "3"
     blocking = True
     """Matching may wait for another process."""
 

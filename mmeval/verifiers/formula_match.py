@@ -6,7 +6,7 @@ agree at sample points, and equations, go to math-verify (`symbolic`).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from fractions import Fraction
 from typing import Any
 
@@ -181,6 +181,12 @@ class _Comparison:
     # Numbers and expressions
 
     def _scalars(self, gold: Tree, answer: Tree) -> bool:
+        if self._amounts(gold, answer):
+            return True
+        letters = _as_letters(gold, symbols_of(answer)), _as_letters(answer, symbols_of(gold))
+        return letters != (gold, answer) and self._same_value(*letters)
+
+    def _amounts(self, gold: Tree, answer: Tree) -> bool:
         gold, answer, factor = _without_units(gold, answer)
         if factor is None:
             return False
@@ -262,9 +268,21 @@ def _without_units(gold: Tree, answer: Tree) -> tuple[Tree, Tree, Fraction | Non
     if not symbols_of(bare[0]) and bare[1][0] == "mul" and bare[1][2][0] == "sym" and bare[1][2][1] in UNITS:
         # "5m" for a gold 5: a letter that can only be the unit.
         bare[1] = bare[1][1]
+    gold_letter = bare[0][2] if bare[0][0] == "mul" and not symbols_of(bare[0][1]) else ()
+    if units[1] and gold_letter[:1] == ("sym",) and gold_letter[1] in UNITS:
+        # "0.64N" for an answer "0.640 N": the gold's letter is its unit.
+        bare[0], units[0] = bare[0][1], gold_letter[1]
     if units[0].startswith("°") or units[1].startswith("°"):
         return bare[0], bare[1], Fraction(1) if not all(units) or units[0] == units[1] else None
     return bare[0], bare[1], comparable(units[1], units[0]) if all(units) else Fraction(1)
+
+
+def _as_letters(tree: Tree, letters: Set[str]) -> Tree:
+    """Return a tree with a factor for each unit that is one of `letters`: the g of "5 g" where the other side has "g π"."""
+    parts = tuple(_as_letters(part, letters) if isinstance(part, tuple) else part for part in tree)
+    if parts[:1] == ("unit",) and parts[2] in letters:
+        return ("mul", parts[1], ("sym", parts[2]))
+    return parts
 
 
 def _assignment(tree: Tree) -> tuple[Tree, list[Tree]] | None:

@@ -108,6 +108,7 @@ class OperandReader:
 
     def _read_symbol(self, token: Token) -> Tree:
         name = token.text
+        self._subscript_first()
         if self._take("_"):
             name += "_" + self._subscript()
         while self._take("prime"):
@@ -115,6 +116,27 @@ class OperandReader:
         if name[0] in _CALLED and self._peek().kind == "(" and not self._peek().spaced:
             name += self._called()
         return ("sym", name)
+
+    def _subscript_first(self) -> None:
+        """Put the subscript of `v^2_0` before the exponent: it belongs to the name."""
+        if self._peek().kind != "^":
+            return
+        middle = self._script_end(self._at)
+        if middle >= len(self._tokens) or self._tokens[middle].kind != "_":
+            return
+        end = self._script_end(middle)
+        self._tokens[self._at : end] = self._tokens[middle:end] + self._tokens[self._at : middle]
+
+    def _script_end(self, index: int) -> int:
+        """Return where the script ends whose sign (`^`, `_`) is the token at `index`."""
+        index += 1
+        depth = 0
+        while index < len(self._tokens):
+            depth += (self._tokens[index].kind == "{") - (self._tokens[index].kind == "}")
+            index += 1
+            if depth <= 0:
+                break
+        return index
 
     def _subscript(self) -> str:
         token = self._peek()

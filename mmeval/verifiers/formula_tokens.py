@@ -49,7 +49,16 @@ _SYMBOLS: Mapping[str, str] = {
     **{"\\" + name: name for name in GREEK},
     **{"\\var" + name: name for name in ("epsilon", "theta", "rho", "sigma", "phi")},
     **{"\\" + name.capitalize(): name.capitalize() for name in ("gamma", "delta", "theta", "lambda", "sigma", "omega")},
-    **{"\\Phi": "Phi", "\\Psi": "Psi", "\\Pi": "Pi", "\\ell": "ell"},
+    **{"\\Phi": "Phi", "\\Psi": "Psi", "\\Pi": "Pi", "\\Xi": "Xi", "\\Upsilon": "Upsilon", "\\ell": "ell"},
+    **{
+        "\\hbar": "hbar",
+        "ħ": "hbar",
+        "\\varkappa": "kappa",
+        "\\odot": "odot",
+        "⊙": "odot",
+        "\\oplus": "oplus",
+        "⊕": "oplus",
+    },
     **dict(zip("ΔΘΛΣΩΦΨΓϕϵℓ", GREEK_CAPITALS, strict=True)),
 }
 _OPERATORS: Mapping[str, str] = {
@@ -144,6 +153,7 @@ _VULGAR = {
     **{"⅙": "1/6", "⅚": "5/6", "⅛": "1/8", "⅜": "3/8", "⅝": "5/8", "⅞": "7/8"},
 }
 _VULGAR_SIGN = re.compile("[" + "".join(_VULGAR) + "]")
+_RAISED_PRIMES = re.compile(r"\^\s*(?:\{\s*((?:(?:\\prime(?![A-Za-z])|['′])\s*)+)\}|\\prime(?![A-Za-z]))")
 _SET_LETTERS = dict(zip("ℝℕℤℚℂ", "RNZQC", strict=True))
 _MAX_LETTERS = 4
 _BEYOND = re.compile(
@@ -167,6 +177,7 @@ def tokenize(text: str) -> list[Token]:
         raise NotAFormula("too long")
     text = _RAISED_RUN.sub(lambda found: "^{" + found.group().translate(_RAISED) + "}", text)
     text = _LOWERED_RUN.sub(lambda found: "_{" + found.group().translate(_LOWERED) + "}", text)
+    text = _RAISED_PRIMES.sub(lambda found: "'" * max(1, len(re.findall(r"prime|['′]", found.group(1) or ""))), text)
     text = _VULGAR_SIGN.sub(lambda found: "\\frac{" + _VULGAR[found.group()].replace("/", "}{") + "}", text)
     return _Scanner(_REPEATING.sub(_repeating, text)).tokens()
 
@@ -284,6 +295,8 @@ class _Scanner:
                 return self._emit(kind, table[command], found.end())
         if found is not None and command[1:] in FUNCTIONS:
             return self._emit("function", command[1:], found.end())
+        if found is not None and command in ("\\max", "\\min"):
+            return self._emit("word", command[1:], found.end())
         raise NotAFormula
 
     def _letters(self) -> bool:

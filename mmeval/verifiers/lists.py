@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -22,6 +23,7 @@ from mmeval.verifiers.text import normalise
 FORMS = ("list", "set", "interval")
 ELEMENTS = ("number", "text", "expression")
 _ROUNDS = 8
+_PLUS_MINUS = re.compile(r"±|\\pm(?![A-Za-z])|\+/-")
 
 
 class ListVerifier:
@@ -37,7 +39,7 @@ class ListVerifier:
     """
 
     name = "list"
-    version = "1"
+    version = "2"
     blocking = True
     """Matching may wait for another process."""
 
@@ -143,6 +145,8 @@ def _compare(value: Any, target: Any, options: Mapping[str, Any], context: Answe
     wanted, given = _wanted(target, element), list(value)
     form = _form(options)
     ordered = form == "list" and options.get("order", True) is not False
+    if element == "expression" and not ordered and len(wanted) != len(given):
+        wanted, given = (_both_signs(items) for items in (wanted, given))
     if form == "set":
         wanted, given = (_once(items, element, options, context) for items in (wanted, given))
     table = [[_same(first, second, element, options, context) for second in given] for first in wanted]
@@ -151,6 +155,15 @@ def _compare(value: Any, target: Any, options: Mapping[str, Any], context: Answe
     matched = in_place if ordered else _matching(table, columns)
     exact = matched == rows == columns
     return Match(float(exact), exact, {"exact": float(exact), "f1": 2 * matched / (rows + columns)})
+
+
+def _both_signs(items: Sequence[Any]) -> list[Any]:
+    """Return the elements with two in place of each that holds one plus-minus sign."""
+    split: list[Any] = []
+    for item in items:
+        signs = list(_PLUS_MINUS.finditer(str(item)))
+        split += [item] if len(signs) != 1 else [_PLUS_MINUS.sub(sign, str(item)) for sign in (" + ", " - ")]
+    return split
 
 
 def _once(items: Sequence[Any], element: str, options: Mapping[str, Any], context: AnswerContext) -> list[Any]:

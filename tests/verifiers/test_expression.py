@@ -28,6 +28,8 @@ ANSWERED = [
     (r"\boxed{5}", "5"),
     (r"So \boxed{\frac{\sqrt{3}}{2}} is it.", r"\frac{\sqrt{3}}{2}"),
     (r"\boxed{\boxed{5}}", "5"),
+    (r"\boxed{\frac{1}{2} \hbar \omega_L^{\prime}}", r"\frac{1}{2} \hbar \omega_L^{\prime}"),
+    (r"\boxed{\frac{2\pi R^2_{\odot}}{d^2_\odot}}", r"\frac{2\pi R^2_{\odot}}{d^2_\odot}"),
     (r"\boxed{12", "12"),
     (r"\boxed{\text{no solution}}", r"\text{no solution}"),
     ("first \\boxed{3}\nthen \\boxed{4}", "4"),

@@ -192,6 +192,17 @@ DIFFERENT = [
     ("x^2+2x+1", "(x+1)^2+1"),
 ]
 SYMBOLIC = [
+    (r"I_{\max }=\frac{q_{0}}{\sqrt{2 L C}}", r"\frac{ q_{0} }{ \sqrt{2 C L}  }", True),
+    (r"\Delta p\approx -\frac{\hbar \omega_{L}}{c}", r"-\frac{\omega_{L} \hbar}{c}", True),
+    (r"\frac{1}{2} \hbar \omega", r"\frac{1}{2}", False),
+    (r"\frac{v^2_0}{2}", r"\frac{v_0^2}{2}", True),
+    (r"\frac{v^2_0}{2}", r"\frac{v_1^2}{2}", False),
+    (r"x_1' + 1", r"1 + x_1^{\prime}", True),
+    (r"\frac{v_0^2}{5\pi g}", r"\frac{v_0^2}{5g\pi}", True),
+    (r"\frac{v_0^2}{5\pi g}", r"\frac{v_0^2}{5h\pi}", False),
+    ("0.64N", "0.6400 N", True),
+    ("0.64N", "0.65 N", False),
+    ("2g", "2", False),
     ("x^2+2x+1", "(x+1)^2", True),
     ("2x+1", "1+2x", True),
     ("a^2-b^2", "(a-b)(a+b)", True),

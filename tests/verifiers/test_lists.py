@@ -221,7 +221,21 @@ def test_bad_option(options: dict[str, Any]) -> None:
 
 def test_verdict() -> None:
     found = verify(ListVerifier({"element": "number"}), Response("ok", "The answer is [1, 2]."), [1, 2], PLAIN)
-    assert (found.outcome, found.correct, found.extracted, found.verifier) == ("scored", True, [1, 2], "list/1")
+    assert (found.outcome, found.correct, found.extracted, found.verifier) == ("scored", True, [1, 2], "list/2")
+
+
+@pytest.mark.parametrize(
+    ("value", "target", "right"),
+    [
+        (r"y = \pm \sqrt[3]{2}", r"\sqrt[3]{2}, -\sqrt[3]{2}", True),
+        ("2, 3, -3", "±3, 2", True),
+        ("±3, 2", "3, 2", False),
+        ("±3, ±2", "±2, ±3", True),
+    ],
+)
+def test_a_plus_minus_sign_stands_for_two_elements(value: str, target: str, right: bool) -> None:
+    verifier = ListVerifier({"element": "expression", "order": False})
+    assert verify(verifier, Response("ok", f"\\boxed{{{value}}}"), target, PLAIN).correct is right
 
 
 PIECES = st.lists(
