@@ -268,8 +268,8 @@ def _without_units(gold: Tree, answer: Tree) -> tuple[Tree, Tree, Fraction | Non
     if not symbols_of(bare[0]) and bare[1][0] == "mul" and bare[1][2][0] == "sym" and bare[1][2][1] in UNITS:
         # "5m" for a gold 5: a letter that can only be the unit.
         bare[1] = bare[1][1]
-    gold_letter = bare[0][2] if bare[0][0] == "mul" and not symbols_of(bare[0][1]) else ()
-    if units[1] and gold_letter[:1] == ("sym",) and gold_letter[1] in UNITS:
+    gold_letter: Tree = bare[0][2] if bare[0][0] == "mul" and not symbols_of(bare[0][1]) else ("",)
+    if units[1] and gold_letter[0] == "sym" and gold_letter[1] in UNITS:
         # "0.64N" for an answer "0.640 N": the gold's letter is its unit.
         bare[0], units[0] = bare[0][1], gold_letter[1]
     if units[0].startswith("°") or units[1].startswith("°"):
