@@ -45,6 +45,7 @@ from mmeval.verifiers.refcoco import RULES as BOX_RULES
 from mmeval.verifiers.scene_answer import CLEANINGS
 from mmeval.verifiers.screenspot import FORMS as CLICKS
 from mmeval.verifiers.spatialladder import FORMATS as OMNISPATIAL_FORMATS
+from mmeval.verifiers.squad import RULES as ANSWER_RULES
 from mmeval.verifiers.steps import COUNTS, STEPS
 from mmeval.verifiers.text import SCORES
 from mmeval.verifiers.transcript import CASES, MARKS, NUMBERS, PUNCTUATION, UNITS
@@ -310,7 +311,16 @@ _BUILT_IN: Mapping[str, Callable[[Mapping[str, Any]], Abilities]] = {
     ),
     "omnispatial": lambda options: Abilities({"form": one_of(*OMNISPATIAL_FORMATS)}),
     "spatialladder": lambda options: Abilities({"brackets": FLAG, "answer_type": one_of("choice", "number")}),
-    "squad": lambda options: Abilities({**TAG_OPTIONS, "whole": FLAG}, frozenset({"em", "f1"})),
+    "squad": lambda options: Abilities(
+        {
+            **TAG_OPTIONS,
+            "whole": FLAG,
+            "rule": one_of(*ANSWER_RULES),
+            "question": OptionRule("a text", lambda value: isinstance(value, str)),
+        },
+        frozenset({"em", "f1"}),
+        needs=frozenset({"question"} if options.get("rule") == "slidevqa" else ()),
+    ),
     "mmlongbench": lambda options: Abilities(
         {**TAG_OPTIONS, "whole": FLAG, "answer_format": one_of(*FORMATS), "rule": one_of(*DOCUMENT_RULES)},
         frozenset({"f1_matched", "f1_total"}),

@@ -126,7 +126,7 @@ def test_vl_rewardbench(protocol: str, tmp_path: Path) -> None:
     pairs = [
         ("mathverse_1", ["GOOD", "BAD"], [0, 1]),
         ("RLAIF-2", ["BAD", "GOOD"], [1, 0]),
-        ("wildvision-3", ["GOOD", "BAD..."], [0, 1]),
+        ("svit-detail-3", ["GOOD", "BAD..."], [0, 1]),
     ]
     columns = {
         "id": [name for name, _, _ in pairs], "query": ["Which?"] * 3, "response": [texts for _, texts, _ in pairs],

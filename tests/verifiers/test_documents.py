@@ -39,6 +39,26 @@ def test_squad(answer: str, gold: Any, em: bool, f1: float) -> None:
     assert (verdict.correct, verdict.scores["f1"]) == (em, pytest.approx(f1))
 
 
+@pytest.mark.parametrize(
+    ("question", "answer", "gold", "em", "f1"),
+    [
+        ("In the chart, how many employees are there?", "twelve employees", "12", True, 1),
+        ("How many employees are there?", "12 employees", "12", False, 2 / 3),  # a capital letter is another word there
+        ("And which country is it?", "country England", "england", True, 1),
+        ("What is it?", "Yes, it grew.", "yes", True, 1),
+        ("What is it?", "northern Europe", "northern Asia", True, 1),
+        ("What is it?", "red & blue", "red and blue", True, 1),
+        ("What is it?", "45 percent", "45", True, 1),
+        ("What is it?", "the", "a", False, 0),
+        ("What is it?", "red green", "red blue", False, 0.5),
+    ],
+)
+def test_slidevqa_as_published(question: str, answer: str, gold: str, em: bool, f1: float) -> None:
+    verifier = SquadVerifier({"rule": "slidevqa", "whole": True})
+    verdict = verify(verifier, Response("ok", text=answer), gold, AnswerContext(options={"question": question}))
+    assert (verdict.correct, verdict.scores["f1"]) == (em, pytest.approx(f1))
+
+
 @given(st.text(), st.text())
 def test_token_f1_is_symmetric_and_a_share(first: str, second: str) -> None:
     assert 0 <= token_f1(first, second) <= 1
