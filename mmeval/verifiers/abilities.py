@@ -40,6 +40,7 @@ from mmeval.verifiers.option_rules import (
     is_number,
     one_of,
 )
+from mmeval.verifiers.published_letters import RULES as LETTER_RULES
 from mmeval.verifiers.ranking import SCORES as PAIR_SCORES
 from mmeval.verifiers.refcoco import RULES as BOX_RULES
 from mmeval.verifiers.scene_answer import CLEANINGS
@@ -311,6 +312,7 @@ _BUILT_IN: Mapping[str, Callable[[Mapping[str, Any]], Abilities]] = {
     ),
     "omnispatial": lambda options: Abilities({"form": one_of(*OMNISPATIAL_FORMATS)}),
     "spatialladder": lambda options: Abilities({"brackets": FLAG, "answer_type": one_of("choice", "number")}),
+    "published-letter": lambda options: Abilities({"rule": one_of(*LETTER_RULES)}, needs=frozenset({"rule"})),
     "squad": lambda options: Abilities(
         {
             **TAG_OPTIONS,

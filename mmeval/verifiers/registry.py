@@ -42,6 +42,7 @@ from mmeval.verifiers.number import NumberVerifier
 from mmeval.verifiers.ocrbench import OCRBenchV2Verifier
 from mmeval.verifiers.point import PointVerifier
 from mmeval.verifiers.pope import PopeVerifier
+from mmeval.verifiers.published_letters import PublishedLetterVerifier
 from mmeval.verifiers.puzzlevqa import PuzzleVQAVerifier
 from mmeval.verifiers.quality_pair import QualityPairVerifier
 from mmeval.verifiers.ranking import ScalarPairVerifier
@@ -115,6 +116,7 @@ _BUILT_IN: Mapping[str, Callable[[Mapping[str, Any] | None], Verifier]] = {
     "number": NumberVerifier,
     "ocrbench-v2": OCRBenchV2Verifier,
     "point": PointVerifier,
+    "published-letter": PublishedLetterVerifier,
     "puzzlevqa": PuzzleVQAVerifier,
     "pope": PopeVerifier,
     "rating": RatingVerifier,

@@ -10,6 +10,7 @@ from mmeval.core.errors import DataError
 from mmeval.core.types import AnswerContext, Response
 from mmeval.verifiers.base import Verifier, verify
 from mmeval.verifiers.counting import FirstIntegerVerifier, ReasonMapPlusRulesVerifier, ReasonMapPlusVerifier
+from mmeval.verifiers.published_letters import PublishedLetterVerifier
 from mmeval.verifiers.sparbench import SPARBenchVerifier
 from mmeval.verifiers.vicrit import ViCritVerifier, named_phrases, span, words
 from mmeval.verifiers.vlmevalkit_spatial import VLMEvalKitSpatialVerifier, number, option_letter
@@ -250,3 +251,39 @@ def test_nothing_that_a_model_says_raises(text: str) -> None:
         found = verifier.parse(text, context)
         if found.found and found.span is not None:
             assert 0 <= found.span[0] <= found.span[1] <= len(text)
+
+
+@pytest.mark.parametrize(
+    ("rule", "text", "letter"),
+    [
+        ("mindcube", "A. Door", "A"),
+        ("mindcube", "A. Door or B. Lamp", "B"),
+        ("mindcube", "It was made in the U.S.A. and <Answer>B</Answer>", "A"),
+        ("mindcube", "A chair <Answer>The answer is C, not D</Answer> B", "C"),
+        ("mindcube", "<Answer>none</Answer>\nB", "B"),
+        ("mindcube", "I say *D* for E", "D"),
+        ("mindcube", "Answer: C", "C"),
+        ("mindcube", "the answer is E", "E"),
+        ("mindcube", "A or B\nthen C or D\nso", "C"),
+        ("mindcube", "F", None),
+        ("mindcube", "", None),
+        ("mmsi-bench", "``B``", "B"),
+        ("mmsi-bench", "`C` rather than A", "C"),
+        ("mmsi-bench", "A bike, so B", "B"),
+        ("mmsi-bench", "``the letter`` A", None),
+        ("mmsi-bench", "E", None),
+        ("mmsi-bench", "(d) D", "D"),
+    ],
+)
+def test_published_letters(rule: str, text: str, letter: str | None) -> None:
+    found = PublishedLetterVerifier({"rule": rule}).parse(text, FOUR)
+    assert found.value == letter
+    assert found.span is None or text[slice(*found.span)] == letter
+
+
+@given(st.text(alphabet="ABCE.`<>Answer: \n*isth"), st.sampled_from(["mindcube", "mmsi-bench"]))
+def test_published_letters_never_raise(text: str, rule: str) -> None:
+    assert verify(PublishedLetterVerifier({"rule": rule}), Response("ok", text), "A", FOUR).outcome in (
+        "scored",
+        "no_answer",
+    )
