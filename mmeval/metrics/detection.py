@@ -248,7 +248,7 @@ def detection_metric(name: str) -> Metric | None:
 
 def reads_boxes(metric: Metric) -> bool:
     """Whether a metric is about lists of boxes."""
-    return isinstance(metric.form, AnswerForm)
+    return isinstance(metric.form, (BoxPrecision, BoxCounts))
 
 
 def _arrays(found: Sequence[PredictedObject]) -> tuple[FloatArray, FloatArray]:
