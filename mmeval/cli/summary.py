@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 
 from mmeval.cli.terminal import echo, echo_json
+from mmeval.core.memory import little_memory
 from mmeval.runs.aggregates import SuiteMean, suite_means
 from mmeval.runs.coordinate_hints import coordinate_hints
 from mmeval.runs.folder import open_run
@@ -33,6 +34,11 @@ def print_outcome(outcome: Outcome, *, report: bool, as_json: bool, more: Mappin
     """
     if outcome.manifest.shard is not None:
         return _print_shard(outcome, as_json, more or {})
+    with little_memory():
+        return _print_whole(outcome, report, as_json, more or {})
+
+
+def _print_whole(outcome: Outcome, report: bool, as_json: bool, more: Mapping[str, Any]) -> int:
     run = open_run(outcome.folder)
     rows = leaderboard(run) if (outcome.folder / "results.parquet").exists() else []
     hints = [*answer_hints(rows), *coordinate_hints(run)] if rows else []
@@ -46,7 +52,7 @@ def print_outcome(outcome: Outcome, *, report: bool, as_json: bool, more: Mappin
         path = build_report([run], outcome.folder / "report.html").path
     if as_json:
         cells = leaderboard(run, by_subset=True, all_metrics=True) if rows else []
-        record = {**summary_json(outcome, cells, str(path) if path else None), **(more or {})}
+        record = {**summary_json(outcome, cells, str(path) if path else None), **more}
         record["suites"] = [mean_json(mean) for mean in suite_means(run)] if rows else []
         record["hints"] = hints
         echo_json(orjson.dumps(record, option=orjson.OPT_INDENT_2))

@@ -15,21 +15,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-def release_memory() -> None:
-    """Give freed memory back to the system, that of Arrow (of the calling thread) and that of the C library.
-
-    Both keep what was freed, a few dozen MB after a run; what comes next would stand on top of it.
-    """
-    import ctypes
-
-    import pyarrow as pa
-
-    pa.default_memory_pool().release_unused()
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # of glibc alone
-    if trim is not None:
-        trim(0)
-
-
 def text_array(texts: Sequence[str]) -> pa.StringArray:
     """Return texts, of 2 GB at most together, as an array."""
     import numpy as np

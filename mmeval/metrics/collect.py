@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from mmeval.core.errors import DataError
 from mmeval.core.types import OUTCOMES
-from mmeval.metrics.columns import Texts
+from mmeval.metrics.columns import Columns, Texts, wide
 from mmeval.metrics.definition import BoolArray, Detail, Metric, Names, Rows, Scores, TextArray
 from mmeval.stats.intervals import FloatArray
 from mmeval.stats.numbering import repeated
@@ -93,7 +93,7 @@ def _columns(rows: Rows, wanted: Sequence[str]) -> dict[str, Any]:
 
 def _from_columns(rows: Mapping[str, Any], name: str, size: int) -> Any:
     if name in rows:
-        return rows[name]
+        return rows.held[name] if isinstance(rows, Columns) else rows[name]
     column, _, key = name.partition(".")
     if key and column in rows:
         return [_entry(cell, key) for cell in rows[column]]
@@ -116,10 +116,13 @@ def _entry(cell: Any, key: str) -> Any:
 
 def _spelled(columns: dict[str, Any]) -> dict[str, Any]:
     """The columns as forms index them; ids stay as they are, because most rows never show theirs."""
-    return {
-        name: cells.objects() if isinstance(cells, Texts) and name != "sample_id" else cells
-        for name, cells in columns.items()
-    }
+    found: dict[str, Any] = {}
+    for name, cells in columns.items():
+        if isinstance(cells, Texts):
+            found[name] = cells if name == "sample_id" else cells.objects()
+        else:
+            found[name] = wide(cells) if isinstance(cells, np.ndarray) else cells
+    return found
 
 
 def _outcomes(column: Any) -> npt.NDArray[np.int8]:
@@ -219,34 +222,37 @@ def _sample(columns: Mapping[str, Any], row: int) -> str:
 def _values(metric: Metric, columns: Mapping[str, Any], scored: BoolArray) -> FloatArray:
     name = _value_column(metric)
     cells = columns[name]
-    where = np.flatnonzero(scored)
     what = f"scores[{metric.key!r}]" if metric.source == "scores" else metric.source
     try:
         given = cells if isinstance(cells, np.ndarray) else np.asarray(cells, dtype=object)
-        found = (given if where.size == given.size else given[where]).astype(np.float64)
+        found = (given if bool(scored.all()) else given[scored]).astype(np.float64)
     except (TypeError, ValueError):
-        found = np.array([_number(cells[row], _sample(columns, row), what) for row in where.tolist()])
-    bad = where[~np.isfinite(found)]
-    if bad.size:
+        found = np.array([_number(cells[row], _sample(columns, row), what) for row in np.flatnonzero(scored).tolist()])
+
+    def first(chosen: BoolArray) -> tuple[str, float]:
+        """The sample and value of the first of the chosen values."""
+        place = int(np.argmax(chosen))
+        return _sample(columns, int(np.flatnonzero(scored)[place])), float(found[place])
+
+    bad = ~np.isfinite(found)
+    if bool(bad.any()):
         raise DataError(
-            f"sample {_sample(columns, int(bad[0]))!r} is scored but has no {what}, which metric {metric.name!r} needs",
+            f"sample {first(bad)[0]!r} is scored but has no {what}, which metric {metric.name!r} needs",
             remedy="choose a metric that the card's verifier gives values for",
         )
-    far = where[(found > LARGEST) | (found < -LARGEST)]
-    if far.size:
-        raise DataError(
-            f"sample {_sample(columns, int(far[0]))!r}: {what} is {found[np.abs(found) > LARGEST][0]:g}, beyond {LARGEST:g}",
-            remedy="correct the score",
-        )
+    far = (found > LARGEST) | (found < -LARGEST)
+    if bool(far.any()):
+        sample, value = first(far)
+        raise DataError(f"sample {sample!r}: {what} is {value:g}, beyond {LARGEST:g}", remedy="correct the score")
     if metric.threshold is not None:
         return (found >= metric.threshold).astype(np.float64)
     if metric.form is not None and metric.bounds is not None and found.size:
         low, high = metric.bounds
-        outside = where[(found < low) | (found > high)]
-        if metric.source == "score" and outside.size:
-            row = outside[0]
+        outside = (found < low) | (found > high)
+        if metric.source == "score" and bool(outside.any()):
+            sample, value = first(outside)
             raise DataError(
-                f"sample {_sample(columns, int(row))!r}: score {cells[row]!r} is no share of 1, as which {metric.name!r} takes it",
+                f"sample {sample!r}: score {value:g} is no share of 1, as which {metric.name!r} takes it",
                 remedy=f"write {metric.name}:mean for scores of another range",
             )
     return found

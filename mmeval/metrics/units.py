@@ -31,12 +31,11 @@ def sample_units(metric: Metric, scores: Scores, rows: BoolArray | None = None) 
         rows: which may be in it, beside counting; all by default.
     """
     counted = scores.counted if rows is None else scores.counted & rows
+    if metric.k is None and np.issubdtype(scores.samples.dtype, np.integer):
+        among = scores.samples if bool(counted.all()) else scores.samples[counted]
+        if repeated(among) is None:  # one answer each: the usual case, in which nothing is summed
+            return _alone(metric, scores, among, counted)
     where = np.flatnonzero(counted)
-    numbers = metric.k is None and np.issubdtype(scores.samples.dtype, np.integer)
-    if (
-        numbers and repeated(scores.samples[where]) is None
-    ):  # one answer each: the usual case, in which nothing is summed
-        return _alone(metric, scores, where)
     sample, ids = _factorize(scores.samples[where])
     answers = np.bincount(sample, minlength=ids.size)
     values = means(sample, scores.values[where], ids.size)
@@ -57,16 +56,16 @@ def sample_units(metric: Metric, scores: Scores, rows: BoolArray | None = None) 
     return Units(ids, values.astype(np.float64), scores.clusters[where][first], unit_of_row, binary)
 
 
-def _alone(metric: Metric, scores: Scores, where: IntArray) -> Units:
-    """Every counted row as a sample of its own; arrays of all rows are no copies."""
-    if where.size == scores.values.size:
-        ids, clusters, unit_of_row = scores.samples, scores.clusters, where
+def _alone(metric: Metric, scores: Scores, ids: Names, counted: BoolArray) -> Units:
+    """Every counted row, of which these are the samples, as one of its own; arrays of all rows are no copies."""
+    size = scores.values.size
+    if ids.size == size:
+        clusters, unit_of_row = scores.clusters, np.arange(size)
+        values = scores.values + 0.0  # as a sum from 0 on: no -0
     else:
-        ids, clusters = scores.samples[where], scores.clusters[where]
-        unit_of_row = np.full(scores.values.size, -1, dtype=np.int64)
-        unit_of_row[where] = np.arange(where.size)
-    values = scores.values[where]
-    values += 0.0  # as a sum from 0 on: no -0
+        clusters, unit_of_row = scores.clusters[counted], np.full(size, -1, dtype=np.int64)
+        unit_of_row[counted] = np.arange(ids.size)
+        values = scores.values[counted] + 0.0
     return Units(ids, values, clusters, unit_of_row, metric.binary)
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from mmeval.core.arrow import code_cells, null_cells, number_cells, own_texts, place_array, release_memory, text_array
+from mmeval.core.arrow import code_cells, null_cells, number_cells, own_texts, place_array, text_array
+from mmeval.core.memory import release_memory
 from mmeval.metrics.columns import Column, Columns, Texts, joined, narrow
 from mmeval.runs.folder import Run, column_batches
 
@@ -23,13 +24,13 @@ RANKED = frozenset({"sample_id", "cluster"})
 """Columns whose cells are compared with each other: equal texts have equal codes, in the order of the texts."""
 
 
-def read_columns(run: Run, names: Sequence[str], spell_clusters: bool = True) -> Columns:
+def read_columns(run: Run, names: Sequence[str], unspelled: Collection[str] = ()) -> Columns:
     """Return columns of a run's results, narrowed to the model in view.
 
     Args:
         run: the run to read.
         names: columns; `scores.KEY` and `subsets.KEY` are single entries of the maps, null where a row has none.
-        spell_clusters: keep the names of many clusters; else only their order, with "" as null.
+        unspelled: those of `RANKED` of whose texts, where they are many, only the order is kept, with "" as null.
 
     Raises:
         DataError: when the file is missing or damaged.
@@ -41,7 +42,7 @@ def read_columns(run: Run, names: Sequence[str], spell_clusters: bool = True) ->
     for number, batch in enumerate(batches, start=1):
         for name, column in batch.items():
             if name not in growing:
-                growing[name] = _started(name, column, spell_clusters or name != "cluster")
+                growing[name] = _started(name, column, name not in unspelled)
             growing[name].add(column)
         size += len(next(iter(batch.values())))
         if number % RELEASE_AFTER == 0:

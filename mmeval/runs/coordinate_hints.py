@@ -37,11 +37,13 @@ _COLUMNS = [*_PART, "outcome", "verifier", "extracted", "target"]
 
 def coordinate_hints(run: Run) -> list[str]:
     """Return a sentence for each model, task and condition whose boxes or points nearly all lie elsewhere."""
-    names = BOX_VERIFIERS | POINT_VERIFIERS
     seen: dict[tuple[str, ...], _Seen] = {}
-    for batch in column_batches(run.path / "results.parquet", _COLUMNS, run.model):
-        chosen = _rows(batch["outcome"], lambda outcome: outcome == "scored")
-        chosen &= _rows(batch["verifier"], lambda verifier: str(verifier).partition("/")[0] in names)
+    path = run.path / "results.parquet"
+    # Most runs have no such row, and their answers need not be read.
+    if not any(_of_places(batch["verifier"]).any() for batch in column_batches(path, ["verifier"], run.model)):
+        return []
+    for batch in column_batches(path, _COLUMNS, run.model):
+        chosen = _rows(batch["outcome"], lambda outcome: outcome == "scored") & _of_places(batch["verifier"])
         if not chosen.any():
             continue
         for cells in zip(*(batch[name].filter(mask_array(chosen)).to_pylist() for name in _COLUMNS), strict=True):
@@ -57,6 +59,11 @@ def coordinate_hints(run: Run) -> list[str]:
             name = task if protocol == "default" else f"{task}@{protocol}"
             found.append(f"hint: {name}, {model}{where}: {text}")
     return found
+
+
+def _of_places(verifiers: pa.Array) -> npt.NDArray[np.bool_]:
+    names = BOX_VERIFIERS | POINT_VERIFIERS
+    return _rows(verifiers, lambda verifier: str(verifier).partition("/")[0] in names)
 
 
 def _rows(column: pa.Array, wanted: Callable[[str | None], bool]) -> npt.NDArray[np.bool_]:

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mmeval.conditions.base import metrics_of
+from mmeval.core.errors import DataError
 from mmeval.metrics.columns import wide
 from mmeval.pipeline.chain import JUDGED, RULE_CORRECT
-from mmeval.runs.columns import read_columns
+from mmeval.runs.columns import RANKED, read_columns
 from mmeval.runs.folder import Run
 from mmeval.runs.guesses import FALLBACK, GUESS_COLUMNS, Guesses, guesses
 
@@ -74,6 +75,16 @@ def leaderboard(
         all_metrics: every metric of the card instead of the primary one.
         level: confidence level of the intervals.
     """
+    try:
+        return _leaderboard(run, by_subset, all_metrics, level, RANKED)
+    except DataError:  # the message names a sample, if it is no other error
+        return _leaderboard(run, by_subset, all_metrics, level, frozenset())
+
+
+def _leaderboard(
+    run: Run, by_subset: bool, all_metrics: bool, level: float, unspelled: frozenset[str]
+) -> list[LeaderboardRow]:
+    """The cells; without the ids of samples, which take more memory than all that is computed from, where they are unspelled."""
     from mmeval.metrics import get_metric
 
     tasks = run.manifest.tasks
@@ -81,9 +92,9 @@ def leaderboard(
     chosen = {name for names in lists for name in (names if all_metrics else names[:1])}
     subsets = {name for task in tasks for name in task.subset_columns} if by_subset else set()
     metrics = [get_metric(name) for name in sorted(chosen)]
-    table = read_columns(
-        run, results_columns(metrics, sorted(subsets)), any(metric.names_clusters for metric in metrics)
-    )
+    if any(metric.names_clusters for metric in metrics):
+        unspelled = frozenset()
+    table = read_columns(run, results_columns(metrics, sorted(subsets)), unspelled)
     found: list[LeaderboardRow] = []
     for task in tasks:
         in_task = table.where(table.equal("task", task.name) & table.equal("protocol", task.protocol))

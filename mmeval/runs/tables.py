@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from mmeval.core.arrow import release_memory
 from mmeval.core.files import create
+from mmeval.core.memory import release_memory
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import orjson
 
-from mmeval.core.arrow import release_memory
 from mmeval.core.errors import StorageError, UsageError
 from mmeval.core.files import open_lock
+from mmeval.core.memory import little_memory
 from mmeval.core.shortage import shortage_error
 from mmeval.pipeline.places import obstacle
 from mmeval.pipeline.trace import NO_TRACE, Tracer
@@ -144,11 +144,11 @@ class RunWriter:
             StorageError: when they cannot be written; an older table stays as it was.
         """
         with self._trace.span("write", tables=True):
-            self._write_tables()
+            self.flush()
+            with little_memory():
+                self._write_tables()
 
     def _write_tables(self) -> None:
-        self.flush()
-        release_memory()
         try:
             query = "SELECT row, position FROM results ORDER BY model, task, condition, position, repeat"
             rows = (self._placed(data, position) for data, position in self._database.execute(query))

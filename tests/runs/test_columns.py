@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ import pytest
 from mmeval.core.errors import DataError
 from mmeval.metrics import get_metric, summarise
 from mmeval.metrics.collect import collect
-from mmeval.metrics.columns import Texts
+from mmeval.metrics.columns import Columns, Texts
 from mmeval.runs import columns as compact
 from mmeval.runs import folder
 from mmeval.runs.columns import read_columns
@@ -149,12 +151,32 @@ def test_the_leaderboard_is_what_the_rows_say(tmp_path: Path, seed: int) -> None
 def test_clusters_without_their_names_keep_their_order(tmp_path: Path, empty: bool) -> None:
     rows = [row for row in awkward(0) if empty or row["cluster"]]
     run = run_of(tmp_path, rows)
-    named, bare = (read_columns(run, ["sample_id", "cluster"], spelled).texts("cluster") for spelled in (True, False))
+    named, bare = (read_columns(run, ["sample_id", "cluster"], bare).texts("cluster") for bare in ((), ("cluster",)))
     names, places = [name or "" for name in named], [max(code, -1) for code in bare.codes.tolist()]
     first = 0 if "" not in bare.words.to_pylist() else 1
     assert [0 if place < first else 1 + place - first for place in places] == [
         sorted({"", *names}).index(name) for name in names
     ]
+
+
+@pytest.mark.usefixtures("small_batches")
+def test_ids_are_not_spelled_but_in_messages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[set[str]] = []
+
+    def spying(run: Run, names: Sequence[str], unspelled: Collection[str] = ()) -> Columns:
+        asked.append(set(unspelled))
+        return read_columns(run, names, unspelled)
+
+    monkeypatch.setattr("mmeval.runs.leaderboard.read_columns", spying)
+    rows = awkward(0)
+    leaderboard(run_of(tmp_path, rows))
+    assert asked == [{"sample_id", "cluster"}]
+    again = next(row for row in rows if row["outcome"] == "scored")
+    with pytest.raises(
+        DataError, match=re.escape(f"sample {again['sample_id']!r}, repeat {again['repeat']}, occurs twice")
+    ):
+        leaderboard(run_of(tmp_path, [*rows, again]))
+    assert asked[-1] == set()
 
 
 def test_a_table_without_rows_has_no_cells(tmp_path: Path) -> None:
