@@ -239,3 +239,19 @@ def test_refusals() -> None:
         krippendorff_alpha([(1, 2)], "ratio")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="labels"):
         raw_agreement([(1, 2)], clusters=[1, 2])
+
+
+def test_the_paradox_is_told_by_the_raw_agreement() -> None:
+    report = agreement_report(_pairs([[75, 10], [10, 5]]), plan=QUICK)
+    raw, corrected = report.coefficients[:2]
+    assert raw.estimate == pytest.approx(0.8)
+    assert corrected.estimate is not None
+    assert corrected.estimate < 0.8
+    assert "paradox" in report.note
+
+
+def test_one_cluster_has_the_interval_of_one_trial() -> None:
+    found = gwet_ac([(1, 1)] * 3 + [(1, 2)], clusters=["a"] * 4)
+    assert found.interval is not None
+    assert found.interval.method == "wilson on observed agreement"
+    assert found.interval.low < found.estimate < found.interval.high < 1.0  # type: ignore[operator]

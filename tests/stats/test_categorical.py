@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmeval.stats.categorical import bhapkar, bowker, cochran_q, stuart_maxwell
+from mmeval.stats.categorical import bhapkar, bowker, clustered_symmetry, cochran_q, stuart_maxwell
 from mmeval.stats.paired import PairedTable, mcnemar_asymptotic
 
 TESTS = (bowker, stuart_maxwell, bhapkar)
@@ -131,3 +131,30 @@ def test_bad_input_is_named() -> None:
         cochran_q([[1], [0]])
     with pytest.raises(ValueError, match="0 or 1"):
         cochran_q([[1, 2], [0, 2]])
+
+
+def test_swaps_of_independent_items_have_bowkers_statistic() -> None:
+    table = [[20, 9, 3], [2, 15, 8], [4, 1, 12]]
+    moves = [(i, j) for i in range(3) for j in range(3) for _ in range(table[i][j])]
+    before, after = zip(*moves, strict=True)
+    found = clustered_symmetry(before, after, list(range(len(moves))), resamples=4999)
+    asymptotic = bowker(table)
+    assert found.statistic == pytest.approx(asymptotic.statistic)
+    assert found.p_value == pytest.approx(asymptotic.p_value, abs=0.01)
+    assert (found.n, found.clusters) == (74, 74)
+
+
+def test_swaps_turn_whole_clusters() -> None:
+    found = clustered_symmetry([0] * 6, [1] * 6, list("aabbcc"))
+    # All three clusters move one way in two of eight swaps.
+    assert found.p_value == pytest.approx(0.25, abs=0.02)
+    assert (found.n, found.clusters) == (6, 3)
+    assert clustered_symmetry([0, 0, 1], [1, 1, 0], list("aaa")).p_value == 1.0
+
+
+def test_swaps_of_equal_outcomes_show_nothing() -> None:
+    found = clustered_symmetry([0, 1, 1], [0, 1, 1], list("abc"))
+    assert (found.p_value, found.statistic) == (1.0, 0.0)
+    for before, after, resamples in (([], [], 9), ([0], [0, 1], 9), ([0], [1], 0)):
+        with pytest.raises(ValueError, match="outcomes"):
+            clustered_symmetry(before, after, ["a"] * len(before), resamples=resamples)

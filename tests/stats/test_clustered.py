@@ -245,10 +245,14 @@ def test_sign_flips_are_seeded_and_near_the_exact_value() -> None:
     drawn = sign_flip(values, seed=3)
     assert drawn.method == "sign-flip"
     assert drawn == sign_flip(values, seed=3)
+    assert (drawn.n, drawn.clusters) == (values.size, values.size)
     assert drawn.p_value != sign_flip(values, seed=4).p_value
     by_t = cluster_difference(np.zeros(25), values).p_value
     assert by_t is not None
     assert drawn.p_value == pytest.approx(by_t, abs=0.02)
+    # Signs of many clusters are drawn in pieces; together they are as many as asked for.
+    share = sign_flip(np.random.default_rng(3).normal(0.02, 1, size=2000), resamples=3000).p_value * 3001
+    assert share == pytest.approx(round(share), abs=1e-9)
     # p = (1 + k) / (1 + resamples): never zero, however extreme the data
     assert sign_flip(np.full(40, 2.0), resamples=99).p_value == pytest.approx(1 / 100)
 

@@ -15,7 +15,7 @@ from mmeval.stats.comparison import compare_paired
 from mmeval.stats.corrections import Limits, Stretch
 from mmeval.stats.equivalence import non_inferiority_test
 from mmeval.stats.functionals import POOLED_CLUSTERS, Drawn, RatioMean, estimate_functional
-from mmeval.stats.intervals import cluster_mean
+from mmeval.stats.intervals import cluster_mean, wilson
 from mmeval.stats.pairs import FunctionalPair, Resampling, equivalence, non_inferiority, pair_of
 from mmeval.stats.power import Aim
 from mmeval.stats.resampling import BootstrapPlan, Design, bootstrap_clusters, bootstrap_weights
@@ -161,6 +161,21 @@ class TestBootstrap:
         assert one_each.interval is not None
         assert one_each.interval.method == "wilson on clusters"
         assert estimate_functional(macro(values * 5, label), label, None).interval is None
+
+    def test_one_lone_label_among_others_is_enough_for_wilsons_interval(self) -> None:
+        found = estimate_functional(
+            macro(np.array([1, 0, 1, 1, 0.5]), np.array([0, 0, 0, 0, 1])), np.arange(5), plan=PLAN
+        )
+        assert found.interval is not None
+        assert (found.interval.method, found.standard_error) == ("wilson on clusters", None)
+
+    def test_wilsons_interval_is_stretched_over_the_range_of_the_number(self) -> None:
+        constant = RatioMean.of(np.full(3, 0.5), np.ones(3))
+        found = estimate_functional(constant, np.arange(3), (-1.0, 1.0), PLAN).interval
+        share = wilson(0.75 * 3, 3, 0.95)
+        assert found is not None
+        assert share is not None
+        assert (found.low, found.high) == pytest.approx((2 * share.low - 1, 2 * share.high - 1))
 
 
 class TestPairs:

@@ -144,7 +144,9 @@ def test_p_value_is_where_the_interval_touches_zero(plan: BootstrapPlan, shift: 
     scores = models(50, seed=6)
     scores[1] += shift * 0.3 - (scores[1] - scores[0]).mean()
     scores[1] += np.random.default_rng(9).exponential(0.2, size=50) - 0.2
-    p_value = bootstrap_means(scores, Design.of(50), plan).difference(1, 0).p_value
+    difference = bootstrap_means(scores, Design.of(50), plan).difference(1, 0)
+    assert (difference.n, difference.clusters) == (50, None)
+    p_value = difference.p_value
     assert p_value is not None
     assert 1 / plan.resamples / 2 < p_value <= 1
     for factor, excludes in ((1.1, True), (0.9, False)):
