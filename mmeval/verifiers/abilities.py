@@ -45,6 +45,7 @@ from mmeval.verifiers.ranking import SCORES as PAIR_SCORES
 from mmeval.verifiers.refcoco import RULES as BOX_RULES
 from mmeval.verifiers.scene_answer import CLEANINGS
 from mmeval.verifiers.screenspot import FORMS as CLICKS
+from mmeval.verifiers.sparbench import RULES as VIEW_RULES
 from mmeval.verifiers.spatialladder import FORMATS as OMNISPATIAL_FORMATS
 from mmeval.verifiers.squad import RULES as ANSWER_RULES
 from mmeval.verifiers.steps import COUNTS, STEPS
@@ -333,7 +334,8 @@ _BUILT_IN: Mapping[str, Callable[[Mapping[str, Any]], Abilities]] = {
         {
             **TAG_OPTIONS,
             "answer_type": one_of("choice", "number", "view-change"),
-            "rule": one_of("mmeval", "vlmevalkit"),
+            "rule": one_of(*VIEW_RULES),
+            "several_views": FLAG,
         },
         needs=frozenset({"answer_type"}),
     ),

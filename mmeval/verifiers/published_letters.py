@@ -1,19 +1,20 @@
-"""The published readings of an option letter of MindCube and MMSI-Bench, which ask no language model.
+"""The published readings of an option letter of MindCube, MMSI-Bench and ViewSpatial-Bench, which ask no language model.
 
-Sources: mll-lab-nu/MindCube @6d8fd9a (src/evaluation/core/extractors.py); OpenRobotLab/MMSI-Bench @4e28bff (vlmeval/dataset/mmsi_bench.py).
+Sources: mll-lab-nu/MindCube @6d8fd9a (src/evaluation/core/extractors.py); OpenRobotLab/MMSI-Bench @4e28bff (vlmeval/dataset/mmsi_bench.py);
+ZJU-REAL/ViewSpatial-Bench @2e85a5e (evaluate.py).
 """
 
 from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from mmeval.core.types import AnswerContext, Extraction, Match
 from mmeval.verifiers.blink import read_letter
 
-RULES = ("mindcube", "mmsi-bench")
+RULES = ("mindcube", "mmsi-bench", "viewspatial")
 
 _Place = tuple[int, int]
 
@@ -37,6 +38,7 @@ come first of all (`_STOPPED`), so that none of the script's later ones can find
 _WORD = re.compile(r"\b([A-E])\b")
 
 _FENCES = (re.compile(r"``([^`]*)``"), re.compile(r"`([^`]*)`"))
+_ANY_CASE = re.compile(r"\b([A-D])\b", re.IGNORECASE)
 _ALONE = re.compile(r"\b([A-D])\b(?!\s[a-zA-Z])")
 
 
@@ -50,6 +52,7 @@ class PublishedLetterVerifier:
       first letter alone in the last line that has one ("A chair" is A).
     - `mmsi-bench`: inside the first backticks, where there are some, the first letter from A to D alone, unless white space and a
       letter follow ("A bike").
+    - `viewspatial`: the first letter from A to D alone in the last line, whatever its case ("a door" is A).
     """
 
     name = "published-letter"
@@ -60,10 +63,10 @@ class PublishedLetterVerifier:
 
     def parse(self, text: str, context: AnswerContext) -> Extraction:
         """Return the letter."""
-        place = _mindcube(text) if self._options.get("rule") == "mindcube" else _mmsi(text)
+        place = _READERS[str(self._options.get("rule"))](text)
         if place is None:
             return Extraction(reason="not found" if text.strip() else "empty")
-        return Extraction(text[slice(*place)], place)
+        return Extraction(text[slice(*place)].upper(), place)
 
     def match(self, value: Any, target: Any, context: AnswerContext) -> Match:
         """Compare letters.
@@ -107,3 +110,11 @@ def _mmsi(text: str) -> _Place | None:
             start, end = start + found.start(1), start + found.end(1)
     letter = _ALONE.search(text[start:end])
     return None if letter is None else (start + letter.start(1), start + letter.end(1))
+
+
+def _viewspatial(text: str) -> _Place | None:
+    letter = _ANY_CASE.search(text, text.rfind("\n") + 1)
+    return None if letter is None else letter.span(1)
+
+
+_READERS: Mapping[str, Callable[[str], _Place | None]] = dict(zip(RULES, (_mindcube, _mmsi, _viewspatial), strict=True))

@@ -10,7 +10,7 @@ from mmeval.core.errors import DataError
 from mmeval.core.types import AnswerContext, Response
 from mmeval.verifiers.base import Verifier, verify
 from mmeval.verifiers.counting import FirstIntegerVerifier, ReasonMapPlusRulesVerifier, ReasonMapPlusVerifier
-from mmeval.verifiers.published_letters import PublishedLetterVerifier
+from mmeval.verifiers.published_letters import RULES, PublishedLetterVerifier
 from mmeval.verifiers.sparbench import SPARBenchVerifier
 from mmeval.verifiers.vicrit import ViCritVerifier, named_phrases, span, words
 from mmeval.verifiers.vlmevalkit_spatial import VLMEvalKitSpatialVerifier, number, option_letter
@@ -273,17 +273,55 @@ def test_nothing_that_a_model_says_raises(text: str) -> None:
         ("mmsi-bench", "``the letter`` A", None),
         ("mmsi-bench", "E", None),
         ("mmsi-bench", "(d) D", "D"),
+        ("viewspatial", "B. left\nso it is a door", "A"),
+        ("viewspatial", "A\n", None),
+        ("viewspatial", "the answer: (c)", "C"),
+        ("viewspatial", "E", None),
     ],
 )
 def test_published_letters(rule: str, text: str, letter: str | None) -> None:
     found = PublishedLetterVerifier({"rule": rule}).parse(text, FOUR)
     assert found.value == letter
-    assert found.span is None or text[slice(*found.span)] == letter
+    assert found.span is None or text[slice(*found.span)].upper() == letter
 
 
-@given(st.text(alphabet="ABCE.`<>Answer: \n*isth"), st.sampled_from(["mindcube", "mmsi-bench"]))
+@given(st.text(alphabet="ABCE.`<>Answer: \n*isth"), st.sampled_from(RULES))
 def test_published_letters_never_raise(text: str, rule: str) -> None:
     assert verify(PublishedLetterVerifier({"rule": rule}), Response("ok", text), "A", FOUR).outcome in (
         "scored",
         "no_answer",
     )
+
+
+@pytest.mark.parametrize(
+    ("kind", "answer", "gold", "score"),
+    [
+        ("choice", "a. door", "A", 1),
+        ("choice", "The answer is A", "A", 0),
+        ("choice", "(A)", "A", 0),
+        ("choice", "", "A", 1),  # sic: nothing stands in every gold
+        ("number", "1 m to 3 m", "1", 1),
+        ("number", "minus", "1", 0),
+        ("number", "2^3 is 8", "2", 1),
+        ("number", "1.5", "1", 0.1),
+        ("view-change", "move_right:0.3,rotate_left:15", "rotate_left:15,move_right:0.3", 1),
+        (
+            "view-change",
+            "move_right:0.3, rotate_left:15",
+            "rotate_left:15,move_right:0.3",
+            0.8,
+        ),  # " rotate_left" is no name there
+        ("view-change", "move_right:2", "move_right:1", 0.82),  # half of what was said, not the double of the gold
+        ("view-change", "move_right=0.3", "move_right:0.3", 0),
+        ("view-change", "I cannot say", "move_right:0.3", 0),
+    ],
+)
+def test_spar_bench_as_published(kind: str, answer: str, gold: str, score: float) -> None:
+    context = AnswerContext(options={"answer_type": kind}, choices=("w", "x", "y", "z") if kind == "choice" else ())
+    verdict = verify(SPARBenchVerifier({"rule": "official"}), Response("ok", answer), gold, context)
+    assert verdict.score == pytest.approx(score)
+
+
+def test_spar_bench_takes_the_last_number_of_several_views() -> None:
+    context = AnswerContext(options={"answer_type": "number", "several_views": True})
+    assert SPARBenchVerifier({"rule": "official"}).parse("1 m to 3 m", context).value == 3
