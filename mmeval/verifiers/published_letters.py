@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from mmeval.core.errors import DataError
 from mmeval.core.types import AnswerContext, Extraction, Match
 from mmeval.verifiers.blink import read_letter
 
@@ -45,7 +46,7 @@ _ALONE = re.compile(r"\b([A-D])\b(?!\s[a-zA-Z])")
 class PublishedLetterVerifier:
     """One letter as the benchmark's own script reads it; value and target are a letter, with or without brackets.
 
-    Option `rule`:
+    Option `rule` (cards must name it):
 
     - `mindcube`: the last letter from A to E before a full stop, of whatever word it is the end ("the U.S.A." is A); else the
       part behind `<Answer>`; else a letter on a line of its own, in quotes or stars, behind "Answer" or "answer is"; else the
@@ -62,8 +63,15 @@ class PublishedLetterVerifier:
         self._options = dict(options or {})
 
     def parse(self, text: str, context: AnswerContext) -> Extraction:
-        """Return the letter."""
-        place = _READERS[str(self._options.get("rule"))](text)
+        """Return the letter.
+
+        Raises:
+            DataError: when the rule does not exist.
+        """
+        rule = str(self._options.get("rule", "mmsi-bench"))
+        if rule not in _READERS:
+            raise DataError(f"answer option rule: {rule!r} is unknown", remedy=f"use one of {', '.join(RULES)}")
+        place = _READERS[rule](text)
         if place is None:
             return Extraction(reason="not found" if text.strip() else "empty")
         return Extraction(text[slice(*place)].upper(), place)

@@ -166,7 +166,7 @@ OPTIONS: list[tuple[str, dict[str, object], str, object]] = [
     ("squad", {"rule": "slidevqa", "question": "how many cats?"}, "two cats", "2"),
     ("mmlongbench", {"answer_format": "Str", "rule": "official"}, "cat", "cat"),
     ("published-letter", {"rule": "mmsi-bench"}, "``B``", "B"),
-    ("spar-bench", {"answer_type": "number", "rule": "official", "several_views": True}, "3", "3"),
+    ("spar-bench", {"answer_type": "choice", "rule": "official", "several_views": True}, "B", "B"),
     ("mmlongbench", {"answer_format": "Str"}, "cat", "cat"),
     ("vicrit", {"match": "compat"}, '["a red car"]', {"changed": "a red car", "original": "a blue car"}),
     ("vicrit", {"control": True}, "[]", {"changed": "a red car", "original": "a blue car"}),

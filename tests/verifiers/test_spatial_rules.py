@@ -264,7 +264,7 @@ def test_nothing_that_a_model_says_raises(text: str) -> None:
         ("mindcube", "I say *D* for E", "D"),
         ("mindcube", "Answer: C", "C"),
         ("mindcube", "the answer is E", "E"),
-        ("mindcube", "A or B\nthen C or D\nso", "C"),
+        ("mindcube", "it is A or B\nthen C or D\nso", "C"),
         ("mindcube", "F", None),
         ("mindcube", "", None),
         ("mmsi-bench", "``B``", "B"),
