@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mmeval.analysis.diagnose_findings import Finding, detectable, limits_json, power_text
+from mmeval.runs.cells import broken_cell, in_folder
 from mmeval.runs.folder import Run
 from mmeval.stats.clustered import cluster_difference
 from mmeval.stats.intervals import cluster_mean
@@ -48,7 +49,9 @@ def dependency(run: Run) -> Iterator[Finding]:
                 continue
             keys = zip(rows["sample_id"], rows["repeat"], strict=True)
             right = np.array([verdicts.get(key, np.nan) for key in keys])
-            yield _finding(record.name, name, rows, right)
+            with in_folder(run.path):
+                finding = _finding(record.name, name, rows, right)
+            yield finding
 
 
 def _finding(task: str, condition: str, rows: pd.DataFrame, right: Any) -> Finding:
@@ -62,7 +65,7 @@ def _finding(task: str, condition: str, rows: pd.DataFrame, right: Any) -> Findi
         "quantiles": dict(zip(("q10", "q50", "q90"), np.quantile(values, (0.1, 0.5, 0.9)).tolist(), strict=True)),
         "log_ratio": _mean(rows["scores.log_ratio"].to_numpy(dtype=np.float64)), "kl": _known(rows["scores.kl"]),
         "top_share": _mean(rows["scores.top_share"].to_numpy(dtype=np.float64)), "gini": _mean(rows["scores.gini"].to_numpy(dtype=np.float64)),
-        **groups, "right_minus_wrong": difference, "tokens": _tokens(rows["response"]),
+        **groups, "right_minus_wrong": difference, "tokens": _tokens(rows),
     }  # fmt: skip
     limits = "" if mean.interval is None else f" [{mean.interval.low:.3f}, {mean.interval.high:.3f}]"
     listed = ", ".join(f"{entry['token']!r} {entry['k3']:.2f}" for entry in numbers["tokens"][:5])
@@ -107,13 +110,17 @@ def _difference(values: Any, right: Any, clusters: list[str]) -> dict[str, Any] 
     }
 
 
-def _tokens(responses: Any) -> list[dict[str, Any]]:
+def _tokens(rows: pd.DataFrame) -> list[dict[str, Any]]:
     """Tokens that occur often enough, by mean k3, the most dependent first."""
     found: dict[str, list[float]] = defaultdict(list)
-    for text in responses:
-        record = json.loads(text)
-        for token, first, second in zip(record["tokens"], record["with"], record["without"], strict=True):
-            found[str(token)].append(k3(first, second))
+    for row in rows[["task", "condition", "sample_id", "response"]].to_dict("records"):
+        try:
+            record = json.loads(row["response"])
+            for token, first, second in zip(record["tokens"], record["with"], record["without"], strict=True):
+                found[str(token)].append(k3(first, second))
+        except (ValueError, TypeError, LookupError, RecursionError) as error:
+            problem = "no record of tokens with their scores"
+            raise broken_cell("results.parquet", {str(name): row[name] for name in row}, "response", problem) from error
     listed = [(token, float(np.mean(each)), len(each)) for token, each in found.items() if len(each) >= LEAST]
     listed.sort(key=lambda entry: (-entry[1], entry[0]))
     return [{"token": token, "k3": mean, "n": count} for token, mean, count in listed[:20]]

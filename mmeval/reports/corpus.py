@@ -7,16 +7,18 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from mmeval.core.hashing import digest
-from mmeval.reports.excerpts import VALUE_LIMIT, excerpt, json_column, number_or_none, text_or_none, typed_text
+from mmeval.reports.excerpts import VALUE_LIMIT, excerpt, number_or_none, text_or_none, typed_text
 from mmeval.reports.format import public_text
 from mmeval.reports.indexing import brief
 from mmeval.reports.names import RunNames, record_key, task_label
-from mmeval.reports.preselection import GRADED_GAP, RANKS, preselect
+from mmeval.reports.preselection import GRADED_GAP, RANKS, Preselection, preselect
 from mmeval.reports.shapes import regions, shapes
 from mmeval.reports.spool import Spool
+from mmeval.runs.cells import in_folder, json_cell, messages_cell, size_in
 from mmeval.runs.folder import stream_batches, subset_pairs
 from mmeval.runs.labels import ANNOTATIONS, KEY, Label, read_labels_table
 
+SAMPLES = "samples.parquet"
 CALL_LIMIT = 12
 """Calls behind one answer that the browser shows."""
 ASKED_LIMIT = 600
@@ -113,26 +115,29 @@ def read_corpus(names: Sequence[RunNames], most: int | None = None) -> Corpus:
         for row in entry.run.rows("results", ITEM_COLUMNS, chosen.mask):
             builder.note_item(row)
     for entry in names:
-        for row in entry.run.rows("samples", keep=chosen.mask):
-            asked = entry.models if row.get("models") is None else row["models"]
-            builder.add_view(
-                row,
-                entry.label if len(names) > 1 else "",
-                [entry.models[name] for name in asked if name in entry.models],
-            )
-        labels: dict[tuple[Any, ...], list[Label]] = {}
-        for label in read_labels_table(entry.run):
-            if label.status == "ok" and label.source != ANNOTATIONS:
-                labels.setdefault(label.key, []).append(label)
-        for row in entry.run.rows("results", keep=chosen.mask):
-            builder.add_answer(row, entry.models[row["model"]], labels.get(tuple(row[name] for name in KEY), ()))
-        if (path := entry.run.path / "calls.parquet").exists():
-            for batch in stream_batches(path, CALL_COLUMNS):
-                for row in batch.to_pylist():
-                    if row["model"] in entry.models and chosen.keeps(row):
-                        builder.add_call(row, entry.models[row["model"]])
+        with in_folder(entry.run.path):
+            _read_run(builder, entry, chosen, alone=len(names) == 1)
     builder.finish({builder.models[name] for name in guessers})
     return Corpus(builder.records, models, tasks, conditions, builder.spool, chosen.left)
+
+
+def _read_run(builder: _Builder, entry: RunNames, chosen: Preselection, *, alone: bool) -> None:
+    for row in entry.run.rows("samples", keep=chosen.mask):
+        asked = entry.models if row.get("models") is None else row["models"]
+        builder.add_view(
+            row, "" if alone else entry.label, [entry.models[name] for name in asked if name in entry.models]
+        )
+    labels: dict[tuple[Any, ...], list[Label]] = {}
+    for label in read_labels_table(entry.run):
+        if label.status == "ok" and label.source != ANNOTATIONS:
+            labels.setdefault(label.key, []).append(label)
+    for row in entry.run.rows("results", keep=chosen.mask):
+        builder.add_answer(row, entry.models[row["model"]], labels.get(tuple(row[name] for name in KEY), ()))
+    if (path := entry.run.path / "calls.parquet").exists():
+        for batch in stream_batches(path, CALL_COLUMNS):
+            for row in batch.to_pylist():
+                if row["model"] in entry.models and chosen.keeps(row):
+                    builder.add_call(row, entry.models[row["model"]])
 
 
 @dataclass(slots=True)
@@ -159,21 +164,21 @@ class _Builder:
     def add_view(self, row: Mapping[str, Any], run: str, models: Sequence[str]) -> None:
         index = self._index(row)
         record = self.records[index]
-        context = json_column(row, "context") or {}
+        context = json_cell(SAMPLES, row, "context", dict) or {}
         messages = [
             {
                 "role": message["role"],
                 "parts": [excerpt(part) if isinstance(part, str) else part["media"] for part in message["parts"]],
             }
-            for message in json_column(row, "messages") or []
+            for message in messages_cell(SAMPLES, row)
         ]
         media = [
             [entry["sha256"], int(entry["width"]), int(entry["height"]), entry["kind"], entry.get("frame")]
             for entry in row["media"] or []
         ]
-        size = context.get("image_size") or None
+        size = size_in(SAMPLES, row, context, "image_size")
         if size:
-            self._sizes.setdefault(index, (int(size[0]), int(size[1])))
+            self._sizes.setdefault(index, size)
         record.images += [entry[0] for entry in media if entry[0] not in record.images]
         self.spool.add(
             index,
@@ -188,7 +193,7 @@ class _Builder:
     def add_answer(self, row: Mapping[str, Any], model: str, labels: Sequence[Label] = ()) -> None:
         index = self._index(row)
         verifier = text_or_none(row["verifier"])
-        extracted, target = json_column(row, "extracted"), json_column(row, "target")
+        extracted, target = (json_cell("results.parquet", row, name) for name in ("extracted", "target"))
         size = self._sizes.get(index)
         piece: _Piece = {}
         if target is not None and not self.records[index].has_target:
@@ -236,11 +241,11 @@ class _Builder:
             return
         asked = [
             part
-            for message in (json_column(row, "messages") or [])[-1:]
+            for message in messages_cell("calls.parquet", row)[-1:]
             for part in message["parts"]
             if isinstance(part, str)
         ]
-        step = json_column(row, "step")
+        step = json_cell("calls.parquet", row, "step")
         call = {
             "role": row["role"],
             "card": text_or_none(row["card"]),

@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
 from typing import Any, TypeAlias
 
-import orjson
-
-from mmeval.core.errors import DataError
 from mmeval.reports.format import json_text
 
 TEXT_LIMIT = 20_000
@@ -59,22 +55,6 @@ def typed_text(value: Any, coordinates: bool) -> str:
 def text_or_none(value: Any) -> str | None:
     """Return a text that says something."""
     return value if isinstance(value, str) and value else None
-
-
-def json_column(row: Mapping[str, Any], column: str) -> Any:
-    """Return the value of a column that holds JSON, None where it is empty.
-
-    Raises:
-        DataError: when it holds something else.
-    """
-    value = row[column]
-    try:
-        return orjson.loads(value) if isinstance(value, str) else None
-    except orjson.JSONDecodeError as error:
-        raise DataError(
-            f"sample {row['sample_id']!r} of {row['task']}: column {column} holds no JSON: {error}",
-            remedy="delete the run's tables and run the same command again to rebuild them",
-        ) from error
 
 
 def number_or_none(value: Any, digits: int) -> float | int | None:

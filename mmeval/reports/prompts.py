@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import orjson
-
 from mmeval.reports.format import plural
 from mmeval.reports.names import RunNames, task_label
+from mmeval.runs.cells import in_folder, messages_cell
 
 TEXT_LIMIT = 4000
 """Characters of one text that are shown; the sample browser shows more."""
@@ -47,8 +46,11 @@ def first_prompts(entry: RunNames) -> list[Prompt]:
     for row in entry.run.rows("samples", _COLUMNS):
         asked = tuple(name for name in row.get("models") or entry.models if name in entry.models)
         place = (task_label(row["task"], row["protocol"]), row["condition"], asked)
-        messages = None if place in found else row["messages"]
-        if not messages or not (turns := _turns(orjson.loads(messages), row["media"] or [])):
+        if place in found:
+            continue
+        with in_folder(entry.run.path):
+            messages = messages_cell("samples.parquet", row)
+        if not (turns := _turns(messages, row["media"] or [])):
             continue
         everyone = len(asked) == len(entry.models)
         models = "" if everyone else ", ".join(entry.models[name] for name in asked)
@@ -59,7 +61,7 @@ def first_prompts(entry: RunNames) -> list[Prompt]:
     return sorted(found.values(), key=lambda one: (order.get(one.task, 0), order.get(one.condition, 0)))
 
 
-def _turns(messages: list[Mapping[str, Any]], media: list[Mapping[str, Any]]) -> tuple[Turn, ...]:
+def _turns(messages: Sequence[Mapping[str, Any]], media: Sequence[Mapping[str, Any]]) -> tuple[Turn, ...]:
     turns = []
     for message in messages:
         parts = tuple(
@@ -70,7 +72,7 @@ def _turns(messages: list[Mapping[str, Any]], media: list[Mapping[str, Any]]) ->
     return tuple(turns)
 
 
-def _placeholder(index: int, media: list[Mapping[str, Any]]) -> str:
+def _placeholder(index: int, media: Sequence[Mapping[str, Any]]) -> str:
     if not 0 <= index < len(media):
         return f"media {index + 1}"
     one = media[index]

@@ -19,12 +19,13 @@ from mmeval.pipeline.cache import ResponseCache
 from mmeval.pipeline.chain import Step
 from mmeval.pipeline.judging import JudgeDesk
 from mmeval.pipeline.work import Order, Unit
+from mmeval.runs.cells import broken_cell, in_folder, json_cell
 from mmeval.runs.config import RunConfig
 from mmeval.runs.folder import Run
 from mmeval.runs.judge import describe_judge, judge_desk
 from mmeval.runs.labels import ANNOTATIONS, Label, read_labels_table, write_labels_table
 from mmeval.runs.scoring import SampleCursor, tasks_to_score
-from mmeval.runs.stored import stored_media, stored_response, stored_sample
+from mmeval.runs.stored import SAMPLES, stored_media, stored_response, stored_sample
 from mmeval.tasks.task import Task
 from mmeval.verifiers.judge import JudgeFault, JudgeFinding
 from mmeval.verifiers.judge_card import JudgeCard
@@ -98,10 +99,11 @@ async def label_run(
             if observe is not None:
                 observe([desk.progress])
             step = Step(card, "always", None, None)
-            async for batch in _batches(run, options, card):
-                labels += await asyncio.gather(
-                    *(_one(desk, step, unit, response, options, tally) for unit, response in batch)
-                )
+            with in_folder(run.path):
+                async for batch in _batches(run, options, card):
+                    labels += await asyncio.gather(
+                        *(_one(desk, step, unit, response, options, tally) for unit, response in batch)
+                    )
             tally.calls, tally.cached = desk.tally.calls, desk.tally.cached
     finally:
         await judge.engine.close()
@@ -196,7 +198,10 @@ def _unit(
     facts: Mapping[tuple[str, str], list[str]],
 ) -> Unit:
     sample = stored_sample(stored, task)
-    known = facts.get((row["task"], row["sample_id"])) or known_facts(sample.extras)
+    try:
+        known = facts.get((row["task"], row["sample_id"])) or known_facts(sample.extras)
+    except (TypeError, LookupError) as error:
+        raise broken_cell(SAMPLES, stored, "extras", "facts are no objects with question and answer") from error
     if known:
         fields = {"facts": known, **dict(sample.extras.get("judge") or {})}
         sample = replace(sample, extras={**sample.extras, "judge": fields})
@@ -218,6 +223,9 @@ def _annotations(run: Run) -> dict[tuple[str, str], list[str]]:
     found: dict[tuple[str, str], list[str]] = {}
     for one in read_labels_table(run):
         if one.source == ANNOTATIONS and one.status == "ok" and one.details:
-            steps = orjson.loads(one.details).get("steps") or []
+            row = {"task": one.task, "sample_id": one.sample_id, "details": one.details}
+            steps = (json_cell("labels.parquet", row, "details", dict) or {}).get("steps") or []
+            if not isinstance(steps, list) or not all(isinstance(step, dict) for step in steps):
+                raise broken_cell("labels.parquet", row, "details", "steps is no list of objects")
             found[one.task, one.sample_id] = [str(step["fact"]) for step in steps if step.get("fact")]
     return found

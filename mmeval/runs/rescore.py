@@ -11,10 +11,11 @@ import orjson
 from mmeval.conditions.base import verifier_of
 from mmeval.core.errors import ComparisonError, MmevalError
 from mmeval.core.types import AnswerContext, Verdict
+from mmeval.runs.cells import in_folder, json_cell
 from mmeval.runs.file_tasks import recorded_cards
 from mmeval.runs.folder import Run
 from mmeval.runs.manifest import TaskRecord
-from mmeval.runs.stored import stored_context, stored_response, with_way
+from mmeval.runs.stored import stored_context, stored_response, stored_target, with_way
 from mmeval.tasks.registry import Registry
 from mmeval.tasks.task import Task
 from mmeval.verifiers.base import verify
@@ -67,23 +68,27 @@ def rescored(run: Run, record: TaskRecord, frame: pd.DataFrame, task_paths: Sequ
 
     Raises:
         ComparisonError: see `todays_task`.
+        DataError: a cell of its tables holds no JSON.
     """
+    with in_folder(run.path):
+        return _rescored(run, record, frame, todays_task(record, task_paths))
+
+
+def _rescored(run: Run, record: TaskRecord, frame: pd.DataFrame, task: Task) -> pd.DataFrame:
     import pandas as pd
 
-    task = todays_task(record, task_paths)
     verifier = task.verifier
     stored: dict[tuple[str, str], tuple[Any, AnswerContext]] = {}
     columns = ["task", "protocol", "condition", "sample_id", "target", "choices", "context"]
     for row in run.rows("samples", columns):
         if (row["task"], row["protocol"]) == (record.name, record.protocol):
-            target = None if row["target"] is None else orjson.loads(row["target"])
-            stored[row["condition"], row["sample_id"]] = (target, stored_context(row, task))
+            stored[row["condition"], row["sample_id"]] = (stored_target(row), stored_context(row, task))
     verdicts = []
     records = [{str(name): value for name, value in row.items()} for row in frame.to_dict("records")]
     for row in records:
         known = stored.get((row["condition"], row["sample_id"]))
         if known is None or row["outcome"] == "error":
-            extracted = orjson.loads(row["extracted"]) if isinstance(row.get("extracted"), str) else None
+            extracted = json_cell("results.parquet", {"task": record.name, "extracted": None, **row}, "extracted")
             verdicts.append(
                 Verdict(row["outcome"], row["score"], row["correct"], row["scores"] or {}, extracted=extracted)
             )

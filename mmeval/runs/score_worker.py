@@ -15,6 +15,7 @@ from mmeval.conditions.base import verifier_of
 from mmeval.core.errors import DataError
 from mmeval.core.types import Verdict
 from mmeval.pipeline.chain import Chain, rule_verdict
+from mmeval.runs.cells import BrokenCellError
 from mmeval.runs.stored import stored_response, stored_sample
 from mmeval.tasks.registry import CardFile
 from mmeval.tasks.task import Task
@@ -50,6 +51,8 @@ def score_row(task: int, row: dict[str, Any], sample: dict[str, Any]) -> Verdict
     chain = chain if own is None else Chain(own)
     try:
         return rule_verdict(chain, stored_response(row), stored_sample(sample, loaded))
+    except BrokenCellError:
+        raise
     except DataError as error:
         return Verdict("unscored", reason=error.message)
 

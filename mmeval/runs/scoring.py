@@ -18,6 +18,7 @@ from mmeval.pipeline.chain import Chain
 from mmeval.pipeline.judging import JudgeDesk
 from mmeval.pipeline.runner import Finished
 from mmeval.pipeline.work import Order, Unit
+from mmeval.runs.cells import BrokenCellError, in_folder
 from mmeval.runs.file_tasks import recorded_cards
 from mmeval.runs.folder import Run, link_media, row_count, stream_batches
 from mmeval.runs.manifest import TaskRecord
@@ -172,7 +173,7 @@ class Rescoring:
         """Score every row and write `results.parquet` (and `calls.parquet` where judges were asked, or strategies had made calls).
 
         Raises:
-            DataError: a table of the run is missing or damaged.
+            DataError: a table of the run is missing or damaged, or one of its cells.
             StorageError: the new folder cannot be written.
         """
         try:
@@ -182,6 +183,7 @@ class Rescoring:
                 TableWriter(
                     self._folder / "calls.parquet", _placed(calls_schema(), self._sharded), optional=True
                 ) as calls,
+                in_folder(self._run.path),
             ):
                 await self._all(results, calls)
         except OSError as error:
@@ -266,6 +268,8 @@ class Rescoring:
         assert self._desk is not None
         try:
             sample = stored_sample(stored, entry.task)
+        except BrokenCellError:
+            raise
         except DataError:
             return verdict, []  # the rules have said so already
         response = stored_response(row)

@@ -6,11 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
-import orjson
-
 from mmeval.conditions.strategy import FACTS
 from mmeval.core.errors import DataError
 from mmeval.core.types import AnswerContext, PreparedImage, PreparedMedia, Response, Sample, Status, Verdict
+from mmeval.runs.cells import broken_cell, json_cell, size_in
 from mmeval.runs.folder import Run, stream_batches
 from mmeval.runs.tables import ROW_GROUP
 from mmeval.tasks.samples import SENT
@@ -22,6 +21,7 @@ SAMPLE_COLUMNS = (
     "subsets", "models",
 )  # fmt: skip
 """Columns of `samples.parquet` that scoring reads."""
+SAMPLES = "samples.parquet"
 _OF_THE_ROW = frozenset({"answer_kind", "answer_type", "reasoning_tags", NO_TARGET, FACTS, SENT})
 """Options of a stored context that belong to the row or the model, whatever the card says."""
 
@@ -30,11 +30,14 @@ def stored_context(row: Mapping[str, Any], task: Task) -> AnswerContext:
     """The answer context of a stored sample under a card: the row's own options are kept, the card's are today's.
 
     Raises:
+        BrokenCellError: the stored context is none.
         DataError: when the card needs a column of the row that was not stored.
     """
-    stored = orjson.loads(row["context"] or "{}")
+    stored = json_cell(SAMPLES, row, "context", dict) or {}
     answer = task.card.answer
     known: Mapping[str, Any] = stored.get("options") or {}
+    if not isinstance(known, dict):
+        raise broken_cell(SAMPLES, row, "context", "options is not an object")
     names = set(answer.of_row())
     missing = sorted(names - known.keys())
     if missing:
@@ -43,7 +46,7 @@ def stored_context(row: Mapping[str, Any], task: Task) -> AnswerContext:
             remedy="run it under that protocol (answers come from the cache where the question is the same)",
         )
     options = {name: value for name, value in known.items() if name in names or name in _OF_THE_ROW}
-    pairs = {name: tuple(stored[name]) for name in ("image_size", "sent_size") if stored.get(name)}
+    pairs = {name: size for name in ("image_size", "sent_size") if (size := size_in(SAMPLES, row, stored, name))}
     return AnswerContext(
         choices=tuple(row["choices"] or ()),
         options={**answer.options, **options},
@@ -53,23 +56,40 @@ def stored_context(row: Mapping[str, Any], task: Task) -> AnswerContext:
     )
 
 
+def stored_target(row: Mapping[str, Any]) -> Any:
+    """The target of a stored sample, None where it has none.
+
+    Raises:
+        BrokenCellError: the cell holds no JSON.
+    """
+    return json_cell(SAMPLES, row, "target")
+
+
 def stored_sample(row: Mapping[str, Any], task: Task) -> Sample:
     """The sample of a stored row, without messages and media.
 
     Raises:
-        DataError: see `stored_context`.
+        DataError: see `stored_context`; a `BrokenCellError` for target and extras too.
     """
     return Sample(
         id=row["sample_id"],
         task=task.name,
         messages=(),
-        target=None if row["target"] is None else orjson.loads(row["target"]),
+        target=stored_target(row),
         context=stored_context(row, task),
         subsets=dict(row["subsets"] or {}),
         cluster=row["cluster"] or "",
         item={"question": row["question"] or ""},
-        extras=orjson.loads(row["extras"] or "{}"),
+        extras=_extras(row),
     )
+
+
+def _extras(row: Mapping[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = json_cell(SAMPLES, row, "extras", dict) or {}
+    for name, kind in (("judge", dict), ("facts", list), ("annotations", list)):
+        if found.get(name) and not isinstance(found[name], kind):
+            raise broken_cell(SAMPLES, row, "extras", f"{name} is not {'an object' if kind is dict else 'a list'}")
+    return found
 
 
 def stored_response(row: Mapping[str, Any]) -> Response:
