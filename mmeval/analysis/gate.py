@@ -100,8 +100,11 @@ def run_gate(
 
     Raises:
         UsageError: a rule that matches nothing, a metric that the rows lack, a margin that cannot be meant.
+        DataError: a table of either run is missing or damaged, whatever the rules need of it.
     """
     sources = (Source(baseline), Source(candidate))
+    if not sources[0].unfinished:
+        _ = sources[0].frame  # floors and ceilings do not need it, and a damaged baseline must not pass unseen
     checks = expand(policy, sources)
     judged = [_judge(check, sources, policy, calibration) for check in checks]
     findings = tuple(_waived(one, policy.waivers, today) for one in _decided(judged, policy))

@@ -139,7 +139,8 @@ def calibrate(sources: Sequence[Source]) -> Calibration:
             f"{first.side.label} has one answer per item: nothing to compare with",
             remedy="run with `--repeats 2` or more, or give a second run of the same model as --baseline",
         )
-    notes = [
+    notes = [f"not calibrated: {one}" for one in _left_out(first, {(one.task, one.condition) for one in entries})]
+    notes += [
         f"{source.side.label}: imported, so that nobody knows whether answers are independent"
         for source in sources
         if not source.side.run.manifest.counts.get("asked")
@@ -186,12 +187,35 @@ def _check_alike(sources: Sequence[Source]) -> None:
             )
 
 
-def _noise(sources: Sequence[Source], task: str, protocol: str, condition: str, metric: str) -> Noise | None:
-    from mmeval.analysis.gate_data import Target, raw_values
+def _joins_answers(metric: str) -> bool:
+    """Whether a metric makes one number of many answers (F1, pass@k …), so that it has no value of each answer that could vary."""
     from mmeval.metrics import get_metric
 
-    if metric not in OPERATIONAL and (get_metric(metric).k is not None or get_metric(metric).form is not None):
-        return None  # one number from many answers
+    return metric not in OPERATIONAL and (get_metric(metric).k is not None or get_metric(metric).form is not None)
+
+
+def _left_out(source: Source, found: set[tuple[str, str]]) -> list[str]:
+    """The metrics and tasks of a run of which `_noise` gives nothing, and why; `found` has (task, condition)."""
+    joined = [
+        f"{record.name}, {metric}: one number from many answers, and noise is measured for means over samples alone"
+        for record in source.records
+        for metric in record.metrics
+        if _joins_answers(metric)
+    ]
+    single = [
+        f"{record.name}, {condition}: one answer per item"
+        for record in source.records
+        for condition in source.side.run.manifest.conditions
+        if (record.name, condition) not in found
+    ]
+    return [*joined, *single]
+
+
+def _noise(sources: Sequence[Source], task: str, protocol: str, condition: str, metric: str) -> Noise | None:
+    from mmeval.analysis.gate_data import Target, raw_values
+
+    if _joins_answers(metric):
+        return None
     grouped: dict[str, list[float]] = {}
     clusters: dict[str, str] = {}
     for source in sources:

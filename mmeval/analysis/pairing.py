@@ -11,7 +11,7 @@ from mmeval.conditions.base import metrics_of
 from mmeval.core.errors import ComparisonError, UsageError, unknown
 from mmeval.metrics import Metric, get_metric
 from mmeval.runs.folder import Run, open_run
-from mmeval.runs.manifest import TaskRecord
+from mmeval.runs.manifest import SEARCHING, TaskRecord
 from mmeval.runs.rescore import rescored
 
 if TYPE_CHECKING:
@@ -212,6 +212,7 @@ def _pair(
         for side in sides
         if (shard := side.run.manifest.shard) is not None
     ]
+    notes += _other_retrievers(sides, record)
     if again:
         notes.append(f"{again} rows of both sides were scored again: the runs had been scored in different ways")
     answers, items = rows.lacking(units)
@@ -224,6 +225,15 @@ def _pair(
     return PairedScores(
         record.name, record.protocol, condition, metric.name, rows, units, covered, union, again, tuple(notes)
     )
+
+
+def _other_retrievers(sides: tuple[Side, Side], record: TaskRecord) -> list[str]:
+    """Say so where a task that searches had its pages from two addresses; what stands behind them nobody knows."""
+    told = [note.partition(SEARCHING) for side in sides for note in side.run.manifest.notes if SEARCHING in note]
+    urls = {url for names, _, url in told if f"{record.name}@{record.protocol}" in names.split(", ")}
+    if len(urls) < 2:
+        return []
+    return [f"pages came from two retrievers ({', '.join(sorted(urls))}): the difference may be theirs"]
 
 
 def _metric(record: TaskRecord, condition: str, options: PairingOptions) -> Metric:

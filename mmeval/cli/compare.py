@@ -10,12 +10,12 @@ import orjson
 
 from mmeval.cli.parameter_types import FiniteRange
 from mmeval.cli.terminal import echo, echo_json, one_form
+from mmeval.core.errors import UsageError
 
 if TYPE_CHECKING:
     from mmeval.analysis.comparison import ComparisonReport
 
 PIPE_WIDTH = 160
-SHOWN_FLIPS = 10
 
 
 @click.command(context_settings={"show_default": True})
@@ -30,7 +30,7 @@ SHOWN_FLIPS = 10
 @click.option("--level", type=FiniteRange(0.5, 0.9999), default=0.95, help="Confidence level of the intervals.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, help="Of permutation tests.")
 @click.option("--task-path", "task_paths", multiple=True, type=click.Path(), help="Folder with further task cards.")
-@click.option("--flips", is_flag=True, help="Also list the items that were lost and gained.")
+@click.option("--flips", is_flag=True, help="Also list the items that were lost and gained (--json always does).")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV with full precision.")
 @click.option("--markdown", "as_markdown", is_flag=True, help="Print Markdown.")
@@ -67,6 +67,11 @@ def compare(
     from mmeval.analysis.pairing import PairingOptions, open_sides
 
     form = one_form(json=as_json, csv=as_csv, markdown=as_markdown, latex=as_latex)
+    if flips and form in ("csv", "latex"):
+        raise UsageError(
+            f"--flips: --{form} has no place for lists of items",
+            remedy="take --markdown or the plain output; --json always holds all of them",
+        )
     pairing = PairingOptions(allow_missing, allow_protocol, tasks, metric, task_paths)
     options = ComparisonOptions(pairing, independent, by, level, seed=seed)
     report = compare_runs(open_sides([base, *candidates]), options)
@@ -76,7 +81,7 @@ def compare(
         from mmeval.reports import comparison_tables as tables
 
         writers = {"csv": tables.csv_text, "markdown": tables.markdown, "latex": tables.latex}
-        echo(writers[form](report), nl=False)
+        echo(tables.markdown(report, flips=True) if flips else writers[form](report), nl=False)
     else:
         _print(report, flips)
     wholes = [one for one in report.comparisons if one.subset is None]
@@ -88,7 +93,7 @@ def compare(
 def _print(report: ComparisonReport, flips: bool) -> None:
     from rich.console import Console
 
-    from mmeval.reports.comparison_tables import footnotes, ranking_lines, terminal_tables
+    from mmeval.reports.comparison_tables import flip_lines, footnotes, ranking_lines, terminal_tables
 
     console = Console(width=None if sys.stdout.isatty() else PIPE_WIDTH)
     for table in terminal_tables(report):
@@ -97,9 +102,5 @@ def _print(report: ComparisonReport, flips: bool) -> None:
         echo("\n".join(ranking_lines(ranking)) + "\n")
     for note in footnotes(report):
         echo(note)
-    if flips:
-        for one in report.comparisons:
-            if one.subset is None:
-                for word, items in (("lost", one.lost), ("gained", one.gained)):
-                    shown = ", ".join(items[:SHOWN_FLIPS]) + (" …" if len(items) > SHOWN_FLIPS else "")
-                    echo(f"{one.candidate_name}, {one.task}: {word} {len(items)}" + (f": {shown}" if items else ""))
+    for line in flip_lines(report) if flips else ():
+        echo(line)

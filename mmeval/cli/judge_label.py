@@ -119,6 +119,6 @@ def _report(run: Run, tally: LabelTally, as_json: bool) -> None:
         for reason, count in tally.faults.most_common(5):
             echo(f"{count:8} no verdict: {reason}")
     echo(
-        f"judge label: {tally.labelled} of {tally.rows} answers labelled, {tally.calls} calls, {tally.cached} from cache -> {run.path / 'labels.parquet'}",
+        f"judge label: {tally.labelled} of {tally.rows} answers labelled, {tally.calls} calls made, {tally.cached} taken from the cache -> {run.path / 'labels.parquet'}",
         err=True,
     )

@@ -53,7 +53,7 @@ def describe(entry: Progress, elapsed: float) -> str:
     state = " (loading the model)" if entry.state == "loading" else ""
     if (left := entry.waiting_until - time.monotonic()) > 0:
         state += f" (waiting {left:.0f} s more, as the server asks)"
-    return f"{entry.model}: {entry.done}{share} done, {_in_flight(entry)}, {entry.cached} from cache{coverage}{tokens}{failed}{state}"
+    return f"{entry.model}: {entry.done}{share} done, {_in_flight(entry)}, {entry.cached} cached{coverage}{tokens}{failed}{state}"
 
 
 def _in_flight(entry: Progress) -> str:

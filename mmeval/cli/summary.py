@@ -122,7 +122,7 @@ def summary_line(outcome: Outcome) -> str:
     part = "" if shard is None else f" (shard {shard.index}/{shard.count})"
     return (
         f"{outcome.manifest.status}{part}: {rows} rows{missing}, coverage {coverage}, {counts.get('asked', 0)} model calls, "
-        f"{counts.get('cached', 0)} from cache{took} -> {outcome.folder}"
+        f"{counts.get('cached', 0)} rows from cache{took} -> {outcome.folder}"
     )
 
 

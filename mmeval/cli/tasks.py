@@ -267,7 +267,10 @@ def new(
     options = read_options(columns, answer_kind, answer_form)
     data_dir = ""
     if source is not None:
-        made = read_file_card(file_path(PREFIX + source)[0], options)
+        data_file, protocol = file_path(PREFIX + source, f"--from {source}")
+        if protocol != "default":
+            raise UsageError(f"--from {source}: no such file", remedy="a file alone is named here, without @PROTOCOL")
+        made = read_file_card(data_file, options)
         echo(mapping_line(made), err=True)
         text = card_text(name, made, path)
     elif options.given:

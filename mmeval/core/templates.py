@@ -1,17 +1,17 @@
-"""Jinja2 in a sandbox: templates of cards are data, and undefined names are mistakes."""
+"""Jinja2 in a sandbox with bounds: templates of cards are data, and undefined names are mistakes."""
 
 from __future__ import annotations
 
 from functools import lru_cache
 
 from jinja2 import StrictUndefined, Template, TemplateError, meta
-from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from mmeval.core.errors import UsageError
 from mmeval.core.literals import read_literal
+from mmeval.core.template_limits import BoundedEnvironment
 
 # A prompt is plain text for a model: escaping it as HTML would change what is asked.
-environment = ImmutableSandboxedEnvironment(undefined=StrictUndefined, autoescape=False, keep_trailing_newline=False)
+environment = BoundedEnvironment(undefined=StrictUndefined, autoescape=False, keep_trailing_newline=False)
 environment.filters["literal"] = lambda value: read_literal(value) if isinstance(value, str) else value
 """`options | literal`: the list that a column holds, as text or as such."""
 

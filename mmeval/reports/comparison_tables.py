@@ -17,6 +17,8 @@ from mmeval.stats.intervals import Interval
 if TYPE_CHECKING:
     from rich.table import Table
 
+SHOWN_FLIPS = 10
+"""Items of a list of lost or gained ones that people are shown."""
 NAMES = (
     "task",
     "condition",
@@ -152,8 +154,22 @@ def ranking_lines(ranking: Ranking) -> list[str]:
     return lines
 
 
-def markdown(report: ComparisonReport) -> str:
-    """A Markdown document."""
+def flip_lines(report: ComparisonReport) -> list[str]:
+    """The items that each candidate lost and gained, of each task and condition; the first of many."""
+    lines = []
+    for one in report.comparisons:
+        if one.subset is not None:
+            continue
+        place = one.task if one.condition == "standard" else f"{one.task} under {one.condition}"
+        for word, items in (("lost", one.lost), ("gained", one.gained)):
+            more = len(items) - SHOWN_FLIPS
+            shown = ", ".join(items[:SHOWN_FLIPS]) + (f" … and {more} more (--json has all)" if more > 0 else "")
+            lines.append(f"{one.candidate_name}, {place}: {word} {len(items)}" + (f": {shown}" if items else ""))
+    return lines
+
+
+def markdown(report: ComparisonReport, flips: bool = False) -> str:
+    """A Markdown document, with the items that were lost and gained where they are wanted."""
     blocks = []
     for candidate in report.candidates:
         rows = [one for one in report.comparisons if one.candidate_name == candidate]
@@ -167,6 +183,8 @@ def markdown(report: ComparisonReport) -> str:
             )
         )
     blocks += ["\n".join(markdown_text(line) for line in ranking_lines(ranking)) for ranking in report.rankings]
+    if flips:
+        blocks.append("\n".join(f"- {markdown_text(line)}" for line in flip_lines(report)))
     blocks.append("\n".join(f"- {markdown_text(note)}" for note in footnotes(report)))
     return "\n\n".join(blocks) + "\n"
 

@@ -14,6 +14,7 @@ import numpy as np
 from mmeval.core.errors import ComparisonError, DataError
 from mmeval.core.hashing import digest
 from mmeval.runs.folder import stream_batches
+from mmeval.runs.reasons import Reasons
 from mmeval.runs.schema import POSITION, calls_schema, results_schema, samples_schema, with_position
 from mmeval.runs.tables import ROW_GROUP, TableWriter
 
@@ -75,7 +76,7 @@ class JoinTally:
 
     models: int
     outcomes: Counter[str] = field(default_factory=Counter)
-    reasons: Counter[str] = field(default_factory=Counter)
+    reasons: Reasons = field(default_factory=Reasons)
     at_fault: int = 0
     samples: Counter[tuple[int, int]] = field(default_factory=Counter)
     """(model, task) -> samples under the first condition."""
@@ -91,9 +92,7 @@ class JoinTally:
             if outcome in ("error", "unscored", "unsupported"):
                 hopeless = outcome == "unscored" and row["judge_model"] is None
                 self.at_fault += hopeless or (outcome == "error" and not row["request_hash"])
-                reason = str(row["error"] or row["reason"] or outcome).splitlines()[0][:200]
-                if reason in self.reasons or len(self.reasons) < 1000:
-                    self.reasons[reason] += 1
+                self.reasons.add(str(row["error"] or row["reason"] or outcome))
             if condition == 0 and repeat == 0:
                 self.samples[model, task] += 1
                 if model == 0 and row["item_hash"]:

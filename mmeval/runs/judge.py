@@ -17,6 +17,7 @@ from mmeval.pipeline.judging import JudgeDesk, JudgeSettings
 from mmeval.pipeline.plan import Effort
 from mmeval.pipeline.trace import NO_TRACE, Tracer
 from mmeval.runs.config import RunConfig, ray_settings
+from mmeval.runs.engine_options import check_used
 from mmeval.runs.manifest import JudgeRecord
 from mmeval.tasks.looking import INTERLEAVED
 from mmeval.tasks.task import Task
@@ -189,6 +190,14 @@ async def describe_judge(config: RunConfig, cards: Mapping[str, str], api_key: s
         concurrency=config.judge_concurrency,
         engine_python=config.judge_engine_python,
         ray=ray_settings(config),
+    )
+    check_used(
+        {
+            "endpoint": {"--judge-base-url": config.judge_base_urls, "--judge-model-id": config.judge_model_id},
+            "loaded": {"--judge-engine-python": config.judge_engine_python},
+        },
+        [spec],
+        judge=True,
     )
     engine = create_engine(spec)
     try:

@@ -14,6 +14,8 @@ from mmeval.core.errors import DataError
 from mmeval.core.files import create
 
 SCHEMA_VERSION = 1
+SEARCHING = ": pages come from the retriever at "
+"""Between tasks and address, in the note of a run whose tasks search."""
 RunStatus = Literal["running", "complete", "incomplete", "interrupted"]
 
 

@@ -82,8 +82,7 @@ def merge_runs(runs: Sequence[Run], folder: Path, command: Sequence[str], overwr
         lock.close()
     broken = tally.outcomes["error"] + tally.outcomes["unscored"]
     allowed = config.allow_errors * sum(tally.outcomes.values())
-    failures = dict(sorted(tally.reasons.items(), key=lambda entry: (-entry[1], entry[0])))
-    return Outcome(folder, manifest, 6 if broken > allowed else 0, failures, tally.at_fault)
+    return Outcome(folder, manifest, 6 if broken > allowed else 0, tally.reasons.counts(), tally.at_fault)
 
 
 def _shard_index(run: Run) -> int:

@@ -18,8 +18,10 @@ from mmeval.pipeline.plan import RunPlan
 from mmeval.pipeline.retriever import checked_url
 from mmeval.runs.config import RunConfig, ray_settings
 from mmeval.runs.descriptions import resolve_conditions
+from mmeval.runs.engine_options import Reader, check_used
 from mmeval.runs.file_tasks import configured_cards
 from mmeval.runs.judge import Judge, check_judge, check_judge_options, check_verifier, prepare_judge
+from mmeval.runs.manifest import SEARCHING
 from mmeval.tasks.aggregates import PlannedAggregate, plan_aggregates
 from mmeval.tasks.file_selector import split_selectors
 from mmeval.tasks.opened import OpenTask, RowError
@@ -100,6 +102,7 @@ async def prepare_run(config: RunConfig, api_key: str | None = None, judge_key: 
     searching = _check_retriever(config, tasks)
     conditions = resolve_conditions(config.conditions)
     specs = _model_specs(config, api_key)
+    check_used(_settings(config), specs)
     engines = [create_engine(spec) for spec in specs]
     plan = RunPlan(open_tasks(config, tasks), conditions, config.repeats, config.seed, _sampling(config.sampling))
     _check_repeats(plan)
@@ -149,6 +152,17 @@ def _model_specs(config: RunConfig, api_key: str | None) -> list[ModelSpec]:
     ]
 
 
+def _settings(config: RunConfig) -> dict[Reader, dict[str, Any]]:
+    """Options that only some engines read, by who reads them."""
+    return {
+        "endpoint": {"--base-url": config.base_urls, "--model-id": config.model_id},
+        "loaded": {
+            "--tensor-parallel": config.tensor_parallel, "--data-parallel": config.data_parallel,
+            "--engine-python": config.engine_python, "--revision": config.revision,
+        },
+    }  # fmt: skip
+
+
 def _check_workers(config: RunConfig, engines: Sequence[Engine], judge: Judge | None) -> None:
     """Refuse `--workers ray` for a run in which nothing has workers.
 
@@ -176,7 +190,7 @@ def _check_retriever(config: RunConfig, tasks: Sequence[Task]) -> list[str]:
     ]
     if config.retriever is not None:
         checked_url(config.retriever)
-        return [f"{', '.join(named)}: pages come from the retriever at {config.retriever}"] if named else []
+        return [f"{', '.join(named)}{SEARCHING}{config.retriever}"] if named else []
     if named:
         raise UsageError(
             f"task {named[0]} searches documents, and there is no retriever",

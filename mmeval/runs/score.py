@@ -103,8 +103,7 @@ async def score_run(
     )
     write_manifest(folder, manifest)
     broken = tally.outcomes["error"] + tally.outcomes["unscored"]
-    failures = dict(sorted(tally.reasons.items(), key=lambda entry: (-entry[1], entry[0])))
-    return Outcome(folder, manifest, 6 if broken else 0, failures)
+    return Outcome(folder, manifest, 6 if broken else 0, tally.reasons.counts())
 
 
 def _config(run: Run, options: ScoreOptions, entries: Sequence[Rescored]) -> RunConfig:

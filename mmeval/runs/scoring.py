@@ -22,6 +22,7 @@ from mmeval.runs.cells import BrokenCellError, in_folder
 from mmeval.runs.file_tasks import recorded_cards
 from mmeval.runs.folder import Run, link_media, row_count, stream_batches
 from mmeval.runs.manifest import TaskRecord
+from mmeval.runs.reasons import Reasons
 from mmeval.runs.rows import call_rows
 from mmeval.runs.schema import POSITION, calls_schema, results_schema, samples_schema, with_position
 from mmeval.runs.score_worker import ScorePool, task_spec, verdict_of
@@ -68,7 +69,7 @@ class ScoreTally:
     changed: int = 0
     """Rows whose outcome or score is another one now."""
     outcomes: Counter[str] = field(default_factory=Counter)
-    reasons: Counter[str] = field(default_factory=Counter)
+    reasons: Reasons = field(default_factory=Reasons)
 
 
 def tasks_to_score(run: Run, names: Sequence[str], protocol: str | None, task_paths: Sequence[str]) -> list[Rescored]:
@@ -301,7 +302,7 @@ class Rescoring:
         tally.changed += (verdict.outcome, verdict.score) != (row["outcome"], row["score"])
         tally.outcomes[verdict.outcome] += 1
         if verdict.outcome in ("error", "unscored", "unsupported"):
-            tally.reasons[str(row["error"] or verdict.reason or verdict.outcome).splitlines()[0][:200]] += 1
+            tally.reasons.add(str(row["error"] or verdict.reason or verdict.outcome))
 
 
 @dataclass(frozen=True, slots=True)

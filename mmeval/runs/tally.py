@@ -8,6 +8,7 @@ from typing import Any
 from mmeval.core.hashing import digest
 from mmeval.core.types import OUTCOMES
 from mmeval.pipeline.runner import Finished
+from mmeval.runs.reasons import Reasons
 
 
 class Tally:
@@ -16,6 +17,8 @@ class Tally:
     def __init__(self) -> None:
         self.outcomes: dict[str, int] = {}
         self.failures: dict[str, int] = {}
+        """Rows by the text of their reason, of the first thousand."""
+        self._reasons = Reasons()
         self.at_fault = 0
         """Rows whose own data keep them from a score (unreadable, without a gold answer): asking again does not help."""
         self._items: dict[int, tuple[int, int]] = {}
@@ -31,6 +34,7 @@ class Tally:
             unreadable = outcome == "error" and not finished.unit.request_hash and not finished.response.retryable
             self.at_fault += hopeless or unreadable
             reason = str(row["error"] or row["reason"] or outcome).splitlines()[0][:200]
+            self._reasons.add(reason)
             if reason in self.failures or len(self.failures) < 1000:
                 self.failures[reason] = self.failures.get(reason, 0) + 1
         order = finished.unit.order
@@ -47,7 +51,7 @@ class Tally:
 
     def reasons(self) -> dict[str, int]:
         """Failure reasons with their number of rows, most frequent first."""
-        return dict(sorted(self.failures.items(), key=lambda entry: (-entry[1], entry[0])))
+        return self._reasons.counts()
 
     def counts(self) -> dict[str, int]:
         """Rows by outcome, every outcome named."""

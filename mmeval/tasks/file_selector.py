@@ -73,35 +73,39 @@ def selected(selector: str) -> tuple[Path, str]:
     return path, "default"
 
 
-def file_path(selector: str) -> tuple[Path, str]:
+def file_path(selector: str, said: str | None = None) -> tuple[Path, str]:
     """Return the file that a selector names, and the protocol.
+
+    Args:
+        selector: `file:PATH`.
+        said: how the user named the file, for messages; `-t file:PATH` when None.
 
     Raises:
         UsageError: no such file, or of a format that mmeval does not read.
     """
     path, protocol = selected(selector)
-    if path.name and _exists(path) and path.is_dir():
-        raise UsageError(
-            f"-t {selector}: this is a folder", remedy=f"name one file of it, or several: -t '{PREFIX}{path}/*.jsonl'"
-        )
+    said = said or f"-t {selector}"
+    if _exists(path) and path.is_dir():
+        several = f", or several: -t '{PREFIX}{path}/*.jsonl'" if said.startswith("-t ") else ""
+        raise UsageError(f"{said}: this is a folder", remedy=f"name one file of it{several}")
     if path.suffix.lower() in PACKED:
         raise UsageError(
-            f"-t {selector}: packed files are not read",
+            f"{said}: packed files are not read",
             remedy=f"unpack it first: {PACKED[path.suffix.lower()]} {path.name}",
         )
     if path.suffix.lower() not in FORMATS:
         raise UsageError(
-            f"-t {selector}: {path.name!r} is of no format that mmeval reads", remedy=f"it reads {', '.join(FORMATS)}"
+            f"{said}: {path.name!r} is of no format that mmeval reads", remedy=f"it reads {', '.join(FORMATS)}"
         )
     if _exists(path) and not path.is_file():
-        raise UsageError(f"-t {selector}: it is a pipe or a device, no regular file", remedy="save the rows as a file")
+        raise UsageError(f"{said}: it is a pipe or a device, no regular file", remedy="save the rows as a file")
     if not _exists(path):
         beside = (
             [entry.name for entry in path.parent.iterdir()] if _exists(path.parent) and path.parent.is_dir() else []
         )
         close = nearest(path.name, beside)
         hint = f"did you mean {' or '.join(close)}?" if close else "check the path"
-        raise UsageError(f"-t {selector}: no such file", remedy=hint)
+        raise UsageError(f"{said}: no such file", remedy=hint)
     return path, protocol
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from jinja2 import StrictUndefined, TemplateError, UndefinedError
 
 from mmeval.core.errors import DataError, UsageError
+from mmeval.core.template_limits import TemplateLimitError
 from mmeval.core.templates import compile_template, environment, undeclared
 from mmeval.core.types import MediaPart, Message, Part, TextPart
 from mmeval.tasks.lettered import lettered
@@ -170,10 +171,13 @@ def render(template: str, values: Mapping[str, Any]) -> str:
 
     Raises:
         DataError: when the template names something that the row does not have.
+        TemplateLimitError: it computes without end, whatever the row.
     """
     compiled = compile_template(template)
     try:
         return compiled.render(letters=LETTERS, **values)
+    except TemplateLimitError:
+        raise
     except Exception as error:  # a template may fail in any way on a row it did not foresee
         raise DataError(f"prompt template: {error}", remedy=f"it may use {', '.join(sorted(values))}") from error
 

@@ -8,8 +8,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mmeval.core.errors import DataError
+from mmeval.core.errors import DataError, UsageError
 from mmeval.core.geometry import DIVISORS
+from mmeval.core.template_limits import TemplateLimitError
 from mmeval.core.types import AnswerContext, FrameSampling, Media, Sample
 from mmeval.tasks import synthetic
 from mmeval.tasks.card import Card
@@ -215,7 +216,13 @@ def _prompt_text(task: Task, content: _Content, style: AskStyle) -> str:
         "kind": content.kind,
     }
     template = task.prompt_override if task.prompt_override is not None else prompt.template or DEFAULT_TEMPLATE
-    return render(template, values)
+    try:
+        return render(template, values)
+    except TemplateLimitError as error:
+        key = "prompt.template" if task.prompt_override is None else "--prompt-file"
+        raise UsageError(
+            f"task {task.name}, {key}: {error.message} (sample {content.identifier})", remedy=error.remedy
+        ) from error
 
 
 def _space(card: Card, row: Mapping[str, Any]) -> dict[str, str]:

@@ -22,6 +22,7 @@ from mmeval.cli.main import cli
 from mmeval.core.errors import ComparisonError, DataError, UsageError
 from mmeval.reports import comparison_tables as tables
 from mmeval.reports.escapes import latex_text
+from mmeval.runs.manifest import SEARCHING, read_manifest, write_manifest
 from tests.analysis.conftest import pair_of, quiz, write_run
 
 EXPECTED = json.loads((Path(__file__).parents[1] / "data" / "mcnemar_expected.json").read_text())["pairs"]
@@ -286,3 +287,32 @@ class TestForms:
         assert "lost 5: q40, q41" in shown.stdout
         assert "+25.0" in shown.stdout
         assert shown.stderr == "compare: 1 comparison, 1 significant\n"
+
+
+class TestFlips:
+    def test_lists_say_how_many_there_are(self, make_run: Callable[..., str]) -> None:
+        base, candidate = pair_of(10, 14, 0, 20)
+        runs = [make_run("b_1", base), make_run("c", candidate)]
+        text = CliRunner().invoke(cli, ["compare", *runs, "--flips"], catch_exceptions=False).output
+        assert "quiz: lost 14: " in text
+        assert "… and 4 more (--json has all)" in text
+        assert "quiz: gained 0\n" in text
+        document = CliRunner().invoke(cli, ["compare", *runs, "--flips", "--markdown"], catch_exceptions=False).output
+        assert "quiz: lost 14: " in document
+        plain = CliRunner().invoke(cli, ["compare", *runs, "--markdown"], catch_exceptions=False).output
+        assert "lost 14: " not in plain
+
+    @pytest.mark.parametrize("form", ["--csv", "--latex"])
+    def test_forms_without_a_place_for_them_refuse(self, form: str) -> None:
+        with pytest.raises(UsageError, match=f"--flips: {form} has no place"):
+            CliRunner().invoke(cli, ["compare", "a", "b", "--flips", form], catch_exceptions=False)
+
+
+def test_two_retrievers_are_named(make_run: Callable[..., str]) -> None:
+    runs = [make_run("b", quiz(*[1, 0] * 20)), make_run("c", quiz(*[1, 1] * 20))]
+    for run, host in zip(runs, ("one", "two"), strict=True):
+        note = f"other@x, quiz@default{SEARCHING}http://{host}/search"
+        write_manifest(Path(run), read_manifest(Path(run)).model_copy(update={"notes": [note]}))
+    (note,) = only(*runs)["notes"]
+    assert note == "pages came from two retrievers (http://one/search, http://two/search): the difference may be theirs"
+    assert only(runs[0], make_run("d", quiz(*[1, 1] * 20)))["notes"] == []

@@ -12,7 +12,7 @@ import pytest
 from mmeval.analysis.gate import Finding, GateReport, run_gate
 from mmeval.analysis.gate_policy import Policy
 from mmeval.analysis.pairing import open_sides
-from mmeval.core.errors import UsageError
+from mmeval.core.errors import DataError, UsageError
 from mmeval.runs.manifest import read_manifest, write_manifest
 from tests.analysis.conftest import pair_of, quiz, write_run
 
@@ -419,3 +419,19 @@ def test_another_way_of_scoring_scores_both_sides_again(tmp_path: Path) -> None:
         assert one.evidence is not None
         assert (one.evidence.base, one.evidence.candidate, one.verdict) == (base, candidate, "FAIL")
         assert "80 rows of both sides were scored again" in one.notes[0]
+
+
+@pytest.mark.parametrize("content", [None, b"no parquet"])
+def test_a_floor_does_not_pass_beside_a_broken_baseline(
+    runs: Callable[..., tuple[str, str]], content: bytes | None
+) -> None:
+    """Its rows decide nothing here, and a CI job still must hear that its baseline is gone."""
+    base, candidate = runs(300, 10, 12, 78)
+    floor = {"id": "f", "kind": "floor", "value": 0.6}
+    assert only(gate((base, candidate), floor)).verdict == "PASS"
+    table = Path(base) / "results.parquet"
+    table.unlink()
+    if content is not None:
+        table.write_bytes(content)
+    with pytest.raises(DataError, match=r"results\.parquet"):
+        gate((base, candidate), floor)

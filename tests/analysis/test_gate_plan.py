@@ -219,3 +219,12 @@ def test_a_damaged_calibration_is_named(tmp_path: Path) -> None:
     path.write_text('{"model": "m"}')
     with pytest.raises(DataError, match="identity_digest"):
         load_calibration(path)
+
+
+def test_what_is_not_calibrated_is_said(tmp_path: Path) -> None:
+    rows = [{**row, "subsets": {"question": "a"}} for row in flipping(60, 2, 0.1)]
+    run = write_run(tmp_path / "r", rows, metrics=["accuracy", "pass@2"])
+    found = calibrated(run)
+    assert found.notes[0].startswith("not calibrated: quiz, pass@2: one number from many answers")
+    more = edit(run, conditions=["standard", "blind"])
+    assert "not calibrated: quiz, blind: one answer per item" in calibrated(more).notes

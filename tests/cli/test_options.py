@@ -9,7 +9,9 @@ from click.testing import CliRunner
 
 from mmeval.cli.main import cli
 from mmeval.core.errors import EngineError, UsageError
+from mmeval.engines.base import ModelSpec
 from mmeval.engines.identity import resolve_checkpoint
+from mmeval.runs.engine_options import check_used
 
 
 @pytest.mark.parametrize("value", ["nan", "inf", "-inf"])
@@ -51,3 +53,38 @@ def test_settings_of_a_judge_that_is_not_named_are_refused(option: tuple[str, ..
 def test_a_folder_has_no_revision(tmp_path: Path) -> None:
     with pytest.raises(EngineError, match="is a folder, which has no revision 'abc'"):
         resolve_checkpoint(str(tmp_path), "abc")
+
+
+@pytest.mark.parametrize(
+    ("option", "model", "said"),
+    [
+        (("--base-url", "http://127.0.0.1:1/v1"), "tiny", "no model of this run is served at an address"),
+        (("--model-id", "x"), "chance,tiny", "no model of this run is served at an address"),
+        (("--data-parallel", "2"), "openai:x", "no model of this run is loaded by mmeval"),
+        (("--tensor-parallel", "2"), "chance", "no model of this run is loaded by mmeval"),
+        (("--engine-python", "python3"), "fake", "no model of this run is loaded by mmeval"),
+        (("--revision", "main"), "replay:answers.jsonl", "no model of this run is loaded by mmeval"),
+    ],
+)
+def test_options_that_no_engine_of_the_run_reads_are_refused(option: tuple[str, str], model: str, said: str) -> None:
+    arguments = ["run", "-m", model, "-t", "synthetic/count", "--limit", "2", *option]
+    with pytest.raises(UsageError, match=f"{option[0]}: {said}, so nothing would read it"):
+        CliRunner().invoke(cli, arguments, catch_exceptions=False)
+
+
+def test_an_option_that_one_engine_reads_is_taken() -> None:
+    specs = [ModelSpec("openai", "x"), ModelSpec("chance", "uniform")]
+    check_used({"endpoint": {"--base-url": ["http://h/v1"], "--model-id": None}, "loaded": {"--revision": None}}, specs)
+    check_used({"endpoint": {"--base-url": ["u"]}}, [ModelSpec("vllm", "x", base_urls=("u",))])
+    check_used({"loaded": {"--tensor-parallel": 2}}, [ModelSpec("vllm", "x")])
+    check_used({"loaded": {"--tensor-parallel": 2}, "endpoint": {"--model-id": "x"}}, [ModelSpec("other-package", "x")])
+    with pytest.raises(UsageError, match="--judge-base-url: the judge is not served at an address"):
+        check_used({"endpoint": {"--judge-base-url": ["u"]}}, [ModelSpec("hf", "x", base_urls=("u",))], judge=True)
+
+
+@pytest.mark.parametrize(
+    ("source", "said"), [("no.tsv", "no such file"), (".", "this is a folder"), ("a.zip", "packed")]
+)
+def test_the_data_file_of_a_new_card_is_named_as_it_was_given(source: str, said: str) -> None:
+    with pytest.raises(UsageError, match=f"^--from {source}: .*{said}"):
+        CliRunner().invoke(cli, ["tasks", "new", "x/never-written", "--from", source], catch_exceptions=False)

@@ -17,6 +17,7 @@ from mmeval.runs.importers.own import card_ids
 from mmeval.runs.importers.predictions import Prediction, Reading, listed
 from mmeval.runs.importers.samples import NOT_THERE, Samples, Wanted
 from mmeval.runs.manifest import Manifest, ModelRecord, TaskRecord, write_manifest
+from mmeval.runs.reasons import Reasons
 from mmeval.runs.record import hardware, now, versions
 from mmeval.runs.repository import git_state
 from mmeval.runs.rows import result_row, sample_row
@@ -269,10 +270,12 @@ class _Writing:
     @property
     def failures(self) -> dict[str, int]:
         """Rows that ended in an error, by reason; what the notes say is left out."""
-        return {reason: count for reason, count in self.tally.reasons().items() if reason not in self._noted()}
-
-    def _noted(self) -> set[str]:
-        return {problem.splitlines()[0][:200] for problem in self.problems}
+        noted = {problem.splitlines()[0][:200] for problem in self.problems}
+        found = Reasons()
+        for reason, rows in self.tally.failures.items():
+            if reason not in noted:
+                found.add(reason, rows)
+        return found.counts()
 
     @property
     def written(self) -> int:
