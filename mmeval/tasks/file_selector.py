@@ -85,7 +85,7 @@ def file_path(selector: str, said: str | None = None) -> tuple[Path, str]:
     """
     path, protocol = selected(selector)
     said = said or f"-t {selector}"
-    if _exists(path) and path.is_dir():
+    if selector != PREFIX and _exists(path) and path.is_dir():
         several = f", or several: -t '{PREFIX}{path}/*.jsonl'" if said.startswith("-t ") else ""
         raise UsageError(f"{said}: this is a folder", remedy=f"name one file of it{several}")
     if path.suffix.lower() in PACKED:
