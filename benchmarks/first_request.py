@@ -2,8 +2,8 @@
 
     python benchmarks/first_request.py [--gigabytes 0.1 1 5]
 
-Images of 250 KB each, uncompressed, row groups of 500. `whole` asks everything, `--limit 200` draws from all rows, `file:` has no card, so that the file is hashed
-once. Runs are interrupted after their first request.
+Images of 250 KB each, uncompressed, row groups of 500. `whole` asks everything, `--limit 200` draws from all rows, `file:` has no card: columns and content of the
+file are looked at first. Runs are interrupted after their first request.
 """
 
 from __future__ import annotations

@@ -56,6 +56,8 @@ class LocalSource(_Section):
     """Where the files lie when `--data-dir` does not have them; relative to the card's own folder."""
     sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
     """Content of the file, where it is one and the card is made for it; another content is refused."""
+    sampled_sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
+    """The same for a large file, from its size and blocks of it (`mmeval.core.file_hashes.sample_hash`)."""
     layout: Layout | DetectionLayout | None = None
     """The files are those of a corpus without a table; `mmeval.tasks.corpora` and, for annotations of boxes,
     `mmeval.tasks.detection_files` say which columns each layout gives."""

@@ -11,7 +11,7 @@ import yaml
 
 from mmeval.tasks.card import LocalSource
 from mmeval.tasks.file_task import FileCard
-from mmeval.tasks.local_files import local_source
+from mmeval.tasks.local_files import file_sha256, local_source
 
 _ANSWER = {
     "letter": "the gold is the letter of an option",
@@ -47,7 +47,7 @@ def card_text(name: str, made: FileCard, card_path: Path) -> str:
         "  local:",
         f"    files: {_inline([glob.escape(path.name)])}   # in --data-dir, else in `folder`",
         f"    folder: {_inline(os.path.relpath(path.parent, card_path.absolute().parent))}   # relative to this card",
-        f"    sha256: {raw['dataset']['local']['sha256']}   # another content is refused; leave the line out to allow it",
+        f"    sha256: {file_sha256(path)}   # another content is refused; leave the line out to allow it",
         f"  rows: {rows}",
         "fields:",
         *_fields(raw["fields"]),

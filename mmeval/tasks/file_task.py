@@ -26,7 +26,7 @@ from mmeval.tasks.data import Row
 from mmeval.tasks.file_selector import FAMILY, selected, task_name
 from mmeval.tasks.gold import choice_cells, field_value
 from mmeval.tasks.images import media_from_cell
-from mmeval.tasks.local_files import file_sha256, local_source
+from mmeval.tasks.local_files import file_content, local_source
 from mmeval.tasks.prompts import DEFAULT_TEMPLATE, media_numbers, place_media
 from mmeval.tasks.stored import StoredText
 from mmeval.verifiers.abilities import abilities_of
@@ -130,7 +130,7 @@ def read_file_card(path: Path, options: FileOptions) -> FileCard:
         "name": task_name(path),
         "family": FAMILY,
         "title": path.name,
-        "dataset": {"local": {"files": [str(path.absolute())], "sha256": file_sha256(path)}},
+        "dataset": {"local": {"files": [str(path.absolute())], **file_content(path)}},
         # A card that says nothing of `answer` would take a column of that name.
         "fields": {name: value for name, value in fields.items() if value or name == "answer"},
         "answer": _answer(reading),

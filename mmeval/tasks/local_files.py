@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mmeval.core.errors import DataError
-from mmeval.core.file_hashes import hash_files
+from mmeval.core.file_hashes import hash_files, sample_hash
 from mmeval.tasks.card import LocalSource
 from mmeval.tasks.class_lists import LAYOUT as CLASS_LIST
 from mmeval.tasks.class_lists import class_rows
@@ -18,6 +18,9 @@ from mmeval.tasks.corpora import corpus_row
 from mmeval.tasks.data import DELIMITED, Row, Source, read_rows, unreadable
 from mmeval.tasks.delimited import DelimitedFile, ImageOwners
 from mmeval.tasks.detection_files import DETECTION_LAYOUTS, detection_rows
+
+READ_WHOLE = 256 << 20
+"""Bytes up to which the hash of a file is made of all of it; the first request of a run waits for it."""
 
 
 def find_local_files(local: LocalSource, task: str, data_dir: Path | None) -> list[Path]:
@@ -159,8 +162,7 @@ def local_source(files: Sequence[Path], local: LocalSource, data_dir: Path | Non
     if all(path.suffix.lower() == ".parquet" for path in files):
         total = sum(_parquet_length(path) for path in files)
     described: list[dict[str, Any]] = [{"file": path.name, "bytes": path.stat().st_size} for path in files]
-    if local.sha256 is not None:
-        described[0]["sha256"] = local.sha256
+    described[0].update(_content(local))
     columnar = local.rows is None and any(path.suffix.lower() == ".parquet" for path in files)
     return Source(
         {"kind": "local", "files": described[:50], "file_count": len(files)},
@@ -199,21 +201,36 @@ def _listed(values: dict[str, Any], key: str | None, path: Path) -> list[dict[st
     return found
 
 
+def _content(local: LocalSource) -> dict[str, str]:
+    """What the card says of the content of its one file."""
+    return {name: value for name in _HASHES if (value := getattr(local, name)) is not None}
+
+
 def _check_content(files: Sequence[Path], local: LocalSource) -> None:
-    if local.sha256 is None:
-        return
-    if len(files) > 1:
-        raise DataError(
-            f"dataset.local.sha256 is of one file, and {len(files)} match {', '.join(local.files)}",
-            remedy="name the file in full in dataset.local.files, or remove dataset.local.sha256",
-        )
-    found = file_sha256(files[0])
-    if found != local.sha256:
-        raise DataError(
-            f"{files[0]}: its content is not the one that the card was made for"
-            f" (sha256 {found[:12]}…, dataset.local.sha256 is {local.sha256[:12]}…)",
-            remedy="use the original file, or make the card anew (for a run of `-t file:`, leave --config out)",
-        )
+    for name, expected in _content(local).items():
+        if len(files) > 1:
+            raise DataError(
+                f"dataset.local.{name} is of one file, and {len(files)} match {', '.join(local.files)}",
+                remedy=f"name the file in full in dataset.local.files, or remove dataset.local.{name}",
+            )
+        found = _HASHES[name](files[0])
+        if found != expected:
+            raise DataError(
+                f"{files[0]}: its content is not the one that the card was made for"
+                f" ({name} {found[:12]}…, dataset.local.{name} is {expected[:12]}…)",
+                remedy="use the original file, or make the card anew (for a run of `-t file:`, leave --config out)",
+            )
+
+
+def file_content(path: Path) -> dict[str, str]:
+    """Return the key of `dataset.local` that pins the content of a file: of a large one, a hash that does not read all of it.
+
+    Raises:
+        DataError: when it cannot be read.
+    """
+    with unreadable(path):
+        name = "sha256" if path.stat().st_size <= READ_WHOLE else "sampled_sha256"
+    return {name: _HASHES[name](path)}
 
 
 def file_sha256(path: Path) -> str:
@@ -224,6 +241,14 @@ def file_sha256(path: Path) -> str:
     """
     with unreadable(path):
         return hash_files({"": path})[""]
+
+
+def _sampled(path: Path) -> str:
+    with unreadable(path):
+        return sample_hash(path)
+
+
+_HASHES: Mapping[str, Callable[[Path], str]] = {"sha256": file_sha256, "sampled_sha256": _sampled}
 
 
 def _parquet_length(path: Path) -> int:

@@ -198,6 +198,22 @@ def test_the_card_holds_the_content_of_the_file(tmp_path: Path) -> None:
     assert task_of(path).card.dataset != task.card.dataset
 
 
+def test_the_card_of_a_large_file_holds_a_sample_of_its_content(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mmeval.tasks.local_files.READ_WHOLE", 10)
+    monkeypatch.setattr("mmeval.tasks.local_files.hash_files", None)  # the whole is not read
+    path = write(tmp_path / "x.tsv", CHOICE)
+    task = task_of(path)
+    local = task.card.dataset.local  # type: ignore[union-attr]
+    assert local is not None
+    assert (local.sha256, len(local.sampled_sha256 or "")) == (None, 64)
+    assert task.open(DataOptions()).description()["files"][0]["sampled_sha256"] == local.sampled_sha256
+    write(tmp_path / "x.tsv", CHOICE[:2])
+    with pytest.raises(DataError, match=r"its content is not the one .*dataset\.local\.sampled_sha256"):
+        task.open(DataOptions())
+
+
 def test_a_bad_row_is_its_own_fault(tmp_path: Path) -> None:
     rows = [
         *(
