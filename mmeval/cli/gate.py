@@ -126,6 +126,7 @@ def _gate(
 
 def _write_page(report: GateReport, path: Path) -> None:
     from mmeval.analysis.gate_json import gate_json
+    from mmeval.cli.summary import note_undrawn
     from mmeval.reports.build import build_report
     from mmeval.reports.gate_record import GateRecord, ShownGate
     from mmeval.reports.names import name_runs
@@ -135,6 +136,7 @@ def _write_page(report: GateReport, path: Path) -> None:
     base, candidate = (entry.models[entry.run.models[0]] for entry in name_runs(runs))
     record = GateRecord.of(gate_json(report))
     summary = build_report(runs, path, gate=ShownGate(record, (base, candidate)))
+    note_undrawn()
     echo(f"wrote {summary.path} ({summary.bytes / 1e6:.1f} MB)", err=True)
 
 

@@ -84,6 +84,7 @@ def report(
     from click.core import ParameterSource
 
     from mmeval.cli.browser import open_in_browser
+    from mmeval.cli.summary import note_undrawn
     from mmeval.core.errors import UsageError
     from mmeval.reports.build import build_report
     from mmeval.reports.bundle_folder import build_bundle
@@ -107,6 +108,7 @@ def report(
             opened, bundle, template_dir=template_dir, baseline=baseline, margin=margin / 100, gate=record
         )
         page = made.path
+        note_undrawn()
         lost = f", {made.missing} not kept by the run" if made.missing else ""
         echo(
             f"wrote {bundle} ({made.bytes / 1e6:.1f} MB, all {made.samples} samples, {made.pictures} pictures{lost}): open {page}",
@@ -128,6 +130,7 @@ def report(
             f"wrote {page} ({summary.bytes / 1e6:.1f} MB, {summary.samples_shown} of {summary.samples_total} samples shown)",
             err=True,
         )
+        note_undrawn()
         if summary.oversize:
             echo(
                 f"note: larger than --max-mb {max_mb:g}: tables and charts are never cut, and take that much by themselves",

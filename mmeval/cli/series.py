@@ -59,45 +59,45 @@ def run_series(
             code = code or error.exit_code
             records.append({"model": member.model, "run": str(folder), "exit_code": error.exit_code})
             continue
-        records.append(_finish(outcome, member, report))
+        record, failed = _finish(outcome, member, report)
+        records.append(record)
         if (folder / "results.parquet").exists() and config.shard is None:
             folders.append(folder)
-        code = code or outcome.exit_code
+        code = code or outcome.exit_code or failed
         if outcome.exit_code == INTERRUPTED:
             code = INTERRUPTED
             break
-    _show(base, folders, records, report, as_json, code)
-    return code
+    return _show(base, folders, records, report, as_json, code)
 
 
-def _finish(outcome: Outcome, member: Member, report: bool) -> dict[str, Any]:
-    """Write one member's own report and say how it ended."""
-    from mmeval.cli.summary import mean_json, print_failures, summary_json, summary_line
+def _finish(outcome: Outcome, member: Member, report: bool) -> tuple[dict[str, Any], int]:
+    """Write one member's own report and say how it ended; returns the exit code of the report too."""
+    from mmeval.cli.summary import mean_json, print_failures, summary_json, summary_line, written_report
     from mmeval.runs.aggregates import suite_means
     from mmeval.runs.folder import open_run
     from mmeval.runs.leaderboard import leaderboard
 
     rows = []
     means: list[dict[str, Any]] = []
-    path = None
+    path, failed = None, 0
     if (outcome.folder / "results.parquet").exists() and outcome.manifest.shard is None:
         run = open_run(outcome.folder)
         rows = leaderboard(run, by_subset=True, all_metrics=True)
         means = [mean_json(mean) for mean in suite_means(run)]
         if report and rows:
-            from mmeval.reports.build import build_report
-
-            path = build_report([run], outcome.folder / "report.html").path
+            path, failed = written_report([run], outcome.folder / "report.html")
     print_failures(outcome)
     echo(summary_line(outcome), err=True)
     summary = summary_json(outcome, rows, str(path) if path else None)
-    return {"model": member.model, **summary, "suites": means}
+    code = outcome.exit_code or failed
+    return {"model": member.model, **summary, "suites": means, "exit_code": code}, failed
 
 
 def _show(
     base: Path, folders: Sequence[Path], records: list[dict[str, Any]], report: bool, as_json: bool, code: int
-) -> None:
-    from mmeval.cli.summary import PIPE_WIDTH, mean_line
+) -> int:
+    """Print what the series came to, write its report, and return its exit code."""
+    from mmeval.cli.summary import PIPE_WIDTH, mean_line, written_report
     from mmeval.runs.aggregates import suite_means
     from mmeval.runs.folder import open_run
     from mmeval.runs.leaderboard import leaderboard
@@ -105,9 +105,8 @@ def _show(
     runs = [open_run(folder) for folder in folders]
     path = None
     if report and runs:
-        from mmeval.reports.build import build_report
-
-        path = build_report(runs, base / "report.html").path
+        path, failed = written_report(runs, base / "report.html")
+        code = code or failed
     if as_json:
         record = {"schema": 1, "series": records, "exit_code": code, "report": str(path) if path else None}
         echo_json(orjson.dumps(record, option=orjson.OPT_INDENT_2))
@@ -126,3 +125,4 @@ def _show(
             echo(line)
     if path is not None:
         echo(f"report of the series: {path}", err=True)
+    return code

@@ -5,15 +5,17 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import orjson
 
 from mmeval.cli.terminal import echo, echo_json
+from mmeval.core.errors import MmevalError
 from mmeval.core.memory import little_memory
 from mmeval.runs.aggregates import SuiteMean, suite_means
 from mmeval.runs.coordinate_hints import coordinate_hints
-from mmeval.runs.folder import open_run
+from mmeval.runs.folder import Run, open_run
 from mmeval.runs.leaderboard import LeaderboardRow, leaderboard
 from mmeval.runs.outcome import Outcome
 
@@ -42,19 +44,19 @@ def _print_whole(outcome: Outcome, report: bool, as_json: bool, more: Mapping[st
     run = open_run(outcome.folder)
     rows = leaderboard(run) if (outcome.folder / "results.parquet").exists() else []
     hints = [*answer_hints(rows), *coordinate_hints(run)] if rows else []
-    path = None
+    path, code = None, outcome.exit_code
     existing = outcome.folder / "report.html"
     if report and outcome.unchanged and existing.is_file():
         path = existing
     elif report and (outcome.folder / "results.parquet").exists():  # an empty one says why it is empty
-        from mmeval.reports.build import build_report
-
-        path = build_report([run], outcome.folder / "report.html").path
+        path, failed = written_report([run], existing)
+        code = code or failed
     if as_json:
         cells = leaderboard(run, by_subset=True, all_metrics=True) if rows else []
         record = {**summary_json(outcome, cells, str(path) if path else None), **more}
         record["suites"] = [mean_json(mean) for mean in suite_means(run)] if rows else []
         record["hints"] = hints
+        record["exit_code"] = code
         echo_json(orjson.dumps(record, option=orjson.OPT_INDENT_2))
     elif rows:
         from rich.console import Console
@@ -73,7 +75,32 @@ def _print_whole(outcome: Outcome, report: bool, as_json: bool, more: Mapping[st
     echo(summary_line(outcome), err=True)
     if path is not None:
         echo(f"report: {path}", err=True)
-    return outcome.exit_code
+    return code
+
+
+def written_report(runs: Sequence[Run], path: Path) -> tuple[Path | None, int]:
+    """Write the report of runs that are complete without it.
+
+    Returns:
+        where it is, and 0; or None and the exit code, when it cannot be written, which is told.
+    """
+    from mmeval.reports.build import build_report
+
+    try:
+        written = build_report(runs, path).path
+    except MmevalError as error:
+        echo(f"error: the run is kept, but has no report: {error}", err=True)
+        return None, error.exit_code
+    note_undrawn()
+    return written, 0
+
+
+def note_undrawn() -> None:
+    """Say that charts were left out of a page that is written."""
+    from mmeval.reports.drawing import undrawn
+
+    if why := undrawn():
+        echo(f"note: charts are left out of the report: {why}; its tables have their numbers", err=True)
 
 
 def answer_hints(rows: Sequence[LeaderboardRow]) -> list[str]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from mmeval.reports.charts import dot_chart, label_extent
 from mmeval.reports.comparison import MARGIN, ComparisonSection, Places, build_comparison
+from mmeval.reports.drawing import require_docstrings
 from mmeval.reports.figures import Figure
 from mmeval.reports.format import plural
 from mmeval.reports.gate_record import ShownGate
@@ -74,7 +75,9 @@ def read_contents(
     Raises:
         ComparisonError: a gate of other runs.
         DataError: when a run folder is damaged.
+        UsageError: when Python strips docstrings.
     """
+    require_docstrings()
     judged = ("", "") if gate is None else gate.sides or gate_sides(gate.record, names)
     baseline = baseline or judged[0] or None
     tables = build_tables(names)

@@ -99,7 +99,7 @@ def write_latex(contents: Contents, folder: Path) -> list[Path]:
     """Write one booktabs table per sheet, each chart as PDF and SVG, and `report.tex` that shows all of them.
 
     Raises:
-        StorageError: when a file cannot be written.
+        StorageError: when a file cannot be written, or a chart not be drawn.
     """
     tables = _file_names([sheet.name for sheet in contents.sheets])
     charts = _file_names([figure.name for figure in contents.figures])
@@ -111,7 +111,7 @@ def write_latex(contents: Contents, folder: Path) -> list[Path]:
             written[-1].write_text(_latex_sheet(sheet), encoding="utf-8")
         for figure, name in zip(contents.figures, charts, strict=True):
             written += [folder / "figures" / f"{name}.svg", folder / "figures" / f"{name}.pdf"]
-            written[-2].write_text(str(figure.svg()), encoding="utf-8")
+            written[-2].write_text(str(figure.drawn()), encoding="utf-8")
             written[-1].write_bytes(figure.pdf())
         for name, text in (("methods.tex", contents.methods.latex()), ("references.bib", contents.methods.bibtex())):
             written.append(folder / name)

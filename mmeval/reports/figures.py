@@ -13,6 +13,7 @@ from xml.etree import ElementTree
 
 from markupsafe import Markup
 
+from mmeval.reports.drawing import DrawingError, draw
 from mmeval.reports.format import visible_text
 
 INK, MUTED, GRID, PAPER = "#101112", "#606264", "#d0d2d4", "#fefefd"
@@ -50,15 +51,27 @@ class Figure:
     """Vega-Lite, as JSON."""
 
     def svg(self) -> Markup:
-        """Return an inline SVG element with text as text and no styles, scripts or references."""
+        """Return what a page shows: `drawn`, or where charts cannot be drawn a sentence that says so."""
+        try:
+            return self.drawn()
+        except DrawingError as error:
+            return Markup('<p class="notice">Not drawn: {}</p>').format(f"{self.description} ({error.message})")
+
+    def drawn(self) -> Markup:
+        """Return an inline SVG element with text as text and no styles, scripts or references.
+
+        Raises:
+            DrawingError: where charts cannot be drawn.
+        """
         return _drawn(self.visible_spec(), self.description)
 
     def pdf(self) -> bytes:
-        """Return the same chart as a PDF file."""
-        import vl_convert
+        """Return the same chart as a PDF file.
 
-        data: bytes = vl_convert.vegalite_to_pdf(self.visible_spec())
-        return data
+        Raises:
+            DrawingError: where charts cannot be drawn.
+        """
+        return draw(self.visible_spec(), "pdf")
 
     def visible_spec(self) -> str:
         """Return the specification without characters that hide or reorder text, or that no SVG can hold."""
@@ -68,9 +81,7 @@ class Figure:
 @lru_cache(maxsize=1024)
 def _drawn(spec: str, description: str) -> Markup:
     """The page is rendered twice (once to measure it): each chart is drawn once."""
-    import vl_convert
-
-    return _clean(vl_convert.vegalite_to_svg(spec), description)
+    return _clean(draw(spec, "svg").decode(), description)
 
 
 def _visible(value: Any, data: bool = False) -> Any:
