@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -76,7 +76,8 @@ class Running:
     async def _model(self, index: int, stop: asyncio.Event, judging: Judging) -> None:
         prepared, desk = self.prepared, self.desk
         config = prepared.config
-        retriever = retriever_of(config)
+        notices = self.progress[index].notices
+        retriever = retriever_of(config, lambda text: notices.append(f"retriever: {text}"))
         engine, info = prepared.engines[index], prepared.infos[index]
         stage = Stage(
             plan=prepared.plan,
@@ -128,8 +129,8 @@ class Running:
             )
 
 
-def retriever_of(config: RunConfig) -> Retriever | None:
-    """The user's retriever; its key comes from the environment and is kept nowhere."""
+def retriever_of(config: RunConfig, tell: Callable[[str], None]) -> Retriever | None:
+    """The user's retriever; its key comes from the environment and is kept nowhere. `tell` gets what the user must know of it."""
     if config.retriever is None:
         return None
     return Retriever(
@@ -139,8 +140,9 @@ def retriever_of(config: RunConfig) -> Retriever | None:
             Path(config.data_dir) if config.data_dir else None,
             config.attempts,
             config.timeout_s,
-            longest_wait_s=config.outage_s,
-        )
+            outage_s=config.outage_s,
+        ),
+        tell,
     )
 
 
