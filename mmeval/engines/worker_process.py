@@ -22,7 +22,7 @@ from typing import Any
 from mmeval.core.errors import EngineError
 from mmeval.core.secrets import childs_environment
 from mmeval.engines.worker.failures import MEMORY_REMEDY, remedy_for
-from mmeval.engines.worker.wire import PREFIX, TOKEN_VARIABLE, WireError, lengths, pack, unpack
+from mmeval.engines.worker.wire import FOLDER_VARIABLE, PREFIX, TOKEN_VARIABLE, WireError, lengths, pack, unpack
 
 CONNECT_TIMEOUT_S = 120.0
 """How long a Python process may take to say hello, before it imports anything heavy."""
@@ -31,6 +31,11 @@ BURIAL_TIMEOUT_S = 2.0
 LOG_LINES = 500
 """Last lines of the worker's output that are kept."""
 QUOTED_LINES = 8
+SOCKET = "worker.sock"
+SHORT_FOLDER = "/tmp"
+"""Where an engine's sockets go when TMPDIR is too long for them."""
+_FOLDER_LIMIT = 60
+"""Bytes of a folder in which sockets named by a UUID, some with a few letters more, stay within the 107 that Linux allows (macOS: 103)."""
 _POLL_S = 0.01
 _UNIX_PATH_LIMIT = 100
 """Bytes that a Unix socket's path may have on every platform."""
@@ -98,6 +103,8 @@ class WorkerProcess:
     log: WorkerLog
     tasks: list[asyncio.Task[None]]
     """What follows its output, and later its messages; they end with it."""
+    folder: Path
+    """Of its own, for the sockets that it and its engine make; removed with it."""
     gone: asyncio.Event = field(default_factory=asyncio.Event)
     """Set by whoever reads its messages, when the connection ends."""
 
@@ -113,7 +120,7 @@ class WorkerProcess:
             EngineError: it cannot be started, or says nothing, with its last lines.
         """
         token = secrets.token_hex(32)
-        folder = Path(tempfile.mkdtemp(prefix="mmeval-"))
+        folder = _private_folder()
         hello: asyncio.Future[Streams] = asyncio.get_running_loop().create_future()
 
         async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -128,19 +135,23 @@ class WorkerProcess:
             else:
                 writer.close()
 
-        server, address = await _listen(connected, folder)
         try:
-            child = await _spawn(list(command(address)), token)
-            output = asyncio.create_task(log.collect(child))
+            server, address = await _listen(connected, folder)
             try:
-                reader, writer = await _first_word(child, hello, output, log)
-            except BaseException:
-                await _end(child)
-                raise
-            return cls(child, reader, writer, log, [output])
-        finally:
-            server.close()
+                child = await _spawn(list(command(address)), token, folder)
+                output = asyncio.create_task(log.collect(child))
+                try:
+                    reader, writer = await _first_word(child, hello, output, log)
+                except BaseException:
+                    await _end(child)
+                    raise
+                return cls(child, reader, writer, log, [output], folder)
+            finally:
+                server.close()
+                (folder / SOCKET).unlink(missing_ok=True)
+        except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
+            raise
 
     async def load(self, settings: dict[str, Any]) -> dict[str, Any]:
         """Have the model loaded and return the facts that the worker reports.
@@ -152,13 +163,13 @@ class WorkerProcess:
         try:
             header, _ = await receive(self.reader)
         except (EOFError, ConnectionError, WireError) as error:
-            await _end(self.child, BURIAL_TIMEOUT_S)
+            await self._ended(BURIAL_TIMEOUT_S)
             await self.tasks[0]
             code = self.child.returncode
             remedy = MEMORY_REMEDY if code == -signal.SIGKILL else "the lines above are the worker's own"
             raise EngineError(f"while loading the model, {self.log.obituary(code)}", remedy=remedy) from error
         if header.get("type") != "ready":
-            await _end(self.child, BURIAL_TIMEOUT_S)
+            await self._ended(BURIAL_TIMEOUT_S)
             await self.tasks[0]  # the log is complete
             raise self.log.failed(header)
         facts: dict[str, Any] = header["facts"]
@@ -167,22 +178,28 @@ class WorkerProcess:
     async def bury(self) -> str:
         """End what is left after a crash, and return what became of it."""
         self.writer.close()
-        await _end(self.child, BURIAL_TIMEOUT_S)
+        await self._ended(BURIAL_TIMEOUT_S)
         for task in self.tasks:
             await task
         return self.log.obituary(self.child.returncode)
 
     async def kill(self) -> None:
         """End the worker at once, with all that it started."""
-        await _end(self.child)
+        await self._ended()
 
     async def close(self, grace_s: float) -> None:
         """Ask the worker to end, which it may take `grace_s` seconds for."""
         if not self.writer.is_closing():
             self.writer.write(pack({"type": "close"}))
             self.writer.close()
-        await _end(self.child, grace_s)
+        await self._ended(grace_s)
         await asyncio.gather(*self.tasks, return_exceptions=True)
+
+    async def _ended(self, grace_s: float = 0.05) -> None:
+        try:
+            await _end(self.child, grace_s)
+        finally:
+            shutil.rmtree(self.folder, ignore_errors=True)
 
 
 async def receive(reader: asyncio.StreamReader) -> tuple[dict[str, Any], list[bytes]]:
@@ -197,14 +214,28 @@ async def receive(reader: asyncio.StreamReader) -> tuple[dict[str, Any], list[by
     return unpack(head, payload)
 
 
-async def _spawn(arguments: list[str], token: str) -> asyncio.subprocess.Process:
+def _private_folder() -> Path:
+    """A new folder that only this user can reach, with a short name: an engine's sockets have their paths in it."""
+    folder = tempfile.mkdtemp(prefix="mmeval-")
+    if len(os.fsencode(folder)) > _FOLDER_LIMIT and os.path.isdir(SHORT_FOLDER):
+        with contextlib.suppress(OSError):
+            short = tempfile.mkdtemp(prefix="mmeval-", dir=SHORT_FOLDER)
+            os.rmdir(folder)
+            return Path(short)
+    return Path(folder)
+
+
+async def _spawn(arguments: list[str], token: str, folder: Path) -> asyncio.subprocess.Process:
     environment = {
+        # vLLM leaves the sockets between its processes behind, one or more for every engine.
+        **({"VLLM_RPC_BASE_PATH": str(folder)} if len(os.fsencode(folder)) <= _FOLDER_LIMIT else {}),
         # Threads that spin while they wait are ten times slower as soon as another process wants a core.
         "OMP_WAIT_POLICY": "PASSIVE",
         "TOKENIZERS_PARALLELISM": "false",
         **childs_environment(),
         "PYTHONUNBUFFERED": "1",
         TOKEN_VARIABLE: token,
+        FOLDER_VARIABLE: str(folder),
     }
     try:
         return await asyncio.create_subprocess_exec(
@@ -254,7 +285,7 @@ async def _listen(
     connected: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Any], folder: Path
 ) -> tuple[asyncio.Server, str]:
     """Listen on a socket that only this user can reach; loopback TCP where there are no Unix sockets."""
-    path = folder / "worker.sock"
+    path = folder / SOCKET
     if sys.platform != "win32" and len(os.fsencode(path)) <= _UNIX_PATH_LIMIT:
         return await asyncio.start_unix_server(connected, path=path), f"unix:{path}"
     server = await asyncio.start_server(connected, host="127.0.0.1", port=0)

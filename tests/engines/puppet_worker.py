@@ -7,21 +7,28 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
+import uuid
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from mmeval.engines.worker.link import end
 from mmeval.engines.worker.wire import TOKEN_VARIABLE, Channel
 
 
 def obey(text: str) -> None:
-    """Do what the text says: `die`, `die-once FILE`, `spawn FILE` (a process that holds the output open)."""
+    """Do what the text says: `die`, `die-once FILE`, `spawn FILE` (a process that holds the output open), `socket FILE` (one as vLLM leaves them)."""
     word, _, rest = text.partition(" ")
+    if word == "socket":
+        listener = socket.socket(socket.AF_UNIX)
+        listener.bind(os.path.join(os.environ["VLLM_RPC_BASE_PATH"], f"{uuid.uuid4()}_lmcache"))
+        Path(rest).write_text(os.environ["VLLM_RPC_BASE_PATH"])
     if word == "spawn":
         Path(rest).write_text(str(subprocess.Popen(["sleep", "600"]).pid))
     if word == "die" or (word == "die-once" and not Path(rest).exists()):
@@ -72,9 +79,11 @@ def main() -> int:
     threading.Thread(target=work, daemon=True).start()
     while True:
         message = channel.receive()
-        if message is None or message[0]["type"] == "close":
+        if message is None:
+            end()
+        elif message[0]["type"] == "close":
             os._exit(0)
-        if message[0]["type"] == "ask":
+        elif message[0]["type"] == "ask":
             with arrived:
                 inbox.append(message)
                 arrived.notify()

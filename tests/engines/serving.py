@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -43,12 +45,14 @@ def free_port() -> int:
 @contextmanager
 def serving(command: Sequence[str], port: int, log: Path, environment: dict[str, str] | None = None) -> Iterator[str]:
     """Run a server until the block ends; yields its base URL once it is healthy."""
+    # vLLM leaves its sockets behind, and their paths must be short.
+    sockets = tempfile.mkdtemp(prefix="mmeval-")
     with log.open("wb") as stream:
         child = subprocess.Popen(
             list(command),
             stdout=stream,
             stderr=subprocess.STDOUT,
-            env={**os.environ, **ENVIRONMENT, **(environment or {})},
+            env={**os.environ, "VLLM_RPC_BASE_PATH": sockets, **ENVIRONMENT, **(environment or {})},
             start_new_session=True,
         )
     try:
@@ -57,6 +61,7 @@ def serving(command: Sequence[str], port: int, log: Path, environment: dict[str,
     finally:
         os.killpg(child.pid, signal.SIGKILL)
         child.wait()
+        shutil.rmtree(sockets)
 
 
 def _wait_until_healthy(child: subprocess.Popen[bytes], port: int, log: Path) -> None:

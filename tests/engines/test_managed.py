@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import textwrap
 import time
 from collections.abc import Coroutine
@@ -131,6 +132,50 @@ def test_what_the_worker_started_ends_with_it(tmp_path: Path) -> None:
         while living(state) and time.monotonic() < limit:
             time.sleep(0.02)
         assert not living(state)
+
+
+def test_sockets_of_an_engine_lie_in_a_folder_that_goes_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """vLLM binds sockets named by UUIDs, and leaves them behind."""
+    monkeypatch.delenv("VLLM_RPC_BASE_PATH", raising=False)
+    names = [tmp_path / name for name in ("first", "second")]
+    long = tmp_path / ("x" * 90)
+    long.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(long))
+
+    async def go() -> None:
+        worker = puppet()
+        await worker.start()
+        await ask(worker, f"socket {names[0]}")
+        assert Path(names[0].read_text()).stat().st_mode & 0o777 == 0o700
+        os.kill(worker.pid or 0, signal.SIGKILL)
+        await ask(worker, f"socket {names[1]}")
+        assert not Path(names[0].read_text()).exists()
+        assert len(list(Path(names[1].read_text()).iterdir())) == 1
+        await worker.close()
+        for mode in ("silent-exit", "refuse", "die-loading"):
+            with pytest.raises(EngineError):
+                await puppet(mode).start()
+
+    run(go())
+    assert not Path(names[1].read_text()).exists()
+    assert not list(long.iterdir())
+
+
+def test_a_folder_for_sockets_that_the_user_names_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with tempfile.TemporaryDirectory(prefix="own-") as own:
+        monkeypatch.setenv("VLLM_RPC_BASE_PATH", own)
+
+        async def go() -> None:
+            worker = puppet()
+            await worker.start()
+            await ask(worker, f"socket {tmp_path / 'name'}")
+            await worker.close()
+
+        run(go())
+        assert (tmp_path / "name").read_text() == own
+        assert len(list(Path(own).iterdir())) == 1
 
 
 def living(state: Path) -> bool:
@@ -264,6 +309,7 @@ def test_the_worker_dies_with_its_parent(tmp_path: Path) -> None:
             async def main():
                 worker = ManagedWorker("puppet", lambda a: (sys.executable, {str(PUPPET)!r}, a), {{}})
                 await worker.start()
+                await worker.ask({{"text": "socket {tmp_path}/folder"}}, ())
                 print(worker.pid, flush=True)
                 os.kill(os.getpid(), signal.SIGKILL)
 
@@ -275,6 +321,7 @@ def test_the_worker_dies_with_its_parent(tmp_path: Path) -> None:
     pid = int(output.stdout)
     for _ in range(200):
         if not _alive(pid):
+            assert not Path((tmp_path / "folder").read_text()).exists()
             return
         time.sleep(0.05)
     os.kill(pid, signal.SIGKILL)

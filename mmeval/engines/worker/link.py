@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import sys
 import threading
@@ -10,7 +11,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from .failures import LoadError
-from .wire import TOKEN_VARIABLE, Channel, WireError
+from .wire import FOLDER_VARIABLE, TOKEN_VARIABLE, Channel, WireError
 
 
 class Server(Protocol):
@@ -63,10 +64,12 @@ def serve(address: str, build: Callable[[Channel, dict[str, Any]], Server]) -> i
 
 
 def end() -> None:
-    """End this process at once, and with it the processes that the engine has started.
+    """End this process at once, and with it the processes that the engine has started, and the folder of their sockets.
 
     The parent starts a worker as the leader of a process group of its own; otherwise only this process ends.
     """
+    if folder := os.environ.get(FOLDER_VARIABLE):
+        shutil.rmtree(folder, ignore_errors=True)
     if hasattr(os, "killpg") and os.getpgrp() == os.getpid():
         os.killpg(0, signal.SIGKILL)
     os._exit(1)

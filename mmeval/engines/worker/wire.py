@@ -18,6 +18,8 @@ HEADER_LIMIT = 64 * 1024 * 1024
 PAYLOAD_LIMIT = 4 * 1024 * 1024 * 1024
 TOKEN_VARIABLE = "MMEVAL_WORKER_TOKEN"
 """Environment variable through which the worker gets the secret that it must say first."""
+FOLDER_VARIABLE = "MMEVAL_WORKER_FOLDER"
+"""Environment variable that names the worker's own folder, which it removes when its parent is gone."""
 
 
 class WireError(Exception):
