@@ -55,7 +55,10 @@ def open_regular(path: Path) -> BufferedReader:
         OSError: when it cannot be read, or is no regular file.
     """
     # Without blocking: nobody may ever write into a pipe.
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except ValueError as error:  # a zero byte, or half a surrogate pair, as a row of a data set may hold them
+        raise OSError(errno.EINVAL, f"no file has such a name ({error})", ascii(str(path))) from error
     kind = os.fstat(descriptor).st_mode
     if stat.S_ISREG(kind):
         return os.fdopen(descriptor, "rb")

@@ -29,18 +29,14 @@ def storage_error(path: Path, error: Exception) -> StorageError:
     if short := shortage_error(error) or _no_handles():
         return short
     if reason := obstacle(path.parent):
-        return StorageError(
-            f"cache {path} cannot be written: {reason}", remedy="make it writable or give another file with --cache"
-        )
+        return StorageError(f"cache {path} cannot be written: {reason}", remedy=_writable_remedy(path))
     if "disk is full" in text or "No space left" in text:
         return StorageError(
             f"cache {path}: the disk is full",
             remedy="free some space and run the same command again; every committed answer is kept",
         )
     if "readonly" in text or "read-only" in text or "unable to open" in text or isinstance(error, PermissionError):
-        return StorageError(
-            f"cache {path} cannot be written: {text}", remedy="make it writable or give another file with --cache"
-        )
+        return StorageError(f"cache {path} cannot be written: {text}", remedy=_writable_remedy(path))
     if "locked" in text:
         return StorageError(
             f"cache {path} was locked by another process for {LOCK_TIMEOUT_S:.0f} s",
@@ -48,7 +44,18 @@ def storage_error(path: Path, error: Exception) -> StorageError:
         )
     if "not a database" in text or "malformed" in text or isinstance(error, UnicodeDecodeError):
         return StorageError(f"cache {path} is corrupt or no cache: {text}", remedy=salvage_remedy(path))
+    if "I/O error" in text:
+        # The disk itself, or files of the database that somebody took away or cut short while a process has them open.
+        return StorageError(
+            f"cache {path}: {text}",
+            remedy=f"end other processes that use it and run the same command again; if that does not help, {salvage_remedy(path)}",
+        )
     return StorageError(f"cache {path}: {text}", remedy="give another file with --cache")
+
+
+def _writable_remedy(path: Path) -> str:
+    remedy = "make it writable or give another file with --cache"
+    return f"{remedy}; {salvage_remedy(path)}" if path.is_file() else remedy
 
 
 def _no_handles() -> StorageError | None:

@@ -20,6 +20,7 @@ import pytest
 from mmeval.core.errors import StorageError
 from mmeval.core.types import Response
 from mmeval.pipeline.cache import ResponseCache
+from mmeval.pipeline.cache_errors import storage_error
 from mmeval.pipeline.media import ImageFacts
 
 WAIT_S = 30.0
@@ -121,6 +122,7 @@ import os, signal, sys
 from pathlib import Path
 from mmeval.core.types import Response
 from mmeval.pipeline.cache import ResponseCache
+from mmeval.pipeline.cache_errors import storage_error
 cache = ResponseCache(Path(sys.argv[1]))
 cache.put("before", Response("ok", text="kept"), engine="e", model="m").result(30)
 cache.put("after", Response("ok", text="perhaps"), engine="e", model="m")
@@ -145,6 +147,7 @@ import sys
 from pathlib import Path
 from mmeval.core.types import Response
 from mmeval.pipeline.cache import ResponseCache
+from mmeval.pipeline.cache_errors import storage_error
 cache = ResponseCache(Path(sys.argv[1]))
 print("ready", flush=True)
 sys.stdin.readline()
@@ -483,3 +486,12 @@ def test_a_cache_that_acts_by_itself_is_refused(tmp_path: Path, sql: str) -> Non
         connection.executescript(sql)
     with pytest.raises(StorageError, match="which runs when it is used"):
         ResponseCache(path)
+
+
+@pytest.mark.parametrize("text", ["disk I/O error", "attempt to write a readonly database"])
+def test_answers_in_a_cache_that_cannot_be_used_as_it_is_are_not_given_up(path: Path, text: str) -> None:
+    ResponseCache(path).close()
+    error = storage_error(path, sqlite3.OperationalError(text))
+    assert "mmeval cache salvage" in error.remedy
+    absent = storage_error(path.with_name("new.sqlite"), sqlite3.OperationalError("unable to open database file"))
+    assert "salvage" not in absent.remedy

@@ -415,6 +415,12 @@ def test_frames_keep_their_order_and_one_bad_frame_fails_the_video() -> None:
         prepare(Media("video", name="clip"), facts.known.get, facts.remember)
 
 
+@pytest.mark.parametrize("name", ["a\0b.png", "half \ud800.png"])
+def test_a_name_that_no_file_can_have_is_its_rows_error(name: str, tmp_path: Path) -> None:
+    with pytest.raises(MediaError, match="no file has such a name"):
+        Media("image", path=tmp_path / name, name="row 3").read()
+
+
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     facts = Facts()
     with pytest.raises(MediaError, match=r"absent\.png.*No such file"):

@@ -371,6 +371,12 @@ def test_a_path_is_a_file_and_never_a_protocol(tmp_path: Path, monkeypatch: pyte
         assert len(decode_video(video(Path(name), frames=2))) == 2
 
 
+@pytest.mark.parametrize("name", ["a\0b.mp4", "half \ud800.mp4"])
+def test_a_name_that_no_video_can_have_is_its_rows_error(name: str, tmp_path: Path) -> None:
+    with pytest.raises(MediaError, match="no file has such a name"):
+        decode_video(Media("video", path=tmp_path / name, name="row 3", sampling=FrameSampling()))
+
+
 def test_a_pipe_in_place_of_a_video_is_refused_at_once(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "clip.mp4")
     with pytest.raises(MediaError, match="pipe or a device"):

@@ -43,7 +43,11 @@ def serve(address: str, build: Callable[[Channel, dict[str, Any]], Server]) -> i
     """
     # Ctrl-C reaches the whole process group, and it is the parent's to decide what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    channel = Channel.connect(address)
+    try:
+        channel = Channel.connect(address)
+    except OSError:  # the parent is gone already
+        _forget_folder()
+        raise
     channel.send({"type": "hello", "token": os.environ.pop(TOKEN_VARIABLE, ""), "pid": os.getpid()})
     first = channel.receive()
     if first is None or first[0].get("type") != "load":
@@ -68,11 +72,15 @@ def end() -> None:
 
     The parent starts a worker as the leader of a process group of its own; otherwise only this process ends.
     """
-    if folder := os.environ.get(FOLDER_VARIABLE):
-        shutil.rmtree(folder, ignore_errors=True)
+    _forget_folder()
     if hasattr(os, "killpg") and os.getpgrp() == os.getpid():
         os.killpg(0, signal.SIGKILL)
     os._exit(1)
+
+
+def _forget_folder() -> None:
+    if folder := os.environ.get(FOLDER_VARIABLE):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _read(channel: Channel, server: list[Server]) -> None:

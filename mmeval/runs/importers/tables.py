@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
@@ -119,17 +120,24 @@ def _workbook(path: Path) -> Iterator[dict[str, Cell]]:
         ) from error
     try:
         filled = [sheet for sheet in book.worksheets if sheet.title]
+        # Otherwise one cell in the last corner makes a million rows of sixteen thousand empty cells each.
+        for sheet in filled[:1]:
+            sheet.reset_dimensions()
         rows = filled[0].iter_rows() if filled else iter(())
         header: list[str] = []
+        named: list[tuple[int, str]] = []
         for cells in rows:
             if not header:
                 header = ["" if cell.value is None else str(cell.value) for cell in cells]
+                named = [(place, name) for place, name in enumerate(header) if name]
                 _check_header(header, path)
                 continue
+            if not cells:
+                continue
             row = {
-                name: cell_of(_unescaped(cell.value), getattr(cell, "data_type", ""))
-                for name, cell in zip(header, cells, strict=False)
-                if name
+                name: cell_of(_unescaped(cells[place].value), getattr(cells[place], "data_type", ""))
+                for place, name in named
+                if place < len(cells)
             }
             if any(cell.value is not None for cell in row.values()):
                 yield {**dict.fromkeys(filter(None, header), Cell(None, "empty")), **row}
@@ -142,7 +150,7 @@ def _workbook(path: Path) -> Iterator[dict[str, Cell]]:
 
 
 def _check_header(header: Sequence[str], path: Path) -> None:
-    doubled = sorted({name for name in header if name and list(header).count(name) > 1})
+    doubled = sorted(name for name, times in Counter(header).items() if name and times > 1)
     if doubled:
         raise DataError(f"{path}: column {doubled[0]!r} is there twice", remedy="rename one of the two")
 

@@ -119,6 +119,22 @@ def test_a_text_table_of_floats_was_written_anew_by_a_reader_of_numbers(tmp_path
     assert reading.notes == []
 
 
+def test_a_cell_in_the_last_corner_of_a_workbook_is_no_million_rows(tmp_path: Path) -> None:
+    """Rows and columns that a file leaves out were made, and each cell of them looked at: 17 billion for 5 KB."""
+    book = openpyxl.Workbook()
+    sheet = book.active
+    assert sheet is not None
+    for row in (["index", "question", None, "prediction"], [0, "q", "stray", "A"], [], [1]):
+        sheet.append(row)
+    sheet["XFD1048576"] = "x"
+    book.save(tmp_path / "a.xlsx")
+    found = [{name: cell.value for name, cell in row.items()} for row in read_table(tmp_path / "a.xlsx")]
+    assert found == [
+        {"index": 0, "question": "q", "prediction": "A"},
+        {"index": 1, "question": None, "prediction": None},
+    ]
+
+
 def test_options_as_a_list_and_the_gold_letter_beside_the_text(tmp_path: Path) -> None:
     row = ["index", "question", "choices", "answer", "answer_option", "prediction", "res", "log"]
     path = workbook(
