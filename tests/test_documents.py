@@ -16,7 +16,8 @@ DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 PICTURES = sorted(path for path in (ROOT / "docs" / "images").iterdir() if path.is_file())
 COMMAND = re.compile(r"mmeval(?: +(?P<name>[a-z]+))(?P<rest>(?: [^`|]*)?)")
 OPTION = re.compile(r"(?<![\w-])--?[a-zA-Z][\w-]*")
-LINK = re.compile(r"\]\((?P<target>[^)#\s]+)(?:#[^)]*)?\)")
+LINK = re.compile(r"\]\((?P<target>[^)#\s]*)(?:#(?P<anchor>[^)\s]*))?\)")
+HEADING = re.compile(r"^#+ +(.*?) *$", re.MULTILINE)
 
 
 def options(command: click.Command) -> set[str]:
@@ -80,11 +81,19 @@ def test_every_option_is_in_the_contract() -> None:
     assert not missing
 
 
+def anchors(path: Path) -> set[str]:
+    """Names by which a page's headings can be linked to, as GitHub makes them."""
+    headings = HEADING.findall(path.read_text(encoding="utf-8"))
+    return {re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading in headings}
+
+
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
 def test_links_and_pictures_are_there(path: Path) -> None:
     for found in LINK.finditer(path.read_text(encoding="utf-8")):
         if "://" not in found["target"]:
-            assert (path.parent / found["target"]).exists(), found["target"]
+            target = path.parent / found["target"] if found["target"] else path
+            assert target.exists(), found.group()
+            assert not found["anchor"] or found["anchor"] in anchors(target), found.group()
 
 
 def test_pictures_are_small_and_all_are_shown() -> None:

@@ -10,7 +10,6 @@ from itertools import pairwise
 _TAGGED = re.compile(r"</step_[0-9]{1,3}>\s*", re.IGNORECASE)
 _HEADED = re.compile(r"^(?=[ \t>#*]*step\s*[0-9]{1,3}\b)", re.IGNORECASE | re.MULTILINE)
 _PARAGRAPH = re.compile(r"\n[ \t]*\n\s*")
-AGGREGATES = ("min", "last", "mean", "product", "max")
 
 
 def split_steps(text: str) -> list[str]:

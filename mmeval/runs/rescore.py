@@ -23,9 +23,6 @@ from mmeval.verifiers.base import verify
 if TYPE_CHECKING:
     import pandas as pd
 
-SCORE_COLUMNS = ("outcome", "score", "correct", "scores", "extracted", "verifier")
-"""Columns of the results table that scoring writes."""
-
 
 def todays_task(record: TaskRecord, task_paths: Sequence[str] = ()) -> Task:
     """The task of a run's record as its card stands today.

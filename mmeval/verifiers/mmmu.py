@@ -18,7 +18,6 @@ from mmeval.verifiers.base import GUESS_SHARE, GUESSED
 from mmeval.verifiers.choice import LETTERS
 
 MULTIPLE_CHOICE = "multiple-choice"
-OPEN = "open"
 
 _ENDS = (",", ".", "!", "?", ";", ":", "'")
 """Taken off both ends of a response, one after the other, each once."""

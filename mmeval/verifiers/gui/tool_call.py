@@ -43,7 +43,6 @@ _OPEN = frozenset({"open", "open_app", "launch", "launch_app"})
 _TAKE_OVER = frozenset({"take_over", "call_user", "interact", "ask_user"})
 _SWIPE = frozenset({"swipe", "scroll", "hscroll"})
 _DRAG = frozenset({"drag", "left_click_drag", "drag_and_drop"})
-ACTIONS = frozenset({*_POINTED, *_PLAIN, *_STOP, *_TYPE, *_PRESS, *_OPEN, *_TAKE_OVER, *_SWIPE, *_DRAG, "answer"})
 
 _POINTS = (
     "coordinate",
