@@ -218,20 +218,7 @@ def prepare_units(stage: Stage, ticket: Ticket) -> list[Unit]:
         return _failed(stage, ticket, original, _no_media(error))
     item = item_hash(original, source)
     try:
-        if ticket.condition.needs_picture and not source:
-            raise NotApplicableError("the item has no picture that this condition could change or take away")
-        if ticket.condition.moves and task.card.answer.kind in COORDINATE_KINDS:
-            raise NotApplicableError("the answer is a place in the picture, which a crop would move")
-        sample, sent = shown(stage, ticket, ticket.condition, original, source, grid)
-        other = None
-        if ticket.condition.contrast:
-            if strategy is not None:
-                raise NotApplicableError(
-                    "the task's answers take several calls, and no single prompt to score them after"
-                )
-            inner, changed = shown(stage, ticket, get_condition(ticket.condition.contrast), original, source, grid)
-            other = Shown(inner.messages, changed)
-            sample = replace(sample, extras={**sample.extras, "other_media": [one.sha256 for one in changed]})
+        sample, sent, other = _under_condition(stage, ticket, original, source, grid, strategy is None)
     except (MediaError, MemoryError) as error:
         return _failed(stage, ticket, original, _no_media(error))
     except NotApplicableError as error:
@@ -243,43 +230,86 @@ def prepare_units(stage: Stage, ticket: Ticket) -> list[Unit]:
         for media in sent:
             for image in media.images:
                 store_media(stage.media_dir, f"{image.sha256}.{image.format}", image.data)
-    units = []
-    for repeat in range(stage.plan.repeats_for(task)):
-        seed = stage.plan.seed_for(task.name, sample.id, repeat) if "seed" in stage.supported else None
-        request = Request(
-            id=f"{task.name}/{sample.id}/{ticket.condition.name}/{repeat}",
-            messages=sample.messages,
-            media=sent,
-            sampling=replace(ticket.sampling, seed=seed),
-            repeat=repeat,
-            sample=sample,
-        )
-        asked = request_hash(request, stage.info)
-        key = cache_key(asked, stage.scope)
-        order = Order(stage.model, ticket.task_index, ticket.condition_index, ticket.position, repeat)
-        if strategy is not None:
-            own = [] if shown_in is None else [shown_in.asked]
-            asked = digest([asked, strategy.name, strategy.version, *own])
-        stored = stage.cache.get(key) if strategy is None and other is None else None
-        size = None if shown_in is None else shown_in.grid
-        unit = Unit(
-            order,
-            task,
-            ticket.condition.name,
-            sample,
-            item,
-            request,
-            asked,
-            key,
-            stored,
-            None,
-            sent,
-            strategy,
-            size,
-            other,
-        )
-        units.append(unit)
-    return units
+    asked = _Asked(sample, item, sent, strategy, shown_in, other)
+    return [_unit(stage, ticket, asked, repeat) for repeat in range(stage.plan.repeats_for(task))]
+
+
+def _under_condition(
+    stage: Stage, ticket: Ticket, original: Sample, source: tuple[PreparedMedia, ...], grid: Grid | None, plain: bool
+) -> tuple[Sample, tuple[PreparedMedia, ...], Shown | None]:
+    """Return the sample and media as sent, and the other prompt of a condition that contrasts two.
+
+    Args:
+        stage, ticket: what is asked.
+        original: the sample of the data set.
+        source: its media.
+        grid: the sizes in which media are sent; None for their own.
+        plain: whether one call asks the sample.
+
+    Raises:
+        NotApplicableError: when the item cannot be asked under the condition.
+        MediaError: when media cannot be changed.
+    """
+    condition = ticket.condition
+    if condition.needs_picture and not source:
+        raise NotApplicableError("the item has no picture that this condition could change or take away")
+    if condition.moves and ticket.task.task.card.answer.kind in COORDINATE_KINDS:
+        raise NotApplicableError("the answer is a place in the picture, which a crop would move")
+    sample, sent = shown(stage, ticket, condition, original, source, grid)
+    if not condition.contrast:
+        return sample, sent, None
+    if not plain:
+        raise NotApplicableError("the task's answers take several calls, and no single prompt to score them after")
+    inner, changed = shown(stage, ticket, get_condition(condition.contrast), original, source, grid)
+    sample = replace(sample, extras={**sample.extras, "other_media": [one.sha256 for one in changed]})
+    return sample, sent, Shown(inner.messages, changed)
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A sample as it is asked, the same in all repeats; fields as in `Unit`."""
+
+    sample: Sample
+    item_hash: str
+    media: tuple[PreparedMedia, ...]
+    strategy: Strategy | None
+    shown_in: _ShownIn | None
+    other: Shown | None
+
+
+def _unit(stage: Stage, ticket: Ticket, asked: _Asked, repeat: int) -> Unit:
+    """Return one repeat, with its answer where the cache has it."""
+    task, sample, strategy, shown_in = ticket.task.task, asked.sample, asked.strategy, asked.shown_in
+    seed = stage.plan.seed_for(task.name, sample.id, repeat) if "seed" in stage.supported else None
+    request = Request(
+        id=f"{task.name}/{sample.id}/{ticket.condition.name}/{repeat}",
+        messages=sample.messages,
+        media=asked.media,
+        sampling=replace(ticket.sampling, seed=seed),
+        repeat=repeat,
+        sample=sample,
+    )
+    hashed = request_hash(request, stage.info)
+    key = cache_key(hashed, stage.scope)
+    if strategy is not None:
+        own = [] if shown_in is None else [shown_in.asked]
+        hashed = digest([hashed, strategy.name, strategy.version, *own])
+    return Unit(
+        order=Order(stage.model, ticket.task_index, ticket.condition_index, ticket.position, repeat),
+        task=task,
+        condition=ticket.condition.name,
+        sample=sample,
+        item_hash=asked.item_hash,
+        request=request,
+        request_hash=hashed,
+        key=key,
+        stored=stage.cache.get(key) if strategy is None and asked.other is None else None,
+        failure=None,
+        media=asked.media,
+        strategy=strategy,
+        grid=None if shown_in is None else shown_in.grid,
+        other=asked.other,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -329,17 +359,17 @@ def _failed(stage: Stage, ticket: Ticket, sample: Sample, failure: Response, ite
     sample = sample if sample.cluster else replace(sample, cluster=sample.id)
     return [
         Unit(
-            Order(stage.model, ticket.task_index, ticket.condition_index, ticket.position, repeat),
-            task,
-            ticket.condition.name,
-            sample,
-            item,
-            None,
-            "",
-            "",
-            None,
-            failure,
-            (),
+            order=Order(stage.model, ticket.task_index, ticket.condition_index, ticket.position, repeat),
+            task=task,
+            condition=ticket.condition.name,
+            sample=sample,
+            item_hash=item,
+            request=None,
+            request_hash="",
+            key="",
+            stored=None,
+            failure=failure,
+            media=(),
         )
         for repeat in range(stage.plan.repeats_for(task))
     ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from mmeval.core.errors import MmevalError, StorageError
@@ -12,7 +13,7 @@ from mmeval.core.shortage import shortage_error
 from mmeval.core.types import OUTCOMES
 from mmeval.pipeline.asking import Progress
 from mmeval.pipeline.cache import ResponseCache
-from mmeval.pipeline.trace import NO_TRACE, Trace
+from mmeval.pipeline.trace import NO_TRACE, Trace, Tracer
 from mmeval.runs.judge import judge_desk
 from mmeval.runs.live import LiveCounts, ProgressFile
 from mmeval.runs.manifest import Manifest, write_manifest
@@ -54,36 +55,26 @@ async def execute(
         StorageError: when folder or cache cannot be written from the start.
         UsageError: when the folder holds another run, or another process writes it.
     """
-    config, plan = prepared.config, prepared.plan
     began = time.monotonic()
-    cache: ResponseCache | None = None
     tracer = trace or NO_TRACE
     try:
-        run_id, renewed = run_identity(folder, prepared, overwrite)
-        cache = ResponseCache(cache_path, tracer)
-        planned = new_manifest(prepared, folder.name, run_id, command)
-        if renewed:
-            planned = planned.model_copy(update={"notes": [*planned.notes, renewed]})
-        earlier = None if overwrite else already_there(folder, planned, cache)
-        if earlier is not None:
-            cache.close()
-            await close_all(prepared.everyone)
-            return _nothing_to_do(folder, earlier, time.monotonic() - began)
-        # Last, so that no folder is left behind by a run that cannot start.
-        writer = RunWriter(folder, config.shard is not None, tracer)
+        opened = _open(prepared, folder, cache_path, command, overwrite, tracer)
     except BaseException:
-        if cache is not None:
-            cache.close()
         await close_all(prepared.everyone)
         raise
+    if isinstance(opened, Manifest):
+        await close_all(prepared.everyone)
+        return _nothing_to_do(folder, opened, time.monotonic() - began)
+    config, plan = prepared.config, prepared.plan
+    manifest, cache, writer = opened.planned, opened.cache, opened.writer
+    run_id = manifest.run_id
     progress = [Progress(name, plan.total) for name in prepared.names]
-    progress[0].notices += [renewed] if renewed else []
+    progress[0].notices += opened.notices
     desk = None if prepared.judge is None else judge_desk(prepared.judge, config, cache, run_id, tracer)
     shown = progress if desk is None else [*progress, desk.progress]
     tally, live = Tally(), LiveCounts(prepared.names, plan)
     beats = ProgressFile(folder, run_id, shown, live, judged=desk is not None)
     problems: list[MmevalError] = []
-    manifest = planned
     running = Running(prepared, folder, cache, writer, progress, tally, run_id, desk, problems, live, tracer)
     try:
         write_manifest(folder, manifest)
@@ -92,15 +83,7 @@ async def execute(
         beats.start()
         if trace is not None:
             trace.watch_loop()
-        try:
-            await running.all(stop)
-        except* MmevalError as group:
-            problems.insert(0, first_error(group))
-        except* (OSError, MemoryError, RuntimeError, ImportError) as group:
-            short = shortage_error(group)
-            if short is None:
-                raise
-            problems.insert(0, short)
+        await _ask_all(running, stop, problems)
         problem, interrupted = problems[0] if problems else None, stop.is_set()
         cache.close()  # commits what is queued, before the tables speak of it
         await beats.announce("writing")
@@ -109,11 +92,8 @@ async def execute(
         if trace is not None:
             manifest = manifest.model_copy(update={"trace": await trace.close()})
         if desk is not None and prepared.judge is not None:
-            manifest = manifest.model_copy(
-                update={
-                    "judge": prepared.judge.record({**desk.tally.summary(), "admission": desk.progress.admission()})
-                }
-            )
+            judged = prepared.judge.record({**desk.tally.summary(), "admission": desk.progress.admission()})
+            manifest = manifest.model_copy(update={"judge": judged})
         write_manifest(folder, manifest)
     except OSError as error:
         raise StorageError(
@@ -133,6 +113,56 @@ async def execute(
         tally.at_fault,
         problem,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """What a run writes into."""
+
+    planned: Manifest
+    notices: list[str]
+    """What the reader must know of the folder."""
+    cache: ResponseCache
+    writer: RunWriter
+
+
+def _open(
+    prepared: Prepared, folder: Path, cache_path: Path, command: Sequence[str], overwrite: bool, tracer: Tracer
+) -> _Opened | Manifest:
+    """Open cache and folder; return the manifest of the run that is already there, when nothing is left to do.
+
+    Raises:
+        StorageError: when folder or cache cannot be written.
+        UsageError: when the folder holds another run, or another process writes it.
+    """
+    run_id, renewed = run_identity(folder, prepared, overwrite)
+    cache = ResponseCache(cache_path, tracer)
+    try:
+        planned = new_manifest(prepared, folder.name, run_id, command)
+        notices = [renewed] if renewed else []
+        planned = planned.model_copy(update={"notes": [*planned.notes, *notices]})
+        earlier = None if overwrite else already_there(folder, planned, cache)
+        if earlier is not None:
+            cache.close()
+            return earlier
+        # Last, so that no folder is left behind by a run that cannot start.
+        return _Opened(planned, notices, cache, RunWriter(folder, prepared.config.shard is not None, tracer))
+    except BaseException:
+        cache.close()
+        raise
+
+
+async def _ask_all(running: Running, stop: asyncio.Event, problems: list[MmevalError]) -> None:
+    """Ask everything; what ends it early becomes the first of `problems`."""
+    try:
+        await running.all(stop)
+    except* MmevalError as group:
+        problems.insert(0, first_error(group))
+    except* (OSError, MemoryError, RuntimeError, ImportError) as group:
+        short = shortage_error(group)
+        if short is None:
+            raise
+        problems.insert(0, short)
 
 
 async def _write_tables(

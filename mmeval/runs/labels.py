@@ -146,53 +146,57 @@ def human_labels(path: Path, run: Run, rater: str | None = None) -> list[Label]:
     Raises:
         DataError: naming file, line and column.
     """
-    tasks: dict[str, list[str]] = {}
-    for record in run.manifest.tasks:
-        tasks.setdefault(record.name, []).append(record.protocol)
     known = _rows(run)
     kinds = {*ERROR_KINDS, *(kind_of(one.label or "") for one in read_labels_table(run) if one.source != HUMAN)}
     unknown_kind = ""
     found: dict[tuple[Any, ...], Label] = {}
     for number, row in _lines(path):
         place = f"{path}, line {number}"
-        label, seen = (row.get("label") or "").strip(), (row.get("perceived") or "").strip().lower()
-        if not label and not seen:
+        made = _human_label(row, run, rater, place)
+        if made is None:
             continue
-        if seen and seen not in _TRUE | _FALSE:
-            raise DataError(
-                f"{place}: column perceived: {seen!r} is neither 0 nor 1", remedy="write 0 or 1, or leave it empty"
-            )
-        task = row["task"] or ""
-        protocol = row.get("protocol") or (tasks.get(task) or [""])[0]
-        model = row.get("model") or (run.models[0] if len(run.models) == 1 else "")
-        if not model:
-            raise DataError(
-                f"{place}: the run holds {len(run.models)} models", remedy="add a column model, or name RUN#MODEL"
-            )
-        repeat = (row.get("repeat") or "0").strip()
-        if not repeat.isdecimal():
-            raise DataError(f"{place}: column repeat: {repeat!r} is no whole number", remedy="count repeats from 0")
-        made = Label(
-            model, task, protocol, row.get("condition") or "standard", row["id"] or "", int(repeat), HUMAN,
-            label=label or None, perceived=None if not seen else float(seen in _TRUE), judge_model=rater,
-        )  # fmt: skip
         if made.key not in known:
             raise DataError(
-                f"{place}: the run has no answer of {model} to task {task!r}, id {made.sample_id!r} ({made.condition}, repeat {repeat})",
+                f"{place}: the run has no answer of {made.model} to task {made.task!r}, id {made.sample_id!r} ({made.condition}, repeat {made.repeat})",
                 remedy="labels belong to answers of this run; correct the row or label the run that holds it",
             )
         if made.key in found:
             raise DataError(
-                f"{place}: task {task!r}, id {made.sample_id!r} is labelled twice", remedy="keep one of the two"
+                f"{place}: task {made.task!r}, id {made.sample_id!r} is labelled twice", remedy="keep one of the two"
             )
-        if label and kind_of(label) not in kinds:
-            unknown_kind = unknown_kind or f"{place}: column label: {label!r} is no kind of error"
+        if made.label and kind_of(made.label) not in kinds:
+            unknown_kind = unknown_kind or f"{place}: column label: {made.label!r} is no kind of error"
         found[made.key] = replace(made, response_hash=known[made.key])
     if not found:
         raise DataError(f"{path}: no label", remedy="fill the column label or perceived")
     if unknown_kind:
         raise DataError(unknown_kind, remedy=f"write one of {', '.join(sorted(kinds - {''}))}, perhaps with /more")
     return list(found.values())
+
+
+def _human_label(row: Mapping[str, str | None], run: Run, rater: str | None, place: str) -> Label | None:
+    """Return the label of one line, without the response's hash; None for a line that was not filled in."""
+    label, seen = (row.get("label") or "").strip(), (row.get("perceived") or "").strip().lower()
+    if not label and not seen:
+        return None
+    if seen and seen not in _TRUE | _FALSE:
+        raise DataError(
+            f"{place}: column perceived: {seen!r} is neither 0 nor 1", remedy="write 0 or 1, or leave it empty"
+        )
+    task = row["task"] or ""
+    first = next((record.protocol for record in run.manifest.tasks if record.name == task), "")
+    model = row.get("model") or (run.models[0] if len(run.models) == 1 else "")
+    if not model:
+        raise DataError(
+            f"{place}: the run holds {len(run.models)} models", remedy="add a column model, or name RUN#MODEL"
+        )
+    repeat = (row.get("repeat") or "0").strip()
+    if not repeat.isdecimal():
+        raise DataError(f"{place}: column repeat: {repeat!r} is no whole number", remedy="count repeats from 0")
+    return Label(
+        model, task, row.get("protocol") or first, row.get("condition") or "standard", row["id"] or "", int(repeat), HUMAN,
+        label=label or None, perceived=None if not seen else float(seen in _TRUE), judge_model=rater,
+    )  # fmt: skip
 
 
 def kind_of(label: str) -> str:

@@ -437,3 +437,33 @@ class TestWeMath:
     def test_steps_are_named_as_in_the_data_set(self) -> None:
         with pytest.raises(DataError, match="none of We-Math's"):
             estimate("wemath:strict", [row_of("0", 1.0, problem="p", step="first")])
+
+
+@pytest.mark.parametrize(
+    ("name", "monotone", "linear"),
+    [
+        ("all:pair", True, False),
+        ("macro:topic", True, True),
+        ("mean:x:answered", True, True),
+        ("weighted:accuracy:w", True, True),
+        ("best@3:r", True, True),
+        ("vote@3", True, False),
+        ("found@0.5:quality", True, False),
+        ("majority@3", False, False),
+        ("robustness:pair", False, False),
+        ("consistent:pair", False, False),
+        ("f1", False, False),
+        ("macro:topic:f1", False, False),
+        ("ciou", False, False),
+        ("cider", False, False),
+        ("srcc", False, False),
+        ("ap", False, False),
+        ("f1@0.5", False, False),
+        ("step-f1", False, False),
+    ],
+)
+def test_which_numbers_a_right_answer_can_lower(name: str, monotone: bool, linear: bool) -> None:
+    """The range that guesses allow is taken from all guesses right and all wrong, for monotone numbers alone."""
+    form = get_metric(name).form
+    assert form is not None
+    assert (form.monotone, form.linear) == (monotone, linear)

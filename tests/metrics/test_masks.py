@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from mmeval.core.errors import DataError
 from mmeval.metrics import estimate, get_metric
 from mmeval.verifiers.masks import share_above
 
@@ -79,3 +80,15 @@ def test_a_score_counts_where_the_object_is_found() -> None:
     ]
     assert estimate("found@0.5:quality", rows).value == pytest.approx((1.5 + 0.5) / 4)
     assert estimate("found@0.25:quality", rows).value == pytest.approx((1.5 + 2 + 0.5) / 4)
+
+
+def test_a_caption_counts_where_its_box_is_found() -> None:
+    def caption(name: int, overlap: float, said: str) -> dict[str, Any]:
+        cells = {"extracted": {"box": None, "caption": said}, "target": {"references": ["a red chair"]}}
+        return {**row(name, overlap, 1.0), **cells}
+
+    rows = [caption(0, 0.6, "a red chair"), caption(1, 0.4, "a red chair"), caption(2, 0.9, "the door")]
+    assert estimate("found@0.5:rouge-l", rows).value == pytest.approx(1 / 3)
+    assert estimate("found@0.25:rouge-l", rows).value == pytest.approx(2 / 3)
+    with pytest.raises(DataError, match="has no references"):
+        estimate("found@0.5:rouge-l", [{**rows[0], "target": "a red chair"}])

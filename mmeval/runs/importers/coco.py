@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import orjson
 
@@ -14,6 +14,8 @@ from mmeval.runs.importers.predictions import OwnItem, Prediction, Reading, file
 from mmeval.runs.importers.tables import lenient_json
 from mmeval.tasks.detection_files import image_rows
 
+_Truth: TypeAlias = tuple[Path, Mapping[str, Any]]
+"""The file of annotations, and what it holds."""
 _QUESTION = "Where are the objects in the picture?"
 
 
@@ -27,17 +29,38 @@ def read(paths: Sequence[Path], reading: Reading) -> Iterator[Prediction]:
     Raises:
         DataError: naming file and row.
     """
+    results, truth = _files(paths)
+    if truth is None and reading.kind is not None:
+        raise DataError(
+            f"{results[0][0]}: the results name categories by number, and no file of annotations says what they mean",
+            remedy="give the annotations (instances_*.json) as another PATH",
+        )
+    boxes, places = _boxes_by_image(results, {} if truth is None else _names(truth[1]))
+    rows = {} if truth is None else _rows_by_image(truth, boxes, places)
+    reading.notes.append(f"{sum(map(len, boxes.values()))} boxes on {len(boxes)} images")
+    quiet = sum(image not in boxes for image in rows)
+    if quiet and truth is not None:
+        reading.notes.append(f"{quiet} images of {truth[0].name} have no box in the results: an empty answer")
+    for image in rows or boxes:
+        reading.found += 1
+        found = sorted(boxes.get(image, []), key=lambda box: -box["score"])
+        own = None
+        if image in rows:
+            row = rows[image]
+            own = OwnItem(_QUESTION, row["objects"], (), {**row, "image_id": image})
+        place = places.get(image) or str(truth[0] if truth else "")
+        yield Prediction(id=image, place=place, response=orjson.dumps(found).decode(), own=own)
+
+
+def _files(paths: Sequence[Path]) -> tuple[list[tuple[Path, list[Any]]], _Truth | None]:
+    """Return the files of results, at least one, and the file of annotations where there is one."""
     results: list[tuple[Path, list[Any]]] = []
-    truth: tuple[Path, Mapping[str, Any]] | None = None
+    truth: _Truth | None = None
     for path in files_of(paths, ("*.json",), "JSON file"):
         content = lenient_json(path)
         if isinstance(content, list):
             results.append((path, content))
-        elif (
-            isinstance(content, dict)
-            and isinstance(content.get("annotations"), list)
-            and isinstance(content.get("images"), list)
-        ):
+        elif isinstance(content, dict) and all(isinstance(content.get(key), list) for key in ("annotations", "images")):
             if truth is not None:
                 raise DataError(f"{path}: a second file of annotations beside {truth[0]}", remedy="give one of them")
             truth = (path, content)
@@ -49,12 +72,13 @@ def read(paths: Sequence[Path], reading: Reading) -> Iterator[Prediction]:
         raise DataError(
             f"{listed([str(path) for path in paths])}: no COCO results", remedy="give the list of boxes with image_id"
         )
-    if truth is None and reading.kind is not None:
-        raise DataError(
-            f"{results[0][0]}: the results name categories by number, and no file of annotations says what they mean",
-            remedy="give the annotations (instances_*.json) as another PATH",
-        )
-    names = _names(truth[1]) if truth is not None else {}
+    return results, truth
+
+
+def _boxes_by_image(
+    results: Sequence[tuple[Path, list[Any]]], names: Mapping[int, str]
+) -> tuple[dict[str, list[dict[str, Any]]], dict[str, str]]:
+    """Return the boxes of each image, and where its first one stands."""
     boxes: dict[str, list[dict[str, Any]]] = {}
     places: dict[str, str] = {}
     for path, content in results:
@@ -63,30 +87,20 @@ def read(paths: Sequence[Path], reading: Reading) -> Iterator[Prediction]:
             image, box = _box(row, names, place)
             boxes.setdefault(image, []).append(box)
             places.setdefault(image, place)
-    rows = {}
-    if truth is not None:
-        rows = {str(row["id"]): row for row in image_rows({"categories": [], **truth[1]}, str(truth[0]))}
-        strangers = sorted(set(boxes) - set(rows))
-        if strangers:
-            raise DataError(
-                f"{places[strangers[0]]}: image {strangers[0]} is not in {truth[0]} ({len(strangers)} such images)",
-                remedy="give the annotations of the same images",
-            )
-    reading.notes.append(f"{sum(map(len, boxes.values()))} boxes on {len(boxes)} images")
-    quiet = sum(image not in boxes for image in rows)
-    if quiet:
-        reading.notes.append(
-            f"{quiet} images of {truth[0].name if truth else ''} have no box in the results: an empty answer"
+    return boxes, places
+
+
+def _rows_by_image(truth: _Truth, boxes: Iterable[str], places: Mapping[str, str]) -> dict[str, dict[str, Any]]:
+    """Return the row of each image of the annotations; every image with a box must be among them."""
+    path, content = truth
+    rows = {str(row["id"]): row for row in image_rows({"categories": [], **content}, str(path))}
+    strangers = sorted(set(boxes) - set(rows))
+    if strangers:
+        raise DataError(
+            f"{places[strangers[0]]}: image {strangers[0]} is not in {path} ({len(strangers)} such images)",
+            remedy="give the annotations of the same images",
         )
-    for image in rows or boxes:
-        reading.found += 1
-        found = sorted(boxes.get(image, []), key=lambda box: -box["score"])
-        own = None
-        if image in rows:
-            row = rows[image]
-            own = OwnItem(_QUESTION, row["objects"], (), {**row, "image_id": image})
-        place = places.get(image) or str(truth[0] if truth else "")
-        yield Prediction(id=image, place=place, response=orjson.dumps(found).decode(), own=own)
+    return rows
 
 
 def _box(row: Any, names: Mapping[int, str], place: str) -> tuple[str, dict[str, Any]]:
