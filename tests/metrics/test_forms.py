@@ -467,3 +467,11 @@ def test_which_numbers_a_right_answer_can_lower(name: str, monotone: bool, linea
     form = get_metric(name).form
     assert form is not None
     assert (form.monotone, form.linear) == (monotone, linear)
+
+
+def test_one_label_is_no_macro_mean() -> None:
+    rows = [row_of(str(i), float(i % 3 > 0), topic="a") for i in range(12)]
+    plain, macro = estimate("accuracy", rows), estimate("macro:topic:accuracy", rows)
+    assert macro.value == plain.value == pytest.approx(8 / 12)
+    assert macro.interval is not None
+    assert (macro.interval, macro.interval.method) == (plain.interval, "wilson")

@@ -109,6 +109,19 @@ def test_a_harmed_archive_is_refused_whole(tmp_path: Path, harm: Callable[[list[
         assert cache.stats().responses == 0
 
 
+@pytest.mark.parametrize("line", [2, 3])
+def test_the_line_that_is_harmed_is_named(tmp_path: Path, line: int) -> None:
+    path = archive(filled(tmp_path / "a.sqlite"), tmp_path / "x.gz")
+    lines = lines_of(path)
+    for broken, said in (
+        (changed(lines[line - 1], created="soon"), f"line {line} is no answer"),
+        (b"[]\n", f"line {line} is no object"),
+    ):
+        path.write_bytes(gzip.compress(b"".join([*lines[: line - 1], broken, *lines[line:]])))
+        with pytest.raises(DataError, match=said):
+            list(read_archive(path))
+
+
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_no_bytes_make_an_archive_of_something_else(tmp_path: Path, data: st.DataObject) -> None:

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from mmeval.core.types import PreparedImage, PreparedMedia, Request, Response, Sampling
-from mmeval.pipeline.weights import FIRST_ANSWER, Weigher
+from mmeval.core.types import Message, PreparedImage, PreparedMedia, Request, Response, Sampling
+from mmeval.pipeline.weights import FIRST_ANSWER, OF_MESSAGE, SPREAD, Weigher
 from tests.engines.conftest import make_request
 
 
@@ -53,3 +53,19 @@ def test_answers_of_uneven_length_leave_room() -> None:
     weigher.learn(asked, Response("error", error="broken"))
     weigher.learn(asked, Response("ok", text="x"))
     assert 900 < weigher.weigh(asked) < 1600
+
+
+def test_the_first_answers_count_alike() -> None:
+    weigher = Weigher()
+    asked = _request(most=10_000)
+    prompt = weigher.weigh(asked) - FIRST_ANSWER
+    for length in (100, 200):
+        weigher.learn(asked, Response("ok", text="x", prompt_tokens=prompt, completion_tokens=length))
+    assert weigher.weigh(asked) == round(prompt + 150 + SPREAD * 50)
+
+
+def test_every_message_costs_its_frame() -> None:
+    weigher = Weigher()
+    one = _request()
+    more = replace(one, messages=(*one.messages, Message("user", ()), Message("user", ())))
+    assert weigher.weigh(more) - weigher.weigh(one) == 2 * OF_MESSAGE

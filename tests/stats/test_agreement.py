@@ -255,3 +255,8 @@ def test_one_cluster_has_the_interval_of_one_trial() -> None:
     assert found.interval is not None
     assert found.interval.method == "wilson on observed agreement"
     assert found.interval.low < found.estimate < found.interval.high < 1.0  # type: ignore[operator]
+
+
+def test_items_with_one_rating_do_not_count_in_the_raw_agreement() -> None:
+    found = raw_agreement([(1, None), (1, 1), (1, 2), (None, None)], plan=QUICK)
+    assert (found.estimate, found.items) == (0.5, 2)

@@ -307,3 +307,9 @@ def test_bad_input_is_named() -> None:
         compare_paired([0.5], [0.5], level=1.5)
     with pytest.raises(ValueError, match="level"):
         sign_flip_interval([1.0], level=1.0)
+
+
+def test_one_item_is_no_proof() -> None:
+    found = compare_paired([1], [0])
+    assert (found.difference.estimate, found.difference.p_value) == (-1.0, 0.5)
+    assert compare_paired([1], [1]).difference.p_value == 1.0

@@ -17,7 +17,7 @@ from mmeval.stats.equivalence import non_inferiority_test
 from mmeval.stats.functionals import POOLED_CLUSTERS, Drawn, RatioMean, estimate_functional
 from mmeval.stats.intervals import cluster_mean, wilson
 from mmeval.stats.pairs import FunctionalPair, Resampling, equivalence, non_inferiority, pair_of
-from mmeval.stats.power import Aim
+from mmeval.stats.power import Aim, Noise, mean_difference_sample_size
 from mmeval.stats.resampling import BootstrapPlan, Design, bootstrap_clusters, bootstrap_weights
 
 Floats = npt.NDArray[np.float64]
@@ -184,6 +184,18 @@ class TestPairs:
         pair = pair_of(base, candidate, cluster)
         assert pair.compare() == compare_paired(base, candidate, cluster)
         assert non_inferiority(pair, 0.1) == non_inferiority_test(base, candidate, 0.1, cluster)
+
+    def test_both_kinds_count_units_and_clusters(self) -> None:
+        base, candidate, label, cluster = data()
+        for functionals in (None, (macro(base, label), macro(candidate, label))):
+            pair = pair_of(base, candidate, cluster, functionals)
+            assert (pair.n, pair.cluster_count) == (60, 15)
+
+    def test_graded_scores_need_as_many_items_as_their_spread_says(self) -> None:
+        generator = np.random.default_rng(5)
+        base, candidate = generator.random(50), generator.random(50)
+        noise = Noise(between=float((candidate - base).var(ddof=1)))
+        assert pair_of(base, candidate).needed(0.1, Aim()) == mean_difference_sample_size(0.1, noise, Aim(), 1.0)
 
     def test_a_functional_that_is_a_mean_agrees_with_the_mean(self) -> None:
         base, candidate, _, cluster = data(400)
