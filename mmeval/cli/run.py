@@ -21,6 +21,7 @@ from mmeval.cli.ray_options import beside_ray, ray_options, ray_values
 from mmeval.cli.signals import end_as_by_ctrl_c, ending
 from mmeval.cli.terminal import echo
 from mmeval.core.errors import MmevalError, UsageError
+from mmeval.core.memory import steady_memory
 from mmeval.runs.config import RunConfig, build_config, default_output, read_config
 from mmeval.runs.series import expand_series
 from mmeval.tasks.file_selector import is_file_selector, split_selectors
@@ -314,6 +315,7 @@ async def _execute(
         echo(note, err=True)
     loop = asyncio.get_running_loop()
     _calm_collector()
+    steady_memory()
 
     asked = 0
 

@@ -1,7 +1,7 @@
 """Memory that was freed, given back to the system: what comes next would stand on top of what the C library keeps.
 
-glibc keeps freed blocks in arenas, one for each few threads (mallopt(3), malloc_trim(3)). While models are asked that is what one
-wants, for the next picture takes the same blocks. Tables and leaderboard come after that, in one thread.
+glibc keeps freed blocks in arenas, one for each few threads (mallopt(3), malloc_trim(3)), and comes to keep ever larger ones. Kept
+screenshots of several threads take up to twice the memory of those in use, and more the longer a run goes on.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from functools import cache
 
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
 """Parameters of mallopt."""
-_SMALL, _LARGE = (64 << 10, 128 << 10), (64 << 20, 32 << 20)
-"""Both thresholds in bytes: for little memory, and the largest that glibc would come to by itself."""
+_STEADY, _LITTLE = (64 << 20, 1 << 20), (64 << 10, 128 << 10)
+"""Both thresholds in bytes: while models are asked, where blocks of usual pictures are best kept for the next ones, and afterwards."""
 _ARENAS = 8
 """Arenas that are looked after: those of the last threads to end."""
 _TOUCH = 100_000
@@ -35,23 +35,24 @@ def release_memory() -> None:
         trim(0)
 
 
+def steady_memory() -> None:
+    """From now on, blocks of a megabyte and more go back to the system as soon as they are freed; smaller ones may be kept."""
+    _set(_STEADY)
+
+
 @contextmanager
 def little_memory() -> Iterator[None]:
     """Within, large blocks go back to the system as soon as they are freed, and so do those of threads that have ended.
 
     It costs a little time for each block, and concerns all threads of the process.
     """
-    change = getattr(_library(), "mallopt", None)
-    if change is None:
-        yield
-        return
-    _set(_SMALL)
-    try:
+    if _set(_LITTLE):
         _trim_idle_arenas()
         release_memory()
+    try:
         yield
     finally:
-        _set(_LARGE)
+        _set(_STEADY)
 
 
 @cache
@@ -59,9 +60,13 @@ def _library() -> ctypes.CDLL:
     return ctypes.CDLL(None)
 
 
-def _set(thresholds: tuple[int, int]) -> None:
-    for parameter, value in zip((_TRIM_THRESHOLD, _MMAP_THRESHOLD), thresholds, strict=True):
-        _library().mallopt(parameter, value)
+def _set(thresholds: tuple[int, int]) -> bool:
+    """Set both thresholds, and return whether the C library has them."""
+    change = getattr(_library(), "mallopt", None)
+    if change is not None:
+        for parameter, value in zip((_TRIM_THRESHOLD, _MMAP_THRESHOLD), thresholds, strict=True):
+            change(parameter, value)
+    return change is not None
 
 
 def _trim_idle_arenas() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mmeval.core import memory
-from mmeval.core.memory import little_memory
+from mmeval.core.memory import little_memory, steady_memory
 
 HELD = 20_000
 """Blocks of a kilobyte in each of four threads: 80 MB together."""
@@ -41,7 +41,7 @@ def use_memory_in_threads() -> None:
 @pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "mallopt"), reason="not glibc")
 def test_memory_of_threads_that_have_ended_goes_back() -> None:
     with little_memory():
-        pass  # large thresholds from here on
+        pass  # those of asking from here on
     use_memory_in_threads()
     before = resident_mb()
     with little_memory():
@@ -68,3 +68,15 @@ def test_a_c_library_without_it_is_left_alone(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(memory, "_library", lambda: object())
     with little_memory():
         memory.release_memory()
+
+
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "mallopt"), reason="not glibc")
+def test_large_blocks_are_not_kept() -> None:
+    """glibc by itself would keep blocks like those that were freed before, here with one in use behind each of them."""
+    steady_memory()
+    del [bytearray(8 << 20)][0]
+    before = resident_mb()
+    blocks: list[bytearray | None] = [bytearray(b"x") * (2 << 20) for _ in range(40)]
+    assert resident_mb() - before > 70
+    blocks[::2] = [None] * 20
+    assert resident_mb() - before < 50
