@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 import click
@@ -91,13 +90,10 @@ def compare(
 
 
 def _print(report: ComparisonReport, flips: bool) -> None:
-    from rich.console import Console
-
     from mmeval.reports.comparison_tables import flip_lines, footnotes, ranking_lines, terminal_tables
+    from mmeval.reports.narrow import print_tables
 
-    console = Console(width=None if sys.stdout.isatty() else PIPE_WIDTH)
-    for table in terminal_tables(report):
-        console.print(table)
+    print_tables(terminal_tables(report), PIPE_WIDTH)
     for ranking in report.rankings:
         echo("\n".join(ranking_lines(ranking)) + "\n")
     for note in footnotes(report):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,8 +13,6 @@ from mmeval.cli.terminal import echo, echo_json
 from mmeval.core.errors import UsageError
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from mmeval.analysis.gate import GateReport
     from mmeval.analysis.gate_calibrate import Calibration
     from mmeval.analysis.gate_plan import Plan
@@ -142,8 +139,9 @@ def _write_page(report: GateReport, path: Path) -> None:
 
 def _print(report: GateReport) -> None:
     from mmeval.reports.gate_files import terminal_table, worst_first
+    from mmeval.reports.narrow import print_tables
 
-    _console().print(terminal_table(report))
+    print_tables([terminal_table(report)], PIPE_WIDTH)
     for one in worst_first(report):
         if one.verdict != "PASS" or one.notes:
             said = "; ".join(part for part in (one.message, *one.notes) if part)
@@ -180,6 +178,7 @@ def _print_plan(plan: Plan) -> None:
     from rich.text import Text
 
     from mmeval.reports.format import visible_text
+    from mmeval.reports.narrow import print_tables
 
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for name in ("rule", "task", "kind", "n", "differing", "passes if equal", "drop", "detects", ""):
@@ -192,7 +191,7 @@ def _print_plan(plan: Plan) -> None:
             cells += ["–" if each.discordance is None else f"{each.discordance:.1%}", f"{each.passes:.0%}", drop]
             cells += ["–" if each.detects is None else f"{each.detects:.0%}", one.problem]
             table.add_row(*(Text(visible_text(cell), style="red" if one.problem else "") for cell in cells))
-    _console().print(table)
+    print_tables([table], PIPE_WIDTH)
 
 
 def _calibrate(addresses: list[str], out: str | None, as_json: bool) -> int:
@@ -218,9 +217,3 @@ def _calibrate(addresses: list[str], out: str | None, as_json: bool) -> int:
     where = f" -> {Path(out) / 'calibration.json'}" if out is not None else ""
     echo(f"gate --calibrate: {len(found.entries)} entries{where}", err=True)
     return 0
-
-
-def _console() -> Console:
-    from rich.console import Console
-
-    return Console(width=None if sys.stdout.isatty() else PIPE_WIDTH)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -206,10 +205,8 @@ def _plan(level: float, resamples: int, seed: int) -> BootstrapPlan:
 
 
 def _print(tables: Iterable[Table], notes: Iterable[str]) -> None:
-    from rich.console import Console
+    from mmeval.reports.narrow import print_tables
 
-    console = Console(width=None if sys.stdout.isatty() else PIPE_WIDTH)
-    for table in tables:
-        console.print(table)
+    print_tables(tables, PIPE_WIDTH)
     for note in notes:
         echo(note)

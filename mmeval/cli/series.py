@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -111,14 +110,13 @@ def _show(
         record = {"schema": 1, "series": records, "exit_code": code, "report": str(path) if path else None}
         echo_json(orjson.dumps(record, option=orjson.OPT_INDENT_2))
     elif runs:
-        from rich.console import Console
-
+        from mmeval.reports.narrow import print_tables
         from mmeval.reports.terminal import decision_lines, leaderboard_table
 
         rows = [row for run in runs for row in leaderboard(run)]
         order = {name: place for place, name in enumerate(dict.fromkeys(row.task for row in rows))}
         rows.sort(key=lambda row: order[row.task])  # stable: within a task the steps stay in their order
-        Console(width=None if sys.stdout.isatty() else PIPE_WIDTH).print(leaderboard_table(rows))
+        print_tables([leaderboard_table(rows)], PIPE_WIDTH)
         for mean in (mean for run in runs for mean in suite_means(run)):
             echo(mean_line(mean))
         for line in decision_lines(rows):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -59,12 +58,10 @@ def _print_whole(outcome: Outcome, report: bool, as_json: bool, more: Mapping[st
         record["exit_code"] = code
         echo_json(orjson.dumps(record, option=orjson.OPT_INDENT_2))
     elif rows:
-        from rich.console import Console
-
+        from mmeval.reports.narrow import print_tables
         from mmeval.reports.terminal import decision_lines, leaderboard_table
 
-        # A file or pipe has no width of its own; 80 columns would break every name.
-        Console(width=None if sys.stdout.isatty() else PIPE_WIDTH).print(leaderboard_table(rows))
+        print_tables([leaderboard_table(rows)], PIPE_WIDTH)
         for mean in suite_means(run):
             echo(mean_line(mean))
         for line in decision_lines(rows):
@@ -148,7 +145,7 @@ def summary_line(outcome: Outcome) -> str:
     shard = outcome.manifest.shard
     part = "" if shard is None else f" (shard {shard.index}/{shard.count})"
     return (
-        f"{outcome.manifest.status}{part}: {rows} rows{missing}, coverage {coverage}, {counts.get('asked', 0)} model calls, "
+        f"{outcome.manifest.status}{part}: {rows} row{'' if rows == 1 else 's'}{missing}, coverage {coverage}, {counts.get('asked', 0)} model calls, "
         f"{counts.get('cached', 0)} rows from cache{took} -> {outcome.folder}"
     )
 
@@ -177,8 +174,11 @@ def _advice(outcome: Outcome) -> str:
         return (
             f"incomplete: {hopeless}; asking again does not help, mending the data or a judge may (or --allow-errors)"
         )
-    if all(record.engine == "imported" for record in outcome.manifest.models):
+    engines = {record.engine for record in outcome.manifest.models}
+    if engines == {"imported"}:
         return "incomplete: not every sample has an answer that can be scored, see above"
+    if engines == {"replay"}:
+        return "incomplete: the file has no answer to some samples, see above; add them to it and run the same command again (or --allow-errors)"
     again = "incomplete: run the same command again to ask what is missing"
     return f"{again}; {hopeless}" if outcome.at_fault else again
 

@@ -242,7 +242,10 @@ def build_config(values: dict[str, Any]) -> RunConfig:
 
 def _first_problem(error: ValidationError) -> tuple[str, str]:
     first = error.errors()[0]
-    return ".".join(str(part) for part in first["loc"]), first["msg"]
+    what = first["msg"]
+    if first["type"] == "list_type" and isinstance(first["input"], (str, int, float)):
+        what = f"a list is expected, e.g. [{first['input']}]"
+    return ".".join(str(part) for part in first["loc"]), what
 
 
 def _line(lines: Mapping[str, int], key: object) -> str:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mmeval.core.errors import EngineError, UsageError
+from mmeval.core.errors import EngineError, UsageError, nearest
+from mmeval.core.templates import compile_template, undeclared
 from mmeval.core.user_paths import user_path
 from mmeval.engines.base import SAMPLING_FIELDS, Engine, EngineInfo, ModelSpec, NeedsTargets
 from mmeval.engines.checkpoint_engine import CheckpointEngine
@@ -26,6 +27,7 @@ from mmeval.tasks.aggregates import PlannedAggregate, plan_aggregates
 from mmeval.tasks.file_selector import split_selectors
 from mmeval.tasks.opened import OpenTask, RowError
 from mmeval.tasks.options import AskStyle, DataOptions
+from mmeval.tasks.prompts import TEMPLATE_NAMES
 from mmeval.tasks.registry import Registry
 from mmeval.tasks.sharding import parse_shard
 from mmeval.tasks.task import Task
@@ -67,10 +69,30 @@ def load_tasks(config: RunConfig, registry: Registry) -> list[Task]:
     Raises:
         UsageError: for unknown tasks or protocols, or broken cards.
     """
+    if config.prompt is not None:
+        _check_prompt(config.prompt, config.prompt_file)
     found = registry.resolve(config.tasks)
     if not found:
         raise UsageError("no task given", remedy="add -t TASK, e.g. -t demo (`mmeval tasks list` lists all)")
     return [Task.load(card, protocol, config.prompt) for card, protocol in found]
+
+
+def _check_prompt(text: str, path: str | None) -> None:
+    """Refuse a template of the user's own that no card can be at fault for.
+
+    Raises:
+        UsageError: with its file, and the line or the name that is wrong.
+    """
+    place = f"--prompt-file {path}" if path else "key prompt of the configuration"
+    try:
+        compile_template(text)
+    except UsageError as error:
+        raise UsageError(f"{place}: {error.message}", remedy=error.remedy) from error
+    for name in sorted(undeclared(text) - TEMPLATE_NAMES):
+        raise UsageError(
+            f"{place}: the template names {name!r}, which is not defined",
+            remedy=f"did you mean {' or '.join(nearest(name, TEMPLATE_NAMES)) or 'row.' + name}? There are {', '.join(sorted(TEMPLATE_NAMES))}; columns are row.NAME",
+        )
 
 
 def open_tasks(config: RunConfig, tasks: Sequence[Task]) -> list[OpenTask]:

@@ -8,6 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from mmeval.cli.main import cli
+from mmeval.core import template_limits
 from mmeval.core.errors import EngineError, UsageError
 from mmeval.engines.base import ModelSpec
 from mmeval.engines.identity import resolve_checkpoint
@@ -88,3 +89,29 @@ def test_an_option_that_one_engine_reads_is_taken() -> None:
 def test_the_data_file_of_a_new_card_is_named_as_it_was_given(source: str, said: str) -> None:
     with pytest.raises(UsageError, match=f"^--from {source}: .*{said}"):
         CliRunner().invoke(cli, ["tasks", "new", "x/never-written", "--from", source], catch_exceptions=False)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("{{ question }", "prompt template, line 1"),
+        ("{{ questoin }}", "the template names 'questoin', which is not defined"),
+    ],
+)
+def test_a_mistake_in_a_prompt_file_is_its_own(tmp_path: Path, text: str, said: str) -> None:
+    file = tmp_path / "prompt.j2"
+    file.write_text(text)
+    arguments = ["run", "-m", "chance", "-t", "synthetic/count", "--prompt-file", str(file)]
+    with pytest.raises(UsageError, match=f"^--prompt-file {file}: {said}"):
+        CliRunner().invoke(cli, arguments, catch_exceptions=False)
+
+
+def test_a_prompt_file_that_computes_for_ever_ends_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(template_limits, "MOST_STEPS", 1000)
+    file = tmp_path / "prompt.j2"
+    file.write_text("{% for i in range(1001) %}{% endfor %}")
+    arguments = ["run", "-m", "chance", "-t", "synthetic/count", "--limit", "2", "--prompt-file", str(file)]
+    with pytest.raises(
+        UsageError, match="task synthetic/count, --prompt-file: the template takes more than 1,000 steps"
+    ):
+        CliRunner().invoke(cli, [*arguments, "-o", str(tmp_path / "r")], catch_exceptions=False)

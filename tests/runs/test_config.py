@@ -25,7 +25,7 @@ from mmeval.runs.config import RunConfig, build_config, default_output, read_con
         ({"timeout_s": float("inf")}, "key timeout_s"),
         ({"outage_s": float("nan")}, "key outage_s"),
         ({"allow_errors": 2}, "key allow_errors"),
-        ({"models": "tiny"}, "key models"),
+        ({"models": "tiny"}, r"key models: a list is expected, e.g. \[tiny\]"),
         ({"modls": []}, "key modls"),
         ({"sampling": {"temprature": 1}}, "did you mean temperature"),
         ({"sampling": {"temperature": "warm"}}, "not a number"),
