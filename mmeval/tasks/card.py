@@ -45,7 +45,7 @@ class HubSource(_Section):
 
 
 class LocalSource(_Section):
-    """Files in the benchmark's own layout below `--data-dir` (tried in DIR/<task> and in DIR).
+    """Files in the benchmark's own layout below `--data-dir` (tried in DIR/<task>, in DIR/<hub data set>, and in DIR).
 
     A TSV that is named in full is looked for in the LMUData folder too.
     """

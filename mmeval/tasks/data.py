@@ -32,7 +32,7 @@ class Row:
     """File and row for messages."""
     image_root: Path | None = None
     """Folder of relative image paths."""
-    other_root: Path | None = None
+    other_roots: tuple[Path, ...] = ()
     """Where relative image paths are looked for that `image_root` does not have."""
     owner: Callable[[str], Any] | None = None
     """Returns the image cell of the row with an index, in files whose rows may name another row's image; None: no such row."""

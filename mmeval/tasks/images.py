@@ -179,8 +179,14 @@ def inside(cell: str, row: Row) -> Path:
         return Path(cell)
     # By name only: a folder of links to files elsewhere (the hub's own cache is one) is inside.
     path = Path(os.path.normpath(root / cell))
-    if row.other_root is not None and not path.exists():
-        root, path = row.other_root, Path(os.path.normpath(row.other_root / cell))
-    if not path.is_relative_to(root) and not Path(cell).is_absolute():
+    if Path(cell).is_absolute():
+        return path
+    inner = path.is_relative_to(root)
+    if row.other_roots and not (inner and path.exists()):
+        for other in row.other_roots:
+            second = Path(os.path.normpath(other / cell))
+            if second.is_relative_to(other) and second.exists():
+                return second
+    if not inner:
         raise DataError(f"{row.place}: image path {cell!r} leaves the data folder", remedy="correct the path")
     return path

@@ -32,5 +32,7 @@ def _listed(text: str, pattern: re.Pattern[str]) -> list[str]:
         if len(run) > 1:
             line_end = text.find("\n", run[-1][2])
             ends = [mark[1] for mark in run[1:]] + [line_end if line_end >= 0 else len(text)]
-            return [text[mark[2] : end].strip(" \t\r\n;") for mark, end in zip(run, ends, strict=True)]
+            found = [text[mark[2] : end].strip(" \t\r\n;") for mark, end in zip(run, ends, strict=True)]
+            # "A: red, B: blue": the comma is between the options, not theirs.
+            return [one.removesuffix(",") for one in found] if all(one.endswith(",") for one in found[:-1]) else found
     return []

@@ -10,7 +10,7 @@ from typing import Any
 
 from mmeval.core.errors import DataError
 from mmeval.core.file_hashes import hash_files, sample_hash
-from mmeval.tasks.card import LocalSource
+from mmeval.tasks.card import HubSource, LocalSource
 from mmeval.tasks.class_lists import LAYOUT as CLASS_LIST
 from mmeval.tasks.class_lists import class_rows
 from mmeval.tasks.clip_lists import LISTS, listed_rows
@@ -18,13 +18,16 @@ from mmeval.tasks.corpora import corpus_row
 from mmeval.tasks.data import DELIMITED, Row, Source, read_rows, unreadable
 from mmeval.tasks.delimited import DelimitedFile, ImageOwners
 from mmeval.tasks.detection_files import DETECTION_LAYOUTS, detection_rows
+from mmeval.tasks.hub_copies import named_folders
 
 READ_WHOLE = 256 << 20
 """Bytes up to which the hash of a file is made of all of it; the first request of a run waits for it."""
 
 
-def find_local_files(local: LocalSource, task: str, data_dir: Path | None) -> list[Path]:
-    """Return the files of the first pattern that matches below DIR/<task>, DIR or the card's own folder, sorted by path.
+def find_local_files(local: LocalSource, task: str, data_dir: Path | None, hub: HubSource | None = None) -> list[Path]:
+    """Return the files of the first pattern that matches, sorted by path.
+
+    Looked in are, below DIR, the folders of the task's name and of its hub data set's, then DIR, then the card's own folder.
 
     An absolute path is that file alone. A TSV that a pattern names in full may also lie in the LMUData folder.
 
@@ -34,7 +37,7 @@ def find_local_files(local: LocalSource, task: str, data_dir: Path | None) -> li
     named = [Path(pattern) for pattern in local.files if Path(pattern).is_absolute()]
     if named:
         return [path for path in named if path.is_file()][:1]
-    folders = [data_dir / task, data_dir / task.rsplit("/", 1)[-1], data_dir] if data_dir is not None else []
+    folders = [*named_folders(data_dir, task, hub), data_dir] if data_dir is not None else []
     folders += [Path(local.folder)] if local.folder else []
     for folder in dict.fromkeys(folders):
         for pattern in local.files:
@@ -96,9 +99,7 @@ class _FileReader:
             return
         if path not in self.delimited:
             # Some data sets tell their rows apart by the file or folder alone.
-            place = (
-                {"_file": path.name, "_folder": path.parent.name} if path.suffix.lower() in (".json", ".jsonl") else {}
-            )
+            place = {"_file": path.name, "_folder": path.parent.name}
             for values in read_rows(path, wanted=wanted, first=first):
                 yield from (({**place, **entry}, None) for entry in _listed(values, self.local.rows, path))
             return
@@ -118,7 +119,7 @@ def local_source(files: Sequence[Path], local: LocalSource, data_dir: Path | Non
     Args:
         files: their paths.
         local: the card's section.
-        data_dir: where relative image paths of a file that is named by its absolute path may lie too.
+        data_dir: where relative image paths may lie too, as beside the file itself.
 
     Raises:
         DataError: when a file is not the one that the card was made for, or a parquet file is damaged.
@@ -126,20 +127,23 @@ def local_source(files: Sequence[Path], local: LocalSource, data_dir: Path | Non
     stamps = {path: _stamp(path) for path in files}  # before the content is looked at
     delimited = {path: DelimitedFile(path, stored=True) for path in files if path.suffix.lower() in DELIMITED}
     reader = _FileReader(local, delimited)
-    named = any(Path(pattern).is_absolute() for pattern in local.files)
-    other = data_dir.resolve() if data_dir is not None and named else None
+    shared = (data_dir.resolve(),) if data_dir is not None else ()
 
     def rows(wanted: Container[int] | None = None) -> Iterator[Row]:
         position = 0
         for path in files:
             root = (path.parent / local.image_root).resolve()
+            near = (root, path.parent.resolve(), *shared)
+            others = tuple(
+                other for other in dict.fromkeys((*near, *(one / "images" for one in near))) if other != root
+            )
             for number, (values, owner) in enumerate(unchanged(path, wanted, position)):
                 place = f"{path}, row {number + 1}"
                 if isinstance(values, DataError):
                     named = {"id": f"{path.parent.name}/{path.name}, row {number + 1}"}
-                    yield Row(position, named, place, root, other, owner, values)
+                    yield Row(position, named, place, root, others, owner, values)
                 else:
-                    yield Row(position, values, place, root, other, owner)
+                    yield Row(position, values, place, root, others, owner)
                 position += 1
 
     def unchanged(path: Path, wanted: Container[int] | None, first: int) -> Iterator[Cells]:

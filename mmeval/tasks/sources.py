@@ -3,25 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from mmeval.core.errors import DataError, MmevalError
 from mmeval.tasks.beside import with_beside
-from mmeval.tasks.card import Dataset, HubSource
+from mmeval.tasks.card import Dataset, HubSource, LocalSource
 from mmeval.tasks.data import Row, Source
 from mmeval.tasks.gold import field_value
+from mmeval.tasks.hub_copies import HubCopy, find_copy, find_tables, plain_split
 from mmeval.tasks.local_files import find_local_files, local_source
 from mmeval.tasks.pairs import in_pairs
-
-_SPLIT_WORDS: Mapping[str, tuple[str, ...]] = {
-    "train": ("train", "training"),
-    "validation": ("validation", "valid", "dev", "val"),
-    "test": ("test", "testing", "eval", "evaluation"),
-}
-"""Words in file names that stand for a split, as the hub reads them."""
 
 
 def open_dataset(dataset: Dataset, task: str, data_dir: Path | None, columns: Collection[str] = ()) -> Source:
@@ -43,14 +37,21 @@ def open_dataset(dataset: Dataset, task: str, data_dir: Path | None, columns: Co
         raise DataError(f"--data-dir {data_dir}: no such folder", remedy="give the folder that holds the data set")
     local, hub = dataset.local, dataset.hub
     if local is not None:
-        found = find_local_files(local, task, data_dir)
+        found = find_local_files(local, task, data_dir, hub)
         if found:
             return _filtered(local_source(found, local, data_dir), dataset)
     patterns = ", ".join(local.files) if local is not None else ""
     if data_dir is not None:
-        copy, refused = _hub_copy(hub, task, data_dir, columns) if hub is not None else (None, [])
-        if copy is not None and hub is not None:
-            return _filtered(_hub_source(hub, copy), dataset)
+        refused: list[str] = []
+        if hub is not None:
+            copy, refused = find_copy(hub, task, data_dir, columns)
+            if copy is not None:
+                return _filtered(_hub_source(hub, copy), dataset)
+            tables, others = find_tables(hub, task, data_dir, columns)
+            if tables:
+                files = LocalSource(files=[path.name for path in tables])
+                return _filtered(local_source(tables, files, data_dir), dataset)
+            refused += others
         seen = f"; not taken for it: {', '.join(refused[:6])}" if refused else ""
         if hub is None or local is not None:
             raise DataError(
@@ -67,60 +68,7 @@ def open_dataset(dataset: Dataset, task: str, data_dir: Path | None, columns: Co
     return _filtered(_hub_source(hub, None), dataset)
 
 
-@dataclass(frozen=True, slots=True)
-class _Copy:
-    """A hub data set on disk."""
-
-    folder: Path
-    files: tuple[Path, ...] = ()
-    """The parquet files of the split; none leaves it to `datasets` to find them in the folder."""
-
-
-def _hub_copy(hub: HubSource, task: str, data_dir: Path, columns: Collection[str]) -> tuple[_Copy | None, list[str]]:
-    """Find the copy of a hub data set: a folder of its name, or files that fit. Also say why files beside it do not."""
-    for folder in (data_dir / hub.id, data_dir / hub.id.rsplit("/", 1)[-1], data_dir / task):
-        if folder.is_dir() and any(folder.rglob("*.parquet")):
-            return _Copy(folder), []
-    # Not any depth: the folder may hold other data sets in folders of their own.
-    patterns = ["*.parquet", "data/*.parquet", *([f"{hub.config}/*.parquet"] if hub.config else [])]
-    files = sorted({path for pattern in patterns for path in data_dir.glob(pattern) if path.is_file()})
-    fitting: dict[bool, list[Path]] = {True: [], False: []}
-    refused: list[str] = []
-    split = re.split(r"[\[+%]", hub.split)[0]
-    for path in files:
-        name = str(path.relative_to(data_dir))
-        named = any(_has_word(name, word) for word in _SPLIT_WORDS.get(split, (split,)))
-        try:
-            present = set(_parquet_columns(path))
-        except DataError:
-            refused.append(f"{name} (not a readable parquet file)")
-            continue
-        missing = sorted({column for column in columns if not {column, column.split(".")[0]} & present})
-        if missing:
-            refused.append(f"{name} (no column {', '.join(missing[:4])})")
-        elif named or (columns and not any(_has_word(name, word) for words in _SPLIT_WORDS.values() for word in words)):
-            fitting[named].append(path)
-        else:
-            refused.append(f"{name} (not of split {split!r})")
-    chosen = fitting[True] or fitting[False]
-    return (_Copy(data_dir, tuple(chosen)) if chosen else None), refused
-
-
-def _has_word(name: str, word: str) -> bool:
-    return re.search(rf"(?<![a-z]){re.escape(word.lower())}(?![a-z])", name.lower()) is not None
-
-
-def _parquet_columns(path: Path) -> list[str]:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        return [str(name) for name in pq.read_schema(path).names]
-    except (pa.ArrowException, OSError) as error:
-        raise DataError(f"{path}: not a readable parquet file: {error}", remedy="download the file again") from error
-
-
-def _hub_source(hub: HubSource, copy: _Copy | None, note: str = "") -> Source:
+def _hub_source(hub: HubSource, copy: HubCopy | None, note: str = "") -> Source:
     """Open through `datasets`, with images left as encoded bytes and no remote code."""
     import datasets
 
@@ -128,14 +76,7 @@ def _hub_source(hub: HubSource, copy: _Copy | None, note: str = "") -> Source:
     datasets.config.HF_DATASETS_TRUST_REMOTE_CODE = False
     revision = hub.revision if copy is None else None
     try:
-        if copy is not None and copy.files:
-            # A slice of the split (test[:10]) is cut from all of its files.
-            files = {re.split(r"[\[+%]", hub.split)[0]: [str(path) for path in copy.files]}
-            builder = datasets.load_dataset_builder("parquet", data_files=files)
-        else:
-            path = hub.id if copy is None else str(copy.folder)
-            builder = datasets.load_dataset_builder(path, hub.config, revision=revision)
-        loaded = builder.as_streaming_dataset(split=hub.split)
+        builder, loaded = _streamed(hub, copy, revision)
     except Exception as error:  # `datasets` raises many kinds for a hub that cannot be reached
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
         raise DataError(
@@ -164,6 +105,26 @@ def _hub_source(hub: HubSource, copy: _Copy | None, note: str = "") -> Source:
     described = {"kind": "hub", "id": hub.id, "config": hub.config, "split": hub.split, "revision": revision}
     commit = _commit(builder) if copy is None else None
     return Source({**described, "commit": commit} if commit else described, rows, total)
+
+
+def _streamed(hub: HubSource, copy: HubCopy | None, revision: str | None) -> tuple[Any, Any]:
+    """The builder and the stream of the split, of the hub or of a copy."""
+    import datasets
+
+    if copy is not None and copy.files:
+        # A slice of the split (test[:10]) is cut from all of its files.
+        files = {plain_split(hub): [str(path) for path in copy.files]}
+        if copy.described:
+            try:
+                builder = datasets.load_dataset_builder(str(copy.folder), hub.config)
+                return builder, builder.as_streaming_dataset(split=hub.split)
+            except ValueError:  # a README that says nothing of this configuration or split
+                pass
+        builder = datasets.load_dataset_builder("parquet", data_files=files)
+    else:
+        path = hub.id if copy is None else str(copy.folder)
+        builder = datasets.load_dataset_builder(path, hub.config, revision=revision)
+    return builder, builder.as_streaming_dataset(split=hub.split)
 
 
 def _commit(builder: Any) -> str | None:

