@@ -72,7 +72,7 @@ def test_perception_r1_has_every_response_judged_and_asks_for_its_tags() -> None
 
 def test_vision_sr1_asks_a_judge_about_free_form_answers_only() -> None:
     found = {task.name: [step.when for step in task.card.judges] for task in tasks("vision-sr1")}
-    assert {name for name, steps in found.items() if not steps} == {"mmmu-pro", "mmmu-pro-vision", "mmmu-pro-4", "realworldqa", "mmlu-pro", "visnumbench", "hallusionbench"}  # fmt: skip
+    assert {name for name, steps in found.items() if not steps} == {"mmmu-pro", "mmmu-pro-vision", "mmmu-pro-4", "realworldqa", "mmlu-pro", "visnumbench", "hallusionbench", "mmsi-bench", "omnispatial"}  # fmt: skip
     assert {name: steps for name, steps in found.items() if steps} == {
         "mmmu": ["not_right"], "mathverse": ["not_right"], "mathvista": ["not_right"], "mathvision": ["not_right"], "mmvet": ["always"],
     }  # fmt: skip
