@@ -112,6 +112,8 @@ def _box_of(text: str, sample: Sample) -> tuple[float, ...] | str:
     found = one_shape(section.text, find_boxes(section.text, sample.context.coordinate_order))
     if isinstance(found, str):
         return found
+    if found.whole is not None:
+        return "a box in steps of its own"
     return tuple(sorted_corners(list(found.numbers)))
 
 

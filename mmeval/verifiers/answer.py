@@ -233,6 +233,7 @@ NEGATION = re.compile(
     r"|不是|不选)\s*(?:(?:an?|the|be|option|choice|answer|letter|simply|just|set|point|box|image|picture|figure|graph|choose|select|pick|say)\s+){0,3}[(\"']?\s*$",
     re.IGNORECASE,
 )
+_NEGATION_PARTS = ("not", "n't", "never", "neither", "nor", "rather", "instead", "except", "exclud", "without", "不")
 _OFFERED = r"(?:the\s+)?(?:[a-z]+\s+){0,2}(?:options?|choices?|answers?|alternatives?)\b"
 _DENIAL = re.compile(
     rf"\bnone\s+of\s+(?:(?:the|these|those)\s+)?(?:above|{_OFFERED}|these\b(?!\s+[a-z]))"
@@ -307,11 +308,15 @@ def own_turn(text: str) -> int:
 
 def negated(text: str, position: int) -> bool:
     """Whether what stands at `position` of masked text is directly negated ("not B")."""
+    before = text[max(0, position - 48) : position].lower()
+    # Mostly there is nothing of the kind, and this is asked of every number and letter.
+    if not any(part in before for part in _NEGATION_PARTS):
+        return False
     return NEGATION.search(text, max(0, position - 48), position) is not None
 
 
 _TURN = re.compile(
-    r"^[ \t>#]*(?:question|q|hint|human|user|instruction|problem|assistant)\s*[0-9]{0,2}\s*:", re.I | re.M
+    r"^[ \t>#]*(?:question|q|hint|human|user|instruction|problem|assistant)\s*+[0-9]{0,2}+\s*+:", re.I | re.M
 )
 _CONDITION = re.compile(
     r"[\s\W]*(?:for\s+(?:example|instance)|if(?!\s+(?:forced|pressed|(?:we|i)\s+(?:must|ha(?:d|ve)\s+to))\b)|when|suppose|assuming|provided"
@@ -319,7 +324,7 @@ _CONDITION = re.compile(
     re.IGNORECASE,
 )
 _DECLINES = re.compile(
-    r"\b(?:impossible\s+to|cannot\s+be\s+(?:determined|answered|provided|found|calculated)|not\s+possible\s+to"
+    r"\bno\s+(?:idea|clue)\b|\b(?:impossible\s+to|cannot\s+be\s+(?:determined|answered|provided|found|calculated)|not\s+possible\s+to"
     r"|(?:not|n't)\s+(?:have|provide|give|contain)\s+(?:enough|sufficient|specific|any)|insufficient\s+(?:information|data)"
     r"|(?:not|n't)\s+(?:provide|give|contain|include)\s+(?:the\s+)?(?:information|details|data)"
     r"|need(?:s|ed)?\s+(?:more|additional|further)\s+(?:information|details|data|context)"

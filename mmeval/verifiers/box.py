@@ -9,7 +9,7 @@ from typing import Any
 from mmeval.core.errors import DataError
 from mmeval.core.types import AnswerContext, Extraction, Match
 from mmeval.verifiers.answer import answer_phrases, answer_section, merged_options
-from mmeval.verifiers.coordinates import Box, Shape, find_boxes, iou, scales, sorted_corners, to_pixels
+from mmeval.verifiers.coordinates import Box, Shape, find_boxes, iou, shape_in_pixels, sorted_corners
 from mmeval.verifiers.thresholds import overlap_threshold
 
 
@@ -21,7 +21,7 @@ class BoxVerifier:
     """
 
     name = "box"
-    version = "2"
+    version = "3"
 
     def __init__(self, options: Mapping[str, Any] | None = None) -> None:
         self._options = dict(options or {})
@@ -38,8 +38,7 @@ class BoxVerifier:
         found = one_shape(section.text, find_boxes(section.text, context.coordinate_order))
         if isinstance(found, str):
             return Extraction(reason=found)
-        factors = scales(context)
-        pixels = to_pixels(found.numbers, factors)
+        pixels = shape_in_pixels(found, context)
         if pixels is None:
             return Extraction(reason="not finite")
         return Extraction(sorted_corners(pixels), section.span(found.start, found.end))

@@ -10,7 +10,7 @@ from mmeval.core.errors import DataError
 from mmeval.core.types import AnswerContext, Extraction, Match
 from mmeval.verifiers.answer import answer_section, merged_options
 from mmeval.verifiers.box import read_box
-from mmeval.verifiers.coordinates import Box, find_boxes, scales, sorted_corners, to_pixels
+from mmeval.verifiers.coordinates import Box, find_boxes, shape_in_pixels, sorted_corners
 from mmeval.verifiers.detection_lines import says_nothing
 
 MATCH_IOU = 0.5
@@ -26,7 +26,7 @@ class BoxesVerifier:
     """
 
     name = "boxes"
-    version = "2"
+    version = "3"
 
     def __init__(self, options: Mapping[str, Any] | None = None) -> None:
         self._options = dict(options or {})
@@ -45,8 +45,7 @@ class BoxesVerifier:
             if _EMPTY.fullmatch(section.text) or says_nothing(section.text):
                 return Extraction([], section.span(0, len(section.text)))
             return Extraction(reason="not found")
-        factors = scales(context)
-        converted = [to_pixels(shape.numbers, factors) for shape in found]
+        converted = [shape_in_pixels(shape, context) for shape in found]
         boxes = [sorted_corners(pixels) for pixels in converted if pixels is not None]
         if not boxes:
             return Extraction(reason="not finite")

@@ -34,7 +34,7 @@ class ChoiceVerifier:
     """
 
     name = "choice"
-    version = "6"
+    version = "7"
 
     def __init__(self, options: Mapping[str, Any] | None = None) -> None:
         self._options = dict(options or {})
@@ -83,7 +83,7 @@ def _reconsidered(text: str, found: Found | None, choices: Sequence[str]) -> Fou
     """Return what an answer becomes by the words that take it back: the last clear commitment, or none that is clear."""
     if found is None or found.index is None:
         return found
-    mark = RECONSIDERS.search(text, found.end)
+    mark = RECONSIDERS.search(text, found.end - text.endswith(".", found.start, found.end))
     if mark is None:
         return found
     reader = ChoiceReader(text[mark.start() :], choices)

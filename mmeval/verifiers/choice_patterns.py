@@ -38,7 +38,7 @@ AFTER_STRONG = re.compile(
 WEAK = re.compile(
     r"\b(?:(?:go|going|went)\s+(?:with|for)|choos(?:e|ing)|chose|select(?:ed|ing)?|pick(?:ed|ing)?|opt\s+for|guess|say"
     r"|vote\s+for|(?:corresponds?|refers?)\s+to|match(?:es)?|(?:it|that|this)(?:\s+is|'s|\s+must\s+be)"
-    r"|therefore|hence|thus|so|conclude)\b[\s,:]*",
+    r"|therefore|hence|thus|so|conclude)\b[\s,:]*|应该?[是为选]\s{0,4}",
     re.IGNORECASE,
 )
 CORRECTED = re.compile(
@@ -48,13 +48,14 @@ CORRECTED = re.compile(
 )
 RECONSIDERS = re.compile(
     r"(?:[.!?…\n。][*\s)]{0,40}|\s[—–-]+\s{0,40})(?:(?:hmm+|oh|but|no|sorry|um)\W{1,4})?"
-    r"(?:wait|hold\s+on|actually|on\s+second\s+thought|scratch\s+that|correction|let\s+me\s+(?:re-?check|reconsider|re-?think|double[- ]check))\b",
+    r"(?:wait|hold\s+on|actually|on\s+second\s+thought|scratch\s+that|correction|let\s+me\s+(?:re-?check|reconsider|re-?think|double[- ]check))\b"
+    r"|[,;]\s(?:no|oh)[, ]{1,2}wait\b|[。！？，,.!?…\n]\s{0,4}(?:等等|等一下|不对|更正|纠正一下|我再看看|重新(?:数|看|检查)一[下遍])(?=[\s，,。.…!！：:])",
     re.IGNORECASE,
 )
 """How a writer takes back what stands before."""
 BOUNDARY = re.compile(r"\s*(?:$|[\n.,;:)\]]|[-–—]\s|\(|(?:because|since|as|which|due|given|for|with|and\s+not|not)\b)")
 ALSO = re.compile(
-    rf"\s*(?:\b(?:and|or)\b|[/&或和、]|,\s*(?:and|or)\b|,(?=\s*[(\[]?[A-Z][)\]]?\s*(?:[,.;\n]|$|and\b|or\b))|(?=[(\[][A-Z][)\]]))"
+    rf"\s*(?:\b(?:and|or)\b|[/&或和、]|,\s*(?:and|or)\b|,(?=\s*[(\[]?[A-Z][)\]]?\s*(?:[,.;\n\])}}]|$|and\b|or\b))|(?=[(\[][A-Z][)\]]))"
     r"\s*(?:\b(?:maybe|perhaps|possibly|probably|even|else|also|option)\b\s*)?"
     rf"(?:{BRACKETED}|(?P<bare>[A-Z])(?![A-Za-z0-9'_^-]))"
 )

@@ -45,7 +45,8 @@ from mmeval.verifiers.choice_patterns import (
 from mmeval.verifiers.choice_section import index_of
 from mmeval.verifiers.letters import LETTER, letter_at, letters_in, line_label
 from mmeval.verifiers.options import Found, unit_at
-from mmeval.verifiers.statements import CONCLUSION, main_clause, prose, sentences, stated_number
+from mmeval.verifiers.sentences import CONCLUSION, main_clause, prose, sentences
+from mmeval.verifiers.statements import stated_number
 
 
 class ChoiceReader(ChoiceLines):
@@ -261,9 +262,9 @@ class ChoiceReader(ChoiceLines):
             found = self.options.at(self.lowered, verb.end())
             if found is None or found.index is None or conditional(self.text, verb.start()):
                 continue
-            if self.options.wordy(found.index):
-                named.append(found)
-        return named[0] if named and all(self.options.same(item.index, named[0].index) for item in named) else None
+            named.append(found)
+        wordy = [item for item in named if item.index is not None and self.options.wordy(item.index)]
+        return wordy[0] if wordy and all(self.options.same(item.index, wordy[0].index) for item in named) else None
 
     def _leading_text(self) -> Found | None:
         """Read an answer that opens with the whole text of an option ("Yes, there is …")."""

@@ -21,7 +21,7 @@ from mmeval.verifiers.choice_patterns import (
 )
 from mmeval.verifiers.letters import LETTERS, Letter, labelled_in, letter_at, letters_in, line_label, positions_in
 from mmeval.verifiers.options import Found, OptionTexts
-from mmeval.verifiers.statements import CONCLUSION, sentences
+from mmeval.verifiers.sentences import CONCLUSION, sentences
 
 _DEGREES = re.compile(r"\^\s{0,2}(?:\{\s{0,2}\\circ\s{0,2}\}|\\circ(?![A-Za-z]))")
 _IN_BRACKETS = re.compile(r"\(([A-Za-z])\)")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -26,6 +27,8 @@ class Shape:
     """(x1, y1, x2, y2) or (x, y), in the declared space."""
     start: int
     end: int
+    whole: float | None = None
+    """What a whole side counts, where the notation itself says it; None: the numbers are in the declared space."""
 
 
 _WIDE = str.maketrans("（）［］【】，；：＝－．０１２３４５６７８９", "()[][],;:=-.0123456789")
@@ -93,6 +96,12 @@ _POINTS = re.compile(r"<points?\s[^<>]{0,100000}>", re.IGNORECASE)
 _PAIRED = re.compile(
     rf"(?<=\s)x([0-9]{{0,4}})\s*=\s*[\"']?({_NUMBER})[\"']?\s+y\1\s*=\s*[\"']?({_NUMBER})(?=[\"'\s/>])", re.IGNORECASE
 )
+_COORDS = re.compile(r"\bcoords\s*=\s*[\"']([0-9.:;,\s]{1,100000})[\"']", re.IGNORECASE)
+"""Molmo 2's attribute: per picture (apart by tabs, commas, colons, semicolons) its number or time, then number, x and y of each point."""
+_WRITTEN = re.compile(r"[0-9]+(?:\.[0-9]+)?")
+_STEPS = re.compile(r"\s*".join([r"<loc([0-9]{4})>"] * 4))
+_STEPS_WHOLE = 1024.0
+"""PaliGemma's tokens count 1024 steps per side, and name y before x."""
 _OPEN_TAG = re.compile(r"<[|A-Za-z][^<>]*\Z")
 _POINT = re.compile(
     "|".join(
@@ -110,12 +119,16 @@ _BARE_POINT = re.compile(rf"[^0-9\[(<{{]*?({_NUMBER})(?:\s*,\s*|\s+)({_NUMBER})[
 def find_boxes(text: str, order: Literal["xy", "yx"]) -> list[Shape]:
     """Return every complete box: `[x1, y1, x2, y2]`, two corner pairs, box tags, or named corners.
 
+    Four `<loc0123>` tokens are a box in their own steps, whatever space is declared, and then the only form that is read.
     JSON that is cut off gives the boxes before the cut. Four bare numbers count only when they are all the
     numbers of the text. A box with a number that is not finite is left out.
     """
-    text = _POINTS.sub(lambda tag: " " * len(tag.group()), text.translate(_WIDE))
+    text = without_points(text.translate(_WIDE))
     found = []
-    for match in _BOX.finditer(text):
+    for match in _STEPS.finditer(text):
+        top, left, bottom, right = map(float, match.groups())
+        found.append(Shape((left, top, right, bottom), *match.span(), _STEPS_WHOLE))
+    for match in () if found else _BOX.finditer(text):
         groups = [(group, index) for index, group in enumerate(match.groups(), 1) if group is not None]
         parts = [group for group, _ in groups]
         if groups[0][1] > _NAMED_FROM:
@@ -140,7 +153,10 @@ def find_points(text: str, order: Literal["xy", "yx"]) -> list[Shape]:
         for pair in _PAIRED.finditer(text, *tag.span())
         if (shape := _shape([pair[2], pair[3]], "xy", pair)) is not None
     ]
-    text = _POINTS.sub(lambda tag: " " * len(tag.group()), text)
+    for tag in _POINTS.finditer(text):
+        for coords in _COORDS.finditer(text, *tag.span()):
+            found += _listed(text, *coords.span(1))
+    text = without_points(text)
     for match in _POINT.finditer(text):
         groups = [(number, index) for index, number in enumerate(match.groups(), 1) if number is not None]
         shape = _shape([number for number, _ in groups], "xy" if groups[0][1] > 4 else order, match)
@@ -151,6 +167,21 @@ def find_points(text: str, order: Literal["xy", "yx"]) -> list[Shape]:
         shape = _shape(list(bare.groups()), order, bare) if bare else None
         return [shape] if shape else []
     return found
+
+
+def without_points(text: str) -> str:
+    """Return the text, equally long, without Molmo's tags, whose numbers are coordinates."""
+    return _POINTS.sub(lambda tag: " " * len(tag.group()), text)
+
+
+def _listed(text: str, start: int, end: int) -> Iterator[Shape]:
+    """Yield the points of Molmo 2's attribute that stands in [start, end)."""
+    for part in re.compile(r"[^\t\n:,;]+").finditer(text, start, end):
+        written = list(_WRITTEN.finditer(text, *part.span()))
+        first = len(written) % 3  # 1: the picture's number stands before the points
+        for place in range(first, len(written), 3) if first < 2 else ():
+            x, y = written[place + 1], written[place + 2]
+            yield Shape((float(x.group()), float(y.group())), written[place].start(), y.end())
 
 
 def _shape(numbers: list[str], order: str, match: re.Match[str]) -> Shape | None:
@@ -216,6 +247,31 @@ def scales(context: AnswerContext) -> tuple[float, float, float, float]:
             remedy="give the sample its image, or declare pixels",
         )
     return context.image_size[0], divisor, context.image_size[1], divisor
+
+
+def shape_in_pixels(shape: Shape, context: AnswerContext) -> list[float] | None:
+    """Return the numbers of a shape in pixels of the original image; None when one is not finite.
+
+    Raises:
+        DataError: as `scales`, also where the shape's notation has a space of its own.
+    """
+    if shape.whole is None:
+        return to_pixels(shape.numbers, scales(context))
+    return to_pixels(shape.numbers, whole_scales(shape.whole, context))
+
+
+def whole_scales(whole: float, context: AnswerContext) -> tuple[float, float, float, float]:
+    """Return the factors of numbers that count `whole` per side, as `scales` does.
+
+    Raises:
+        DataError: when the sample has no image size.
+    """
+    if context.image_size is None:
+        raise DataError(
+            "coordinates that are shares of the sides need the image size, and the sample has none",
+            remedy="give the sample its image",
+        )
+    return context.image_size[0], whole, context.image_size[1], whole
 
 
 def to_pixels(numbers: tuple[float, ...], factors: tuple[float, float, float, float]) -> list[float] | None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from mmeval.core.types import AnswerContext, Extraction
 from mmeval.verifiers.answer import answer_section, merged_options
+from mmeval.verifiers.coordinates import find_points, without_points
 from mmeval.verifiers.detection_lines import says_nothing
 from mmeval.verifiers.mask_answers import json_values
 from mmeval.verifiers.number import NumberVerifier
@@ -25,7 +26,12 @@ _COLLECTIVE = re.compile(
     r"(?:\b(?:is|are|see|shows?|contains?)\s+|\A\W*)(?:only\s+|just\s+)?a\s+(single|pair|couple)\b", re.IGNORECASE
 )
 _COLLECTIVES = {"single": 1, "pair": 2, "couple": 2}
-_POINTS = re.compile(r"<points?\b([^<>]{0,100000})>", re.IGNORECASE)
+_LOOKED = re.compile(r"\W*(?:i|we|the\s+(?:image|picture|photo|scene|video))\s", re.IGNORECASE)
+_UNSEEN = re.compile(
+    r"\bany\s+(?:\w+\s+)?(?:images?|pictures?|photos?|videos?|attachments?|files?|things?)\b", re.IGNORECASE
+)
+"""Of a picture that did not arrive ("I can't see any image")."""
+_POINTS = re.compile(r"<points?\b[^<>]{0,100000}>", re.IGNORECASE)
 _X = re.compile(r"\bx[0-9]*\s*=\s*[\"'][0-9.]+[\"']", re.IGNORECASE)
 _PLACES = frozenset({"point_2d", "point", "bbox_2d", "bbox", "box_2d", "box"})
 _MOST = 40
@@ -41,12 +47,15 @@ class CountVerifier(NumberVerifier):
     """
 
     name = "count"
-    version = f"3+{NumberVerifier.version}"
+    version = f"4+{NumberVerifier.version}"
 
     def parse(self, text: str, context: AnswerContext) -> Extraction:
         """Return the number."""
-        found = super().parse(text, context)
-        if found.found or found.reason in ("empty", "unfinished reasoning", "refusal"):
+        found = super().parse(without_points(text), context)
+        if found.found or found.reason in ("empty", "unfinished reasoning"):
+            return found
+        looked = _LOOKED.match(text) is not None and _UNSEEN.search(text) is None
+        if found.reason == "refusal" and not (looked and says_nothing(text)):
             return found
         section = answer_section(text, merged_options(self._options, context.options))
         if isinstance(section, Extraction):
@@ -98,7 +107,7 @@ def _places(text: str) -> int | None:
     """Return how many points or boxes an answer lists, where it is a list of them."""
     tags = _POINTS.findall(text)
     if tags:
-        return sum(max(1, len(_X.findall(tag))) for tag in tags)
+        return sum(max(1, len(_X.findall(tag)) or len(find_points(tag, "xy"))) for tag in tags)
     count = 0
     for value, _, _ in json_values(text):
         entries = value if isinstance(value, list) else [value]

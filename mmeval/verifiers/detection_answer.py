@@ -63,6 +63,8 @@ class Stated:
     """x1, y1, x2, y2 as written, x before y."""
     label: str | None
     confidence: float | None
+    whole: float | None = None
+    """See `Shape.whole`."""
 
 
 @dataclass(slots=True)
@@ -280,6 +282,10 @@ class _Reader:
         self.found.boxes.append(Stated((first, second, third, fourth), label.strip() if label else None, confidence))
 
 
+_NAME_BEHIND = re.compile(r"[ \t]*([^\s<;][^<;\n]{0,80}?)[ \t]*(?=[;<\n]|\Z)")
+"""The class behind PaliGemma's tokens ("<loc0001>… cat ; <loc0002>… dog")."""
+
+
 def _tagged(text: str, order: Literal["xy", "yx"], found: Statement) -> None:
     """Boxes in brackets or tags; `<ref>class</ref>` before them names their class."""
     references = [(match.end(), match.group(match.lastindex or 0)) for match in _REFERENCE.finditer(text)]
@@ -288,8 +294,10 @@ def _tagged(text: str, order: Literal["xy", "yx"], found: Statement) -> None:
         while place + 1 < len(references) and references[place + 1][0] <= shape.start:
             place += 1
         label = references[place][1].strip() or None if place >= 0 else None
+        if shape.whole is not None and (behind := _NAME_BEHIND.match(text, shape.end)) is not None:
+            label = behind[1]
         first, second, third, fourth = shape.numbers
-        found.boxes.append(Stated((first, second, third, fourth), label, None))
+        found.boxes.append(Stated((first, second, third, fourth), label, None, shape.whole))
     found.empty = found.empty and not found.boxes
 
 

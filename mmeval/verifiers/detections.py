@@ -12,7 +12,7 @@ from mmeval.core.geometry import DIVISORS
 from mmeval.core.labelled_boxes import GoldObject, PredictedObject, read_gold_objects, read_predicted_objects
 from mmeval.core.types import AnswerContext, Extraction, Match
 from mmeval.verifiers.answer import answer_section, merged_options
-from mmeval.verifiers.coordinates import scales, sorted_corners, to_pixels
+from mmeval.verifiers.coordinates import scales, sorted_corners, to_pixels, whole_scales
 from mmeval.verifiers.detection_answer import Stated, distinct, read_statement
 
 POLICIES = ("confidence", "area", "constant", "rank")
@@ -41,7 +41,7 @@ class DetectionsVerifier:
     """
 
     name = "detections"
-    version = "2"
+    version = "3"
 
     def __init__(self, options: Mapping[str, Any] | None = None) -> None:
         self._options = dict(options or {})
@@ -72,7 +72,7 @@ class DetectionsVerifier:
         if repeated != "keep":
             stated = list(distinct(stated, labels=repeated == "drop"))
         convert = pixels_of(frame, context)
-        placed = [(one, found) for one in stated if (found := convert(one.numbers)) is not None]
+        placed = [(one, found) for one in stated if (found := _placed(one, convert, context)) is not None]
         dropped = read.dropped + len(read.boxes) - len(placed)
         scores = {"dropped": float(dropped)} if dropped else {}
         if not placed:
@@ -253,6 +253,14 @@ def pixels_of(frame: Any, context: AnswerContext) -> Pixels:
 
             return unpadded
     return lambda numbers: to_pixels(numbers, factors)
+
+
+def _placed(
+    one: Stated, convert: Callable[[tuple[float, ...]], list[float] | None], context: AnswerContext
+) -> list[float] | None:
+    if one.whole is None:
+        return convert(one.numbers)
+    return to_pixels(one.numbers, whole_scales(one.whole, context))
 
 
 def _score(policy: str, one: Stated, box: Sequence[float], place: int, context: AnswerContext) -> float:

@@ -6,7 +6,7 @@ import json
 import re
 from typing import Any
 
-_KEYS = (
+ANSWER_KEYS = (
     "final_answer", "answer", "correct_answer", "answer_letter", "option", "correct_option", "selected_option", "choice",
     "correct_choice", "prediction", "result",
 )  # fmt: skip
@@ -70,7 +70,7 @@ def _object(text: str, start: int, end: int) -> tuple[dict[str, Any], int] | Non
 
 def _place(text: str, start: int, end: int, fields: dict[str, Any]) -> tuple[int, int] | None:
     names = {re.sub(r"[\s-]+", "_", name.strip().lower()): name for name in fields}
-    for key in _KEYS:
+    for key in ANSWER_KEYS:
         name = names.get(key)
         if name is None or not isinstance(fields[name], (str, int, float)):
             continue

@@ -44,7 +44,8 @@ _LINE = re.compile(
 _BARE_LINE = re.compile(r"[\s>•-]*(?:(?:option|choice)\s+)?[A-Z(\[]", re.IGNORECASE)
 
 _DIGIT_BEFORE = re.compile(r"[0-9]\s?$")
-_WORD_AFTER = re.compile(r"\s+([A-Za-z]+)")
+_WORD_AFTER = re.compile(r"[^\S\n]+([A-Za-z]+)")
+_NOUN_AFTER = re.compile(r"[ \t]+([a-z]{2,})")
 _NO_NOUN = re.compile(
     r"because|since|as|and|or|which|with|due|for|given|but|not|in|from|based|is|was|has|does|can|will|would|should|must"
     r"|seems|appears|looks|fits|matches|corresponds|represents|shows|contains|follows|completes|makes|satisfies|best"
@@ -52,6 +53,7 @@ _NO_NOUN = re.compile(
     re.IGNORECASE,
 )
 """Words before which "A" is no article."""
+_ARTICLE = re.compile(r"answer\s*[:=]?\s*A\s*", re.IGNORECASE)
 _NO_VERB = re.compile(r"because|since|as|and|or|which|with|due|for|given|not|in|from|based|is|was|has", re.IGNORECASE)
 """Words before which "I" is no pronoun."""
 
@@ -103,6 +105,8 @@ def labelled_in(text: str, start: int, end: int, *, shown: bool = True) -> list[
             continue
         if (match.group("bracketed") or "").islower() and not _closes(text, match):
             continue  # "the answer a child would give"
+        if _ARTICLE.fullmatch(match.group()) and _noun_follows(text, match.end("bracketed")):
+            continue  # "Answer: A dog"
         found.append(read_letter(match))
     return found
 
@@ -140,6 +144,12 @@ def line_label(text: str, start: int, end: int) -> Letter | None:
     letter = read_letter(found)
     place = found.start("bracketed") if found.group("bracketed") else found.start("bare")
     return Letter(letter.index, place, found.end(), letter.bracketed)
+
+
+def _noun_follows(text: str, position: int) -> bool:
+    """Whether what stands behind an "A" makes it the article."""
+    following = _NOUN_AFTER.match(text, position)
+    return following is not None and _NO_NOUN.fullmatch(following[1]) is None
 
 
 def is_word(text: str, found: re.Match[str]) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 
 from mmeval.verifiers.answer import Section, answer_phrases, declines, lines, mask
 from mmeval.verifiers.formula_finder import tidy
+from mmeval.verifiers.json_answer import ANSWER_KEYS, objects
 from mmeval.verifiers.numerals import read_number
 
 _MOST: Mapping[str, int] = {"text": 300, "number": 300, "expression": 40}
@@ -19,6 +20,7 @@ _BRACKETS: Mapping[str, str] = {"[": "]", "{": "}", "(": ")"}
 _OPENING = re.compile(r"[\[{(]")
 _WORD_SEPARATOR = re.compile(r"\s*,?\s+(?:and|or|und|et)\s+|\s*[和与及]\s*")
 _BULLET = re.compile(r"\s*(?:[-*•–]|[0-9]{1,3}[.)]|\([0-9]{1,3}\))\s+(?P<item>\S.*?)\s*$")
+_NO_LIST = re.compile(r"\W*(?:i|we)\s+(?:can|could|do|did|am|are)\b", re.IGNORECASE)
 _QUOTES = {'"': '"', "'": "'", "“": "”", "‘": "’", "`": "`"}
 
 
@@ -29,6 +31,9 @@ def find_list(section: Section, element: str) -> tuple[int, int, list[Any]] | st
     last line; bullet points; a single line.
     """
     text = section.text
+    held = _of_object(text, element)
+    if held is not None:
+        return *_place(text, 0, len(text)), held
     if len(text) <= _LONGEST:
         whole = list_elements(text.strip(), element)
         if whole is not None and (section.marked or _bracketed(text.strip())):
@@ -51,11 +56,31 @@ def find_list(section: Section, element: str) -> tuple[int, int, list[Any]] | st
     bullets = _bullets(text, element)
     if bullets is not None:
         return bullets
-    one_line = "\n" not in text.strip() and len(text) <= _LONGEST and not declines(text)
+    one_line = (
+        "\n" not in text.strip() and len(text) <= _LONGEST and not declines(text) and _NO_LIST.match(text) is None
+    )
+    if text.strip()[:1] in ("[", "{"):
+        one_line = False  # cut off before it closes
     plain = list_elements(text.strip(), element) if one_line else None
     if plain is None or (element == "text" and not _is_enumeration(text)):
         return "not found"
     return *_place(text, 0, len(text)), plain
+
+
+def _of_object(text: str, element: str) -> list[Any] | None:
+    """Return the list that is the answer field of a JSON object, or its only list, where the text holds one object."""
+    if "{" not in text or len(text) > _LONGEST:
+        return None
+    found = objects(text)
+    if len(found) != 1:
+        return None
+    fields = {str(name).strip().lower().replace(" ", "_"): value for name, value in found[0].items()}
+    lists = [fields[name] for name in ANSWER_KEYS if isinstance(fields.get(name), list)]
+    lists = lists or [value for value in fields.values() if isinstance(value, list)]
+    if len(lists) != 1 or not lists[0] or not all(isinstance(item, (str, int, float)) for item in lists[0]):
+        return None
+    values = [_typed(item, element) for item in lists[0]]
+    return values if len(values) <= _MOST[element] and None not in values else None
 
 
 def _place(text: str, start: int, end: int) -> tuple[int, int]:

@@ -10,7 +10,7 @@ from mmeval.core.errors import DataError
 from mmeval.core.types import AnswerContext, Extraction, Match
 from mmeval.verifiers.answer import answer_section, merged_options
 from mmeval.verifiers.box import one_shape
-from mmeval.verifiers.coordinates import find_boxes, iou, scales, sorted_corners, to_pixels
+from mmeval.verifiers.coordinates import find_boxes, iou, scales, shape_in_pixels, sorted_corners, to_pixels
 from mmeval.verifiers.mask_answers import find_codes, find_polygons, json_values, stated_part
 from mmeval.verifiers.masks import (
     Gold,
@@ -44,7 +44,7 @@ class MaskVerifier:
     """
 
     name = "mask"
-    version = "1"
+    version = "2"
 
     def __init__(self, options: Mapping[str, Any] | None = None) -> None:
         self._options = dict(options or {})
@@ -71,8 +71,7 @@ class MaskVerifier:
             found = [stated]
         if not found:
             return Extraction(reason="not found")
-        factors = scales(placed)
-        pixels = [to_pixels(shape.numbers, factors) for shape in found]
+        pixels = [shape_in_pixels(shape, placed) for shape in found]
         boxes = [sorted_corners(box) for box in pixels if box is not None]
         if not boxes:
             return Extraction(reason="not finite")

@@ -20,7 +20,7 @@ FORMS = ("Int", "Float", "Str", "List", "None")
 RULES = ("mmeval", "official")
 NOT_ANSWERABLE = "not answerable"
 TOLERANCE = 0.01
-_PARENTHESES = re.compile(r"\s*\([^)]*\)")
+_PARENTHESES = re.compile(r"(?:(?<!\s)\s+)?\([^)]*\)")
 _OUTER_QUOTES = re.compile(r"^['\"]|['\"]$")
 _EXACT = re.compile(
     r"\d+(?:[-\s]\d+)?|\d{4}[-\s]\d{2}[-\s]\d{2}|[a-zA-Z0-9._%+-]+@[a-zA-Z0-9.-]+\.[a-zA-Z]{2,}",
@@ -83,7 +83,9 @@ def cleaned(text: str, *, official: bool = False) -> str:
 
     Unless `official`, all kinds of quotes go, and a final full stop.
     """
-    plain = _PARENTHESES.sub("", text.lower().strip()).strip()
+    # An opening bracket behind the last closing one has no partner, and need not be looked for.
+    head, last, rest = text.lower().strip().rpartition(")")
+    plain = (_PARENTHESES.sub("", head + last) + rest).strip()
     if official:
         return _OUTER_QUOTES.sub("", plain).strip().lstrip("$").strip().rstrip("%").strip()
     plain = plain.strip("'\"“”‘’").strip()

@@ -31,7 +31,8 @@ from mmeval.verifiers.numerals import (
     find_word_numbers,
     read_number,
 )
-from mmeval.verifiers.statements import ITEM, all_values, last_equals, one_value, prose, stated_number
+from mmeval.verifiers.sentences import prose
+from mmeval.verifiers.statements import ITEM, all_values, last_equals, one_value, stated_number
 
 # linspace(0.5, 0.95, 10) in floating point: the published code's thresholds to the last bit.
 MRA_THRESHOLDS = (*(0.5 + index * ((0.95 - 0.5) / 9) for index in range(9)), 0.95)
@@ -53,20 +54,25 @@ _WAITING = re.compile(r"\s+(?:for|until|till|at|in|times?)\b", re.IGNORECASE)
 """Behind "wait" where somebody or something does wait."""
 _CLOSES = re.compile(r"\s{0,2}(?:[^\s.,;!]{1,14})?\s{0,2}(?:[.,;!)\n]|$)")
 """Behind a number that ends what is said, but for a unit."""
+_REMARK = re.compile(
+    r"\s\((?!\W*(?:or|and|to|but|not|if|maybe|perhaps|possibly|could|might|probably|actually)\b)[^()\n]+\)\W*\Z",
+    re.IGNORECASE,
+)
 _FACTORIAL = re.compile(r"[0-9)]!\s*$")
 _LENGTH = r"(?:(?:square|sq\.?|cubic)\s+)?(?:mm|cm|km|m|in|ft|yd|(?:milli|centi|kilo)?met(?:er|re)s?|inch(?:es)?|feet|foot|yards?)(?:[²³]|\^[23])?"
 _CONVERTED = re.compile(
-    rf"(?<=[0-9])(\s?{_LENGTH}\s*)(\(\s*(?:(?:or|about|approximately|approx\.?|roughly|around|[~≈=])\s*){{0,2}}[0-9][0-9.,]{{0,12}}\s?{_LENGTH}\s*\))",
+    rf"(?<=[0-9])(\s?{_LENGTH}\s*)(\(\s*(?:(?:or|about|approximately|approx\.?|roughly|around|[~≈=])\s*){{0,2}}[0-9][0-9.,]{{0,12}}\s?{_LENGTH}"
+    rf"(?:,?\s?(?:and\s)?[0-9]{{1,2}}\s?(?:in|inch(?:es)?))?\s*\))",
     re.IGNORECASE,
 )
 """A length said again in another unit: "3.5 meters (about 11.5 feet)"."""
 _MORE = re.compile(
-    rf"\s?(?:{_LENGTH})?\s*(?:\bby\b|[x×])\s*[0-9]"
+    rf"\s?:\s?[0-9]|\s?(?:{_LENGTH})?\s*(?:\bby\b|[x×])\s*[0-9]"
     r"|\s?(?:feet|foot|ft\.?|met(?:er|re)s?|m|yards?|hours?|hrs?|h|minutes?|mins?|pounds?|lbs?)\s*,?\s*(?:and\s+)?[0-9]+(?:\.[0-9]+)?\s?"
     r"(?:inch(?:es)?|in|cm|centimet(?:er|re)s?|minutes?|mins?|seconds?|secs?|s|ounces?|oz)\b",
     re.IGNORECASE,
 )
-"""Behind a number that is only a part of what is said: "2 feet 6 inches", "3 m by 4 m"."""
+"""Behind a number that is only a part of what is said: "2 feet 6 inches", "3 m by 4 m", "10:10"."""
 
 
 class NumberVerifier:
@@ -81,7 +87,7 @@ class NumberVerifier:
     """
 
     name = "number"
-    version = "6"
+    version = "7"
 
     def __init__(self, options: Mapping[str, Any] | None = None) -> None:
         self._options = dict(options or {})
@@ -163,7 +169,14 @@ def _found(section: Section, text: str, label: re.Pattern[str] | None) -> Numera
     values = all_values(running) or find_chinese_number(text)
     if not values:
         return "not found"
-    return values[0] if one_value(values) else "ambiguous"
+    return values[0] if one_value(values) else _before_remark(running) or "ambiguous"
+
+
+def _before_remark(text: str) -> Numeral | None:
+    """Return the number of a short answer that only a remark in parentheses follows ("12 (10 adults and 2 children)")."""
+    remark = _REMARK.search(text) if len(text) <= _REACH else None
+    stated = all_values(text[: remark.start()]) if remark else []
+    return stated[0] if one_value(stated) and len(text[: stated[0].start].split()) <= 4 else None
 
 
 def _numerals(text: str, start: int, end: int) -> list[Numeral]:

@@ -55,7 +55,7 @@ _DOZEN = re.compile(r"[ \t]+dozens?\b", re.IGNORECASE)
 _AND_A_PART = re.compile(r"[ \t]+and[ \t]+(?:a|one)[ \t-]+(half|third|quarter|fourth|fifth)\b", re.IGNORECASE)
 _MONEY_MAGNITUDE = re.compile(r"(?:(K)|(M|mn)|(B|bn))\b(?!\s*\$)")
 _NOT_A_NUMBER = re.compile(
-    r"\s*/\s*0+(?![0-9.])|(?:st|nd|rd|th|D|(?<=[12][0-9]{2}0)s)\b|\.[0-9]|[A-Za-z_]+[0-9]|\s*/[0-9]+/[0-9]|\^\{?[A-Za-z]"
+    r"\s*/\s*0+(?![0-9.])|(?:st|nd|rd|th|D|(?<=[12][0-9]{2}0)s)\b|\.[0-9]|(?!(?:[cdkm]?m|ft|in|yd)[23]\b)[A-Za-z_]+[0-9]|\s*/[0-9]+/[0-9]|\^\{?[A-Za-z]"
     r"|\s*\^\s*[{(]?\s*[+\-−]?[.0-9]"
 )
 """Behind digits: ordinals, "3D", decades, versions, identifiers, dates, powers with letters, of powers or not whole."""
@@ -67,6 +67,12 @@ _SIGN = re.compile(
 )
 _BOTH_SIGNS = re.compile(r"(?:±|\\pm|\+/-)\s*$")
 _CURRENCY = re.compile(r"(?:US)?\\?\$\s?$|[€£¥₹]\s?$")
+_FREE = frozenset(("", *',;:!?)]}|"0123456789'))
+"""What stands before a number without being a part of it, or a sign: most numbers need no closer look."""
+_SIMPLE = re.compile(
+    r"(?:[0-9]{1,18}|[0-9]{1,15}\.[0-9]{1,2})(?![0-9])(?=[;:!?)\]}|\"=+-]|,(?![0-9]{3})| [0-9]{1,2}[ ,;])"
+)
+"""A number behind which no part of it can follow: no group of thousands, power, fraction, unit or word."""
 
 
 def find_numerals(text: str) -> list[Numeral]:
@@ -79,13 +85,21 @@ def find_numerals(text: str) -> list[Numeral]:
     position, paired = 0, text.count("$") % 2 == 0
     while (core := _CORE.search(text, position)) is not None:
         begin = core.start()
-        read = None if _INSIDE.search(text[max(0, begin - 6) : begin]) else _read(text, begin)
+        free = text[begin - 1 : begin] in _FREE
+        simple = _SIMPLE.match(text, begin) if free else None
+        if simple is not None:
+            written = simple.group()
+            found.append(Numeral(float(written) if "." in written else int(written), begin, simple.end()))
+            position = simple.end()
+            continue
+        inside = not free and _INSIDE.search(text[max(0, begin - 6) : begin]) is not None
+        read = None if inside else _read(text, begin)
         if read is None or _NOT_A_NUMBER.match(text, read[1]):
             skipped = _NEXT.match(text, begin)
             position = max(skipped.end() if skipped else 0, read[1] if read else 0, begin + 1)
             continue
         value, end = read
-        start, negative = _prefix(text, begin)
+        start, negative = (begin, False) if free else _prefix(text, begin)
         scale = _money_scale(text, start, begin, end, paired=paired)
         if scale is not None:
             value, end = value * scale[0], scale[1]

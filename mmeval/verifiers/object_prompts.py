@@ -9,7 +9,7 @@ from typing import Any
 
 from mmeval.core.types import AnswerContext, Extraction
 from mmeval.verifiers.answer import answer_section
-from mmeval.verifiers.coordinates import find_boxes, find_points, scales, sorted_corners, to_pixels
+from mmeval.verifiers.coordinates import find_boxes, find_points, scales, shape_in_pixels, sorted_corners, to_pixels
 from mmeval.verifiers.mask import framed
 from mmeval.verifiers.mask_answers import json_values
 
@@ -53,10 +53,10 @@ def object_prompts(text: str, context: AnswerContext) -> list[ObjectPrompt]:
 
     found = [prompt for value, _, _ in json_values(content) for prompt in _objects(value, pixels)]
     if not found:
-        boxes = [to_pixels(shape.numbers, factors) for shape in find_boxes(content, placed.coordinate_order)]
+        boxes = [shape_in_pixels(shape, placed) for shape in find_boxes(content, placed.coordinate_order)]
         found = [_prompt(box, []) for box in boxes if box is not None]
     if not found:
-        points = [to_pixels(shape.numbers, factors) for shape in find_points(content, placed.coordinate_order)]
+        points = [shape_in_pixels(shape, placed) for shape in find_points(content, placed.coordinate_order)]
         known = [point for point in points if point is not None]
         found = [_prompt(None, known)] if known else []
     return list(dict.fromkeys(found))[:MOST_OBJECTS]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from mmeval.core.errors import DataError
 from mmeval.core.types import AnswerContext, Extraction, Match
 from mmeval.verifiers.answer import answer_section, merged_options
 from mmeval.verifiers.box import one_shape, read_box
-from mmeval.verifiers.coordinates import Shape, find_boxes, find_points, scales, to_pixels
+from mmeval.verifiers.coordinates import Shape, find_boxes, find_points, shape_in_pixels
 
 _BETWEEN = re.compile(r"[\])）］】][^\[(（［【]*[\[(（［【]")
 
@@ -23,7 +24,7 @@ class PointVerifier:
     """
 
     name = "point"
-    version = "3"
+    version = "4"
 
     def __init__(self, options: Mapping[str, Any] | None = None) -> None:
         self._options = dict(options or {})
@@ -45,14 +46,13 @@ class PointVerifier:
         ]
         found: list[Shape] = []
         if boxes and options.get("accept_box"):
-            found = [Shape(_centre(box.numbers), box.start, box.end) for box in boxes]
+            found = [replace(box, numbers=_centre(box.numbers)) for box in boxes]
         elif not boxes:
             found = find_points(section.text, context.coordinate_order)
         stated = one_shape(section.text, found)
         if isinstance(stated, str):
             return Extraction(reason="a box, not a point" if boxes and not found else stated)
-        factors = scales(context)
-        pixels = to_pixels(stated.numbers, factors)
+        pixels = shape_in_pixels(stated, context)
         if pixels is None:
             return Extraction(reason="not finite")
         return Extraction(pixels, section.span(stated.start, stated.end))

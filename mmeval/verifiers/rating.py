@@ -40,7 +40,7 @@ class RatingVerifier:
     """
 
     name = "rating"
-    version = "5"
+    version = "6"
 
     def __init__(self, options: Mapping[str, Any] | None = None) -> None:
         self._options = dict(options or {})
@@ -160,6 +160,7 @@ def _without_scale(text: str, scale: tuple[float, float]) -> str:
     """Return the text, equally long, without the scale in brackets: "Rating (1-5): 3.5"."""
     low, high = (rf"{re.escape(f'{bound:g}')}(?:\.0)?" for bound in scale)
     named = rf"\(\s*(?:(?:on\s+)?(?:a\s+)?scale\s*:?\s*(?:of|from)?\s*)?{low}\s*(?:-|–|—|to)\s*{high}\s*\)"
+    named += rf"|\b(?:on\s+)?a\s+scale\s+(?:of|from)\s+{low}\s*(?:-|–|—|to)\s*{high}(?![0-9.])"
     return re.sub(named, lambda found: " " * len(found.group()), text, flags=re.IGNORECASE)
 
 
@@ -172,10 +173,11 @@ def _without_high(text: str, high: float) -> tuple[str, bool, list[Numeral]]:
     stated: list[Numeral] = []
     for found in reversed(list(_OF_HIGH.finditer(text))):
         number = _LAST_NUMBER.search(text, max(0, found.start() - 20), found.start())
-        if number is None:
-            continue
         start = found.start()
-        if float(found.group(2)) != high:
+        if number is None:
+            if found.group(1) != "满分":
+                continue
+        elif float(found.group(2)) != high:
             start = number.start(1)
             other = True
         else:

@@ -1,4 +1,4 @@
-"""Sentences of an answer, and the one number that they state.
+"""The one number that the sentences of an answer state.
 
 All functions work on masked text (`mask` of `mmeval.verifiers.answer`) and return offsets in it.
 """
@@ -7,36 +7,13 @@ from __future__ import annotations
 
 import math
 import re
+from collections import deque
 from collections.abc import Sequence
 
 from mmeval.verifiers.answer import negated
 from mmeval.verifiers.numerals import Numeral, find_numerals, find_word_numbers
+from mmeval.verifiers.sentences import CONCLUSION, main_clause, sentences
 
-CONCLUSION = re.compile(
-    r"\W*(?:(?:therefore|thus|hence|so|consequently|accordingly|altogether|overall|finally|ultimately|in\s+total"
-    r"|in\s+(?:conclusion|summary|short)|to\s+(?:conclude|sum\s+up|summarize|summarise)|as\s+a\s+result"
-    r"|(?:based\s+on|given)\s+(?:this|these|the\s+(?:above|analysis|options|choices)|my)|after\s+(?:evaluating|analy[sz]ing)"
-    r")\b|∴|因此|所以|故|综上|Donc\b|Daher\b|Por\s+lo\s+tanto\b)",
-    re.IGNORECASE,
-)
-"""How a sentence opens that draws the conclusion."""
-
-_STOP = re.compile(r"[!?。！？]|\.(?![0-9A-Za-z])|\n")
-_NO_STOP = re.compile(r"(?:(?<![A-Za-z0-9])(?<![0-9] )[A-Z]|\b(?:e\.g|i\.e|etc|vs|approx|[Nn]o|[Ff]ig|[Ee]q))$")
-"""Before a full stop: labels ("B. blue") and abbreviations, which do not end a sentence; "2." at its start neither."""
-_MARKER = re.compile(r"\s*(?:[0-9]{1,2}|[a-z])")
-
-_FENCE = re.compile(r"^[ \t]*```[^\n]*\n.*?(?:^[ \t]*```|\Z)", re.MULTILINE | re.DOTALL)
-_TABLE_ROW = re.compile(r"^[^|\n]*\|[^\n]*$", re.MULTILINE)
-_BLANKED = re.compile(r"[^\n]")
-_LEAD = re.compile(
-    r"\W*(?:if|when|since|because|given|as|assuming|suppose|for|in|on|at|by|from|among|out\s+of|of|according\s+to"
-    r"|based\s+on|to|after|with|using|between|during|over|considering|looking|round(?:ed|ing))\b(?:[^,\n]|,(?=[0-9]{3}))*,"
-    r"|\s*(?:and|or|which|that|who|where)\b(?:[^,\n]|,(?=[0-9]{3}))*,",
-    re.IGNORECASE,
-)
-"""A clause before the main clause; its numbers are given, not stated."""
-_GOES_ON = re.compile(r"\s*(?:and|or|which|that|who|where)\b", re.IGNORECASE)
 _ASIDE = re.compile(
     r"[,;]\s*(?:with|which|where|including|because|since|as|meaning|indicating|representing|so\s+that|due)\b"
     r"|\s(?:because|since)\b",
@@ -48,10 +25,18 @@ _GIVEN = re.compile(r"\s(?:when|if|where|for|at)\s[^=,.\n]{0,24}=", re.IGNORECAS
 _REASON = re.compile(r"[\s,;(](?:because|since)\b", re.IGNORECASE)
 """What follows only gives the reason: "The side is 5, because 3² + 4² = 25"."""
 _COMPARES = re.compile(r"\bthan\b|\bexception\b", re.IGNORECASE)
+_ROUNDING = re.compile(r"\bround(?:s|ed|ing)?\b|\b(?:nearest|decimals?|significant)\b", re.IGNORECASE)
+_BARE = re.compile(r"[\s%°$€£]*(?:(?!pi\b|π)[^\W0-9]+[\s²³]*){1,2}")
+"""Behind the number of a sentence that says nothing else: its unit, or what is counted."""
+_OWN_CONCLUSION = re.compile(
+    r"[,;:—–]\s*(?:and\s+)?(?:(?:so|thus|hence|therefore|that\s+is(?=,)|making|giving|totall?ing|for\s+a\s+total\s+of|which\s+(?:makes|gives))\b|i\.e\.),?\s*",
+    re.IGNORECASE,
+)
+"""Inside a sentence: what follows is drawn from what stands before ("6 rows of 7, i.e. 42 in total")."""
 _EXISTS = re.compile(r"\bthere\s+(?:is|are|was|were)\b", re.IGNORECASE)
 _BE = (
     r"(?:is|are|was|were|be|been|equals?|becomes?|totals?|remains?|(?:for|making|giving)\s+a\s+total\s+of|simplifies\s+to|(?:is|be)\s+rounded(?:\s+(?:up|down))?\s+to"
-    r"|(?:you|we|i)\s+(?:get|have|obtain|find)|(?:ha[sd]|have|having|with)\s+an?\s+(?:[a-z]+\s+)?"
+    r"|(?:it|that|there)['’]s|(?:you|we|i)\s+(?:get|have|obtain|find)|(?:ha[sd]|have|having|with)\s+an?\s+(?:[a-z]+\s+)?"
     r"(?:value|total|count|length|height|width|size|average|sum|score|rating)\s+of)"
 )
 _ADVERB = (
@@ -76,6 +61,10 @@ _EACH_BEFORE = re.compile(
     r"|receiv(?:es|ing)|cost(?:s|ing))\s+$",
     re.IGNORECASE,
 )
+_ROWS = re.compile(
+    r"\s+(?:rows?|columns?|groups?|stacks?|piles?|layers?|shel(?:f|ves)|box(?:es)?|bags?)\b", re.IGNORECASE
+)
+"""Behind a number: with so many in each, the whole is the product, and both numbers are given."""
 _RATIO = re.compile(r"\s*:\s*[0-9]|[\s%°A-Za-z/]{0,12}[+*×÷]\s*[\w(\\]")
 _LISTED = re.compile(
     r"[\s%°A-Za-z]{0,14}(?:,|\band\b|\bor\b|\bto\b|[-–—:+*/×÷])\s*(?:and\s+|or\s+)?[$€£(]?\s*", re.IGNORECASE
@@ -98,75 +87,6 @@ _LONGEST = 1500
 """Characters beyond which text without a full stop is no sentence; it bounds the work on degenerate text."""
 ITEM = re.compile(r"^[ \t]*[0-9]{1,2}[.)](?=[ \t]+\S)", re.MULTILINE)
 """The marker of an item in a numbered list."""
-
-
-def prose(raw: str, masked: str) -> str:
-    """Return masked text, equally long, with questions, code blocks and table rows blanked.
-
-    Unchanged where nothing else remains, except for a text that only asks.
-
-    Args:
-        raw: the text before masking, in which the code fences still stand.
-        masked: the same text, masked, perhaps cut at its end.
-    """
-    text = _without_questions(masked)
-    text = _blanked(text, [fence.span() for fence in _FENCE.finditer(raw, 0, len(masked))])
-    if text.count("|") >= 4:
-        text = _blanked(text, [row.span() for row in _TABLE_ROW.finditer(text)])
-    return text if any(character.isalnum() for character in text) else _without_questions(masked)
-
-
-def _without_questions(text: str) -> str:
-    if "?" not in text:
-        return text
-    return _blanked(text, [(start, end) for start, end in sentences(text) if text[end : end + 1] == "?"])
-
-
-def _blanked(text: str, spans: Sequence[tuple[int, int]]) -> str:
-    """Return `text` with spans (in order, apart from one another) replaced by spaces; line ends stay."""
-    parts: list[str] = []
-    position = 0
-    for start, end in spans:
-        parts += [text[position:start], _BLANKED.sub(" ", text[start:end])]
-        position = end
-    return "".join([*parts, text[position:]])
-
-
-def sentences(text: str) -> list[tuple[int, int]]:
-    """Return (start, end) of every sentence that holds a word or a number, white space at both ends left out."""
-    found: list[tuple[int, int]] = []
-    start = 0
-    for stop in _STOP.finditer(text):
-        if stop.group() == "." and (
-            _NO_STOP.search(text, max(start, stop.start() - 8), stop.start())
-            or _MARKER.fullmatch(text, start, stop.start())
-        ):
-            continue
-        _add(found, text, start, stop.start())
-        start = stop.end()
-    _add(found, text, start, len(text))
-    return found
-
-
-def _add(found: list[tuple[int, int]], text: str, start: int, end: int) -> None:
-    inner = text[start:end].strip()
-    if any(character.isalnum() for character in inner):
-        begin = text.index(inner, start)
-        found.append((begin, begin + len(inner)))
-
-
-def main_clause(text: str, start: int, end: int) -> int:
-    """Return where the main clause of a sentence starts: behind "Therefore, if x is 5, …"."""
-    opening = CONCLUSION.match(text, start, end)
-    position = opening.end() if opening else start
-    position += len(text[position:end]) - len(text[position:end].lstrip(" ,"))
-    first = True
-    for _ in range(4):
-        lead = _LEAD.match(text, position, end)
-        if lead is None or (first and _GOES_ON.match(lead.group())):
-            break
-        position, first = lead.end(), False
-    return position
 
 
 def all_values(text: str) -> list[Numeral]:
@@ -192,8 +112,11 @@ def all_values(text: str) -> list[Numeral]:
     free = [
         item
         for item in numerals
-        if not _BOUND.search(text, max(0, item.start - 24), item.start)
-        and not _LABEL.search(text, max(0, item.start - 20), item.start)
+        if text[item.start - 1 : item.start] in ",;:)]"
+        or (
+            not _BOUND.search(text, max(0, item.start - 24), item.start)
+            and not _LABEL.search(text, max(0, item.start - 20), item.start)
+        )
     ] + [
         item
         for item in words
@@ -242,9 +165,11 @@ def stated_number(text: str) -> Numeral | None:
 
 
 def _rounds(text: str, rounded: Numeral, value: Numeral) -> bool:
-    """Whether a number is another one, or what it becomes when rounded to as many decimals as are written."""
+    """Whether a number is another one, or what it becomes when rounded, as is said, to as many decimals as are written."""
     if rounded.value == value.value:
         return True
+    if _ROUNDING.search(text, value.end) is None:
+        return False
     written = text[rounded.start : rounded.end]
     decimals = len(written.rpartition(".")[2].rstrip("%")) if "." in written else 0
     return math.isclose(round(value.value, decimals), rounded.value, rel_tol=1e-9, abs_tol=1e-12)
@@ -256,7 +181,8 @@ def _of_first(text: str, found: Sequence[tuple[int, int]], values: Sequence[Nume
     rest = text[opening[1] :]
     if _CALCULATES.search(rest) or last_equals(text, *opening) >= 0:
         return None
-    return _of_sentence(text, opening, values)
+    bare = values[0].start == opening[0] and _BARE.fullmatch(text, values[0].end, opening[1]) is not None
+    return values[0] if bare else _of_sentence(text, opening, values, drawn=False)
 
 
 def _within(values: Sequence[Numeral], start: int, end: int) -> list[Numeral]:
@@ -264,19 +190,31 @@ def _within(values: Sequence[Numeral], start: int, end: int) -> list[Numeral]:
 
 
 def _of_sentence(
-    text: str, sentence: tuple[int, int], values: Sequence[Numeral], *, sole: bool = False
+    text: str, sentence: tuple[int, int], values: Sequence[Numeral], *, sole: bool = False, drawn: bool = True
 ) -> Numeral | None:
-    """Return the one number that a sentence states; with `sole`, the only one of its main clause will do."""
+    """Return the one number that a sentence states.
+
+    With `sole`, the only one of its main clause will do; with `drawn`, what the sentence itself concludes comes first.
+    """
     start, end = sentence
     if end - start > _LONGEST:
         return None
+    for inner in deque(_OWN_CONCLUSION.finditer(text, start, end) if drawn else (), maxlen=1):
+        behind = _within(values, inner.end(), end)
+        if (
+            behind
+            and one_value(behind)
+            and (behind[0].start == inner.end() or _STATES.search(text, inner.end(), behind[0].start))
+        ):
+            return behind[0]
     each = [
         item
         for item in _within(values, start, end)
         if _EACH_AFTER.match(text, item.end, end) or _EACH_BEFORE.search(text, max(start, item.start - 48), item.start)
     ]
     if each:
-        return each[0] if one_value(each) else None
+        rows = any(_ROWS.match(text, item.end, end) for item in _within(values, start, each[0].start))
+        return each[0] if one_value(each) and not rows else None
     head = main_clause(text, start, end)
     concluding = CONCLUSION.match(text, start) is not None
     inside = [item for item in _within(values, head, end) if not _bracketed(text, item)]

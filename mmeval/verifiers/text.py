@@ -21,7 +21,9 @@ from mmeval.verifiers.answer import (
 from mmeval.verifiers.numerals import read_number
 from mmeval.verifiers.text_scores import RELAXED_TOLERANCE, anls, includes, relaxed, vqa_accuracy
 
-_SURROUNDING = "\"'“”‘’*`$"
+_SURROUNDING = '"“”*`'
+_PAIRS = {"'": "'", "‘": "’", "$": "$"}
+"""Signs that surround an answer only where they stand at both ends: "$5.00" and "'tis" keep theirs."""
 _ABBREVIATION = re.compile(r"(?<![\w.])(?:[^\W\d_]\.){2,}")
 _SIGN = re.compile(r"[^\w\s]|_")
 _ARTICLES = re.compile(r"\b(?:a|an|the)\b")
@@ -208,6 +210,8 @@ def _trim(text: str, start: int, end: int) -> tuple[int, int]:
     while (start, end) != previous:
         previous = (start, end)
         start, end = stripped(text, start, end, _SURROUNDING)
+        if end - start > 1 and _PAIRS.get(text[start]) == text[end - 1]:
+            start, end = start + 1, end - 1
         if end - start > 1 and text[end - 1] in ".。" and text[end - 2] != ".":
             end -= 1
     return start, end

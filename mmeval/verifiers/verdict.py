@@ -14,7 +14,7 @@ STYLES = ("overall-judgment", "bracket", "bracket-official")
 TIES = ("no-answer", "half")
 TIE = "tie"
 _NOUN = r"(?:answer|response|assistant|output|option|candidate|model|image|picture)"
-_LABEL = rf"(?:{_NOUN}\s*[\(\[#]?\s*(?P<label>[12AB]|one|two)\b\s*[\)\]]?(?:'s\s+{_NOUN})?|the\s+(?P<ordinal>first|second)\s+(?:{_NOUN}|one)\b)"
+_LABEL = rf"(?:{_NOUN}\s*+[\(\[#]?\s*+(?P<label>[12AB]|one|two)\b\s*[\)\]]?(?:'s\s+{_NOUN})?|the\s+(?P<ordinal>first|second)\s+(?:{_NOUN}|one)\b)"
 _LABEL_AGAIN = _LABEL.replace("<label>", "<label2>").replace("<ordinal>", "<ordinal2>")
 _ADVERB = r"(?:(?:much|far|slightly|clearly|significantly|marginally|overall|generally|definitely|also|still|somewhat|the|a)\s+){0,3}"
 _BE = r"(?:is|was|seems|appears|looks|would\s+be|(?:seems|appears)\s+to\s+be)"
@@ -36,8 +36,8 @@ _ORDERED = re.compile(
     re.IGNORECASE,
 )
 _FIELD = re.compile(
-    r"[\"'](?:better|winner|verdict|preference|preferred|choice|chosen|overall[ _]judge?ment|judge?ment|better[ _](?:answer|response))[\"']\s*:\s*"
-    rf"[\"']?\s*(?:{_NOUN}[ _]*)?(?P<label>[12AB]|tie|equal|both)\b(?!\s*(?:and|or|/|,\s*[12AB]))",
+    r"[\"'](?:better|winner|verdict|preference|preferred|choice|chosen|overall[ _]judge?ment|judge?ment|better[ _](?:answer|response))[\"']\s*:\s*+"
+    rf"[\"']?\s*+(?:{_NOUN}[ _]*)?(?P<label>[12AB]|tie|equal|both)\b(?!\s*(?:and|or|/|,\s*[12AB]))",
     re.IGNORECASE,
 )  # fmt: skip
 _JUDGMENT = re.compile(
@@ -82,7 +82,7 @@ _BRACKET = re.compile(
 _LETTER: Mapping[str, str] = {
     "1": "A", "2": "B", "A": "A", "B": "B", "FIRST": "A", "SECOND": "B", "ONE": "A", "TWO": "B",
 }  # fmt: skip
-_SHORT = re.compile(rf"\W*(?:{_NOUN})?\s*([12AB])\W*", re.IGNORECASE)
+_SHORT = re.compile(rf"\W*+(?:{_NOUN}\s*+)?([12AB])\W*+", re.IGNORECASE)
 
 
 class PairVerdictVerifier:
@@ -212,7 +212,8 @@ def _judgment(section: Section) -> Extraction:
     # Stars of Markdown stand between the words; a space each keeps the offsets.
     plain = Section(re.sub(r"[*#_`]", " ", section.text), section.start, section.marked)
     marks = [found.end() for found in _JUDGMENT.finditer(plain.text)]
-    for start in reversed(marks):
+    # Only the last ones can decide; the limit bounds the work on text that repeats the phrase for ever.
+    for start in reversed(marks[-32:]):
         found = _within(plain, start)
         if found.found or found.reason != _NOTHING:
             return found

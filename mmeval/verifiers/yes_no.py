@@ -41,6 +41,12 @@ _UNSAID = re.compile(
     r"\s+(?:(?:it|that)\s+is\s+)?[\"']?$"
 )
 """Before a word: it is what is not said ("I can't say yes")."""
+_WRITTEN = re.compile(
+    r"\b(?:sign|text|label|button|shirt|board|poster|banner|screen|caption|paper|card|note|inscription)\b[^.!?\n]{0,30}?"
+    r"\b(?:says|reads|states|saying|reading)\s*[:,]?\s*[\"'“‘`]\s*$"
+)
+"""Before a word: it stands in the picture."""
+_REMARK = re.compile(r"\s{0,4}\([^()\n]{1,400}\)\s{0,4}(?:[.,;!\n]|\Z)")
 _QUESTION = re.compile(r"[\s\"')\]}$]*[?？]")
 _SUBJECT = re.compile(r"\s+(?:there|it|they|he|she|this|that|the|you|we|because|since|as)\b")
 _WORD = re.compile(r"[^\W_]")
@@ -67,7 +73,7 @@ class YesNoVerifier:
     """
 
     name = "yes-no"
-    version = "6"
+    version = "7"
 
     def __init__(self, options: Mapping[str, Any] | None = None) -> None:
         self._options = dict(options or {})
@@ -135,7 +141,10 @@ class _Reader:
         text, alone = self._text, self._apart()
         opening = self._token(self._opening())
         if opening is not None and (
-            _PAUSE.match(text, opening.end()) or opening.group() == "yes" or _SUBJECT.match(text, opening.end())
+            _PAUSE.match(text, opening.end())
+            or opening.group() == "yes"
+            or _SUBJECT.match(text, opening.end())
+            or _REMARK.match(text, opening.end())
         ):
             value = _WORDS[opening.group()]
             others = {found[2] for found in alone if found[0] != opening.start()} - {value}
@@ -198,6 +207,7 @@ class _Reader:
                 or not _PAUSE.match(self._text, token.end())
                 or negated(self._text, token.start())
                 or _UNSAID.search(self._text, max(0, token.start() - 48), token.start())
+                or _WRITTEN.search(self._text, max(0, token.start() - 64), token.start())
             ):
                 continue
             if token.group() in ("correct", "不", "对") and token.start() > opening:

@@ -58,6 +58,7 @@ NAMES = {
     "mistralai/Pixtral-12B-2409": "pixtral",
     "mistralai/Mistral-Small-3.1-24B-Instruct-2503": "pixtral",
     "allenai/Molmo-7B-D-0924": "molmo",
+    "allenai/Molmo2-8B": "molmo2",
     "google/paligemma2-3b-mix-448": "paligemma",
     "tongxiao2002/Perception-R1-7B": "perception-r1",
     "PAPOGalaxy/PAPO-G-Qwen2.5-VL-7B": "papo",
@@ -237,6 +238,7 @@ def test_differences_that_decide_scores() -> None:
     assert spaces["orsta"] == spaces["perception-r1"] == spaces["qwen2.5-vl"]
     assert spaces["pearl-8b"] == spaces["vppo-8b"] == spaces["qwen3-vl"]
     assert spaces["molmo"] == ("percent", "xy", None)
+    assert spaces["molmo2"] == ("thousand", "xy", None)
     assert not spaces.keys() & {"paligemma", "smolvlm", "llava-onevision", "minicpm-v", "phi-4-mm", "pixtral"}
 
 

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from mmeval.core.types import AnswerContext
 from mmeval.verifiers.answer import mask
 from mmeval.verifiers.number import NumberVerifier
-from mmeval.verifiers.statements import all_values, main_clause, prose, sentences, stated_number
+from mmeval.verifiers.sentences import main_clause, prose, sentences
+from mmeval.verifiers.statements import all_values, stated_number
 
 STATED = [
     # the subject's numbers are given, the predicate's is the answer
