@@ -340,12 +340,13 @@ _COURTESY = re.compile(
 _SENTENCE_END = re.compile(r"[!?。！？]|\.(?![0-9A-Za-z])|\n")
 
 
-def sentence_end(text: str, position: int) -> int:
-    """Return where the sentence that starts at `position` ends (leading white space is skipped)."""
-    while position < len(text) and text[position].isspace():
+def sentence_end(text: str, position: int, end: int | None = None) -> int:
+    """Return where the sentence that starts at `position` ends (leading white space is skipped), at most `end`."""
+    stop = len(text) if end is None else min(end, len(text))
+    while position < stop and text[position].isspace():
         position += 1
-    found = _SENTENCE_END.search(text, position)
-    return found.start() if found else len(text)
+    found = _SENTENCE_END.search(text, position, stop)
+    return found.start() if found else stop
 
 
 def lines(text: str) -> list[tuple[int, int]]:

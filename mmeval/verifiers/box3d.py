@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 from mmeval.core.errors import DataError
 from mmeval.core.types import AnswerContext, Extraction, Match
 from mmeval.verifiers.answer import Section, answer_phrases, answer_section, merged_options
+from mmeval.verifiers.enclosed import closed_part, enclosed
 from mmeval.verifiers.mask_answers import json_values
 from mmeval.verifiers.thresholds import overlap_threshold
 
@@ -32,7 +33,10 @@ _WRITTEN = re.compile(
 )
 """Centre and sizes outside of JSON: "center: (1, 2, 3), size: (1, 1, 1)"."""
 _PLACED = re.compile(r"(?:\b(?:the object|it) is )?(?:located|localized|localised) at\s*(?=<obj>)", re.IGNORECASE)
-_OBJECT = re.compile(r"<obj>.*?</obj>\s*[,.]?|<loc>.*?</loc>\s*[,.]?", re.IGNORECASE | re.DOTALL)
+_OBJECTS = tuple(
+    (re.compile(rf"<{tag}>.*?</{tag}>\s*[,.]?", re.IGNORECASE | re.DOTALL), f"</{tag}>") for tag in ("obj", "loc")
+)
+_BEHIND = re.compile(r"\A\s*[,.]?")
 _DESCRIBED = re.compile(r"<desc>(.*?)</desc>", re.IGNORECASE | re.DOTALL)
 
 
@@ -113,8 +117,8 @@ class Caption3DVerifier:
         start, stop = section.whole
         content = text[start:stop]
         found = stated_box(text, section, str(options.get("form", FORMS[0])))
-        described = _DESCRIBED.findall(content)
-        caption = described[-1] if described else _BARE.sub(" ", _OBJECT.sub(" ", _PLACED.sub(" ", content)))
+        described = [found[1] for found in enclosed(_DESCRIBED, content, "</desc>")]
+        caption = described[-1] if described else _BARE.sub(" ", _without_objects(_PLACED.sub(" ", content)))
         caption = " ".join(re.sub(r"</?\w+>", " ", caption).split()).strip(" ,;")
         box = None if isinstance(found, str) else found[0]
         if box is None and not caption:
@@ -133,6 +137,15 @@ class Caption3DVerifier:
         gold = gold_box(target["box"], str(options.get("form", FORMS[0])))
         overlap = 0.0 if value["box"] is None else overlap3d(value["box"], gold)
         return Match(overlap, None, overlap_scores(overlap))
+
+
+def _without_objects(text: str) -> str:
+    """Return the text without tagged objects, and the comma or full stop behind each."""
+    for pattern, closing in _OBJECTS:
+        end = closed_part(text, closing, fold=True)
+        if end:
+            text = pattern.sub(" ", text[:end]) + _BEHIND.sub("", text[end:], count=1)
+    return text
 
 
 def overlap_scores(overlap: float) -> dict[str, float]:

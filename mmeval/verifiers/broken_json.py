@@ -9,15 +9,13 @@ from collections.abc import Mapping
 from typing import Any
 
 _TOKEN = re.compile(
-    r"""(?P<string>"(?:[^"\\]++|\\.)*+"|'(?:[^'\\]++|\\.)*+')|(?P<comment>/\*.*?\*/|(?://|\#)[^\n]*)"""
+    r"""(?P<string>"(?:[^"\\]++|\\.)*+"|'(?:[^'\\]++|\\.)*+')|(?P<comment>/\*.*?(?:\*/|\Z)|(?://|\#)[^\n]*)"""
     r"""|(?P<comma>,(?=(?:\s|/\*.*?\*/|(?://|\#)[^\n]*)*+[\]}]))|(?P<bracket>[\[\]{}()])|(?P<quote>["'])""",
     re.DOTALL,
 )
 _CLOSING = {"[": "]", "{": "}", "(": ")"}
 _DEEPEST = 64
 _LITERAL_LENGTH = 2_000_000
-_PLAIN_LENGTH = 200_000
-"""Texts beyond it are not freed of comments."""
 
 
 def parsed(text: str) -> Any:
@@ -39,10 +37,14 @@ def parsed(text: str) -> Any:
 
 
 def tidied(text: str) -> str:
-    """Return a text without comments and trailing commas; quoted text stays as it is."""
-    if len(text) > _PLAIN_LENGTH and "/*" in text:
-        return text
-    return _TOKEN.sub(lambda found: "" if found.lastgroup in ("comment", "comma") else found.group(), text)
+    """Return a text without comments and trailing commas; quoted text and a comment without an end stay as they are."""
+    return _TOKEN.sub(_tidied, text)
+
+
+def _tidied(found: re.Match[str]) -> str:
+    written = found.group()
+    unclosed = written.startswith("/*") and not written.endswith("*/")
+    return "" if found.lastgroup in ("comment", "comma") and not unclosed else written
 
 
 def value_end(text: str) -> tuple[int | None, str | None]:

@@ -203,12 +203,21 @@ class ChoiceReader(ChoiceLines):
         if not found:
             return None
         last = max(found, key=lambda item: item.start)
-        same = [item for item in found if sentence_end(self.text, item.start) == sentence_end(self.text, last.start)]
+        same = self._same_sentence(found, last)
         if any(item.index is None for item in same):
             return next(item for item in same if item.index is None)
         if any(not self.options.same(item.index, last.index) for item in same):
             return Found.none(AMBIGUOUS, last.start)
         return last
+
+    def _same_sentence(self, found: Sequence[Found], last: Found) -> list[Found]:
+        """Return those of the last one's sentence; each stretch of text between two of them is looked at once."""
+        limit = last.start
+        for item in sorted(found, key=lambda item: item.start, reverse=True):
+            if sentence_end(self.text, item.start, limit + 1) < limit:
+                break
+            limit = item.start
+        return [item for item in found if item.start >= limit]
 
     def _conclusion(self) -> Found | None:
         """Read the option that the last concluding sentence names alone."""

@@ -14,6 +14,7 @@ from typing import Any
 from mmeval.core.errors import DataError
 from mmeval.core.types import AnswerContext, Extraction, Match
 from mmeval.verifiers.answer import merged_options
+from mmeval.verifiers.enclosed import enclosed
 from mmeval.verifiers.gold_letter import accepted_texts
 from mmeval.verifiers.latex_value import latex_value
 from mmeval.verifiers.numerals import find_word_numbers
@@ -69,7 +70,7 @@ def fast_answer(response: str) -> str:
         return response
     boxes = _boxes(response) if "boxed{" in response else []
     if boxes:
-        texts = _TEXT.findall(boxes[-1])
+        texts = [found[1] for found in enclosed(_TEXT, boxes[-1], "}")]
         return str(texts[-1] if texts else boxes[-1]).strip()
     lowered = response.lower()
     for phrase in _PHRASES:

@@ -15,7 +15,8 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterator, Mapping
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -141,12 +142,18 @@ def _after_reasoning(text: str, expected: str) -> int:
         return 0
     candidates = _objects(text, 0, unreadable=_DRAFTS) if expected in text else ()
     own = [found for found in candidates if found.value is not None and found.value.get("id") == expected]
-    outside = [tag for tag in tags if not any(found.start < tag.start() < found.end for found in own)]
+    starts = [found.start for found in own]
+    outside = [tag for tag in tags if not _covered(own, bisect_left(starts, tag.start()) - 1, tag.start())]
     if not outside:
         return 0
     if outside[-1].group(1) == "":
         raise _Unreadable("its reasoning never ends")
     return outside[-1].end()
+
+
+def _covered(own: Sequence[_Found], index: int, place: int) -> bool:
+    """Whether the object at an index, the last that starts before a place, reaches beyond it."""
+    return index >= 0 and place < own[index].end
 
 
 def _objects(text: str, begin: int, *, unreadable: int = 1) -> Iterator[_Found]:

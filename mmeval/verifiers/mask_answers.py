@@ -9,6 +9,7 @@ from typing import Any
 
 from mmeval.core.types import Extraction
 from mmeval.verifiers.answer import answer_section
+from mmeval.verifiers.enclosed import enclosed
 
 MASK_TAG = "mask"
 """Tag around the mask that a segmenter added to a response."""
@@ -26,7 +27,7 @@ def tagged(text: str, mask: Mapping[str, Any]) -> str:
 
 def tagged_part(text: str) -> tuple[str, int] | None:
     """Return the last tagged mask of a text and where it begins; None where there is none."""
-    found = list(_TAGGED.finditer(text))[-1:]
+    found = list(enclosed(_TAGGED, text, f"</{MASK_TAG}>"))[-1:]
     return (found[0].group(1), found[0].start(1)) if found else None
 
 

@@ -17,6 +17,7 @@ from mmeval.core.types import AnswerContext, Extraction, Match
 from mmeval.verifiers.answer import merged_options
 from mmeval.verifiers.box import read_box
 from mmeval.verifiers.coordinates import iou, scales, sorted_corners, to_pixels
+from mmeval.verifiers.enclosed import enclosed
 
 _ANSWER = re.compile(r"<answer>(.*?)</answer>", re.DOTALL)
 _WHOLE = re.compile(r"\[([0-9]+),\s*([0-9]+),\s*([0-9]+),\s*([0-9]+)\]")
@@ -81,7 +82,7 @@ class RefCOCOVerifier:
 
 def _tagged(text: str) -> Read | None:
     """The last box of whole numbers inside braces of the first answer tag."""
-    answer = _ANSWER.search(text)
+    answer = next(enclosed(_ANSWER, text, "</answer>"), None)
     if answer is None:
         return None
     first, last = text.find("{", *answer.span(1)), text.rfind("}", *answer.span(1))

@@ -13,6 +13,7 @@ from typing import Any
 from mmeval.core.errors import DataError
 from mmeval.core.types import AnswerContext, Extraction, Match
 from mmeval.verifiers.answer import merged_options
+from mmeval.verifiers.enclosed import enclosed
 from mmeval.verifiers.vocabulary import words
 from mmeval.verifiers.vsibench import match_spatial
 
@@ -56,7 +57,7 @@ class SpatialLadderVerifier:
         """Return a letter (or the text that is none), or a number."""
         answer = text
         if "<answer>" in text:
-            tagged = _TAGGED.search(text)
+            tagged = next(enclosed(_TAGGED, text, "</answer>"), None)
             answer = tagged.group(1).strip() if tagged else ""
         if not answer.strip():
             return Extraction(reason="empty")

@@ -21,7 +21,7 @@ _NEEDS_POINT = frozenset(
     {"click", "double-click", "triple-click", "right-click", "middle-click", "long-press", "move", "drag"}
 )
 _MARK = re.compile(r"^[ \t*#]*(?:actions?|操作)[ \t*]*[:：][ \t*]*", re.IGNORECASE | re.MULTILINE)
-_END = re.compile(r"(?:\s*(?:<\|[a-z_]{1,40}\|>|</s>|<(?:eos|end_of_turn|end_of_utterance)>))+\s*\Z")
+_END = re.compile(r"(?:<\|[a-z_]{1,40}\|>|</s>|<(?:eos|end_of_turn|end_of_utterance)>)\Z")
 """Tokens that end a turn, where an engine leaves them in the text."""
 _ANSWER = re.compile(r"<answer>(.*?)(?:</answer>|\Z)", re.IGNORECASE | re.DOTALL)
 
@@ -85,7 +85,7 @@ def state(text: str, context: AnswerContext, dialect: Dialect, options: Mapping[
     if answer is None:
         return Stated(None, reason="unfinished reasoning")
     offset = len(text) - len(answer)
-    start, part = _said(_END.sub("", answer))
+    start, part = _said(_without_ends(answer))
     if not part.strip():
         return Stated(None, reason="empty")
     space = options.get("space") or dialect.space
@@ -103,6 +103,19 @@ def state(text: str, context: AnswerContext, dialect: Dialect, options: Mapping[
         return Stated(None, reason=str(error))
     begin = offset + start
     return Stated(action, (begin + found[0][1][0], begin + found[0][1][1]))
+
+
+def _without_ends(text: str) -> str:
+    """Return the text without the tokens that end a turn, and the white space around them."""
+    end, found = len(text), None
+    while True:
+        bare = end
+        while bare and text[bare - 1].isspace():
+            bare -= 1
+        token = _END.search(text, max(0, bare - 48), bare)
+        if token is None:
+            return text if found is None else text[:bare]
+        end, found = token.start(), token
 
 
 def _said(answer: str) -> tuple[int, str]:

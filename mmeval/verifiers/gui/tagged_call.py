@@ -23,6 +23,8 @@ _ARGUMENT = re.compile(
     r"|<arg_key>\s*(?P<arg>[\w.\-]{1,80})\s*</arg_key>\s*<arg_value>(?P<given>.*?)</arg_value>",
     re.IGNORECASE | re.DOTALL,
 )
+_VALUE_ENDS = re.compile(r"</(?:antml:)?parameter>|</arg_value>", re.IGNORECASE)
+"""An argument that opens behind the last of them has no end, and is not looked through for one."""
 _OPENING = re.compile(r"<(?:(?:antml:)?parameter\b|arg_key>|arg_value>)", re.IGNORECASE)
 _WORDS = frozenset(
     {
@@ -60,13 +62,14 @@ def tagged_calls(text: str) -> Iterator[tuple[dict[str, Any], tuple[int, int]]]:
 
 def _arguments(inside: str) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    for argument in _ARGUMENT.finditer(inside):
+    last = max((closing.end() for closing in _VALUE_ENDS.finditer(inside)), default=0)
+    for argument in _ARGUMENT.finditer(inside, 0, last):
         key = argument["key"] or argument["named"] or argument["arg"]
         value = _value(key, next(one for one in argument.group("value", "content", "given") if one is not None))
         if key in found and found[key] != value:
             raise ParseError(f"key {key[:40]!r} twice")
         found[key] = value
-    if _OPENING.search(_ARGUMENT.sub("", inside)) is not None:
+    if _OPENING.search(_ARGUMENT.sub("", inside[:last]) + inside[last:]) is not None:
         raise ParseError("truncated")
     return found
 
