@@ -221,7 +221,7 @@ _PHRASE = re.compile(
     rf"\s*(?:(?:{_BE}\b|[:=]|→|->)\s*)+"
     r"|\b(?:final|correct)\s+(?:value|result|number|count|response)\b\s*(?:(?:is|=|:)\s*)+"
     r"|[\"'](?:final|correct|selected)?[ _-]?(?:option|choice)[\"']\s*:\s*"
-    r"|(?:答案|结果)\s*(?:选项)?\s*(?:(?:应该|应)?(?:是|为|选|[:=])\s*)+"
+    r"|(?:答案|结果)\s*+(?:选项)?\s*+(?:(?:应该|应)?(?:是|为|选|[:=])\s*)+"
     r"|(?:答え|正解|解答)\s*(?:は|[:=])\s*|(?:정답|답)\s*(?:은|는|[:=])\s*|(?:الإجابة|الجواب)[^.:\n]{0,30}?(?:هي|هو|[:=])\s*"
     rf"|\b(?:antwort|lösung|réponse|respuesta|resposta|risposta|antwoord|svar(?:et)?|odpowiedź)\b[^.:\n]{{0,30}}?"
     rf"(?:\s*[:=]|\s{_ROMANCE_BE}\b)\s*(?:(?:la|le|el|die|der|a|o|il|lo)\s+)?"

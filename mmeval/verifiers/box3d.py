@@ -19,16 +19,16 @@ Box3D: TypeAlias = list[float]
 FORMS = ("centre", "corners")
 """What six numbers without names are: centre and sizes, or the lowest and the highest corner."""
 _NUMBER = r"[+\-−]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+\-]?[0-9]{1,3})?"
-_SIX = r"\s*[,;\s]\s*".join([rf"({_NUMBER})"] * 6)
+_SIX = r"(?:\s*+[,;]\s*+|\s++)".join([rf"({_NUMBER})"] * 6)
 _DEPTH = 32
 """Lists and objects in one another that are looked into."""
-_TAGGED = re.compile(rf"<obj>\s*[\[(]?\s*{_SIX}\s*[\])]?\s*</obj>", re.IGNORECASE)
+_TAGGED = re.compile(rf"<obj>\s*+[\[(]?\s*+{_SIX}\s*+[\])]?\s*+</obj>", re.IGNORECASE)
 _BARE = re.compile(rf"[\[(]\s*{_SIX}\s*[\])]")
 _CENTRES, _SIZES = ("center", "centre", "position", "location"), ("size", "sizes", "dimensions", "extent")
 _FLAT = ("cx", "cy", "cz", "w", "h", "l")
-_THREE = r"[\[(]\s*" + r"\s*[,;\s]\s*".join([rf"({_NUMBER})"] * 3) + r"\s*[\])]"
+_THREE = r"[\[(]\s*" + r"(?:\s*+[,;]\s*+|\s++)".join([rf"({_NUMBER})"] * 3) + r"\s*[\])]"
 _WRITTEN = re.compile(
-    rf"\b(?:{'|'.join(_CENTRES)})\b[\"'*\s]*[:=]?[\"'*\s]*{_THREE}[\s,;.*-]*[\"'*]*\b(?:{'|'.join(_SIZES)})\b[\"'*\s]*[:=]?[\"'*\s]*{_THREE}",
+    rf"\b(?:{'|'.join(_CENTRES)})\b[\"'*\s]*+[:=]?[\"'*\s]*+{_THREE}[\s,;.*-]*+[\"'*]*+\b(?:{'|'.join(_SIZES)})\b[\"'*\s]*+[:=]?[\"'*\s]*+{_THREE}",
     re.IGNORECASE,
 )
 """Centre and sizes outside of JSON: "center: (1, 2, 3), size: (1, 1, 1)"."""

@@ -24,7 +24,7 @@ BEFORE_STRONG = re.compile(
 )
 BEFORE_LETTER = re.compile(
     rf"\b(?:answer|option|choice|one|match|letter|statement|image|picture|figure|point|box|conclusion|value|result|closest"
-    rf"|best|correct)\b[^.:\n]{{0,90}}?\b{BE}\b\s*:?\s*(?:(?:option|choice|answer)\b)?\s*(?={A_LETTER}[)\].:]?(?:\s|$))"
+    rf"|best|correct)\b[^.:\n]{{0,90}}?\b{BE}\b\s*+:?\s*+(?:(?:option|choice|answer)\b)?\s*+(?={A_LETTER}[)\].:]?(?:\s|$))"
     rf"|\b(?:{BE}|to|matches|with|corresponds?\s+to|related\s+to)\s+(?:option|choice)\s+(?={A_LETTER})",
     re.IGNORECASE,
 )

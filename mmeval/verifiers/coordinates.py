@@ -34,7 +34,7 @@ class Shape:
 _WIDE = str.maketrans("（）［］【】，；：＝－．０１２３４５６７８９", "()[][],;:=-.0123456789")
 """Signs as Chinese text has them, each of the same length."""
 _NUMBER = r"[+\-−]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+\-]?[0-9]{1,3})?"
-_COMMA = r"\s*(?:,\s*|\s|;\s*)"
+_COMMA = r"(?:\s*+[,;]\s*+|\s++)"
 _UNIT = r"(?:\s?px)?"
 _CLOSING = r"\s*\\?(?:right)?[\])]"
 """With what LaTeX puts before it."""
@@ -44,7 +44,7 @@ _LETTERS = r"\(\s*x_?[0-9]?\s*,\s*y_?[0-9]?\s*\)"
 _AXES = rf"\(?\s*\bx_?[0-9]?[\"']?\s*[:=]\s*({_NUMBER})[\s,;]+[\"']?y_?[0-9]?[\"']?\s*[:=]\s*({_NUMBER})"
 _FIRST = rf"\b(?:top|upper)[\s_-]*left(?![a-z])(?:[^0-9\n(\[]|{_LETTERS}){{0,40}}"
 _SECOND = rf"(?:[^0-9(\[]|{_LETTERS}|\([^0-9()\[\]]{{0,80}}\)){{0,60}}?(?<![a-z])(?:bottom|lower)[\s_-]*right(?![a-z])(?:[^0-9\n(\[]|{_LETTERS}){{0,40}}"
-_KEY = r"[\"'*]{0,3}\s*[:=]\s*(?:[\"'*]{1,2}\s*)?"
+_KEY = r"[\"'*]{0,3}\s*+[:=]\s*+(?:[\"'*]{1,2}\s*+)?"
 _BETWEEN = r"[\"'*]{0,3}\)?[\s,;]*(?:[-•*]\s+|\b(?:and|to)\s+)?\(?[\"'*]{0,3}"
 
 
@@ -62,7 +62,7 @@ _BOX = re.compile(
     "|".join(
         [
             rf"[\[(<]\s*{_FOUR}(?:{_CLOSING}|\s*>)",
-            rf"{_PAIR}(?:\s*(?:,|;|-|to|and))?\s*{_PAIR}",
+            rf"{_PAIR}(?:\s*+(?:,|;|-|to|and))?\s*+{_PAIR}",
             rf"<\|?(?:box|bbox|box_start)\|?>\s*{_FOUR}",
             rf"{_FIRST}{_PAIR}{_SECOND}{_PAIR}",
             rf"<({_NUMBER})>\s*<({_NUMBER})>\s*<({_NUMBER})>\s*<({_NUMBER})>",

@@ -14,6 +14,7 @@ from mmeval.core.types import AnswerContext, Extraction, Match
 from mmeval.verifiers.answer import Section, answer_section, merged_options
 from mmeval.verifiers.base import Verifier
 from mmeval.verifiers.choice import ChoiceVerifier
+from mmeval.verifiers.enclosed import enclosed
 from mmeval.verifiers.letters import LETTERS
 from mmeval.verifiers.number import NumberVerifier
 from mmeval.verifiers.yes_no import YesNoVerifier
@@ -176,9 +177,9 @@ def _unnumbered(name: re.Match[str]) -> str:
 
 
 def _candidate(answer: str) -> str:
-    boxed = _BOXED.findall(answer)
+    boxed = [found[1] for found in enclosed(_BOXED, answer, "}")]
     if boxed and boxed[-1].strip():
-        texts = _TEXT.findall(boxed[-1])
+        texts = [found[1] for found in enclosed(_TEXT, boxed[-1], "}")]
         return " ".join(text.strip() for text in texts) if texts else boxed[-1].strip()
     lowered = answer.lower()
     for phrase in _PHRASES:

@@ -17,7 +17,7 @@ from mmeval.verifiers.numerals import find_numerals, find_word_numbers
 _NUMBER = r"\*{0,2}((?<![0-9])[0-9]{1,6}(?![.,]*[0-9])|[a-z]{3,9}(?:-[a-z]{3,5})?)\b"
 _TOTAL = re.compile(
     rf"\ba\s+(?:grand\s+)?total\s+of\s+{_NUMBER}"
-    rf"|\btotal(?:\s+(?:count|number)(?:\s+of\s+[\w ]{{1,40}}?)?)?\s*\*{{0,2}}\s*(?:is|:|=)\s*{_NUMBER}"
+    rf"|\btotal(?:\s+(?:count|number)(?:\s+of\s+[\w ]{{1,40}}?)?)?\s*+\*{{0,2}}\s*+(?:is|:|=)\s*{_NUMBER}"
     rf"|\b(?:in\s+total|altogether),?\s+(?:there\s+(?:are|is)|i\s+(?:can\s+)?(?:see|count))\s+{_NUMBER}"
     rf"|{_NUMBER}\s+(?:[\w-]+\s+){{0,4}}?(?:in\s+total|altogether)\b",
     re.IGNORECASE,

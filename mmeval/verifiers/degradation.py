@@ -29,7 +29,7 @@ _FORMS: Mapping[str, str] = {
 }
 """The classes in the word forms that models write."""
 SEVERITIES = ("slight", "moderate", "obvious", "serious", "catastrophic", "null")
-_VALUE = r"""[\\"'*`]{0,4}\s*[:=]\s*[*`\[]{0,3}\s*(?:\\?"([^"\\\n]{0,40})\\?"|'([^'\n]{0,40})'|([A-Za-z]{1,20})(?![\w ]*[A-Za-z]))(?!\s*,\s*["'][^"'\n]{0,40}["']\s*\])"""
+_VALUE = r"""[\\"'*`]{0,4}\s*[:=]\s*+[*`\[]{0,3}\s*+(?:\\?"([^"\\\n]{0,40})\\?"|'([^'\n]{0,40})'|([A-Za-z]{1,20})(?![\w ]*[A-Za-z]))(?!\s*,\s*["'][^"'\n]{0,40}["']\s*\])"""
 _CLASS = re.compile(r"""\bdistortion[_ -]?class""" + _VALUE, re.IGNORECASE)
 _SEVERITY = re.compile(r"""\bseverity(?:[_ -]?level)?""" + _VALUE, re.IGNORECASE)
 

@@ -14,14 +14,14 @@ _NAME = re.compile(
     r"\s*(?::|=|→|->|–|—|\||\s-(?=\s))[*_`\s]{0,4}"
 )
 """A class before its box: "- **Cat**: [1, 2, 3, 4]"; a number behind it ("cat 2") counts the objects."""
-_GOES_ON = re.compile(r"[\s,;&]*(?:and)?[\s,;]*")
+_GOES_ON = re.compile(r"[\s,;&]*+(?:and)?[\s,;]*")
 _GENERIC = re.compile(
     r"(?:the\s+|final\s+|my\s+)*(?:bounding\s+box(?:es)?|bbox(?:es)?(?:_2d)?|box(?:es)?|coordinates?|coords?|answers?|positions?|locations?|detections?"
     r"|objects?|results?|outputs?|labels?|image|format|note|here|region|area)(?:\s+(?:is|are|coordinates?))?",
     re.IGNORECASE,
 )
 _BESIDE = re.compile(r"[(\[{].*?[)\]}]")
-_RULE = re.compile(r"\s*\|?\s*:?-+:?\s*(?:\|\s*:?-+:?\s*)*\|?\s*")
+_RULE = re.compile(r"\s*+\|?\s*+:?-++:?\s*+(?:\|\s*+:?-++:?\s*+)*\|?\s*")
 _SUBJECT = r"(?:there|i|we|the\s+(?:image|picture|photo|scene))"
 _NOT = r"(?:(?:do|does|did|could|can|is|are|was|were)\s*(?:not|n['’]t)|can(?:not|['’]t)|(?:was|am|were|is)\s+(?:unable|not\s+able)\s+to)"
 _THING = r"[\w'\"-]+(?:\s+(?!but\b|however\b|except\b|only\b)[\w'\"-]+){0,9}"

@@ -33,11 +33,12 @@ _EDGES = (("x", "left", "xmin", "x1"), ("y", "top", "ymin", "y1"), ("width", "w"
 """Names of an upper left corner with width and height."""
 _OPPOSITE = (("top_left", "bottom_right"), ("upper_left", "lower_right"))
 _NUMBER = r"[+\-−]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+\-]?[0-9]{1,3})?"
-_FOUR = re.compile(rf"[\[(\s]*({_NUMBER})\s*[,;\s]\s*({_NUMBER})\s*[,;\s]\s*({_NUMBER})\s*[,;\s]\s*({_NUMBER})[\])\s]*")
+_APART = r"(?:\s*+[,;]\s*+|\s++)"
+_FOUR = re.compile(rf"[\[(\s]*({_NUMBER}){_APART}({_NUMBER}){_APART}({_NUMBER}){_APART}({_NUMBER})[\])\s]*")
 _KEYED = r"(?<![A-Za-z0-9_])(?:{names})[\"']?\s*[:=]\s*"
 _BOX_FIELD = re.compile(
     _KEYED.format(names="|".join(BOX_KEYS))
-    + rf"[\"']?[\[(]+\s*({_NUMBER}(?:\s*[,;\s]\s*{_NUMBER}){{3}})(?:\s*[\])]|(?=\s*,?\s*[\"'{{}}]))",
+    + rf"[\"']?[\[(]+\s*({_NUMBER}(?:{_APART}{_NUMBER}){{3}})(?:\s*[\])]|(?=\s*+,?\s*+[\"'{{}}]))",
     re.IGNORECASE,
 )
 """A box whose closing bracket may be missing before the next key, but not at the end of the text."""

@@ -20,7 +20,7 @@ from mmeval.verifiers.formula_tree import Tree
 from mmeval.verifiers.numerals import find_word_numbers
 
 BEYOND = "mathematics that the rules do not read"
-_CIRCLE = re.compile(r"\s*\^\s*\{?\s*(?:\\circ|∘)\s*\}?|\\degree(?![A-Za-z])")
+_CIRCLE = re.compile(r"\s*\^\s*+\{?\s*+(?:\\circ|∘)\s*\}?|\\degree(?![A-Za-z])")
 _TEXT_COMMAND = re.compile(r"\\(?:text|mathrm|mbox|textbf|mathbf)\s*\{([^{}]*)\}")
 _DENIES = re.compile(
     r"\W*(?:(?:so|therefore|thus|hence)\W+)?(?:(?:the\s+)?(?:(?:final|correct|right)\s+)?(?:answer|value|result|solution)|it|this|that)?"

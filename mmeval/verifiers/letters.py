@@ -16,14 +16,14 @@ LETTER = re.compile(
     rf"(?<![A-Za-z0-9_^\\])(?<![A-Za-z]')(?<![A-Za-z0-9_][(\[])(?<![Nn]/)(?<![A-Z]\s[<>]\s)(?<![A-Z][<>])(?:{BRACKETED}|{_BARE})"
 )
 """Not the letters of "N/A" and "A > B"."""
-LOWER = re.compile(r"(?P<bracketed>[a-z])(?=\s*[).\]:,;]?\s*(?:\n|$)|\))")
+LOWER = re.compile(r"(?P<bracketed>[a-z])(?=[^\S\n]*+(?:\n|$|[).\]:,;][^\S\n]*+(?:\n|$))|\))")
 """A lower-case letter counts only where an answer must stand."""
 NOUN = r"(?<!each\s)(?<!every\s)(?:option|choice|answer|letter|candidate|selection)\b"
 _LABELLED = re.compile(
-    rf"\b{NOUN}\s*[:=]?\s*[\"'(\[{{]?\s*(?P<bracketed>[A-Za-z])(?![A-Za-z0-9_^\\'-])\s*[\"')\]}}]?"
+    rf"\b{NOUN}\s*+[:=]?\s*+[\"'(\[{{]?\s*+(?P<bracketed>[A-Za-z])(?![A-Za-z0-9_^\\'-])\s*[\"')\]}}]?"
     r"|\b(?:point|box|picture|image|figure|graph|plot|curve|diagram|label|statement|panel|shape|set|sequence|section|situation"
-    r"|scenario|case|group|item|object|specimen|part|position|label(?:l?ed)?|marked)\s+(?:as\s+|with\s+)?"
-    r"[\"'(\[{]?\s*(?P<shown>[A-Za-z])(?![A-Za-z0-9_^\\'-])[\"')\]}]?"
+    r"|scenario|case|group|item|object|specimen|part|position|label(?:l?ed)?|marked)\s++(?:as\s++|with\s++)?"
+    r"[\"'(\[{]?\s*+(?P<shown>[A-Za-z])(?![A-Za-z0-9_^\\'-])[\"')\]}]?"
     r"|选项?\s*(?P<chinese>[A-Z])(?![A-Za-z0-9])",
     re.IGNORECASE,
 )
@@ -31,10 +31,10 @@ _ORDINALS = ["first", "second", "third", "fourth", "fifth", "sixth", "seventh", 
 _CHINESE = "一二三四五六七八九十"
 _ROMAN = ("I", "II", "III", "IV", "V", "VI", "VII", "VIII", "IX", "X")
 _POSITION = re.compile(
-    rf"\b{NOUN}\s*(?:number\s+|no\.?\s*|#\s*)?[(\[]?\s*(?P<number>[1-9]|1[0-9]|2[0-6])(?![0-9A-Za-z]|[.,][0-9])\s*[)\]]?"
+    rf"\b{NOUN}\s*+(?:number\s++|no\.?\s*+|#\s*+)?[(\[]?\s*+(?P<number>[1-9]|1[0-9]|2[0-6])(?![0-9A-Za-z]|[.,][0-9])\s*[)\]]?"
     rf"|\b{NOUN}\s+(?P<roman>[IVX]{{2,4}})(?![A-Za-z0-9])"
     rf"|\b(?P<ordinal>{'|'.join(_ORDINALS)})\s+(?:option|choice|answer|one)\b"
-    rf"|第\s*(?P<chinese>[{_CHINESE}]|[1-9])\s*[个項项]?\s*(?:选项|選項|答案)",
+    rf"|第\s*(?P<chinese>[{_CHINESE}]|[1-9])\s*+[个項项]?\s*+(?:选项|選項|答案)",
     re.IGNORECASE,
 )
 _LINE = re.compile(
@@ -53,7 +53,7 @@ _NO_NOUN = re.compile(
     re.IGNORECASE,
 )
 """Words before which "A" is no article."""
-_ARTICLE = re.compile(r"answer\s*[:=]?\s*A\s*", re.IGNORECASE)
+_ARTICLE = re.compile(r"answer\s*+[:=]?\s*+A\s*", re.IGNORECASE)
 _NO_VERB = re.compile(r"because|since|as|and|or|which|with|due|for|given|not|in|from|based|is|was|has", re.IGNORECASE)
 """Words before which "I" is no pronoun."""
 

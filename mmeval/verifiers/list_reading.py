@@ -18,8 +18,8 @@ _MOST: Mapping[str, int] = {"text": 300, "number": 300, "expression": 40}
 _LONGEST = 20_000
 _BRACKETS: Mapping[str, str] = {"[": "]", "{": "}", "(": ")"}
 _OPENING = re.compile(r"[\[{(]")
-_WORD_SEPARATOR = re.compile(r"\s*,?\s+(?:and|or|und|et)\s+|\s*[和与及]\s*")
-_BULLET = re.compile(r"\s*(?:[-*•–]|[0-9]{1,3}[.)]|\([0-9]{1,3}\))\s+(?P<item>\S.*?)\s*$")
+_WORD_SEPARATOR = re.compile(r"(?:(?<!\s)\s++(?:,\s++)?|,\s++)(?:and|or|und|et)\s+|(?:(?<!\s)\s++)?[和与及]\s*")
+_BULLET = re.compile(r"\s*(?:[-*•–]|[0-9]{1,3}[.)]|\([0-9]{1,3}\))\s+(?P<item>\S(?:.*\S)?)\s*$")
 _NO_LIST = re.compile(r"\W*(?:i|we)\s+(?:can|could|do|did|am|are)\b", re.IGNORECASE)
 _QUOTES = {'"': '"', "'": "'", "“": "”", "‘": "’", "`": "`"}
 

@@ -22,8 +22,8 @@ _SEPARATOR = re.compile(r"\s*(?:[,;&](?:\s*and\b)?|\band\b)\s*", re.IGNORECASE)
 _RUN = re.compile(r"[A-Z]{2,}")
 _LETTERS_ALONE = re.compile(r"\s*(?P<letters>[A-I]{2,9})[\s.]*")
 """Letters of options side by side, as extractions have them; in their order, so that no word is taken for some."""
-_ITEM = r"[(\[]?\s*[A-Z]\s*[)\]]?"
-_SEVERAL = re.compile(rf"{_ITEM}(?:\s*(?:,\s*and\b|,|;|&|/|\+|\band\b)\s*{_ITEM})+(?![A-Za-z0-9'])")
+_ITEM = r"[(\[]?\s*+[A-Z](?:\s*+[)\]])?"
+_SEVERAL = re.compile(rf"{_ITEM}(?:\s*+(?:,\s*+and\b|,|;|&|/|\+|\band\b)\s*+{_ITEM})+(?![A-Za-z0-9'])")
 _FILL = re.compile(r"(?:[\s:*\"']|\b(?:both|all|options?|choices?|letters?|the)\b)*", re.IGNORECASE)
 _EDGE = " \t\r\n.,:;!?\"'*`$"
 

@@ -68,7 +68,7 @@ _CONVERTED = re.compile(
 """A length said again in another unit: "3.5 meters (about 11.5 feet)"."""
 _MORE = re.compile(
     rf"\s?:\s?[0-9]|\s?(?:{_LENGTH})?\s*(?:\bby\b|[x×])\s*[0-9]"
-    r"|\s?(?:feet|foot|ft\.?|met(?:er|re)s?|m|yards?|hours?|hrs?|h|minutes?|mins?|pounds?|lbs?)\s*,?\s*(?:and\s+)?[0-9]+(?:\.[0-9]+)?\s?"
+    r"|\s?(?:feet|foot|ft\.?|met(?:er|re)s?|m|yards?|hours?|hrs?|h|minutes?|mins?|pounds?|lbs?)\s*+,?\s*+(?:and\s++)?[0-9]+(?:\.[0-9]+)?\s?"
     r"(?:inch(?:es)?|in|cm|centimet(?:er|re)s?|minutes?|mins?|seconds?|secs?|s|ounces?|oz)\b",
     re.IGNORECASE,
 )
@@ -173,10 +173,15 @@ def _found(section: Section, text: str, label: re.Pattern[str] | None) -> Numera
 
 
 def _before_remark(text: str) -> Numeral | None:
-    """Return the number of a short answer that only a remark in parentheses follows ("12 (10 adults and 2 children)")."""
+    """Return the number of a short answer that a remark in parentheses explains as a sum or a product ("42 (6 rows × 7 columns)")."""
     remark = _REMARK.search(text) if len(text) <= _REACH else None
-    stated = all_values(text[: remark.start()]) if remark else []
-    return stated[0] if one_value(stated) and len(text[: stated[0].start].split()) <= 4 else None
+    if remark is None:
+        return None
+    stated, parts = all_values(text[: remark.start()]), [item.value for item in all_values(remark.group())]
+    if not one_value(stated) or len(parts) < 2 or len(text[: stated[0].start].split()) > 4:
+        return None
+    explained = any(math.isclose(stated[0].value, whole) for whole in (math.fsum(parts), math.prod(parts)))
+    return stated[0] if explained else None
 
 
 def _numerals(text: str, start: int, end: int) -> list[Numeral]:

@@ -38,14 +38,14 @@ _EUROPEAN = re.compile(
 """1.000,5 and 1 000,5 and 1.000.000: the comma or the second dot says how the first sign is meant."""
 _SCIENTIFIC = re.compile(r"[eE]([+\-−]?[0-9]{1,3})(?![0-9A-Za-z])")
 _TIMES_TEN = re.compile(
-    r"[ \t]*(?:×|x|\*|\\times|\\cdot|·)[ \t]*10(?:\s*\^\s*[{(]?\s*([+\-−]?[0-9]{1,3})\s*[)}]?|([⁺⁻]?[⁰¹²³⁴⁵⁶⁷⁸⁹]{1,3}))"
+    r"[ \t]*(?:×|x|\*|\\times|\\cdot|·)[ \t]*10(?:\s*+\^\s*+[{(]?\s*+([+\-−]?[0-9]{1,3})\s*[)}]?|([⁺⁻]?[⁰¹²³⁴⁵⁶⁷⁸⁹]{1,3}))"
 )
 _EXPONENT = re.compile(
     r"\s*\^\s*(?:\{\s*([+\-−]?[0-9]{1,3})\s*\}|([+\-−]?[0-9]{1,3}))(?![0-9.])|([⁻]?[⁰¹²³⁴⁵⁶⁷⁸⁹]{1,3})"
 )
 _PI = re.compile(r"(?:[ \t]*\*)?[ \t]*(?:π|\\pi\b|pi\b)")
 _ROOT = re.compile(
-    r"[ \t]*(?:\\sqrt\s*(?:\[([23])\])?\s*(?:\{([^{}]*)\}|([0-9]))|√\s*(?:\(([^()]*)\)|\{([^{}]*)\}|([0-9.]+)))"
+    r"[ \t]*(?:\\sqrt\s*+(?:\[([23])\])?\s*+(?:\{([^{}]*)\}|([0-9]))|√\s*(?:\(([^()]*)\)|\{([^{}]*)\}|([0-9.]+)))"
 )
 _FRACTION = re.compile(r"\\[dt]?frac\s*(?:([0-9])\s*([0-9])|(?=\{))")
 _DIVISOR = re.compile(r"[ \t]*/[ \t]*([0-9]+(?:\.[0-9]+)?)(?![0-9/])")
@@ -56,7 +56,7 @@ _AND_A_PART = re.compile(r"[ \t]+and[ \t]+(?:a|one)[ \t-]+(half|third|quarter|fo
 _MONEY_MAGNITUDE = re.compile(r"(?:(K)|(M|mn)|(B|bn))\b(?!\s*\$)")
 _NOT_A_NUMBER = re.compile(
     r"\s*/\s*0+(?![0-9.])|(?:st|nd|rd|th|D|(?<=[12][0-9]{2}0)s)\b|\.[0-9]|(?!(?:[cdkm]?m|ft|in|yd)[23]\b)[A-Za-z_]+[0-9]|\s*/[0-9]+/[0-9]|\^\{?[A-Za-z]"
-    r"|\s*\^\s*[{(]?\s*[+\-−]?[.0-9]"
+    r"|\s*+\^\s*+[{(]?\s*+[+\-−]?[.0-9]"
 )
 """Behind digits: ordinals, "3D", decades, versions, identifiers, dates, powers with letters, of powers or not whole."""
 _INSIDE = re.compile(r"[A-Za-z_\\]$|[\^_]\s*[{(]?\s*[+\-−]?$|[A-Za-z0-9]\.$|[A-Za-z]/$|(?<![A-Za-z0-9])[A-Z]{1,3}-$")

@@ -47,7 +47,7 @@ _ALIKE = re.compile(
     re.IGNORECASE,
 )
 _WHOLE = re.compile(
-    rf"\W*(?:(?:the\s+)?(?:final\s+)?answer\s*(?:is|:)?\W*)?(?:(?:{_NOUN}\s*)?(?P<letter>[AB12])|(?:the\s+)?(?P<ordinal>first|second)(?:\s+(?:{_NOUN}|one))?|(?P<even>{_EVEN}|tie))\W*",
+    rf"\W*(?:(?:the\s+)?(?:final\s+)?answer\s*+(?:is|:)?\W*)?(?:(?:{_NOUN}\s*)?(?P<letter>[AB12])|(?:the\s+)?(?P<ordinal>first|second)(?:\s+(?:{_NOUN}|one))?|(?P<even>{_EVEN}|tie))\W*",
     re.IGNORECASE,
 )
 _NEGATED = re.compile(r"(?:\b(?:not|neither|nor|never|whether|if|cannot)\b|n['’]t\b)[^.,;:\n]{0,40}$", re.IGNORECASE)

@@ -21,7 +21,7 @@ from mmeval.verifiers.enclosed import enclosed
 
 _ANSWER = re.compile(r"<answer>(.*?)</answer>", re.DOTALL)
 _WHOLE = re.compile(r"\[([0-9]+),\s*([0-9]+),\s*([0-9]+),\s*([0-9]+)\]")
-_NUMBER = r"\s*(-?[0-9]*\.?[0-9]+)\s*"
+_NUMBER = r"\s*+(-?(?:[0-9]++(?:\.[0-9]++)?|\.[0-9]++))\s*+"
 _FOUR = re.compile(rf"\[{_NUMBER},{_NUMBER},{_NUMBER},{_NUMBER}\]")
 _FIELDS = re.compile(r"\[([^\[\],]*),([^\[\],]*),([^\[\],]*),([^\[\],]*)\]")
 _ANY = re.compile(r"-?[0-9]+(?:\.[0-9]+)?|-?\.[0-9]+")

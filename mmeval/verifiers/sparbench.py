@@ -26,8 +26,8 @@ AXES = (
     ("rotate_right", "rotate_left"), ("rotate_up", "rotate_down"),
 )  # fmt: skip
 _MOVE = re.compile(
-    r"(?<![A-Za-z])(move|rotate)[ _\\-]+(right|left|up|down|forward|backward)s?[\"']?\s*(?:[:=]|by\b)?\s*"
-    r"(?:approximately|about|around|roughly|~|≈)?\s*([-+]?(?:[0-9]{1,12}(?:\.[0-9]{1,12})?|\.[0-9]{1,12}))",
+    r"(?<![A-Za-z])(move|rotate)[ _\\-]+(right|left|up|down|forward|backward)s?[\"']?\s*+(?:[:=]|by\b)?\s*+"
+    r"(?:approximately|about|around|roughly|~|≈)?\s*+([-+]?(?:[0-9]{1,12}(?:\.[0-9]{1,12})?|\.[0-9]{1,12}))",
     re.IGNORECASE,
 )
 _OFFICIAL_NUMBER = re.compile(r"(?<!\^)\d+\.\d+|(?<!\^)\d+")

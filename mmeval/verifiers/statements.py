@@ -67,7 +67,7 @@ _ROWS = re.compile(
 """Behind a number: with so many in each, the whole is the product, and both numbers are given."""
 _RATIO = re.compile(r"\s*:\s*[0-9]|[\s%°A-Za-z/]{0,12}[+*×÷]\s*[\w(\\]")
 _LISTED = re.compile(
-    r"[\s%°A-Za-z]{0,14}(?:,|\band\b|\bor\b|\bto\b|[-–—:+*/×÷])\s*(?:and\s+|or\s+)?[$€£(]?\s*", re.IGNORECASE
+    r"[\s%°A-Za-z]{0,14}(?:,|\band\b|\bor\b|\bto\b|[-–—:+*/×÷])\s*+(?:and\s++|or\s++)?[$€£(]?\s*", re.IGNORECASE
 )
 _AND = re.compile(r"\b(?:and|or|plus|times)\b", re.IGNORECASE)
 _BOUND = re.compile(
@@ -181,7 +181,8 @@ def _of_first(text: str, found: Sequence[tuple[int, int]], values: Sequence[Nume
     rest = text[opening[1] :]
     if _CALCULATES.search(rest) or last_equals(text, *opening) >= 0:
         return None
-    bare = values[0].start == opening[0] and _BARE.fullmatch(text, values[0].end, opening[1]) is not None
+    alone = len(_within(values, *opening)) == 1 and values[0].start == opening[0]
+    bare = alone and _BARE.fullmatch(text, values[0].end, opening[1]) is not None
     return values[0] if bare else _of_sentence(text, opening, values, drawn=False)
 
 
@@ -213,7 +214,9 @@ def _of_sentence(
         if _EACH_AFTER.match(text, item.end, end) or _EACH_BEFORE.search(text, max(start, item.start - 48), item.start)
     ]
     if each:
-        rows = any(_ROWS.match(text, item.end, end) for item in _within(values, start, each[0].start))
+        rows = _EACH_AFTER.match(text, each[0].end, end) is not None and any(
+            _ROWS.match(text, item.end, end) for item in _within(values, start, each[0].start)
+        )
         return each[0] if one_value(each) and not rows else None
     head = main_clause(text, start, end)
     concluding = CONCLUSION.match(text, start) is not None

@@ -50,7 +50,7 @@ _LABELLED = re.compile(
     rf"|\b(?:conclusion|result|this\s+is)\b[\s*\"'`:=]{{0,12}}(?:is\s{{1,4}})?[\s*\"'`(\[]{{0,12}}{_WORD.replace('<verdict>', '<word>')}{_GOES_ON}",
     re.IGNORECASE,
 )  # fmt: skip
-_BOXED = re.compile(rf"\\boxed\s*\{{\s*(?:\\text\s*\{{)?\s*{_VERDICT}", re.IGNORECASE)
+_BOXED = re.compile(rf"\\boxed\s*\{{\s*+(?:\\text\s*+\{{)?\s*+{_VERDICT}", re.IGNORECASE)
 _CLOSING = re.compile(rf"[(\[]\s{{0,8}}{_VERDICT}\s{{0,8}}[)\]][\s.*]{{0,24}}\Z", re.IGNORECASE)
 _STEP = r"(?:step[\s_]*#?|步骤\s*|第\s*(?=[0-9]+\s*步))([0-9]{1,3})(?![0-9])(?:\s*步)?"
 _STEP_HEAD = re.compile(

@@ -30,7 +30,7 @@ _LABEL = re.compile(
     rf"(?:(?:{_SPOKEN})(?:\s+(?:spoken|said|of\s+the\s+(?:video|clip|speech|speaker)))?(?:\s+in\s+the\s+(?:middle\s+of\s+the\s+)?(?:video|clip))?"
     r"(?:\s+(?:is|are|reads?|(?:appears?|seems?)\s+to\s+be))?"
     r"|(?:speaker|person|man|woman|individual|he|she)\s+(?:in\s+the\s+(?:video|clip)\s+)?(?:says|said|is\s+saying|(?:appears?|seems?)\s+to\s+(?:say|be\s+saying)))"
-    r"[\s*_]*(?:[:：][\s*_]*|-\s+|,?\s*(?=[\"“‘「『'`]\S))",
+    r"[\s*_]*+(?:[:：][\s*_]*|-\s+|,?\s*(?=[\"“‘「『'`]\S))",
     re.IGNORECASE,
 )
 _ONE_WORD = re.compile(

@@ -18,7 +18,7 @@ _KEY = re.compile(
 )
 _SEPARATOR = re.compile(r"-{2,}|—{2,}")
 _EDGES = " \t\r\n*_`\"'“”‘’,;，；{}-"
-_TAIL = re.compile(r"\s*(?:->|=>|→|\}[\s\S]*)\s*$")
+_TAIL = re.compile(r"(?:(?<!\s)\s+)?(?:->|=>|→|\}[\s\S]*)\s*$")
 """An arrow to the next key, or the end of a JSON object."""
 _PLACEHOLDER = re.compile(r"[<\[(].*[>\])]|\.{3}|…|")
 _FINAL = re.compile(

@@ -14,7 +14,7 @@ STYLES = ("overall-judgment", "bracket", "bracket-official")
 TIES = ("no-answer", "half")
 TIE = "tie"
 _NOUN = r"(?:answer|response|assistant|output|option|candidate|model|image|picture)"
-_LABEL = rf"(?:{_NOUN}\s*+[\(\[#]?\s*+(?P<label>[12AB]|one|two)\b\s*[\)\]]?(?:'s\s+{_NOUN})?|the\s+(?P<ordinal>first|second)\s+(?:{_NOUN}|one)\b)"
+_LABEL = rf"(?:{_NOUN}\s*+[\(\[#]?\s*+(?P<label>[12AB]|one|two)\b(?:\s*+[\)\]]|\s*+(?='s))?(?:'s\s+{_NOUN})?|the\s+(?P<ordinal>first|second)\s+(?:{_NOUN}|one)\b)"
 _LABEL_AGAIN = _LABEL.replace("<label>", "<label2>").replace("<ordinal>", "<ordinal2>")
 _ADVERB = r"(?:(?:much|far|slightly|clearly|significantly|marginally|overall|generally|definitely|also|still|somewhat|the|a)\s+){0,3}"
 _BE = r"(?:is|was|seems|appears|looks|would\s+be|(?:seems|appears)\s+to\s+be)"
@@ -63,7 +63,7 @@ _TIED = re.compile(
     r"\b(?:it(?:'s|\s+is)\s+a\s+(?:tie|draw)|equally\s+(?:good|bad|well|strong|accurate|helpful|correct)|no\s+clear\s+winner"
     r"|(?:both|the\s+two|neither)\b[^.\n]{0,40}\b(?:are|is)\s+(?:of\s+(?:equal|the\s+same)|equal|equivalent|better|comparable|tied)\b"
     rf"|{_NOUN}\s+[12AB]\s+and\s+(?:{_NOUN}\s+)?[12AB]\s+(?:tie|are\s+(?:tied|equal))\b|\bno\s+preference\b"
-    r"|(?:neither)\s+(?:answer|response|one)?\s*is\s+better)\b",
+    r"|(?:neither)\s++(?:answer|response|one)?\s*+is\s+better)\b",
     re.IGNORECASE,
 )
 _TIE_FIRST = re.compile(
@@ -71,7 +71,7 @@ _TIE_FIRST = re.compile(
     re.I,
 )
 _CRITERION = re.compile(
-    r"[^\n\w]*(?:[0-9]+[.)]\s*)?[^\n\w]*(?:accuracy|completeness|clarity|relevance|correctness|helpfulness|details?|depth|style|fluency"
+    r"[^\n\w]*+(?:[0-9]++[.)]\s*+)?[^\n\w]*+(?:accuracy|completeness|clarity|relevance|correctness|helpfulness|details?|depth|style|fluency"
     r"|conciseness|faithfulness|grounding|safety|coherence)\b",
     re.IGNORECASE,
 )
@@ -102,7 +102,7 @@ class PairVerdictVerifier:
     """
 
     name = "pair-verdict"
-    version = "3"
+    version = "4"
 
     def __init__(self, options: Mapping[str, Any] | None = None) -> None:
         self._options = dict(options or {})

@@ -137,7 +137,6 @@ def test_by_configuration(config: dict[str, Any], name: str, coordinates: str) -
         ("tinyllava", "generic"),
         ("gpt-4o", "generic"),
         ("google/gemma-3-1b-it", "generic"),
-        ("allenai/Molmo2-8B", "generic"),
         ("qwen2.5-vl-tests/other-model", "generic"),
     ],
 )

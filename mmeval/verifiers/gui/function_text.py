@@ -11,14 +11,14 @@ from mmeval.verifiers.gui.calls import Call, bound, find_calls, number, pair, te
 
 Found = list[tuple[Action, tuple[int, int]]]
 _NUMBER = r"[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)"
-_POINT = rf"(?:<point>\s*)?[\[(]*\s*({_NUMBER})(?:\s*,\s*|\s+)({_NUMBER})\s*[\])]*(?:\s*</point>)?"
+_POINT = rf"(?:<point>\s*+)?[\[(]*+\s*+({_NUMBER})(?:\s*+,\s*+|\s++)({_NUMBER})(?:\s*+[\])]++)?(?:\s*+</point>)?"
 
 _ATLAS_KINDS: Mapping[str, Kind] = {
     "CLICK": "click", "LONG_PRESS": "long-press", "TYPE": "type", "SCROLL": "scroll", "OPEN_APP": "open-app", "WAIT": "wait",
     "COMPLETE": "stop", "IMPOSSIBLE": "stop", "ENTER": "press", "PRESS_BACK": "press", "PRESS_HOME": "press", "PRESS_RECENT": "press",
     "PRESS_ENTER": "press", "DOUBLE_CLICK": "double-click", "RIGHT_CLICK": "right-click",
 }  # fmt: skip
-_ATLAS = re.compile(r"^[ \t>*`-]*([A-Z]{2,}(?:_[A-Z]+)*)\b:?[ \t]*(.*?)[ \t`]*$", re.MULTILINE)
+_ATLAS = re.compile(r"^[ \t>*`-]*([A-Z]{2,}(?:_[A-Z]+)*)\b:?[ \t]*+((?:.*[^ \t`\n])?)[ \t`]*$", re.MULTILINE)
 _OPEN_POINT = re.compile(r"<point>[^\])<]*")
 """Without a closing bracket or tag the last number may lack digits."""
 _ATLAS_POINT = re.compile(_POINT + r"(?:[.,;]|\s[^0-9\[\]()<>]*)?")
@@ -179,14 +179,14 @@ _MAGIC: Mapping[str, _Reader] = {
     "take_over": _take_over,
 }
 
-_SEPARATOR = r"(?:\s*\)?\s*,\s*\(?\s*|\s+)"
+_SEPARATOR = r"(?:\s*+\)?\s*+,\s*+\(?\s*+|\s++)"
 _BOX = re.compile(
-    rf"\s*(?:<\|box_start\|>|<point>|<bbox>)?\s*[\[(]*\s*({_NUMBER}){_SEPARATOR}({_NUMBER})"
-    rf"(?:{_SEPARATOR}({_NUMBER}){_SEPARATOR}({_NUMBER}))?\s*[\])]*\s*(?:<\|box_end\|>|</point>|</bbox>)?\s*"
+    rf"\s*+(?:<\|box_start\|>|<point>|<bbox>)?\s*+[\[(]*+\s*+({_NUMBER}){_SEPARATOR}({_NUMBER})"
+    rf"(?:{_SEPARATOR}({_NUMBER}){_SEPARATOR}({_NUMBER}))?\s*+[\])]*+\s*+(?:<\|box_end\|>|</point>|</bbox>)?\s*"
 )
 """A point, or a box, which stands for its centre as in UI-TARS' own parser."""
 _TAGGED = re.compile(
-    r"(?<==)\s*[\"']?\s*(<point>[^<]*</point>|<bbox>[^<]*</bbox>|<\|box_start\|>[^<]*<\|box_end\|>)\s*[\"']*"
+    r"(?<==)\s*+[\"']?\s*+(<point>[^<]*</point>|<bbox>[^<]*</bbox>|<\|box_start\|>[^<]*<\|box_end\|>)\s*[\"']*"
 )
 _CONTENT = re.compile(r"\s*content\s*=\s*(?P<quote>[\"'])(?P<text>.*)(?P=quote)\s*", re.DOTALL)
 _ESCAPED = re.compile(r"\\([nt\\\"'])")

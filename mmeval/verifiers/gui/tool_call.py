@@ -13,7 +13,7 @@ from mmeval.verifiers.gui.calls import pair, text_of
 from mmeval.verifiers.gui.tagged_call import tagged_calls
 
 _TAGS = re.compile(r"<tool_call>(.*?)(?:</tool_call>|(?=<tool_call>)|\Z)", re.DOTALL)
-_NUMBERS = re.compile(r"\s*[\[(<]*\s*([-+0-9.eE]+)\s*[,\s]\s*([-+0-9.eE]+)\s*[\])>]*\s*")
+_NUMBERS = re.compile(r"\s*+[\[(<]*+\s*+([-+0-9.eE]++)(?:\s*+,\s*+|\s++)([-+0-9.eE]++)\s*+[\])>]*+\s*")
 _NAMES = re.compile(
     r"[\"'](?:action|action_type|name|arguments|coordinate|type|point|press|status)[\"']\s*:", re.IGNORECASE
 )
