@@ -217,7 +217,7 @@ def lower(text: str) -> str:
 _BE = r"(?:is|was|are|equals|(?:would|will|should|must|could|might|may|can)\s+be|comes\s+(?:out\s+)?to|seems\s+to\s+be)"
 _ROMANCE_BE = r"(?:est|es|é|è|ist|lautet|is|jest|är|er)"
 _PHRASE = re.compile(
-    r"(?:(?<![A-Za-z])answers?\b[\"']?(?:\s+(?:to|for|of|in)\s+[^.:\n]{0,80}?|\s+(?:here|choice|option|letter|value))?"
+    r"(?:(?<![A-Za-z])answers?\b[\"']?(?:\s+(?:to|for|of|in)\s++[^.:\n]{0,80}?|\s+(?:here|choice|option|letter|value))?"
     rf"\s*(?:(?:{_BE}\b|[:=]|→|->)\s*)+"
     r"|\b(?:final|correct)\s+(?:value|result|number|count|response)\b\s*(?:(?:is|=|:)\s*)+"
     r"|[\"'](?:final|correct|selected)?[ _-]?(?:option|choice)[\"']\s*:\s*"

@@ -19,7 +19,7 @@ SLOW = [
     ("choice", "A" + "\n" * 30_000), ("choice", "A" + "\n " * 30_000), ("class-name", "class" + "=" * LONG), ("count", "1" * LONG), ("mmlu-pro", "a" * LONG),
     ("gui-step", '{"a":' * 5000), ("gui-step", "{" * LONG), ("gui-step", "</s>" * 25_000), ("gui-step", "\n" * LONG), ("gui-step", "<parameter=a>" * 10_000),
     ("number", "1," * 30_000), ("mmlongbench", "(" * 30_000), ("pair-verdict", "_" * LONG), ("pair-verdict", "answer" + " " * LONG), ("pair-verdict", "therefore " * 5000),
-    ("choice", "A is correct, " * 5000), ("caption3d", "<desc>" * 15_000), ("spatialladder", "<answer>" * 12_000), ("detections", '[{"bbox_2d": [1, 2, 3, 4]}, ' + "/* " * 30_000), ("mask", "<mask>" * 15_000),
+    ("choice", "A is correct, " * 5000), ("choice", "The answer is " + " " * 20_000), ("choice", "The answer of " + " " * 20_000), ("choice", "option" + "\n" * 20_000), ("degradation", "severity:" + " " * 20_000), ("caption3d", "<desc>" * 15_000), ("spatialladder", "<answer>" * 12_000), ("detections", '[{"bbox_2d": [1, 2, 3, 4]}, ' + "/* " * 30_000), ("mask", "<mask>" * 15_000),
 ]  # fmt: skip
 DEEP = (
     "[" * 5000, "[" * 900 + "1" + "]" * 900, '{"a":' * 900 + "1" + "}" * 900, "[" * 400 + '{"a": 1}' + "]" * 400, '{"a":' * 3000 + "1" + "}" * 3000, f"[{DIGITS}, {DIGITS}, {DIGITS}, {DIGITS}]", f"click(x={DIGITS}, y=1)",
