@@ -36,7 +36,7 @@ _OWN_CONCLUSION = re.compile(
 _EXISTS = re.compile(r"\bthere\s+(?:is|are|was|were)\b", re.IGNORECASE)
 _BE = (
     r"(?:is|are|was|were|be|been|equals?|becomes?|totals?|remains?|(?:for|making|giving)\s+a\s+total\s+of|simplifies\s+to|(?:is|be)\s+rounded(?:\s+(?:up|down))?\s+to"
-    r"|(?:it|that|there)['’]s|(?:you|we|i)\s+(?:get|have|obtain|find)|(?:ha[sd]|have|having|with)\s+an?\s+(?:[a-z]+\s+)?"
+    r"|(?:it|that)['’]s|(?:you|we|i)\s+(?:get|have|obtain|find)|(?:ha[sd]|have|having|with)\s+an?\s+(?:[a-z]+\s+)?"
     r"(?:value|total|count|length|height|width|size|average|sum|score|rating)\s+of)"
 )
 _ADVERB = (
