@@ -34,6 +34,8 @@ WORKERS = 2
 REMEMBERED = 4096
 """Pairs whose result is kept, so that equal answers to one question are compared once."""
 TIMED_OUT = "symbolic comparison timed out"
+LOST = "symbolic comparison lost its process"
+_KILLED = f"symbolic comparison ended by signal {signal.SIGKILL.value}"
 
 _WORKER = Path(__file__).with_name("symbolic_worker.py")
 
@@ -97,8 +99,16 @@ class SymbolicPool:
                 self._results.popitem(last=False)
 
     def _ask(self, request: str) -> bool | str:
+        found = self._ask_once(request)
+        # A process that was killed (memory ran out, of whomever) says nothing of the comparison; killed again, it may be the cause.
+        return self._ask_once(request) if found in (LOST, _KILLED) else found
+
+    def _ask_once(self, request: str) -> bool | str:
         with self._free:
-            worker = self._worker()
+            try:
+                worker = self._worker()
+            except UndecidedError as error:
+                return error.message
             reply: dict[str, Any] | str = "symbolic comparison was interrupted"
             try:
                 reply = worker.ask(request, self._wall_limit_s)
@@ -164,9 +174,14 @@ class _Worker:
 
         Raises:
             UsageError: with the process's own explanation, when it cannot.
+            UndecidedError: it was killed.
         """
         reply = self._line(START_LIMIT_S)
         if reply is None or not reply.get("ready"):
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(0.5)
+            if self._process.returncode == -signal.SIGKILL:
+                raise UndecidedError(_KILLED)
             self._process.kill()
             told = (self._process.stderr.read() if self._process.stderr else b"").decode(errors="replace").strip()
             raise UsageError(
@@ -180,7 +195,7 @@ class _Worker:
         try:
             self._process.stdin.write(request.encode() + b"\n")
         except OSError:
-            return "symbolic comparison lost its process"
+            return LOST
         reply = self._line(wall_limit_s)
         if reply is not None:
             return reply

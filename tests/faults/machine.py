@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import signal
+import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -119,6 +120,44 @@ def damaged_run(zygote: Zygote, folder: Path, seed: int = 0, times: int = len(DA
     tally.invented += differing(lab.table("strange"), reference.table())
     tally.duplicated += twice(lab.table("strange"))
     return [tally]
+
+
+def small_disks(zygote: Zygote, folder: Path, seed: int = 0, times: int = 8) -> list[Tally]:
+    """A file system of its own, with too little room or too few files for a run with its report, at all stages of it.
+
+    Needs the right to mount; without it there is no fault to inject, and no tally.
+    """
+    reference = Lab(zygote, folder / "reference")
+    assert reference.run().code == 0
+    full, files = (
+        Tally("file system full", "the next run, with more room"),
+        Tally("file system without inodes", "the next run, with more files"),
+    )
+    limits = [*(f"size={kib}k" for kib in range(130, 330, 50)), *(f"size=20m,nr_inodes={n}" for n in range(18, 40, 7))]
+    for number, limit in enumerate(limits[:times]):
+        place = folder / str(number)
+        place.mkdir()
+        mount = ["mount", "-t", "tmpfs", "-o", limit, "none", str(place)]
+        if subprocess.run(mount, capture_output=True, check=False).returncode != 0:
+            return []
+        tally = files if "inodes" in limit else full
+        try:
+            lab = Lab(zygote, place / "lab")
+            command = [argument for argument in lab.arguments() if argument != "--no-report"]
+            ended = zygote.run(lab.folder, *command)
+            known = lab.committed()
+            tally.times += 1
+            assert ended.code in (0, 2, 6), f"{limit}: {ended.code}: {ended.err}"
+            assert (
+                ended.code == 0 or "No space left" in ended.err or "full" in ended.err or "unable to open" in ended.err
+            )
+            tally.invented += differing(lab.table(), reference.table())
+            subprocess.run(["mount", "-o", "remount,size=20m,nr_inodes=1000", str(place)], check=True)
+            settle(lab, tally, zygote.run(lab.folder, *command), known, reference)
+            assert (lab.run_folder / "report.html").exists()
+        finally:
+            subprocess.run(["umount", "-l", str(place)], check=True)
+    return [full, files]
 
 
 SHORT = {

@@ -175,3 +175,19 @@ def two_processes(zygote: Zygote, folder: Path, seed: int = 0, processes: int = 
         after = pd.read_parquet(lab.folder / "run0/results.parquet")
         tally.lost += int((after["reasoning"] != tables[0]["reasoning"]).sum())
     return [tally]
+
+
+def one_folder(zygote: Zygote, folder: Path, seed: int = 0, processes: int = 5) -> list[Tally]:
+    """The same command is started several times at once: one of them runs, the others are refused by name and ask nothing."""
+    lab = Lab(zygote, folder, pictures=False)
+    with FaultyServer(delay_s=0.05) as endpoint:
+        url = ("--base-url", endpoint.url, "--model-id", "weights", "--concurrency", "4")
+        ended = [child.wait() for child in [lab.start(*url, model="openai:sim") for _ in range(processes)]]
+        assert sorted({one.code for one in ended}) == [0, 2], [one.err for one in ended]
+        assert all("another mmeval process" in one.err for one in ended if one.code), [one.err for one in ended]
+        tally = Tally("several processes on one run folder", "one of the same runs; the others are refused", processes)
+        # Whoever comes after the first one has ended finds everything in the cache.
+        tally.duplicated += twice(lab.table()) + endpoint.asked.total() - lab.questions
+        tally.invented += invented_words(lab.table())
+        tally.lost += lab.questions - len(lab.committed())
+    return [tally]

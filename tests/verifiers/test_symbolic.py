@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import io
 import json
 import logging
@@ -79,13 +80,46 @@ def test_a_killed_process_is_replaced(pool: SymbolicPool) -> None:
     assert pool.equal(parse_formula("x+0+2"), parse_formula("2+x"))
 
 
-def test_a_process_that_dies_while_it_is_asked_is_undecided() -> None:
+@contextlib.contextmanager
+def killing(pool: SymbolicPool, most: int, at_start: bool = False) -> Iterator[list[int]]:
+    """Kill the first so many processes of a pool, as the kernel does when memory runs out; those that are killed are listed."""
+    killed: list[int] = []
+    over = threading.Event()
+
+    def work() -> None:
+        while not over.wait(0.02):
+            for worker in list(pool._all):
+                if worker._process.pid not in killed and len(killed) < most:
+                    killed.append(worker._process.pid)
+                    over.wait(0.0 if at_start else 1.0)
+                    os.kill(worker._process.pid, signal.SIGKILL)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    yield killed
+    over.set()
+    thread.join()
+
+
+@pytest.mark.parametrize("at_start", [True, False])
+def test_a_comparison_whose_process_is_killed_is_made_again(at_start: bool) -> None:
+    made = SymbolicPool(workers=1, time_limit_s=1)
+    with killing(made, 1, at_start) as killed:
+        if at_start:
+            assert made.equal(*SQUARE)
+        else:
+            with pytest.raises(UndecidedError, match=TIMED_OUT):
+                made.equal(*HANGING)
+    assert len(killed) == 1
+    assert made.started == 2
+    made.close()
+
+
+def test_a_comparison_whose_processes_are_all_killed_is_undecided() -> None:
     made = SymbolicPool(workers=1, time_limit_s=60)
-    assert made.equal(*SQUARE)
-    (worker,) = made._all
-    threading.Timer(1.0, os.kill, (worker._process.pid, signal.SIGKILL)).start()
-    with pytest.raises(UndecidedError, match="ended by signal 9"):
-        made.equal(*HANGING)
+    with killing(made, 9, at_start=True), pytest.raises(UndecidedError, match="ended by signal 9"):
+        made.equal(*SQUARE)
+    assert made.started == 2
     made.close()
 
 
