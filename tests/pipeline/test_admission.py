@@ -106,6 +106,36 @@ def test_a_request_that_is_larger_than_everything_goes_alone() -> None:
     assert asyncio.run(go()) == 1
 
 
+def test_nobody_passes_who_waits_in_another_line() -> None:
+    async def go() -> list[bool]:
+        admission = Admission(8, 100)
+        first, second = admission.join(), admission.join()
+        await first.enter(60)
+        waiting = asyncio.create_task(first.enter(50))
+        await asyncio.sleep(0)
+        seen = [admission.admits_at_once(second, 10)]
+        first.leave(60)
+        await waiting
+        return [*seen, admission.admits_at_once(second, 10)]
+
+    assert asyncio.run(go()) == [False, True]
+
+
+def test_a_line_that_may_take_no_more_holds_up_no_other() -> None:
+    async def go() -> bool:
+        admission = Admission(8)
+        narrow, wide = admission.join(most=1), admission.join()
+        await narrow.enter()
+        waiting = asyncio.create_task(narrow.enter())
+        await asyncio.sleep(0)
+        admitted = admission.admits_at_once(wide, 1)
+        narrow.leave()
+        await waiting
+        return admitted
+
+    assert asyncio.run(go())
+
+
 def test_two_lines_share_evenly_though_one_has_far_more_to_ask() -> None:
     async def go() -> tuple[Counter[str], Counter[str]]:
         admission = Admission(10)
