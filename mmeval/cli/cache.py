@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import orjson
 
+from mmeval.cli.place_options import cache_option
 from mmeval.cli.terminal import echo, echo_json
 from mmeval.core.errors import DataError, StorageError, UsageError
 from mmeval.pipeline.cache import ResponseCache
@@ -21,12 +22,7 @@ if TYPE_CHECKING:
     from mmeval.pipeline.cache_archive import Taken
     from mmeval.runs.folder import Run
 
-_file = click.option(
-    "--cache",
-    "cache_file",
-    type=click.Path(path_type=Path),
-    help="Response cache.  [default: cache/responses.sqlite, or $MMEVAL_CACHE]",
-)
+_file = cache_option()
 
 
 _json = click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")

@@ -14,6 +14,7 @@ import click
 import orjson
 
 from mmeval import __version__
+from mmeval.cli.place_options import cache_option
 from mmeval.cli.terminal import echo, echo_json
 from mmeval.core.errors import MmevalError
 
@@ -32,12 +33,7 @@ class Finding:
 
 
 @click.command()
-@click.option(
-    "--cache",
-    "cache_file",
-    type=click.Path(path_type=Path),
-    help="Response cache.  [default: cache/responses.sqlite, or $MMEVAL_CACHE]",
-)
+@cache_option()
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
 def doctor(cache_file: Path | None, as_json: bool) -> int:
     """Look at engines, GPUs, cards, hub access and the cache; exit code 2 when something is broken.

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mmeval.cli.file_options import file_options
+from mmeval.cli.place_options import task_path_option
 from mmeval.cli.terminal import echo
 from mmeval.core.errors import UsageError
 
@@ -55,9 +56,7 @@ _MARK = "predictions."
     type=click.Path(path_type=Path),
     help="Folder with data sets in their own layout; ids are looked up there.",
 )
-@click.option(
-    "--task-path", "task_paths", multiple=True, type=click.Path(path_type=Path), help="Folder with further task cards."
-)
+@task_path_option
 @click.option(
     "--coordinates",
     type=click.Choice(["pixels", "unit", "percent", "thousand"]),

@@ -11,6 +11,7 @@ import click
 
 from mmeval.cli.judge_options import judge_options, judge_values
 from mmeval.cli.keys import judge_key
+from mmeval.cli.place_options import cache_option, task_path_option
 from mmeval.cli.ray_options import beside_ray, ray_options, ray_values
 from mmeval.cli.terminal import echo, echo_json
 from mmeval.core.errors import UsageError
@@ -34,15 +35,8 @@ if TYPE_CHECKING:
 )
 @judge_options
 @ray_options
-@click.option(
-    "--task-path", "task_paths", multiple=True, type=click.Path(path_type=Path), help="Folder with further task cards."
-)
-@click.option(
-    "--cache",
-    "cache_file",
-    type=click.Path(path_type=Path),
-    help="Response cache, for verdicts.  [default: cache/responses.sqlite, or $MMEVAL_CACHE]",
-)
+@task_path_option
+@cache_option("Response cache, for verdicts")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def label(
     run: str,

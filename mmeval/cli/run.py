@@ -17,6 +17,7 @@ from mmeval.cli.file_options import file_options
 from mmeval.cli.judge_options import engine_args, judge_options
 from mmeval.cli.keys import model_key
 from mmeval.cli.parameter_types import FiniteRange
+from mmeval.cli.place_options import cache_option, task_path_option
 from mmeval.cli.ray_options import beside_ray, ray_options, ray_values
 from mmeval.cli.signals import end_as_by_ctrl_c, ending
 from mmeval.cli.terminal import echo
@@ -99,15 +100,8 @@ def _split(values: tuple[str, ...]) -> list[str]:
     help="YAML file with these options, or the run.json of a run to repeat.",
 )
 @click.option("--data-dir", type=click.Path(path_type=Path), help="Folder with data sets in their own layout.")
-@click.option(
-    "--task-path", "task_paths", multiple=True, type=click.Path(path_type=Path), help="Folder with further task cards."
-)
-@click.option(
-    "--cache",
-    "cache_file",
-    type=click.Path(path_type=Path),
-    help="Response cache.  [default: cache/responses.sqlite, or $MMEVAL_CACHE]",
-)
+@task_path_option
+@cache_option()
 @click.option("--dry-run", is_flag=True, help="Load, render and show the first requests; ask nothing.")
 @click.option("--report/--no-report", default=True, help="Write report.html into the run folder.")
 @click.option("--tensor-parallel", type=click.IntRange(min=1), help="GPUs that one copy of the model is spread over.")

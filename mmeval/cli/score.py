@@ -12,6 +12,7 @@ import click
 
 from mmeval.cli.judge_options import judge_options, judge_values
 from mmeval.cli.keys import judge_key
+from mmeval.cli.place_options import cache_option, task_path_option
 from mmeval.cli.ray_options import beside_ray, ray_options, ray_values
 from mmeval.core.errors import UsageError
 
@@ -33,15 +34,8 @@ if TYPE_CHECKING:
 @click.option("--rules-only", is_flag=True, help="Leave the judge out that the run was scored with.")
 @judge_options
 @ray_options
-@click.option(
-    "--task-path", "task_paths", multiple=True, type=click.Path(path_type=Path), help="Folder with further task cards."
-)
-@click.option(
-    "--cache",
-    "cache_file",
-    type=click.Path(path_type=Path),
-    help="Response cache, for verdicts of judges.  [default: cache/responses.sqlite, or $MMEVAL_CACHE]",
-)
+@task_path_option
+@cache_option("Response cache, for verdicts of judges")
 @click.option("--report/--no-report", default=True, help="Write report.html into the new folder.")
 @click.option("--overwrite", is_flag=True, help="Replace a run in the new folder.")
 @click.option("--json", "as_json", is_flag=True, help="Print the leaderboard as JSON on stdout.")

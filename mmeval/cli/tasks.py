@@ -9,6 +9,7 @@ import click
 import orjson
 
 from mmeval.cli.file_options import file_options
+from mmeval.cli.place_options import task_path_option
 from mmeval.cli.terminal import echo, echo_json
 from mmeval.core.errors import MmevalError, UsageError
 
@@ -46,15 +47,10 @@ def tasks() -> None:
     """
 
 
-_path_option = click.option(
-    "--task-path", "task_paths", multiple=True, type=click.Path(path_type=Path), help="Folder with further task cards."
-)
-
-
 @tasks.command("list")
 @click.option("--family", help="Only this family.")
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
-@_path_option
+@task_path_option
 def list_(family: str | None, as_json: bool, task_paths: tuple[Path, ...]) -> None:
     """List all tasks and suites.
 
@@ -130,7 +126,7 @@ def _print_table(rows: list[dict[str, Any]]) -> None:
 @click.option("--data-dir", type=click.Path(path_type=Path), help="Folder with data sets in their own layout.")
 @file_options()
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
-@_path_option
+@task_path_option
 def show(
     task: str,
     sample: int | None,
