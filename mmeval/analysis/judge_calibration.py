@@ -74,7 +74,7 @@ def calibrate_judge(name: str, labels_file: Path, run: Run | None, options: Cali
         raise UsageError("the judge needs a name", remedy="e.g. `mmeval judge calibrate my-judge --labels FILE`")
     card = _card(name)
     labels = read_labels(labels_file)
-    place, source = None, None
+    place = None
     if run is None:
         if options.column is not None:
             raise UsageError("--column names a column of a run", remedy="add --run RUN, or leave --column out")
@@ -84,13 +84,6 @@ def calibrate_judge(name: str, labels_file: Path, run: Run | None, options: Cali
         rows = judged_rows(run, options.tasks)
         wanted = [label for label in labels if not options.tasks or label.task in (None, *options.tasks)]
         judged, place, left_out = judged_in_run(wanted, rows, where, options.column, options.allow_missing)
-        decided = Counter(one.decided_by for one in judged if one.human is not None)
-        source = RunSource(
-            name=run.path.name,
-            config_digest=run.manifest.config_digest,
-            models=run.models,
-            decided_by=dict(sorted(decided.items())),
-        )
     labelled = [one for one in judged if one.human is not None]
     human, said = _columns(labelled)
     if bool(np.all(human == human[0])):
@@ -102,9 +95,7 @@ def calibrate_judge(name: str, labels_file: Path, run: Run | None, options: Cali
     check_grades([*human.tolist(), *said.tolist()])
     binary = is_binary(human) and is_binary(said)
     notes = [ASSUMPTIONS[options.correction]] if options.correction else []
-    if not binary and (is_binary(human) or is_binary(said)):
-        coarse, fine = ("human labels", "the judge") if is_binary(human) else ("the judge", "human labels")
-        notes.append(f"{coarse}: 0 and 1 alone, {fine}: grades between; compared as grades")
+    notes += _scale_notes(human, said)
     if card is None:
         notes.append(f"no judge card is named {name}: the calibration does not say which prompt it is about")
     plan = options.plan
@@ -117,11 +108,29 @@ def calibrate_judge(name: str, labels_file: Path, run: Run | None, options: Cali
         resamples=plan.resamples,
         seed=plan.seed,
         labels=label_source(labels_file, labels, left_out),
-        run=source,
+        run=None if run is None else _source(run, labelled),
         overall=_quality({}, labelled, binary, plan),
         groups=[_quality(group, rows, binary, plan) for group, rows in _groups(labelled, options.by)],
         corrections=corrections(judged, options.correction, plan) if options.correction else [],
         notes=notes,
+    )
+
+
+def _scale_notes(human: FloatArray, said: FloatArray) -> list[str]:
+    """Say that one side has grades between 0 and 1 and the other has not."""
+    if is_binary(human) == is_binary(said):
+        return []
+    coarse, fine = ("human labels", "the judge") if is_binary(human) else ("the judge", "human labels")
+    return [f"{coarse}: 0 and 1 alone, {fine}: grades between; compared as grades"]
+
+
+def _source(run: Run, labelled: Sequence[Judged]) -> RunSource:
+    decided = Counter(one.decided_by for one in labelled)
+    return RunSource(
+        name=run.path.name,
+        config_digest=run.manifest.config_digest,
+        models=run.models,
+        decided_by=dict(sorted(decided.items())),
     )
 
 

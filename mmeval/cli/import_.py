@@ -112,7 +112,6 @@ def import_(
     from mmeval.runs.importers.formats import get_format
     from mmeval.runs.importers.predictions import Reading, check_columns
     from mmeval.runs.importers.samples import Wanted
-    from mmeval.runs.manifest import read_manifest
     from mmeval.runs.outcome import Outcome
     from mmeval.tasks.file_selector import is_file_selector
     from mmeval.tasks.options import AskStyle
@@ -125,27 +124,14 @@ def import_(
     registry = Registry(
         options["task_paths"], files=read_options(of_data, options["answer_kind"], options["answer_form"])
     )
-    card: CardFile | None
-    if is_file_selector(task):
-        card, protocol = _file_card(registry, task)
-        name = task = card.name
-    elif "," in task or "*" in task:
-        raise UsageError(f"-t {task}: one task is expected", remedy="import one task at a time")
-    else:
-        name, _, protocol = task.partition("@")
-        card = registry.cards.get(name)
-    if card is None and name in registry.suites:
-        raise UsageError(f"-t {task}: {name} is a suite, and one task is expected", remedy="import one task at a time")
-    if card is None and (not format_found.ad_hoc or protocol):
-        registry.resolve([task])  # raises with the nearest names
+    card, name, protocol = _one_task(registry, task, format_found.ad_hoc)
     loaded = Task.load(card, protocol or "default") if card is not None else None
     if not name.strip() or not model.strip():
         raise UsageError("-t and --model need a name", remedy="e.g. -t my-benchmark --model mine")
-    folder = output or Path("runs") / f"{model}_{task}".replace("/", "-")
-    if (folder / "run.json").exists() and not options["overwrite"]:
-        earlier = read_manifest(folder)
-        if [(record.name, record.engine) for record in earlier.models] != [(model, "imported")]:
-            raise UsageError(f"{folder} holds another run", remedy="give another folder with -o, or add --overwrite")
+    label = name if is_file_selector(task) else task
+    folder = output or Path("runs") / f"{model}_{label}".replace("/", "-")
+    if not options["overwrite"]:
+        _refuse_another_run(folder, model)
     reading = Reading(
         columns=columns,
         id_column=_id_column(loaded),
@@ -167,6 +153,39 @@ def import_(
         "lost": dict(imported.lost),
     }
     return print_outcome(outcome, report=report, as_json=as_json, more=more)
+
+
+def _one_task(registry: Registry, task: str, ad_hoc: bool) -> tuple[CardFile | None, str, str]:
+    """Return card, name and protocol of the one task that `-t` names; without a card where the format needs none (`ad_hoc`).
+
+    Raises:
+        UsageError: when it names several tasks, or none that is known though the format needs one.
+    """
+    from mmeval.tasks.file_selector import is_file_selector
+
+    if is_file_selector(task):
+        made, protocol = _file_card(registry, task)
+        return made, made.name, protocol
+    if "," in task or "*" in task:
+        raise UsageError(f"-t {task}: one task is expected", remedy="import one task at a time")
+    name, _, protocol = task.partition("@")
+    card = registry.cards.get(name)
+    if card is None and name in registry.suites:
+        raise UsageError(f"-t {task}: {name} is a suite, and one task is expected", remedy="import one task at a time")
+    if card is None and (not ad_hoc or protocol):
+        registry.resolve([task])  # raises with the nearest names
+    return card, name, protocol
+
+
+def _refuse_another_run(folder: Path, model: str) -> None:
+    """Refuse a folder with anything but an earlier import of the same model."""
+    from mmeval.runs.manifest import read_manifest
+
+    if not (folder / "run.json").exists():
+        return
+    earlier = read_manifest(folder)
+    if [(record.name, record.engine) for record in earlier.models] != [(model, "imported")]:
+        raise UsageError(f"{folder} holds another run", remedy="give another folder with -o, or add --overwrite")
 
 
 def _split_columns(columns: tuple[str, ...], data_file: bool) -> tuple[list[str], list[str]]:

@@ -210,14 +210,8 @@ def decompose(
     Raises:
         ValueError: when lengths differ, groups repeat in `order` or an item's group is not in it.
     """
-    if len(set(order)) < len(order):
-        raise ValueError("groups must differ")
-    unknown = sorted({str(group) for side in (baseline, candidate) for group in set(side.groups) - set(order)})
-    if unknown:
-        raise ValueError(f"group {unknown[0]!r} is not among {[str(group) for group in order]}")
+    _check_groups(baseline, candidate, order)
     n, size = len(baseline.groups), len(order)
-    if n != len(candidate.groups):
-        raise ValueError(f"{n} baseline items but {len(candidate.groups)} candidate items")
     table = np.concatenate([side.indicators(order) for side in (baseline, candidate)])
     design = Design.of(n, clusters)
     # Sums in another order differ by rounding; that is no effect.
@@ -255,6 +249,16 @@ def decompose(
         f"kitagawa, paired-{found.method}",
         "; ".join(notes),
     )
+
+
+def _check_groups(baseline: GroupedScores, candidate: GroupedScores, order: Sequence[Hashable]) -> None:
+    if len(set(order)) < len(order):
+        raise ValueError("groups must differ")
+    unknown = sorted({str(group) for side in (baseline, candidate) for group in set(side.groups) - set(order)})
+    if unknown:
+        raise ValueError(f"group {unknown[0]!r} is not among {[str(group) for group in order]}")
+    if len(baseline.groups) != len(candidate.groups):
+        raise ValueError(f"{len(baseline.groups)} baseline items but {len(candidate.groups)} candidate items")
 
 
 def _sums(sums: FloatArray, size: int) -> tuple[FloatArray, FloatArray, FloatArray]:
