@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 
 from mmeval.core.errors import DataError, UsageError
 from mmeval.metrics import estimate, estimate_subsets, get_metric, list_metrics
+from mmeval.metrics.definition import Units
+from mmeval.stats.functionals import RatioMean
 from mmeval.stats.intervals import cluster_mean, mean_interval, wilson
 
 
@@ -212,3 +214,22 @@ def test_properties(data: list[tuple[bool, int, str]], shuffle: Any) -> None:
     assert 0 <= found.interval.low <= found.value <= found.interval.high <= 1
     assert found.interval.high > found.interval.low
     assert again.interval.low == pytest.approx(found.interval.low, abs=1e-9)
+
+
+def test_why_there_is_no_interval_is_told() -> None:
+    assert estimate("accuracy", binary("110")).no_interval is None
+    assert estimate("accuracy", [row(0, None, outcome="error")]).no_interval == "no row counts"
+    assert estimate("mean", [row(0, True)]).no_interval == "one cluster"
+
+
+@pytest.mark.parametrize("functional", [False, True])
+def test_selected_units_keep_their_rows(functional: bool) -> None:
+    values = np.array([1.0, 0.0, 0.5])
+    number = RatioMean.of(values, np.ones(3)) if functional else None
+    names = np.array(["a", "b", "c"], dtype=object)
+    units = Units(names, values, names, np.array([0, 1, 1, 2, -1]), False, number)
+    part = units.select(np.array([2, 0]))
+    assert (part.ids.tolist(), part.unit_of_row.tolist()) == (["c", "a"], [1, -1, -1, 0, -1])
+    assert part.value == pytest.approx(0.75)
+    assert (part.functional is None) == (not functional)
+    assert (units.coverage, part.coverage) == (0.8, 0.4)
