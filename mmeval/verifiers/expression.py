@@ -48,7 +48,7 @@ class ExpressionVerifier:
     """
 
     name = "expression"
-    version = "3"
+    version = "4"
     blocking = True
     """Matching may wait for another process."""
 
