@@ -333,6 +333,22 @@ def several() -> None:
         ],
     )
     _picture("clevr-count/images/a.png")
+    _json(
+        "tallyqa/test.json",
+        [
+            {
+                "answer": n + 4,
+                "data_source": ("imported_genome", "amt")[n],
+                "image": "VG_100K/a.png",
+                "image_id": 7,
+                "issimple": n == 0,
+                "question": ("How many cups are there?", "How many of the cups are on the table?")[n],
+                "question_id": 100 + n,
+            }
+            for n in range(2)
+        ],
+    )
+    _picture("tallyqa/VG_100K/a.png")
     _table(
         f"vicrit-bench/{TEST.replace('test', 'train')}",
         [
@@ -358,6 +374,7 @@ def several() -> None:
         "countbenchqa",
         "pixmo-count",
         "clevr-count",
+        "tallyqa",
         "vicrit-bench",
     ):
         source(folder, folder, OWN)

@@ -25,7 +25,7 @@ REGISTRY = Registry([])
 CARDS = {
     "hallusionbench": 14, "pope": 12, "cv-bench": 5, "blink": 2, "vsi-bench": 10, "spbench-si": 2, "spbench-mv": 2, "spar-bench": 4,
     "viewspatial": 2, "omnispatial": 2, "mmsi-bench": 2, "mindcube": 2, "embspatial": 2, "reasonmap-plus": 5, "v-star": 2, "hr-bench": 2,
-    "visnumbench": 2, "countbenchqa": 2, "pixmo-count": 2, "clevr-count": 2, "vicrit-bench": 2,
+    "visnumbench": 2, "countbenchqa": 2, "pixmo-count": 2, "clevr-count": 2, "tallyqa": 2, "vicrit-bench": 2,
     "scanqa": 6, "sqa3d": 6, "reasonmap": 3,
 }  # fmt: skip
 """Task -> rows of its fixture in the default protocol."""
