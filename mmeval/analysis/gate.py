@@ -281,7 +281,7 @@ def check_scale(check: Check, values: np.ndarray[tuple[int, ...], np.dtype[np.fl
             raise UsageError(
                 f"rule {rule.id!r}, {check.target.place}: {key} is {given:g}, but values of {check.target.metric}"
                 " lie in [0, 1]",
-                remedy="give a fraction: 0.02 for two points",
+                remedy=f"give a fraction: {f'{given / 100:g}' if 0 <= given <= 100 else '0.02 for two points'}",
             )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -125,6 +126,12 @@ def import_(
         options["task_paths"], files=read_options(of_data, options["answer_kind"], options["answer_form"])
     )
     card, name, protocol = _one_task(registry, task, format_found.ad_hoc)
+    close = get_close_matches(name, registry.cards, 1, 0.8) if card is None else []
+    if close:
+        echo(
+            f"note: there is no card {name!r} (did you mean {close[0]}?): a task of its own, whose metric is the mean of the ready scores",
+            err=True,
+        )
     loaded = Task.load(card, protocol or "default") if card is not None else None
     if not name.strip() or not model.strip():
         raise UsageError("-t and --model need a name", remedy="e.g. -t my-benchmark --model mine")

@@ -145,7 +145,7 @@ def summary_line(outcome: Outcome) -> str:
     shard = outcome.manifest.shard
     part = "" if shard is None else f" (shard {shard.index}/{shard.count})"
     return (
-        f"{outcome.manifest.status}{part}: {rows} row{'' if rows == 1 else 's'}{missing}, coverage {coverage}, {counts.get('asked', 0)} model calls, "
+        f"{outcome.manifest.status}{part}: {rows} row{'' if rows == 1 else 's'}{missing}, coverage {coverage}, {counts.get('asked', 0)} model call{'' if counts.get('asked') == 1 else 's'}, "
         f"{counts.get('cached', 0)} rows from cache{took} -> {outcome.folder}"
     )
 
@@ -169,7 +169,8 @@ def _advice(outcome: Outcome) -> str:
     """What helps against an incomplete run."""
     counts = outcome.manifest.counts
     broken = sum(counts.get(name, 0) for name in ("error", "unscored", "missing"))
-    hopeless = f"{outcome.at_fault} rows cannot be scored as they stand"
+    rows = f"{outcome.at_fault} rows" if outcome.at_fault != 1 else "1 row"
+    hopeless = f"{rows} cannot be scored as {'they stand' if outcome.at_fault != 1 else 'it stands'}"
     if outcome.at_fault >= broken:
         return (
             f"incomplete: {hopeless}; asking again does not help, mending the data or a judge may (or --allow-errors)"

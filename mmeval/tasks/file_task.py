@@ -26,7 +26,7 @@ from mmeval.tasks.data import Row
 from mmeval.tasks.file_selector import FAMILY, selected, task_name
 from mmeval.tasks.gold import choice_cells, field_value
 from mmeval.tasks.images import media_from_cell
-from mmeval.tasks.local_files import file_content, local_source
+from mmeval.tasks.local_files import PLACE_COLUMNS, file_content, local_source
 from mmeval.tasks.prompts import DEFAULT_TEMPLATE, media_numbers, place_media
 from mmeval.tasks.stored import StoredText
 from mmeval.verifiers.abilities import abilities_of
@@ -142,7 +142,7 @@ def read_file_card(path: Path, options: FileOptions) -> FileCard:
         raw["prompt"] = prompt
     if columns.category:
         raw["subsets"] = {name: _cell(name, sparse) for name in columns.category}
-    return FileCard(raw, columns.unused)
+    return FileCard(raw, tuple(name for name in columns.unused if name not in PLACE_COLUMNS))
 
 
 def first_rows(path: Path) -> list[Row]:

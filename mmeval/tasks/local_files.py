@@ -20,6 +20,8 @@ from mmeval.tasks.delimited import DelimitedFile, ImageOwners
 from mmeval.tasks.detection_files import DETECTION_LAYOUTS, detection_rows
 from mmeval.tasks.hub_copies import named_folders
 
+PLACE_COLUMNS = ("_file", "_folder")
+"""Columns that rows of JSON and parquet files get: some data sets tell their rows apart by the file or folder alone."""
 READ_WHOLE = 256 << 20
 """Bytes up to which the hash of a file is made of all of it; the first request of a run waits for it."""
 
@@ -98,8 +100,7 @@ class _FileReader:
                 yield error, None
             return
         if path not in self.delimited:
-            # Some data sets tell their rows apart by the file or folder alone.
-            place = {"_file": path.name, "_folder": path.parent.name}
+            place = dict(zip(PLACE_COLUMNS, (path.name, path.parent.name), strict=True))
             for values in read_rows(path, wanted=wanted, first=first):
                 yield from (({**place, **entry}, None) for entry in _listed(values, self.local.rows, path))
             return

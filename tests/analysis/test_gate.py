@@ -435,3 +435,8 @@ def test_a_floor_does_not_pass_beside_a_broken_baseline(
         table.write_bytes(content)
     with pytest.raises(DataError, match=r"results\.parquet"):
         gate((base, candidate), floor)
+
+
+def test_percent_is_answered_with_the_fraction(runs: Callable[..., tuple[str, str]]) -> None:
+    with pytest.raises(UsageError, match=r"give a fraction: 0\.65"):
+        gate(runs(300, 10, 12, 78), {"id": "f", "kind": "floor", "value": 65})

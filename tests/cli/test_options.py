@@ -115,3 +115,33 @@ def test_a_prompt_file_that_computes_for_ever_ends_the_run(tmp_path: Path, monke
         UsageError, match="task synthetic/count, --prompt-file: the template takes more than 1,000 steps"
     ):
         CliRunner().invoke(cli, [*arguments, "-o", str(tmp_path / "r")], catch_exceptions=False)
+
+
+def test_an_import_whose_task_is_nearly_a_known_one_is_told_so(tmp_path: Path) -> None:
+    """Ready scores need no card, so that a slip of the pen in its name would go unseen."""
+    file = tmp_path / "scores.jsonl"
+    file.write_text('{"id": "1", "score": 1}\n{"id": "2", "score": 0}\n')
+    for name, said in (("mathvsta", "there is no card 'mathvsta' (did you mean mathvista?)"), ("my-own-quiz", "")):
+        arguments = [
+            "import",
+            "jsonl",
+            str(file),
+            "-t",
+            name,
+            "--model",
+            "m",
+            "-o",
+            str(tmp_path / name),
+            "--no-report",
+        ]
+        text = CliRunner().invoke(cli, arguments, catch_exceptions=False).output
+        assert said in text
+        assert ("did you mean" in text) == bool(said)
+
+
+def test_columns_that_mmeval_adds_are_none_of_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "num.json"
+    file.write_text('[{"id": 1, "question": "How many?", "answer": 3, "more": 1}]')
+    arguments = ["tasks", "new", "own/num", "--from", str(file), "-o", str(tmp_path / "num.yaml")]
+    text = CliRunner().invoke(cli, arguments, catch_exceptions=False).output
+    assert "unused more\n" in text

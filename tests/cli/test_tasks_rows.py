@@ -104,7 +104,7 @@ def test_a_bad_row_stops_neither_the_blind_baseline_nor_a_dry_run(
 ) -> None:
     asked = run(ROWS)
     assert asked.code == 6
-    assert "1 rows cannot be scored as they stand; asking again does not help" in asked.err
+    assert "1 row cannot be scored as it stands; asking again does not help" in asked.err
     common = ("-t", "own", "--task-path", ".", "--data-dir", "data")
     blind = mmeval("run", "-m", "chance:most-frequent", *common, "-o", "blind", "--no-report", "--json")
     assert blind.code == 6

@@ -82,7 +82,7 @@ class Samples:
             place = next(prediction.place for prediction in predictions if not _needs_no_card(prediction))
             raise DataError(
                 f"{place}: there is no card {name!r}, so its response cannot be verified",
-                remedy="give ready scores, or name a task that has a card (`mmeval tasks list`)",
+                remedy="give ready scores, or name a task that has a card (`mmeval tasks list`; `--task-path DIR` for your own)",
             )
         if not self._at_hand(task):
             style = self._wanted.style
