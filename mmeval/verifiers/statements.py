@@ -49,7 +49,7 @@ _STATES = re.compile(rf"\b{_BE}\b\s*(?:{_ADVERB}\s+)*[\s*\"'(]*$", re.IGNORECASE
 _STATES_BOUND = re.compile(rf"\b{_BE}\s+(?:[a-z]+\s+){{1,3}}$", re.IGNORECASE)
 _RELATIVE = re.compile(r"\b(?:which|that|who)\s+(?:is|are|was|were|equals|simplifies)\b[^,]*$", re.IGNORECASE)
 _CALCULATES = re.compile(
-    r"[0-9)][^=≈\n]{0,80}(?:[=≈]|\\approx)\s*[$€£\\]?[^\n]{0,20}[0-9]|(?:^|[.\n])\s*(?:of\s+(?:those|these|them)|among|out\s+of)\b",
+    r"[0-9)][^=≈\n]{0,80}(?:[=≈]|\\approx)\s*[$€£\\]?[^\n]{0,20}[0-9]|(?:^|[.\n])[^\S\n]*+(?:of\s+(?:those|these|them)|among|out\s+of)\b",
     re.IGNORECASE,
 )
 _EACH_AFTER = re.compile(
