@@ -46,8 +46,8 @@ _CALCULATION = re.compile(r"[0-9][^\n=≈]{0,80}[=≈]")
 _BULLET = re.compile(r"^[ \t]*[-*•+][ \t]+\S", re.MULTILINE)
 _BOLD = re.compile(r"\*\*([^*\n]{1,60})\*\*")
 _SEVERAL_NAMES = re.compile(
-    r"\W*([A-Za-z])\s*=\s*[^=A-Za-z\n]{1,20}?\s*"
-    r"(?:(?:(?:[,;]|\band\b)\s*(?:and\s+)?(?!\1\b)[A-Za-z]|[,;]?\s*\bor\s+[A-Za-z])\s*=[^=A-Za-z\n]{1,20}?){1,6}"
+    r"\W*([A-Za-z])\s*=\s*+(?:(?<=\s)|[^=A-Za-z\n])[^=A-Za-z\n]{0,19}?\s*+"
+    r"(?:(?:(?:[,;]|\band\b)\s*+(?:and\s++)?(?!\1\b)[A-Za-z]|[,;]?\s*+\bor\s++[A-Za-z])\s*=[^=A-Za-z\n]{1,20}?){1,6}"
 )
 """Values of several variables, or alternatives of one, and nothing else ("x = 5, y = 6")."""
 _WAITING = re.compile(r"\s+(?:for|until|till|at|in|times?)\b", re.IGNORECASE)

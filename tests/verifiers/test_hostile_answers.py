@@ -18,7 +18,7 @@ DIGITS = "1" * 5000
 SLOW = [
     ("choice", "A" + "\n" * 30_000), ("choice", "A" + "\n " * 30_000), ("class-name", "class" + "=" * LONG), ("count", "1" * LONG), ("mmlu-pro", "a" * LONG),
     ("gui-step", '{"a":' * 5000), ("gui-step", "{" * LONG), ("gui-step", "</s>" * 25_000), ("gui-step", "\n" * LONG), ("gui-step", "<parameter=a>" * 10_000),
-    ("number", "1," * 30_000), ("number", "1" + "\n" * 30_000), ("mmlongbench", "(" * 30_000), ("pair-verdict", "_" * LONG), ("pair-verdict", "answer" + " " * LONG), ("pair-verdict", "therefore " * 5000),
+    ("number", "1," * 30_000), ("number", "1" + "\n" * 30_000), ("number", "x=" + " " * 20_000), ("mmlongbench", "(" * 30_000), ("pair-verdict", "_" * LONG), ("pair-verdict", "answer" + " " * LONG), ("pair-verdict", "therefore " * 5000),
     ("choice", "A is correct, " * 5000), ("choice", "The answer is " + " " * 20_000), ("choice", "The answer of " + " " * 20_000), ("choice", "option" + "\n" * 20_000), ("degradation", "severity:" + " " * 20_000), ("caption3d", "<desc>" * 15_000), ("spatialladder", "<answer>" * 12_000), ("detections", '[{"bbox_2d": [1, 2, 3, 4]}, ' + "/* " * 30_000), ("mask", "<mask>" * 15_000),
 ]  # fmt: skip
 DEEP = (
