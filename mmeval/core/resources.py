@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import sys
+from functools import lru_cache
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from mmeval.core.errors import StorageError, UsageError
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 ResourceName = Literal["tasks", "judges", "reports"]
 
@@ -43,11 +48,10 @@ def package_folders(group: str, holds: str) -> list[Path]:
     Raises:
         UsageError: when an entry point names no package.
     """
-    from importlib.metadata import entry_points
     from importlib.util import find_spec
 
     folders: list[Path] = []
-    for point in entry_points(group=group):
+    for point in _entry_points(group, tuple(sys.path)):
         try:
             spec = find_spec(point.value)
         except (ImportError, ValueError):  # a package above it is missing, or it is no dotted name
@@ -59,3 +63,11 @@ def package_folders(group: str, holds: str) -> list[Path]:
             )
         folders.extend(Path(location) for location in spec.submodule_search_locations)
     return folders
+
+
+@lru_cache(maxsize=16)
+def _entry_points(group: str, places: tuple[str, ...]) -> tuple[EntryPoint, ...]:
+    """Entry points of the packages in `places`, which is `sys.path`: finding them reads the metadata of every installed package."""
+    from importlib.metadata import entry_points
+
+    return tuple(entry_points(group=group))

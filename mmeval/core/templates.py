@@ -32,6 +32,7 @@ def compile_template(text: str) -> Template:
         ) from error
 
 
+@lru_cache(maxsize=1024)
 def undeclared(text: str) -> frozenset[str]:
     """Return the names that a template takes from outside, without Jinja's own functions."""
     return frozenset(meta.find_undeclared_variables(environment.parse(text))) - environment.globals.keys()

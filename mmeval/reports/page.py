@@ -7,7 +7,7 @@ import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
@@ -15,6 +15,9 @@ from mmeval.core.errors import UsageError
 from mmeval.core.shortage import shortage
 from mmeval.reports.format import breakable, script_json, visible
 from mmeval.reports.templates import Templates, template_error
+
+if TYPE_CHECKING:
+    from jinja2.sandbox import SandboxedEnvironment
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,16 +68,22 @@ def render_page(templates: Templates, values: Mapping[str, Any], face: Face = RE
     return page
 
 
+def page_environment(templates: Templates) -> SandboxedEnvironment:
+    """Return the environment of templates with the filters that they use."""
+    environment = templates.environment()
+    environment.filters["visible"] = visible
+    environment.filters["breakable"] = breakable
+    environment.filters["script_json"] = script_json
+    return environment
+
+
 def render(templates: Templates, name: str, values: Mapping[str, Any]) -> str:
     """Render one template, which escapes all values.
 
     Raises:
         UsageError: when it is missing or wrong, with its name and line.
     """
-    environment = templates.environment()
-    environment.filters["visible"] = visible
-    environment.filters["breakable"] = breakable
-    environment.filters["script_json"] = script_json
+    environment = page_environment(templates)
     try:
         return environment.get_template(name).render(**values)
     except Exception as error:

@@ -56,6 +56,8 @@ class Templates:
         from jinja2 import FunctionLoader, StrictUndefined, TemplateNotFound
         from jinja2.sandbox import SandboxedEnvironment
 
+        from mmeval.reports.compiled import COMPILED
+
         def load(name: str) -> tuple[str, str, None]:
             if not self.path(name).is_file():
                 raise TemplateNotFound(name)
@@ -63,6 +65,7 @@ class Templates:
 
         return SandboxedEnvironment(
             loader=FunctionLoader(load),
+            bytecode_cache=COMPILED,
             autoescape=True,
             # Attributes and titles too: what hides or reorders text is written by its code point.
             finalize=lambda value: visible_text(value) if type(value) is str else value,

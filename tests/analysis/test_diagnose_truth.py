@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -19,6 +20,8 @@ from mmeval.stats.resampling import BootstrapPlan
 from tests.analysis.simulated import JUDGE, Simulated, simulate
 
 FAST = DiagnoseOptions(plan=BootstrapPlan(resamples=400))
+LONG = "MMEVAL_LONG_TESTS" in os.environ
+"""Whether as many replications are drawn as `make test-long` asks for."""
 PLANTED = [(0.5, 0.9), (0.7, 0.6), (0.9, 0.8), (0.3, 0.95)]
 
 
@@ -110,7 +113,7 @@ def within(interval: Any, truth: float) -> bool:
 
 @pytest.mark.slow
 def test_intervals_of_rates_cover() -> None:
-    """95 % within three Monte Carlo standard errors of 1,500 replications (0.0169)."""
+    """95 % within three Monte Carlo standard errors (0.0169 of 1,500 replications)."""
     model = Simulated(0.6, 0.8, lucky=0.1, labelled=0.4)
 
     def once(draw: np.random.Generator) -> dict[str, bool]:
@@ -125,8 +128,9 @@ def test_intervals_of_rates_cover() -> None:
             "corrected r": within(corrected["r"]["ci"], 0.8),
         }  # fmt: skip
 
-    found = covered(1500, once)
-    assert all(abs(share - 0.95) <= 3 * math.sqrt(0.95 * 0.05 / 1500) for share in found.values()), found
+    times = 1500 if LONG else 500
+    found = covered(times, once)
+    assert all(abs(share - 0.95) <= 3 * math.sqrt(0.95 * 0.05 / times) for share in found.values()), found
 
 
 @pytest.mark.slow
@@ -148,5 +152,6 @@ def test_intervals_of_the_split_cover() -> None:
         assert abs(math.fsum(term.estimate for term in split.terms) - split.delta.estimate) < 1e-9
         return {term.name: within(term.interval, truth[term.name]) for term in (split.delta, *split.terms)}
 
-    found = covered(1000, once)
-    assert all(abs(share - 0.95) <= 3 * math.sqrt(0.95 * 0.05 / 1000) for share in found.values()), found
+    times = 1000 if LONG else 250
+    found = covered(times, once)
+    assert all(abs(share - 0.95) <= 3 * math.sqrt(0.95 * 0.05 / times) for share in found.values()), found

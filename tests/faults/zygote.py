@@ -1,7 +1,8 @@
 """A process that has everything imported and forks a child for each `mmeval` command: a real process, ready within milliseconds.
 
-Run as a script it reads one JSON object a line: `{"arguments", "folder", "variables", "hook", "out", "err"}` starts a child and is answered
-with its process id, `{"poll": PID}` with its exit code (negative: the signal that ended it) or null while it runs.
+Run as a script it reads one JSON object a line: `{"arguments", "folder", "variables", "only", "hook", "out", "err"}` starts a child and is
+answered with its process id, `{"poll": PID}` with its exit code (negative: the signal that ended it) or null while it runs. Its own arguments
+are further modules to import.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -70,9 +72,10 @@ class Zygote:
 
     Args:
         folder: where the output of the commands is kept.
+        modules: to import beside those of a run.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, modules: Iterable[str] = ()) -> None:
         self._folder = folder
         self._count = 0
         script = str(Path(__file__).resolve())
@@ -86,7 +89,7 @@ class Zygote:
             "XDG_CACHE_HOME": str(folder / "cache-home"),
         }
         self._process = subprocess.Popen(
-            [sys.executable, script],
+            [sys.executable, script, *modules],
             env=variables, cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         )  # fmt: skip
 
@@ -98,7 +101,9 @@ class Zygote:
         self._process.stdin.flush()
         return json.loads(self._process.stdout.readline())
 
-    def start(self, folder: Path, *arguments: str, hook: str = "", variables: dict[str, str] | None = None) -> Child:
+    def start(
+        self, folder: Path, *arguments: str, hook: str = "", variables: dict[str, str] | None = None, only: bool = False
+    ) -> Child:
         """Start `mmeval ARGUMENTS…` in a folder.
 
         Args:
@@ -106,11 +111,12 @@ class Zygote:
             arguments: of the command line.
             hook: a fault of `hooks.py`, with its arguments, parted by blanks.
             variables: further environment variables.
+            only: the variables are all that the command sees.
         """
         self._count += 1
         out, err = (self._folder / f"{self._count}.{name}" for name in ("out", "err"))
         message = {
-            "arguments": list(arguments), "folder": str(folder), "variables": variables or {},
+            "arguments": list(arguments), "folder": str(folder), "variables": variables or {}, "only": only,
             "hook": hook, "out": str(out), "err": str(err),
         }  # fmt: skip
         return Child(self, self.call(message), out, err)
@@ -140,6 +146,8 @@ def _become(message: dict[str, Any]) -> None:
         os.dup2(handle, number)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.chdir(message["folder"])
+    if message["only"]:
+        os.environ.clear()
     os.environ.update(message["variables"])
     sys.argv = ["mmeval", *message["arguments"]]
     code = 1
@@ -174,15 +182,15 @@ def _serve() -> None:
         print(json.dumps(answer), flush=True)
 
 
-def _preload() -> None:
-    """Import what a run imports, and start no thread."""
+def _preload(*more: str) -> None:
+    """Import what a run imports and more modules, and start no thread."""
     import importlib
 
     for name in (
         "mmeval.cli.main", "mmeval.cli.run", "mmeval.cli.cache", "mmeval.cli.summary", "mmeval.cli.progress",
         "mmeval.runs.execute", "mmeval.runs.file_tasks", "mmeval.engines.fake", "mmeval.engines.openai",
         "mmeval.pipeline.salvage", "mmeval.tasks.file_task", "mmeval.tasks.local_files", "pandas", "pyarrow.parquet", "pyarrow.compute",
-        "PIL.Image", "PIL.PngImagePlugin", "aiohttp", "tests.faults.hooks",
+        "PIL.Image", "PIL.PngImagePlugin", "aiohttp", "tests.faults.hooks", *more,
     ):  # fmt: skip
         importlib.import_module(name)
 
@@ -190,5 +198,5 @@ def _preload() -> None:
 if __name__ == "__main__":
     sys.path.insert(0, str(ROOT))
     sys.path[:] = [entry for entry in sys.path if Path(entry or ".").resolve() != Path(__file__).resolve().parent]
-    _preload()
+    _preload(*sys.argv[1:])
     _serve()

@@ -8,9 +8,11 @@ import html
 import re
 from collections.abc import Callable
 from pathlib import Path
+from types import CodeType
 
 import pytest
 from click.testing import CliRunner
+from jinja2.sandbox import SandboxedEnvironment
 
 from mmeval.cli.main import cli
 from mmeval.core.errors import UsageError
@@ -128,3 +130,28 @@ def test_opening_where_nothing_can_be_opened_is_no_failure(
     result = CliRunner().invoke(cli, command)
     assert result.exit_code == 0
     assert "not opened: no browser was found" in result.output
+
+
+def test_a_template_is_compiled_once_and_again_when_its_text_changes(
+    small: Run, own: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compiled = []
+    compile_ = SandboxedEnvironment.compile
+
+    def counting(self: SandboxedEnvironment, source: str, name: str, filename: str) -> CodeType:
+        compiled.append(name)
+        return compile_(self, source, name, filename)
+
+    monkeypatch.setattr(SandboxedEnvironment, "compile", counting)
+    (own / "provenance.html.j2").write_text("<p>First</p>\n")
+    assert "<p>First</p>" in built(small, own)
+    compiled.clear()
+    assert "<p>First</p>" in built(small, own)
+    assert compiled == []
+    (own / "provenance.html.j2").write_text("<p>Second</p>\n")
+    assert "<p>Second</p>" in built(small, own)
+    assert compiled == ["provenance.html.j2"]
+    (own / "provenance.html.j2").unlink()
+    page = built(small, own)
+    assert "<p>First</p>" not in page, "the packaged file again"
+    assert "<p>Second</p>" not in page

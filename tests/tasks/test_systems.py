@@ -13,7 +13,6 @@ from mmeval.conditions.base import expand_conditions
 from mmeval.core.types import Response
 from mmeval.tasks.options import AskStyle, DataOptions
 from mmeval.tasks.registry import Registry
-from mmeval.tasks.suite_check import explain_suite
 from mmeval.tasks.task import Task
 from mmeval.verifiers.base import verify
 
@@ -43,13 +42,13 @@ def test_thirty_systems_are_listed_in_order() -> None:
 
 @pytest.mark.parametrize("system", SYSTEMS)
 def test_the_suite_of_a_system_exists_and_expands(system: str) -> None:
+    """That no shipped suite has a mistake is shown by `test_shipped_suites.py`."""
     (suite,) = re.findall(r"`([^`]+)`", SYSTEMS[system][2])
     assert suite in REGISTRY.suites
     found = REGISTRY.resolve([suite])
     assert found
     for card, protocol in found:
         Task.load(card, protocol)
-    assert explain_suite(ROOT / "tasks" / "suites" / f"{suite}.yaml") is None
 
 
 @pytest.mark.parametrize("system", SYSTEMS)

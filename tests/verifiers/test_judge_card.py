@@ -113,12 +113,21 @@ def test_a_folder_that_is_none_is_named(tmp_path: Path) -> None:
 
 def test_packages_bring_cards(monkeypatch: pytest.MonkeyPatch) -> None:
     points = [EntryPoint("mine", "mmeval.verifiers", ENTRY_POINT_GROUP)]
-    monkeypatch.setattr("importlib.metadata.entry_points", lambda group: points)
+    monkeypatch.setattr("mmeval.core.resources._entry_points", lambda group, places: points)
     assert [folder.name for folder in judge_folders()] == ["judges", "verifiers"]
     for absent in ("mmeval.no_such", "no_such.cards", "mmeval.verifiers.judge"):
         points[0] = EntryPoint("mine", absent, ENTRY_POINT_GROUP)
         with pytest.raises(UsageError, match="no package with judge cards"):
             judge_folders()
+
+
+def test_a_package_that_comes_into_reach_later_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert [folder.name for folder in judge_folders()] == ["judges"]
+    (tmp_path / "lab-1.dist-info").mkdir()
+    (tmp_path / "lab-1.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: lab\nVersion: 1\n")
+    (tmp_path / "lab-1.dist-info" / "entry_points.txt").write_text(f"[{ENTRY_POINT_GROUP}]\nmine = mmeval.verifiers\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert [folder.name for folder in judge_folders()] == ["judges", "verifiers"]
 
 
 def test_a_calibration_lies_beside_its_card(tmp_path: Path) -> None:
