@@ -7,7 +7,7 @@ import numpy as np
 from mmeval.metrics.definition import Estimate, Metric, Scores, Units
 from mmeval.metrics.units import cluster_numbers, sample_units
 from mmeval.stats.functionals import FUNCTIONAL_PLAN, estimate_functional
-from mmeval.stats.intervals import FloatArray, Interval, cluster_mean, mean_interval, wilson
+from mmeval.stats.intervals import FloatArray, Interval, cluster_mean, mean_interval, no_spread, wilson
 from mmeval.stats.numbering import repeated
 from mmeval.stats.resampling import BootstrapPlan
 from mmeval.stats.scores import IntArray
@@ -28,9 +28,9 @@ def summarise(metric: Metric, scores: Scores, level: float = 0.95) -> Estimate:
     Repeats are averaged per sample or group first (pass@k: estimated per sample). A mean of binary values of one repeat
     whose clusters do not repeat gets the Wilson interval; every other mean Student's t on the CR1 standard error (over
     clusters, or samples where each is its own), cut to the metric's range. Where the clusters of a bounded metric do not
-    differ, that interval has no width and says too much: a Wilson interval on as many trials as clusters replaces it. A
-    single cluster says nothing about others: the interval is the whole range. A metric that is no mean gets the interval of
-    the cluster bootstrap (`estimate_functional`), seeded.
+    differ, that interval has no width and says too much: a Wilson interval on as many trials as clusters replaces it, and
+    without a range there is none. A single cluster says nothing about others: the interval is the whole range. A metric that
+    is no mean gets the interval of the cluster bootstrap (`estimate_functional`), seeded.
 
     Raises:
         DataError: when the rows do not have what the metric's form needs.
@@ -66,7 +66,7 @@ def _mean(metric: Metric, units: Units, index: IntArray | None, level: float) ->
     )
     assert found.mean is not None
     if metric.bounds is None:
-        return found.mean, found.interval
+        return found.mean, None if found.interval is None or no_spread(found.interval) else found.interval
     low, high = metric.bounds
     if found.interval is None or found.interval.high - found.interval.low <= 1e-9 * (high - low):
         if count == 1:

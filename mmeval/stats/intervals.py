@@ -40,6 +40,11 @@ class Interval:
         return Interval(min(max(self.low, low), high), min(max(self.high, low), high), self.level, self.method)
 
 
+def no_spread(interval: Interval) -> bool:
+    """Whether an interval has no width but for rounding: all observations were equal, which is no certainty."""
+    return interval.high - interval.low <= 1e-12 * max(abs(interval.low), abs(interval.high))
+
+
 @dataclass(frozen=True, slots=True)
 class MeanEstimate:
     """A mean with its standard error and t interval."""

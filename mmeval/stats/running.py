@@ -7,7 +7,7 @@ from array import array
 from dataclasses import dataclass
 
 from mmeval.core.numbered import NumberedTexts
-from mmeval.stats.intervals import Interval, t_interval, wilson
+from mmeval.stats.intervals import Interval, no_spread, t_interval, wilson
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +126,7 @@ def running_estimate(
         error = math.sqrt(clusters / (clusters - 1) * spread) / n
         interval = t_interval(mean, error, clusters - 1, level, "t" if clusters == n else "cr1-t")
     if bounds is None:
-        return RunningEstimate(mean, interval)
+        return RunningEstimate(mean, None if interval is None or no_spread(interval) else interval)
     low, high = bounds
     width = high - low
     if interval is None:

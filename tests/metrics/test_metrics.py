@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mmeval.core.errors import DataError, UsageError
-from mmeval.metrics import estimate, estimate_subsets, get_metric, list_metrics
+from mmeval.metrics import Metric, estimate, estimate_subsets, get_metric, list_metrics, summarise
+from mmeval.metrics.collect import collect
 from mmeval.metrics.definition import Units
 from mmeval.stats.functionals import RatioMean
 from mmeval.stats.intervals import cluster_mean, mean_interval, wilson
@@ -233,3 +234,15 @@ def test_selected_units_keep_their_rows(functional: bool) -> None:
     assert part.value == pytest.approx(0.75)
     assert (part.functional is None) == (not functional)
     assert (units.coverage, part.coverage) == (0.8, 0.4)
+
+
+@pytest.mark.parametrize("value", [0.0, 0.1, 1e6 / 3])
+@pytest.mark.parametrize("clusters", [("", "", "", ""), ("a", "a", "b", "b")])
+def test_equal_values_without_a_range_have_no_interval(value: float, clusters: tuple[str, ...]) -> None:
+    table = [row(number, True, cluster=cluster) | {"score": value} for number, cluster in enumerate(clusters)]
+    found = summarise(Metric("m", "score", bounds=None), collect(Metric("m", "score", bounds=None), table))
+    assert found.value == pytest.approx(value)
+    assert found.interval is None
+    assert found.no_interval == "no spread between clusters, and no bounds"
+    table[0]["score"] = value + 1.0
+    assert summarise(Metric("m", "score", bounds=None), collect(Metric("m", "score", bounds=None), table)).interval
