@@ -18,9 +18,9 @@ from mmeval.runs.manifest import AggregateRecord, MemberRecord
 from mmeval.tasks.aggregates import members_of, plan_aggregates
 from mmeval.tasks.suites import Suite, read_suite
 from tests.analysis.conftest import RECORD, write_run
-from tests.cli.conftest import mmeval
+from tests.cli.conftest import mmeval, zygote
 
-__all__ = ["mmeval"]
+__all__ = ["mmeval", "zygote"]
 
 SUITE = """\
 tasks: [one@official, two@official, three]
