@@ -36,7 +36,8 @@ _COLUMNS = [*_PART, "outcome", "verifier", "extracted", "target"]
 
 
 def coordinate_hints(run: Run) -> list[str]:
-    """Return a sentence for each model, task and condition whose boxes or points nearly all lie elsewhere."""
+    """Return a sentence for each model, task and condition whose boxes or points nearly all lie elsewhere; a guess has no space."""
+    guessers = {model.name for model in run.manifest.models if model.engine == "chance"}
     seen: dict[tuple[str, ...], _Seen] = {}
     path = run.path / "results.parquet"
     # Most runs have no such row, and their answers need not be read.
@@ -48,7 +49,7 @@ def coordinate_hints(run: Run) -> list[str]:
             continue
         for cells in zip(*(batch[name].filter(mask_array(chosen)).to_pylist() for name in _COLUMNS), strict=True):
             row = dict(zip(_COLUMNS, cells, strict=True))
-            if row["extracted"] is None or row["target"] is None:
+            if row["extracted"] is None or row["target"] is None or row["model"] in guessers:
                 continue
             part = seen.setdefault(tuple(row[name] for name in _PART), _Seen(str(row["verifier"]).partition("/")[0]))
             part.add(_json(row["extracted"]), _json(row["target"]))

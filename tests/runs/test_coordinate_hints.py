@@ -16,7 +16,7 @@ from mmeval.runs.coordinate_hints import coordinate_hints
 from mmeval.runs.folder import Run
 
 
-def hints(verifier: str, pairs: list[tuple[Any, Any]], outcome: str = "scored") -> list[str]:
+def hints(verifier: str, pairs: list[tuple[Any, Any]], outcome: str = "scored", engine: str = "hf") -> list[str]:
     rows = [
         {
             "model": "m", "task": "boxes", "protocol": "default", "condition": "standard", "sample_id": "s", "repeat": 0, "outcome": outcome,
@@ -26,7 +26,8 @@ def hints(verifier: str, pairs: list[tuple[Any, Any]], outcome: str = "scored") 
     ]  # fmt: skip
     with TemporaryDirectory() as name:
         pq.write_table(pa.Table.from_pylist(rows), Path(name) / "results.parquet")
-        return coordinate_hints(cast(Run, SimpleNamespace(path=Path(name), model=None)))
+        manifest = SimpleNamespace(models=[SimpleNamespace(name="m", engine=engine)])
+        return coordinate_hints(cast(Run, SimpleNamespace(path=Path(name), model=None, manifest=manifest)))
 
 
 GOLD = [100, 200, 300, 400]
@@ -50,6 +51,7 @@ def test_given_where_nearly_all_lie_elsewhere(verifier: str, near: Any, far: Any
     assert hints(verifier, [(far, gold)] * 19) == []
     assert hints("text", [(far, gold)] * 40) == []
     assert hints(verifier, [(far, gold)] * 40, "no_answer") == []
+    assert hints(verifier, [(far, gold)] * 40, engine="chance") == []
 
 
 def test_it_says_how_far_both_reach() -> None:
