@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Container, Iterator, Mapping
+from collections.abc import Callable, Collection, Container, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,16 +52,20 @@ class Source:
     """Number of rows where it is known without reading them."""
     fetch: Callable[[int], Row] | None = None
     """Reads one row by position, where the source can; a source with it may have no end."""
-    glance: Callable[[Container[int]], Iterator[Row]] | None = None
-    """A fresh pass in which only the rows at these positions need all columns; others may lack those of bytes."""
+    glance: Callable[[Container[int], Collection[str] | None], Iterator[Row]] | None = None
+    """A fresh pass in which only the rows at these positions need all columns; others may lack those of bytes and, where columns are named, all but these."""
 
-    def passing(self, wanted: Container[int]) -> Iterator[Row]:
-        """Start a fresh pass over all rows, of which only the wanted ones need to be complete."""
-        return self.rows() if self.glance is None else self.glance(wanted)
+    def passing(self, wanted: Container[int], columns: Collection[str] | None = None) -> Iterator[Row]:
+        """Start a fresh pass over all rows, of which only the wanted ones need to be complete; the others need these columns."""
+        return self.rows() if self.glance is None else self.glance(wanted, columns)
 
 
 def read_rows(
-    path: Path, strict: bool = False, wanted: Container[int] | None = None, first: int = 0
+    path: Path,
+    strict: bool = False,
+    wanted: Container[int] | None = None,
+    first: int = 0,
+    columns: Collection[str] | None = None,
 ) -> Iterator[dict[str, Any]]:
     """Stream the rows of one file as dictionaries; a JSON object of objects gives its key as column `_key`.
 
@@ -70,6 +74,7 @@ def read_rows(
         strict: whether NaN and Infinity in JSON are errors; else they are null.
         wanted: positions of the rows that are needed in full (see `parquet_rows`); None means all.
         first: position of the file's first row.
+        columns: what the other rows need (see `parquet_rows`); None means all.
 
     Raises:
         DataError: naming the file and the line that cannot be read.
@@ -77,7 +82,7 @@ def read_rows(
     suffix = path.suffix.lower()
     with unreadable(path):
         if suffix == ".parquet":
-            yield from parquet_rows(path, wanted, first)
+            yield from parquet_rows(path, wanted, first, columns)
         elif suffix in {".jsonl", ".ndjson"}:
             yield from _json_lines(path, strict)
         elif suffix == ".json":

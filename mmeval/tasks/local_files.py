@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -79,7 +79,9 @@ class _FileReader:
     owners: dict[Path, ImageOwners] = field(default_factory=dict)
     """Of the delimited files whose rows may show the picture of another row."""
 
-    def rows(self, path: Path, wanted: Container[int] | None, first: int) -> Iterator[Cells]:
+    def rows(
+        self, path: Path, wanted: Container[int] | None, first: int, columns: Collection[str] | None
+    ) -> Iterator[Cells]:
         """Yield the rows of a file; `first` is the number of its first row in the data set."""
         layout = self.local.layout
         if layout == "coco" or layout == "coco-classes" or layout == "odgt" or layout == "uavdt":
@@ -101,7 +103,7 @@ class _FileReader:
             return
         if path not in self.delimited:
             place = dict(zip(PLACE_COLUMNS, (path.name, path.parent.name), strict=True))
-            for values in read_rows(path, wanted=wanted, first=first):
+            for values in read_rows(path, wanted=wanted, first=first, columns=columns):
                 yield from (({**place, **entry}, None) for entry in _listed(values, self.local.rows, path))
             return
         with unreadable(path):
@@ -130,7 +132,7 @@ def local_source(files: Sequence[Path], local: LocalSource, data_dir: Path | Non
     reader = _FileReader(local, delimited)
     shared = (data_dir.resolve(),) if data_dir is not None else ()
 
-    def rows(wanted: Container[int] | None = None) -> Iterator[Row]:
+    def rows(wanted: Container[int] | None = None, columns: Collection[str] | None = None) -> Iterator[Row]:
         position = 0
         for path in files:
             root = (path.parent / local.image_root).resolve()
@@ -138,7 +140,7 @@ def local_source(files: Sequence[Path], local: LocalSource, data_dir: Path | Non
             others = tuple(
                 other for other in dict.fromkeys((*near, *(one / "images" for one in near))) if other != root
             )
-            for number, (values, owner) in enumerate(unchanged(path, wanted, position)):
+            for number, (values, owner) in enumerate(unchanged(path, reader.rows(path, wanted, position, columns))):
                 place = f"{path}, row {number + 1}"
                 if isinstance(values, DataError):
                     named = {"id": f"{path.parent.name}/{path.name}, row {number + 1}"}
@@ -147,9 +149,8 @@ def local_source(files: Sequence[Path], local: LocalSource, data_dir: Path | Non
                     yield Row(position, values, place, root, others, owner)
                 position += 1
 
-    def unchanged(path: Path, wanted: Container[int] | None, first: int) -> Iterator[Cells]:
+    def unchanged(path: Path, found: Iterator[Cells]) -> Iterator[Cells]:
         """The rows of a file, none of them read after somebody has changed it."""
-        found = reader.rows(path, wanted, first)
         while True:
             try:
                 row = next(found, None)

@@ -173,8 +173,9 @@ class Task:
 
     def _entries(self, source: Source) -> Iterator[Entry]:
         first_subset = next(iter(self.card.subsets.values()), None)
-        plain = not any(name and name.startswith("=") for name in (self.card.fields.cluster, first_subset))
-        for number, row in enumerate(source.passing(()) if plain else source.rows()):
+        columns = [name for name in (self.card.fields.cluster, first_subset) if name]
+        computed = any(name.startswith("=") for name in columns)  # an expression may ask for any column
+        for number, row in enumerate(source.rows() if computed else source.passing((), columns)):
             try:
                 cluster = optional_text(self.card.fields.cluster, row)
                 stratum = str(field_value(first_subset, row)) if first_subset else ""

@@ -63,6 +63,25 @@ def test_wanted_rows_are_whole_and_others_lack_only_bytes(
     assert list(parquet_rows(path)) == [row(number) for number in range(count)]
 
 
+@pytest.mark.parametrize(
+    ("columns", "found"),
+    [
+        ([], {}),
+        (["id"], {"id": "a"}),
+        (["image.path", "gone"], {"image": {"path": "a.png"}}),
+        (["a.b"], {"a.b": 1, "a": 2}),
+        (["a"], {"a": 2, "a.b": 1}),
+    ],
+)
+def test_other_rows_need_some_columns_alone(tmp_path: Path, columns: list[str], found: dict[str, Any]) -> None:
+    path = tmp_path / "rows.parquet"
+    whole = {"id": "a", "image": {"bytes": b"png", "path": "a.png"}, "a.b": 1, "a": 2, "text": "long"}
+    pq.write_table(pa.Table.from_pylist([whole, whole]), path)
+    assert list(parquet_rows(path, {1}, columns=columns)) == [found, whole]
+    pq.write_table(pa.Table.from_pylist([{"id": "a", "text": "long"}]), path)  # no bytes
+    assert list(parquet_rows(path, (), columns=["id"])) == [{"id": "a"}]
+
+
 def test_a_file_without_bytes_is_read_as_it_is(tmp_path: Path) -> None:
     path = tmp_path / "rows.parquet"
     pq.write_table(pa.table({"id": ["a", "b"], "size": [1, 2]}), path)
@@ -96,7 +115,9 @@ def png(shade: int) -> bytes:
     return out.getvalue()
 
 
-@pytest.mark.parametrize("fields", [{}, {"cluster": "image.path"}, {"id": "=image.path"}, {"cluster": "=id"}])
+@pytest.mark.parametrize(
+    "fields", [{}, {"cluster": "image.path"}, {"cluster": "id"}, {"id": "=image.path"}, {"cluster": "=id"}]
+)
 def test_drawn_samples_are_those_of_a_full_pass(tmp_path: Path, fields: dict[str, str]) -> None:
     pictures = [png(shade) for shade in range(40)]
     rows = [{**row(at), "image": {"bytes": data, "path": f"{at}.png"}} for at, data in enumerate(pictures)]
