@@ -13,7 +13,7 @@ from typing import NoReturn
 import click
 
 from mmeval import __version__
-from mmeval.cli.signals import end_as_by_ctrl_c
+from mmeval.cli.signals import end_as_by_ctrl_c, was_interrupt
 from mmeval.cli.streams import Streams
 from mmeval.cli.terminal import echo
 from mmeval.core.errors import MmevalError, UsageError, nearest
@@ -117,6 +117,9 @@ def _carry_out(arguments: Sequence[str]) -> int:
         echo("interrupted", err=True)
         return 130
     except Exception as error:  # a bug: the traceback goes to the log, the user gets one line
+        if was_interrupt(error):
+            echo("interrupted", err=True)
+            return 130
         if (short := shortage_error(error)) is not None:
             echo(f"error: {short}", err=True)
             return short.exit_code

@@ -19,6 +19,21 @@ def end_as_by_ctrl_c() -> None:
             signal.signal(number, _interrupt)
 
 
+def was_interrupt(error: BaseException) -> bool:
+    """Whether an error is an interrupt in disguise: it came while other code ran, which raised an error of its own instead.
+
+    pydantic, for one, builds its models when modules are imported, and says KeyboardInterrupt only in the text of its error.
+    """
+    seen: set[int] = set()
+    one: BaseException | None = error
+    while one is not None and id(one) not in seen:
+        seen.add(id(one))
+        if isinstance(one, KeyboardInterrupt) or str(one).rstrip().endswith("KeyboardInterrupt:"):
+            return True
+        one = one.__cause__ or one.__context__
+    return False
+
+
 def ending() -> list[signal.Signals]:
     """The signals that end a command: Ctrl-C, and those of `OTHERS` that are not ignored."""
     return [signal.SIGINT, *(number for number in OTHERS if signal.getsignal(number) is not signal.SIG_IGN)]

@@ -1,0 +1,49 @@
+"""An interrupt that other code turned into an error of its own still ends a command as one."""
+
+from __future__ import annotations
+
+import pytest
+from pydantic_core import CoreConfig, SchemaValidator, core_schema
+
+from mmeval.cli import main
+from mmeval.cli.signals import was_interrupt
+
+
+def interrupted_build() -> Exception:
+    """What pydantic raises when Ctrl-C comes while it builds a model."""
+
+    class Interrupting:
+        def __repr__(self) -> str:
+            raise KeyboardInterrupt
+
+    try:
+        SchemaValidator(core_schema.literal_schema([Interrupting()]), CoreConfig())
+    except Exception as error:  # noqa: BLE001 - its class is not public
+        return error
+    raise AssertionError("no error")
+
+
+def test_ctrl_c_while_pydantic_builds_a_model(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> None:
+    error = interrupted_build()
+
+    def raising(*arguments: object, **options: object) -> None:
+        raise error
+
+    monkeypatch.setattr(main.cli, "main", raising)
+    assert main._carry_out(["tasks", "list"]) == 130
+    assert capsys.readouterr().err == "interrupted\n"
+
+
+def test_other_errors_are_none() -> None:
+    assert not was_interrupt(ValueError("KeyboardInterrupt: a column"))
+    assert not was_interrupt(ValueError(""))
+
+
+def test_what_came_of_an_interrupt_is_one() -> None:
+    try:
+        try:
+            raise KeyboardInterrupt
+        except KeyboardInterrupt:
+            raise ValueError("half read") from None
+    except ValueError as error:
+        assert was_interrupt(error)
