@@ -39,10 +39,14 @@ def test_other_errors_are_none() -> None:
     assert not was_interrupt(ValueError(""))
 
 
+def half_read() -> None:
+    try:
+        raise KeyboardInterrupt
+    except KeyboardInterrupt:
+        raise ValueError("half read") from None
+
+
 def test_what_came_of_an_interrupt_is_one() -> None:
     with pytest.raises(ValueError, match="half read") as caught:
-        try:
-            raise KeyboardInterrupt
-        except KeyboardInterrupt:
-            raise ValueError("half read") from None
+        half_read()
     assert was_interrupt(caught.value)
