@@ -87,12 +87,15 @@ def main() -> NoReturn:
     # Children that Python starts (`python -c …`) look for modules in the current folder first, which may be anybody's.
     os.environ.setdefault("PYTHONSAFEPATH", "1")
     streams = Streams()
-    end_as_by_ctrl_c()
-    code = _carry_out(sys.argv[1:])
-    lost = streams.lost()
-    if lost is not None:
-        echo(f"error: {lost}", err=True)
-        code = code or lost.exit_code
+    try:
+        end_as_by_ctrl_c()
+        code = _carry_out(sys.argv[1:])
+        lost = streams.lost()
+        if lost is not None:
+            echo(f"error: {lost}", err=True)
+            code = code or lost.exit_code
+    except KeyboardInterrupt:  # before the command began, or when it was over
+        code = 130
     sys.exit(code)
 
 

@@ -34,6 +34,17 @@ def test_ctrl_c_while_pydantic_builds_a_model(monkeypatch: pytest.MonkeyPatch, c
     assert capsys.readouterr().err == "interrupted\n"
 
 
+def test_an_interrupt_before_or_after_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupting(*arguments: object) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(main, "end_as_by_ctrl_c", lambda: None)
+    monkeypatch.setattr(main, "_carry_out", interrupting)
+    with pytest.raises(SystemExit) as caught:
+        main.main()
+    assert caught.value.code == 130
+
+
 def test_other_errors_are_none() -> None:
     assert not was_interrupt(ValueError("KeyboardInterrupt: a column"))
     assert not was_interrupt(ValueError(""))
