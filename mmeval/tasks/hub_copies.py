@@ -19,6 +19,8 @@ _SPLIT_WORDS: Mapping[str, tuple[str, ...]] = {
     "test": ("test", "testing", "eval", "evaluation"),
 }
 """Words in file names that stand for a split, as the hub reads them."""
+_NUMBERED = re.compile(r"[-_.]?\d+(?:-of-\d+)?\Z")
+"""The end of the names of files that are parts of one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +59,10 @@ def find_tables(hub: HubSource, task: str, data_dir: Path, columns: Collection[s
     for folder in (*named_folders(data_dir, task, hub), data_dir):
         patterns = [f"{place}*{kind}" for place in ("", "data/") for kind in TABLES]
         chosen, others = _fitting(folder, patterns, hub, columns)
-        if chosen:
+        if folder == data_dir and len({_NUMBERED.sub("", path.stem) for path in chosen}) > 1:
+            # A folder of several data sets, of which columns alone do not tell which is this one.
+            others += [f"{path.name} (others have its columns too: a folder {task}/ would tell)" for path in chosen]
+        elif chosen:
             return [path for path in chosen if path.suffix == chosen[0].suffix], []
         refused += others
     return [], refused
@@ -73,8 +78,7 @@ def _of_split(folder: Path, hub: HubSource) -> tuple[Path, ...]:
         told = bool(places or named)
         # A folder of another name may be another configuration.
         files = places or named or [path for path in files if path.parent in (folder, folder / "data")]
-    words = _split_words(hub)
-    chosen = [path for path in files if _named(path.name, words)]
+    chosen = _of_one_word([(path.name, path) for path in files], hub)
     if not chosen and told:
         chosen = [path for path in files if not _speaks_of_a_split(path.name)]
     return tuple(chosen)
@@ -85,12 +89,11 @@ def _fitting(
 ) -> tuple[list[Path], list[str]]:
     """Files that have the columns and whose names speak of the split, or else of none; and why the others are not taken."""
     files = sorted({path for pattern in patterns for path in folder.glob(pattern) if path.is_file()})
-    fitting: dict[bool, list[Path]] = {True: [], False: []}
+    fitting: list[tuple[str, Path]] = []
+    plain: list[Path] = []
     refused: list[str] = []
-    words = _split_words(hub)
     for path in files:
         name = str(path.relative_to(folder))
-        named = _named(name, words)
         try:
             present = set(_columns(path))
         except DataError:
@@ -100,11 +103,22 @@ def _fitting(
         missing = sorted({column for column in columns if not {column, column.split(".")[0]} & present})
         if missing:
             refused.append(f"{name} (no column {', '.join(missing[:4])})")
-        elif named or (columns and not _speaks_of_a_split(name)):
-            fitting[named].append(path)
+        elif _named(name, _split_words(hub)):
+            fitting.append((name, path))
+        elif columns and not _speaks_of_a_split(name):
+            plain.append(path)
         else:
             refused.append(f"{name} (not of split {plain_split(hub)!r})")
-    return fitting[True] or fitting[False], refused
+    return _of_one_word(fitting, hub) or plain, refused
+
+
+def _of_one_word(named: Iterable[tuple[str, Path]], hub: HubSource) -> list[Path]:
+    """Files by the first word for the split that any name has: `dev` beside `validation` is a split of its own."""
+    listed = list(named)
+    for word in _split_words(hub):
+        if chosen := [path for name, path in listed if _has_word(name, word)]:
+            return chosen
+    return []
 
 
 def plain_split(hub: HubSource) -> str:
@@ -115,7 +129,7 @@ def plain_split(hub: HubSource) -> str:
 def _split_words(hub: HubSource) -> tuple[str, ...]:
     split = plain_split(hub)
     alike = next((words for words in _SPLIT_WORDS.values() if split in words), ())
-    return (split, *alike)
+    return tuple(dict.fromkeys((split, *alike)))
 
 
 def _named(name: str, words: Sequence[str]) -> bool:

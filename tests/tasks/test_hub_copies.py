@@ -54,6 +54,29 @@ def test_a_configuration_is_a_folder_of_the_copy(tmp_path: Path) -> None:
         asked(hub(config="charts"), tmp_path)
 
 
+@pytest.mark.parametrize("split", ["validation", "dev", "val"])
+def test_another_word_for_the_split_counts_only_where_its_own_is_missing(tmp_path: Path, split: str) -> None:
+    """MMMU has the splits dev, validation and test."""
+    copy, tables = tmp_path / "copies/org/pictures", tmp_path / "tables"
+    for name in ("dev", "validation", "test"):
+        shard(copy / f"{name}-00000-of-00001.parquet", name)
+        lines(tables / f"{name}.jsonl", name)
+    expected = ["validation"] if split == "val" else [split]
+    assert asked(hub(split=split), tmp_path / "copies") == expected
+    assert asked(hub(split=split), tables) == expected
+
+
+def test_tables_of_several_data_sets_are_not_joined(tmp_path: Path) -> None:
+    for name in ("pictures-1.jsonl", "pictures-2.jsonl"):
+        lines(tmp_path / name, name)
+    assert asked(hub(), tmp_path) == ["pictures-1.jsonl", "pictures-2.jsonl"]
+    lines(tmp_path / "other.jsonl", "other")
+    with pytest.raises(DataError, match=r"other\.jsonl \(others have its columns too: a folder t/ would tell\)"):
+        asked(hub(), tmp_path)
+    lines(tmp_path / "t/mine.jsonl", "mine")
+    assert asked(hub(), tmp_path) == ["mine"]
+
+
 def test_a_configuration_may_stand_in_the_name_of_the_file(tmp_path: Path) -> None:
     shard(tmp_path / "pictures/maps.parquet", "map")
     shard(tmp_path / "pictures/photos.parquet", "photo")
