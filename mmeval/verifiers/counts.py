@@ -28,9 +28,16 @@ _COLLECTIVE = re.compile(
 _COLLECTIVES = {"single": 1, "pair": 2, "couple": 2}
 _LOOKED = re.compile(r"\W*(?:i|we|the\s+(?:image|picture|photo|scene|video))\s", re.IGNORECASE)
 _UNSEEN = re.compile(
-    r"\bany\s+(?:\w+\s+)?(?:images?|pictures?|photos?|videos?|attachments?|files?|things?)\b", re.IGNORECASE
+    r"\bany\s+(?:(?!(?:in|on|of|from)\b)\w+\s+){0,3}?"
+    r"(?:images?|pictures?|photos?|videos?|attachments?|files?|things?|contents?|inputs?|visuals?|media|uploads?|data|information)\b",
+    re.IGNORECASE,
 )
 """Of a picture that did not arrive ("I can't see any image")."""
+_UNNAMED = re.compile(
+    r"(?:\bnot|n['’]t)\s+identify\s+any\s+(?:(?!in\b)\w+\s+){0,3}?(?:people|persons?|individuals?|faces?|humans?)\b",
+    re.IGNORECASE,
+)
+"""Of people, whom a model may see and refuse to name ("I can't identify any people in this image")."""
 _POINTS = re.compile(r"<points?\b[^<>]{0,100000}>", re.IGNORECASE)
 _X = re.compile(r"\bx[0-9]*\s*=\s*[\"'][0-9.]+[\"']", re.IGNORECASE)
 _PLACES = frozenset({"point_2d", "point", "bbox_2d", "bbox", "box_2d", "box"})
@@ -53,6 +60,8 @@ class CountVerifier(NumberVerifier):
         """Return the number."""
         found = super().parse(without_points(text), context)
         if found.found or found.reason in ("empty", "unfinished reasoning"):
+            return found
+        if _UNNAMED.search(text) and says_nothing(text):
             return found
         looked = _LOOKED.match(text) is not None and _UNSEEN.search(text) is None
         if found.reason == "refusal" and not (looked and says_nothing(text)):

@@ -96,6 +96,9 @@ def test_yes_and_no(text: str, value: str | None) -> None:
         ("The image does not contain any apples.", 0),
         ("I can't see any apples in the image.", 0),
         ("I can't see any image.", None),
+        ("I cannot see any visual content.", None),
+        ("I can't see any uploaded content here.", None),
+        ("I can't identify any people in this image.", None),
         ("The solution cannot be provided as the chart is not visible in the text.", None),
     ],
 )
