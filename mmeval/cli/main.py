@@ -13,7 +13,7 @@ from typing import NoReturn
 import click
 
 from mmeval import __version__
-from mmeval.cli.signals import end_as_by_ctrl_c, was_interrupt
+from mmeval.cli.signals import end_as_by_ctrl_c, end_at_once, was_interrupt
 from mmeval.cli.streams import Streams
 from mmeval.cli.terminal import echo
 from mmeval.core.errors import MmevalError, UsageError, nearest
@@ -94,6 +94,7 @@ def main() -> NoReturn:
         if lost is not None:
             echo(f"error: {lost}", err=True)
             code = code or lost.exit_code
+        end_at_once()
     except KeyboardInterrupt:  # before the command began, or when it was over
         code = 130
     sys.exit(code)

@@ -19,6 +19,13 @@ def end_as_by_ctrl_c() -> None:
             signal.signal(number, _interrupt)
 
 
+def end_at_once() -> None:
+    """Let these signals end the process as they end any other: the command is over, and nothing would catch KeyboardInterrupt."""
+    for number in (signal.SIGINT, *OTHERS):
+        if signal.getsignal(number) in (_interrupt, signal.default_int_handler):
+            signal.signal(number, signal.SIG_DFL)
+
+
 def was_interrupt(error: BaseException) -> bool:
     """Whether an error is an interrupt in disguise: it came while other code ran, which raised an error of its own instead.
 

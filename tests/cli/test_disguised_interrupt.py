@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+
 import pytest
 from pydantic_core import CoreConfig, SchemaValidator, core_schema
 
@@ -43,6 +45,25 @@ def test_an_interrupt_before_or_after_the_command(monkeypatch: pytest.MonkeyPatc
     with pytest.raises(SystemExit) as caught:
         main.main()
     assert caught.value.code == 130
+
+
+def test_a_command_that_is_over_is_ended_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.getsignal(number) for number in numbers]
+    monkeypatch.setattr(main, "_carry_out", lambda arguments: 0)
+    try:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        with pytest.raises(SystemExit):
+            main.main()
+        assert [signal.getsignal(number) for number in numbers] == [signal.SIG_DFL] * 2
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # as `nohup` does with SIGHUP
+        with pytest.raises(SystemExit):
+            main.main()
+        assert signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
 
 
 def test_other_errors_are_none() -> None:
