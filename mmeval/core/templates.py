@@ -25,6 +25,8 @@ def compile_template(text: str) -> Template:
     """
     try:
         return environment.from_string(text)
+    except RecursionError as error:
+        raise UsageError("prompt template: it is nested too deeply", remedy="correct the Jinja2 template") from error
     except TemplateError as error:
         line = getattr(error, "lineno", None)
         raise UsageError(

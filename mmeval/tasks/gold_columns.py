@@ -113,7 +113,7 @@ def _path(node: nodes.Node) -> str | None:
 def _parsed(text: str) -> nodes.Template | None:
     try:
         return environment.parse(text)
-    except TemplateError:
+    except (TemplateError, RecursionError):
         return None  # another check says so
 
 

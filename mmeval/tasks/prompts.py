@@ -76,6 +76,8 @@ def compile_expression(text: str) -> Any:
     """
     try:
         return environment.compile_expression(text, undefined_to_none=False)
+    except RecursionError as error:
+        raise UsageError("an expression is nested too deeply", remedy="correct the card's expression") from error
     except TemplateError as error:
         raise UsageError(f"expression {text!r}: {error}", remedy="correct the card's expression") from error
 

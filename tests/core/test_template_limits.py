@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from mmeval.core import template_limits
+from mmeval.core.errors import UsageError
 from mmeval.core.template_limits import TemplateLimitError
 from mmeval.core.templates import compile_template, environment
+from mmeval.tasks.prompts import compile_expression
 
 
 def rendered(text: str, **values: object) -> str:
     return compile_template(text).render(**values)
+
+
+@pytest.mark.parametrize("compiled", [lambda text: compile_template(f"{{{{ {text} }}}}"), compile_expression])
+def test_what_is_nested_beyond_pythons_stack_is_a_mistake(compiled: Callable[[str], object]) -> None:
+    with pytest.raises(UsageError, match="nested too deeply"):
+        compiled("(" * 3000 + "1" + ")" * 3000)
 
 
 @pytest.fixture
