@@ -67,7 +67,7 @@ _CONVERTED = re.compile(
 )
 """A length said again in another unit: "3.5 meters (about 11.5 feet)"."""
 _MORE = re.compile(
-    rf"\s?:\s?[0-9]|\s?(?:{_LENGTH})?\s*(?:\bby\b|[x×])\s*[0-9]"
+    rf"\s?:\s?[0-9]|[ \t]?(?:[+÷*·]|\\(?:cdot|times|div)\b)[ \t]{{0,2}}\\?\$?[0-9]|\s?(?:{_LENGTH})?\s*(?:\bby\b|[x×])\s*[0-9]"
     r"|\s?(?:feet|foot|ft\.?|met(?:er|re)s?|m|yards?|hours?|hrs?|h|minutes?|mins?|pounds?|lbs?)\s*+,?\s*+(?:and\s++)?[0-9]+(?:\.[0-9]+)?\s?"
     r"(?:inch(?:es)?|in|cm|centimet(?:er|re)s?|minutes?|mins?|seconds?|secs?|s|ounces?|oz)\b",
     re.IGNORECASE,
@@ -87,7 +87,7 @@ class NumberVerifier:
     """
 
     name = "number"
-    version = "7"
+    version = "8"
 
     def __init__(self, options: Mapping[str, Any] | None = None) -> None:
         self._options = dict(options or {})
