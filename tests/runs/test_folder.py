@@ -290,6 +290,19 @@ def test_many_rows_become_several_row_groups(tmp_path: Path) -> None:
     assert pq.read_metadata(tmp_path / "results.parquet").num_row_groups == 2
 
 
+@pytest.mark.parametrize("name", ["rows.sqlite", "rows.sqlite-journal", "rows.sqlite.lock"])
+def test_a_run_begins_again_over_what_a_killed_one_left(tmp_path: Path, name: str) -> None:
+    if name.endswith(".lock"):
+        (tmp_path / name).mkdir()
+    else:
+        (tmp_path / name).write_bytes(b"torn")
+    with RunWriter(tmp_path) as writer:
+        assert not (tmp_path / "rows.sqlite.lock").exists()
+        writer.add((0, 0, 0, 0, 0), row("m", "s"))
+        writer.finish()
+    assert pq.read_table(tmp_path / "results.parquet").num_rows == 1
+
+
 CHILD = """
 import sys
 from pathlib import Path
