@@ -27,6 +27,7 @@ from mmeval.tasks.file_selector import FAMILY, selected, task_name
 from mmeval.tasks.gold import choice_cells, field_value
 from mmeval.tasks.images import media_from_cell
 from mmeval.tasks.local_files import PLACE_COLUMNS, file_content, local_source
+from mmeval.tasks.plain_cells import plain_text
 from mmeval.tasks.prompts import DEFAULT_TEMPLATE, media_numbers, place_media
 from mmeval.tasks.stored import StoredText
 from mmeval.verifiers.abilities import abilities_of
@@ -201,7 +202,7 @@ def _items(rows: Sequence[Row], fields: Mapping[str, Any]) -> tuple[list[Row], l
     for row in rows:
         try:
             choices = read_choices(choice_cells(fields["choices"], row, "choices"), row)
-            question, gold = (field_value(fields[name], row, name) for name in ("question", "answer"))
+            question, gold = (_text(field_value(fields[name], row, name), row, name) for name in ("question", "answer"))
         except DataError as error:
             problem = problem or error
             continue
@@ -212,6 +213,11 @@ def _items(rows: Sequence[Row], fields: Mapping[str, Any]) -> tuple[list[Row], l
             remedy=f"{problem.remedy}; or name another column with --column choices=NAME (none: --column choices=)",
         )
     return [row for row, _ in read], [item for _, item in read]
+
+
+def _text(cell: Any, row: Row, column: str) -> Any:
+    """The cell; bytes as the text that they stand for where no image is expected."""
+    return plain_text(cell, row.place, column) if isinstance(cell, bytes) else cell
 
 
 def _metric(kind: str) -> str:

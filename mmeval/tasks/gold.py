@@ -10,6 +10,7 @@ from mmeval.core.errors import DataError
 from mmeval.tasks.choices import Choices
 from mmeval.tasks.data import Row, lookup, missing_column
 from mmeval.tasks.masks import heatmap_target, mask_target
+from mmeval.tasks.plain_cells import plain_text
 from mmeval.tasks.prompts import LETTERS, UndefinedName, evaluate
 
 
@@ -66,13 +67,13 @@ def required_text(column: str, row: Row, key: str = "") -> str:
             f"{row.place}: column {column!r} is null{named}",
             remedy="correct the row, or leave it out with dataset.where",
         )
-    return str(value)
+    return plain_text(value, row.place, column)
 
 
 def optional_text(column: str | None, row: Row, key: str = "") -> str:
     """Return the text of a column, or nothing where the card names none or the cell is null."""
     value = field_value(column, row, key)
-    return "" if absent(value) else str(value)
+    return "" if absent(value) else plain_text(value, row.place, str(column))
 
 
 def gold_answer(raw: Any, kind: str, form: str, choices: Choices, row: Row) -> Any:
@@ -89,7 +90,11 @@ def gold_answer(raw: Any, kind: str, form: str, choices: Choices, row: Row) -> A
         return heatmap_target(raw, row, "fields.answer")
     if kind == "mask":
         return mask_target(raw, row, "fields.answer")
+    if isinstance(raw, (bytes, bytearray)):
+        raw = plain_text(raw, row.place, "fields.answer")
     if kind != "choice" or form == "value":
+        if isinstance(raw, float) and math.isinf(raw):
+            raise DataError(f"{row.place}: answer {raw!r} is infinite, no gold answer", remedy="correct the row")
         return raw
     if not texts:
         raise DataError(
@@ -140,6 +145,8 @@ def _whole(value: Any) -> int | None:
 
 
 def subset_label(value: Any) -> str:
+    if isinstance(value, (bytes, bytearray)):
+        value = value.decode(errors="backslashreplace")
     if isinstance(value, (list, tuple)):
         return " | ".join(dict.fromkeys(str(entry).replace(" | ", " / ") for entry in value))
     return "none" if value is None else str(value).replace(" | ", " / ")

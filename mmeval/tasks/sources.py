@@ -16,6 +16,7 @@ from mmeval.tasks.gold import field_value
 from mmeval.tasks.hub_copies import HubCopy, find_copy, find_tables, plain_split
 from mmeval.tasks.local_files import find_local_files, local_source
 from mmeval.tasks.pairs import in_pairs
+from mmeval.tasks.plain_cells import plain_cell, plain_rows
 
 
 def open_dataset(dataset: Dataset, task: str, data_dir: Path | None, columns: Collection[str] = ()) -> Source:
@@ -85,12 +86,14 @@ def _hub_source(hub: HubSource, copy: HubCopy | None, note: str = "") -> Source:
         ) from error
     loaded = _undecoded(loaded, datasets)
     root = None if copy is None else copy.folder.resolve()
+    plain = plain_cell if loaded.features is None else plain_rows(loaded.features.arrow_schema)
 
     def rows() -> Iterator[Row]:
         position = -1
         try:
             for position, values in enumerate(loaded):
-                yield Row(position, values, f"{hub.id}[{hub.split}], row {position}", root)
+                cells = values if plain is None else plain(values)
+                yield Row(position, cells, f"{hub.id}[{hub.split}], row {position}", root)
         except (GeneratorExit, MmevalError):
             raise
         except Exception as error:  # as above: a connection that breaks off, a damaged file

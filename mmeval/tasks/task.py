@@ -20,6 +20,7 @@ from mmeval.tasks.limit import Entry, draw
 from mmeval.tasks.opened import OpenTask, no_rows
 from mmeval.tasks.options import AskStyle, DataOptions
 from mmeval.tasks.parts import part_of
+from mmeval.tasks.plain_cells import plain_text
 from mmeval.tasks.prompts import DEFAULT_TEMPLATE, instruction_for
 from mmeval.tasks.registry import CardFile
 from mmeval.tasks.samples import GOLD_SPACE, row_sample, synthetic_sample
@@ -178,7 +179,7 @@ class Task:
         for number, row in enumerate(source.rows() if computed else source.passing((), columns)):
             try:
                 cluster = optional_text(self.card.fields.cluster, row)
-                stratum = str(field_value(first_subset, row)) if first_subset else ""
+                stratum = plain_text(field_value(first_subset, row), row.place, first_subset) if first_subset else ""
             except DataError:
                 # Reported under the row's own id when it is drawn and built.
                 cluster, stratum = "", ""

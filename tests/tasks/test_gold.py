@@ -232,6 +232,11 @@ def test_a_row_without_choices_is_named(form: str) -> None:
     assert gold_answer(None, "choice", form, Choices(), Row(0, {}, "p")) is None
 
 
+def test_an_infinite_gold_is_its_rows_fault() -> None:
+    with pytest.raises(DataError, match="row 3: answer inf is infinite"):
+        gold_answer(float("inf"), "number", "value", Choices(()), Row(0, {}, "x.parquet, row 3"))
+
+
 @pytest.mark.parametrize("index", [float("inf"), float("nan"), -1, 2, 0.5, "x", "1.5", True, [1]])
 def test_an_index_out_of_range_is_named(index: object) -> None:
     row = Row(0, {}, "x.jsonl, row 3")

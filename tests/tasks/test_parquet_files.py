@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -101,7 +102,7 @@ def test_a_damaged_file_is_named(tmp_path: Path) -> None:
         list(parquet_rows(path, set()))
 
 
-def opened(folder: Path, **fields: str) -> OpenTask:
+def opened(folder: Path, **fields: Any) -> OpenTask:
     raw = {
         "name": "t", "family": "f", "title": "T", "dataset": {"local": {"files": ["*.parquet"]}},
         "fields": {"id": "id", "question": "question", "images": ["image"], "answer": "answer", **fields}, "answer": {"kind": "text"},
@@ -145,15 +146,87 @@ def test_pictures_of_rows_that_are_not_drawn_are_not_read(tmp_path: Path, monkey
     rows = [{**row(at), "image": {"bytes": png(at), "path": None}} for at in range(40)]
     write(tmp_path / "one.parquet", rows)
     asked: list[int] = []
-    picked = parquet_files._picked
+    picked = parquet_files._Reader._picked
 
-    def noted(file: Any, group: int, chosen: Sequence[int]) -> Iterator[tuple[int, dict[str, Any]]]:
-        asked.extend(7 * group + number for number in chosen)
-        return picked(file, group, chosen)
+    def noted(reader: Any, group: int, before: int, chosen: Sequence[int]) -> Iterator[tuple[int, dict[str, Any]]]:
+        asked.extend(before + number for number in chosen)
+        return picked(reader, group, before, chosen)
 
-    monkeypatch.setattr(parquet_files, "_picked", noted)
+    monkeypatch.setattr(parquet_files._Reader, "_picked", noted)
     task = opened(tmp_path)
     assert asked == [], "drawing needs no picture"
     drawn = [number for number, _ in task.samples(AskStyle())]
     assert len(drawn) == 5
     assert asked == drawn
+
+
+def table(folder: Path, **columns: Any) -> Path:
+    path = folder / "t.parquet"
+    pq.write_table(pa.table(columns), path)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("cells", "read"),
+    [
+        (pa.array([Decimal("1.50"), None], pa.decimal128(9, 2)), [1.5, None]),
+        (pa.array([Decimal("3.00"), Decimal("0.10")], pa.decimal128(9, 2)), [3, 0.1]),
+        (pa.array([Decimal(10**30), Decimal("0.12345678901234567890")], pa.decimal256(60, 20)), ["1000000000000000000000000000000.00000000000000000000", "0.12345678901234567890"]),
+        (pa.array([[Decimal("1.5")]], pa.list_(pa.decimal128(9, 2))), [[1.5]]),
+        (pa.array([0, 1], pa.date32()), ["1970-01-01", "1970-01-02"]),
+        (pa.array([1], pa.timestamp("us", tz="UTC")), ["1970-01-01T00:00:00.000001+00:00"]),
+        (pa.array([1_500_000], pa.duration("us")), [1.5]),
+        (pa.array([{"when": 0, "what": b"x"}], pa.struct([("when", pa.time32("s")), ("what", pa.binary())])), [{"when": "00:00:00", "what": b"x"}]),
+        (pa.array(["a"]).dictionary_encode(), ["a"]),
+        (pa.array(["a"], pa.string_view()), ["a"]),
+        (pa.ExtensionArray.from_storage(pa.uuid(), pa.array([bytes(16)], pa.binary(16))), ["00000000-0000-0000-0000-000000000000"]),
+    ],
+)  # fmt: skip
+def test_cells_of_types_that_json_lacks_are_made_plain(tmp_path: Path, cells: pa.Array, read: list[Any]) -> None:
+    found = [row["x"] for row in parquet_rows(table(tmp_path, x=cells))]
+    assert found == read
+    assert list(map(type, found)) == list(map(type, read))
+
+
+@pytest.mark.parametrize(
+    ("cells", "cause"),
+    [
+        (pa.array([0, 2**62], pa.timestamp("us")), "date value out of range"),
+        (pa.array([0, 2**30], pa.date32()), "days=1073741824"),
+        (pa.StringArray.from_buffers(2, pa.py_buffer(bytes([0, 0, 0, 0, 1, 0, 0, 0, 3, 0, 0, 0])), pa.py_buffer(b"a\xffb")), "codec can't decode byte 0xff"),
+    ],
+)  # fmt: skip
+def test_a_cell_that_cannot_be_held_is_named(tmp_path: Path, cells: pa.Array, cause: str) -> None:
+    with pytest.raises(DataError, match=r"t\.parquet, row 2: column 'x' \(.*\) cannot be read") as caught:
+        list(parquet_rows(table(tmp_path, id=["a", "b"], x=cells)))
+    assert cause in caught.value.message
+
+
+def test_a_column_that_is_there_twice_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "t.parquet"
+    pq.write_table(pa.Table.from_arrays([pa.array([1]), pa.array([2])], names=["answer", "answer"]), path)
+    with pytest.raises(DataError, match="column 'answer' is there twice"):
+        list(parquet_rows(path))
+
+
+def test_a_flipped_bit_is_found_where_the_file_has_checksums(tmp_path: Path) -> None:
+    path = tmp_path / "t.parquet"
+    pq.write_table(pa.table({"answer": list(range(1000))}), path, write_page_checksum=True, compression="none", use_dictionary=False)  # fmt: skip
+    data = bytearray(path.read_bytes())
+    data[1500] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(DataError, match="CRC checksum verification failed"):
+        list(parquet_rows(path))
+
+
+def test_bytes_that_stand_for_text_are_text(tmp_path: Path) -> None:
+    """Writers without a type for text leave bytes; a question, an id, a gold or a cluster is never `b'…'`."""
+    octets = [pa.array([name.encode() * 2, name.encode() * 3], pa.binary()) for name in "qiak"]
+    path = tmp_path / "data" / "one.parquet"
+    path.parent.mkdir()
+    pq.write_table(pa.Table.from_arrays(octets, names=["question", "id", "answer", "cluster"]), path)
+    task = opened(tmp_path / "data", images=[], cluster="cluster")
+    ((_, draft),) = [*task.samples(AskStyle())][:1]
+    sample = draft()
+    assert (sample.id, sample.item["question"], sample.target, sample.cluster) == ("ii", "qq", "aa", "kk")
+    assert [entry.cluster for entry in task.task._entries(task.source)] == ["kk", "kkk"]
