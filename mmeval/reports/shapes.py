@@ -22,7 +22,7 @@ OUTLINE_GRID = 96
 OUTLINE_CORNERS = 600
 """Corners of one outline; the browser draws nothing finer."""
 COORDINATES = frozenset(
-    {"box", "boxes", "point", "mask", "heatmap", "detections", "v-triune", "screenspot", "gui-step"}
+    {"box", "boxes", "point", "points", "mask", "heatmap", "detections", "v-triune", "screenspot", "gui-step"}
 )
 """Verifiers whose values are pixels of the original image; a list of numbers of any other one is not drawn."""
 _KEYS = ("box", "boxes", "point", "points", "end", "objects")
@@ -41,6 +41,8 @@ def shapes(verifier: str | None, value: Any, size: tuple[int, int] | None = None
     name = (verifier or "").partition("/")[0]
     if name not in COORDINATES:
         return []
+    if name == "points" and isinstance(value, Mapping) and "mask" in value:
+        value, name = value["mask"], "mask"
     if name == "mask" and isinstance(value, Mapping):
         try:
             return outlines(read_mask(value, size).mask)

@@ -92,6 +92,8 @@ def gold_answer(raw: Any, kind: str, form: str, choices: Choices, row: Row) -> A
         return mask_target(raw, row, "fields.answer")
     if isinstance(raw, (bytes, bytearray)):
         raw = plain_text(raw, row.place, "fields.answer")
+    if kind == "point" and isinstance(raw, Mapping) and "mask" in raw:
+        return {"mask": mask_target(raw["mask"], row, "fields.answer", raw.get("above"))}
     if kind != "choice" or form == "value":
         if isinstance(raw, float) and math.isinf(raw):
             raise DataError(f"{row.place}: answer {raw!r} is infinite, no gold answer", remedy="correct the row")

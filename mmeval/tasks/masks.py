@@ -18,12 +18,19 @@ from mmeval.verifiers.masks import Mask, MaskError, encode_runs
 _LOSSY = frozenset({"JPEG", "WEBP"})
 
 
-def mask_target(cell: Any, row: Row, column: str) -> Any:
+def mask_target(cell: Any, row: Row, column: str, above: int | None = None) -> Any:
     """Return the gold mask of a cell.
 
     A run-length code, {"shapes": …} and {"polygons": …} stay as they are, also where they are JSON text; a list of polygons
     becomes {"polygons": …}. A picture (path, bytes, {bytes, path}, base64) and a table of rows of 0 and 1 become a run-length
     code: what is not 0 belongs to the mask.
+
+    Args:
+        cell: of the row.
+        row: it stands in.
+        column: its name, for messages.
+        above: the grey value (0 to 254) that pixels of a picture's mask are above, instead of 0; with one, formats that change
+            pixels (JPEG) are read as well.
 
     Raises:
         DataError: for a cell that is none of these, or a picture that cannot be read or whose format changes pixels.
@@ -45,7 +52,7 @@ def mask_target(cell: Any, row: Row, column: str) -> Any:
     if len(pictures) != 1:
         raise DataError(f"{name}: {len(pictures)} pictures are no mask", remedy="give one picture per mask")
     try:
-        return encode_runs(read_picture(pictures[0].read(), name))
+        return encode_runs(read_picture(pictures[0].read(), name, above))
     except MediaError as error:
         raise DataError(str(error), remedy="check the file of the mask") from error
 
@@ -77,21 +84,23 @@ def heatmap_target(cell: Any, row: Row, column: str) -> Any:
     return {"png": binascii.b2a_base64(data, newline=False).decode()}
 
 
-def read_picture(data: bytes, name: str) -> Mask:
-    """Return the pixels of a picture of a mask that are not 0; its transparency does not count.
+def read_picture(data: bytes, name: str, above: int | None = None) -> Mask:
+    """Return the pixels of a picture of a mask that are not 0, or whose grey is above a value; transparency does not count.
 
     Raises:
-        DataError: for bytes that are no picture, or a lossy format.
+        DataError: for bytes that are no picture, or, where no value is given, a lossy format.
     """
     import numpy as np
 
     try:
         image = open_picture(data, name)
-        if image.format in _LOSSY:
+        if image.format in _LOSSY and above is None:
             raise DataError(
                 f"{name}: a mask as {image.format}, which does not keep pixels as they are", remedy="use PNG"
             )
         load_picture(image, name)
+        if above is not None:
+            return np.asarray(np.asarray(image.convert("L")) > above, dtype=bool)
         plain = image if image.mode in ("1", "L", "P", "I", "I;16") else image.convert("L")
         return np.asarray(np.asarray(plain) != 0, dtype=bool)
     except (MediaError, ValueError) as error:

@@ -54,6 +54,9 @@ LABELLED_BOXES = (
 )
 """The format contract of boxes with classes: cards that declare how such boxes are ranked (`score_policy`)."""
 
+SEVERAL_POINTS = "Answer with a JSON list of points, each [{axes}], {coordinates}."
+"""The format contract of points all of which count (`take: all`)."""
+
 DEFAULT_TEMPLATE = """\
 {{ question }}
 {%- for choice in choices %}
@@ -157,6 +160,8 @@ def instruction_for(kind: str, options: Mapping[str, Any], coordinates: str, coo
     # A score policy is an option of verifiers that read classes.
     policy = options.get("score_policy") if kind == "boxes" else None
     written = LABELLED_BOXES if policy else INSTRUCTIONS[kind]
+    if kind == "point" and options.get("take") == "all":
+        written = SEVERAL_POINTS
     return written.format(
         corners="y1, x1, y2, x2" if swapped else "x1, y1, x2, y2",
         axes="y, x" if swapped else "x, y",

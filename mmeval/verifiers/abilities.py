@@ -40,6 +40,9 @@ from mmeval.verifiers.option_rules import (
     is_number,
     one_of,
 )
+from mmeval.verifiers.points import BOXES as POINT_BOXES
+from mmeval.verifiers.points import RULES as POINT_RULES
+from mmeval.verifiers.points import TAKEN as POINTS_TAKEN
 from mmeval.verifiers.published_letters import RULES as LETTER_RULES
 from mmeval.verifiers.ranking import SCORES as PAIR_SCORES
 from mmeval.verifiers.refcoco import RULES as BOX_RULES
@@ -142,6 +145,17 @@ def _detections(options: Mapping[str, Any]) -> Abilities:
     }
     names = {"precision", "recall", "f1", "mean_iou", "completeness", "weighted_pr", "boxes", "golds"}
     return Abilities(rules, frozenset(names), correct=False)
+
+
+def _points(options: Mapping[str, Any]) -> Abilities:
+    rules = {
+        **TAG_OPTIONS,
+        "take": one_of(*POINTS_TAKEN),
+        "rule": one_of(*POINT_RULES),
+        "boxes": one_of(*POINT_BOXES),
+        "frame": OptionRule(f"one of {', '.join(FRAMES)} or [width, height]", is_frame),
+    }
+    return Abilities(rules, frozenset({"points", "any"}))
 
 
 def _v_triune(options: Mapping[str, Any]) -> Abilities:
@@ -287,6 +301,7 @@ _BUILT_IN: Mapping[str, Callable[[Mapping[str, Any]], Abilities]] = {
     "number": _number,
     "ocrbench-v2": _ocrbench,
     "point": lambda options: Abilities({**TAG_OPTIONS, "accept_box": FLAG}),
+    "points": _points,
     "puzzlevqa": lambda options: Abilities({}),
     "pope": lambda options: Abilities({"rule": one_of("official", "lmms-eval")}),
     "refcoco": lambda options: Abilities({"rule": one_of(*BOX_RULES)}, frozenset({"iou"}), needs=frozenset({"rule"})),

@@ -103,16 +103,22 @@ _STEPS = re.compile(r"\s*".join([r"<loc([0-9]{4})>"] * 4))
 _STEPS_WHOLE = 1024.0
 """PaliGemma's tokens count 1024 steps per side, and name y before x."""
 _OPEN_TAG = re.compile(r"<[|A-Za-z][^<>]*\Z")
-_POINT = re.compile(
-    "|".join(
-        [
-            rf"(?<![0-9)\]]\s)(?<![0-9)\],]){_PAIR}",
-            rf"<\|?(?:point|point_start)\|?>\s*\(?\s*({_NUMBER}){_COMMA}({_NUMBER})",
-            _keyed("x", "y"),
-        ]
-    ),
-    re.IGNORECASE,
+_ALONE = r"(?<![0-9)\]]\s)(?<![0-9)\],])"
+"""Not right behind a number or another pair, which would make it a corner of a box."""
+_POINT, _LISTED = (
+    re.compile(
+        "|".join(
+            [
+                rf"{before}{_PAIR}",
+                rf"<\|?(?:point|point_start)\|?>\s*\(?\s*({_NUMBER}){_COMMA}({_NUMBER})",
+                _keyed("x", "y"),
+            ]
+        ),
+        re.IGNORECASE,
+    )
+    for before in (_ALONE, "")
 )
+_IN_BRACKETS = re.compile(rf"[\[(]\s*{_FOUR}{_CLOSING}")
 _BARE_POINT = re.compile(rf"[^0-9\[(<{{]*?({_NUMBER})(?:\s*,\s*|\s+)({_NUMBER})[^0-9]*", re.IGNORECASE)
 
 
@@ -144,8 +150,11 @@ def find_boxes(text: str, order: Literal["xy", "yx"]) -> list[Shape]:
     return found
 
 
-def find_points(text: str, order: Literal["xy", "yx"]) -> list[Shape]:
-    """Return every point: `[x, y]`, `(x, y)`, point tags (Molmo's too), or named axes ("x=1, y=2")."""
+def find_points(text: str, order: Literal["xy", "yx"], listed: bool = False) -> list[Shape]:
+    """Return every point: `[x, y]`, `(x, y)`, point tags (Molmo's too), or named axes ("x=1, y=2").
+
+    With `listed` also a pair right behind another one, as in `[(1,2),(3,4)]`: two points, where `find_boxes` sees corners.
+    """
     text = text.translate(_WIDE)
     found = [
         shape
@@ -157,7 +166,7 @@ def find_points(text: str, order: Literal["xy", "yx"]) -> list[Shape]:
         for coords in _COORDS.finditer(text, *tag.span()):
             found += _listed(text, *coords.span(1))
     text = without_points(text)
-    for match in _POINT.finditer(text):
+    for match in (_LISTED if listed else _POINT).finditer(text):
         groups = [(number, index) for index, number in enumerate(match.groups(), 1) if number is not None]
         shape = _shape([number for number, _ in groups], "xy" if groups[0][1] > 4 else order, match)
         if shape is not None:
@@ -167,6 +176,12 @@ def find_points(text: str, order: Literal["xy", "yx"]) -> list[Shape]:
         shape = _shape(list(bare.groups()), order, bare) if bare else None
         return [shape] if shape else []
     return found
+
+
+def find_four(text: str, order: Literal["xy", "yx"]) -> list[Shape]:
+    """Return every box whose four numbers stand in one pair of brackets."""
+    found = (_shape(list(match.groups()), order, match) for match in _IN_BRACKETS.finditer(text.translate(_WIDE)))
+    return [shape for shape in found if shape is not None]
 
 
 def without_points(text: str) -> str:

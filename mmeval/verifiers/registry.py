@@ -41,6 +41,7 @@ from mmeval.verifiers.moment import MomentVerifier
 from mmeval.verifiers.number import NumberVerifier
 from mmeval.verifiers.ocrbench import OCRBenchV2Verifier
 from mmeval.verifiers.point import PointVerifier
+from mmeval.verifiers.points import PointsVerifier
 from mmeval.verifiers.pope import PopeVerifier
 from mmeval.verifiers.published_letters import PublishedLetterVerifier
 from mmeval.verifiers.puzzlevqa import PuzzleVQAVerifier
@@ -116,6 +117,7 @@ _BUILT_IN: Mapping[str, Callable[[Mapping[str, Any] | None], Verifier]] = {
     "number": NumberVerifier,
     "ocrbench-v2": OCRBenchV2Verifier,
     "point": PointVerifier,
+    "points": PointsVerifier,
     "published-letter": PublishedLetterVerifier,
     "puzzlevqa": PuzzleVQAVerifier,
     "pope": PopeVerifier,

@@ -126,6 +126,7 @@ OPTIONS: list[tuple[str, dict[str, object], str, object]] = [
     ("number", {"mra": True}, "4", 4),
     ("ocrbench-v2", {"type": "text counting en", "eval": "regression", "question": "How many?"}, "4", ["4"]),
     ("point", {}, "[1,2]", {"box": [0, 0, 4, 4]}),
+    ("points", {"take": "first", "boxes": "pixels", "frame": "original"}, "[[1, 2], [9, 9]]", {"box": [0, 0, 4, 4]}),
     ("puzzlevqa", {}, "(B)", "y"),
     ("pope", {"rule": "lmms-eval"}, "Yes", "yes"),
     ("rating", {}, "4", 4),

@@ -1,0 +1,110 @@
+"""Writes the fixtures of benchmarks of places: points in masks and polygons, elements of screens, moments (see make_fixtures.py).
+
+python tests/data/make_place_fixtures.py [NAME …]
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from collections.abc import Callable, Sequence
+
+from make_fixtures import HERE, picture, write
+from PIL import Image, ImageDraw
+
+SIZE = (64, 48)
+"""Pixels of every drawn picture."""
+
+
+def _source(name: str, title: str) -> None:
+    text = (
+        f"# Rows in the schema of {title}\n\nWritten for this project (Apache-2.0, as the rest of it): questions, answers and pictures are our\n"
+        "own, the columns and their types those of the data set. No published row stands here.\n"
+    )
+    (HERE / name / "SOURCE.md").write_text(text, encoding="utf-8")
+
+
+def _mask(box: Sequence[int], form: str = "PNG", mode: str = "L") -> bytes:
+    """A picture that is white in a box (left, top, right and bottom, the latter two outside), else black."""
+    image = Image.new(mode, SIZE)
+    left, top, right, bottom = box
+    ImageDraw.Draw(image).rectangle((left, top, right - 1, bottom - 1), fill="white" if mode == "RGB" else 255)
+    buffer = io.BytesIO()
+    image.save(buffer, form)
+    return buffer.getvalue()
+
+
+def _jpeg(text: str) -> bytes:
+    buffer = io.BytesIO()
+    Image.open(io.BytesIO(picture(text)["bytes"])).save(buffer, "JPEG")
+    return buffer.getvalue()
+
+
+def where2place() -> None:
+    """The authors' lines beside folders of pictures and JPEG masks, and the hub copy with both in the row."""
+    after = " Your answer should be formatted as a list of tuples, i.e. [(x1, y1), (x2, y2), ...]."
+    rows = [
+        ("00", "Find free space left of the cup.", (8, 8, 24, 24)),
+        ("01", "Mark an empty spot on the upper shelf.", (32, 16, 56, 40)),
+    ]
+    folder = HERE / "where2place"
+    lines = []
+    for number, (stem, question, box) in enumerate(rows):
+        lines.append(
+            {"question_id": number, "image": f"{stem}.jpg", "text": question + after, "category": "free space"}
+        )
+        for kind, data in (("images", _jpeg(stem)), ("masks", _mask(box, "JPEG"))):
+            (folder / kind).mkdir(parents=True, exist_ok=True)
+            (folder / kind / f"{stem}.jpg").write_bytes(data)
+    (folder / "point_questions.jsonl").write_text("\n".join(map(json.dumps, lines)) + "\n", encoding="utf-8")
+    hub = [
+        {"question_id": str(number), "question": question, "question_type": "where2place", "image": picture(stem), "mask": {"bytes": _mask(box, "JPEG"), "path": f"{stem}.jpg"}}
+        for number, (stem, question, box) in enumerate(rows)
+    ]  # fmt: skip
+    write("where2place-hub/FlagEval/Where2Place/data/test-00000-of-00001.parquet", hub, ["image", "mask"])
+    _source("where2place", "Where2Place")
+    _source("where2place-hub", "the hub copy of Where2Place")
+
+
+def refspatial() -> None:
+    """The hub's three splits, and one folder of the authors' raw files."""
+    suffix = "Your answer should be formatted as a list of tuples, i.e. [(x1, y1)]."
+    splits = {
+        "location": [("the mug", "Please point out the mug nearest to the lamp.", 1, (8, 8, 24, 24)), ("the box", "Please point out the second box from the left.", 2, (32, 16, 56, 40))],
+        "placement": [("the free spot", "Please point out the free spot between the plates.", 2, (0, 20, 20, 40))],
+        "unseen": [("the spot", "Please point out the spot behind the tallest bottle.", 3, (40, 0, 64, 20))],
+    }  # fmt: skip
+    whole = {"id": Value("int64"), "step": Value("int64")}
+    for split, rows in splits.items():
+        table = [
+            {"id": number, "image": picture(f"{split[:3]}{number}"), "mask": {"bytes": _mask(box, mode="RGB"), "path": f"{number}.png"}, "object": thing, "prompt": prompt,
+             "suffix": suffix, "step": step}
+            for number, (thing, prompt, step, box) in enumerate(rows)
+        ]  # fmt: skip
+        write(
+            f"refspatial-hub/BAAI/RefSpatial-Bench/data/{split}-00000-of-00001.parquet",
+            table,
+            ["image", "mask"],
+            **whole,
+        )
+        folder = HERE / "refspatial" / split.capitalize()
+        for kind in ("image", "mask"):
+            (folder / kind).mkdir(parents=True, exist_ok=True)
+        questions = []
+        for number, (thing, prompt, step, box) in enumerate(rows):
+            (folder / "image" / f"{number}.png").write_bytes(picture(f"{split[:3]}{number}")["bytes"])
+            (folder / "mask" / f"{number}.png").write_bytes(_mask(box))
+            questions.append(
+                {"id": number, "object": thing, "prompt": prompt, "suffix": suffix, "rgb_path": f"image/{number}.png", "mask_path": f"mask/{number}.png", "category": split, "step": step}
+            )  # fmt: skip
+        (folder / "question.json").write_text(json.dumps(questions, indent=1) + "\n", encoding="utf-8")
+    _source("refspatial", "RefSpatial-Bench's raw folders")
+    _source("refspatial-hub", "RefSpatial-Bench")
+
+
+FIXTURES: dict[str, Callable[[], None]] = {"where2place": where2place, "refspatial": refspatial}
+
+if __name__ == "__main__":
+    for name in sys.argv[1:] or FIXTURES:
+        FIXTURES[name]()

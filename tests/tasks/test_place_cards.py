@@ -1,0 +1,84 @@
+"""Cards of places in pictures on fixtures in the data sets' own layouts: the gold said back is right, points beside it are wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mmeval.core.types import Response, Sample, Verdict
+from mmeval.tasks.options import AskStyle
+from mmeval.tasks.task import Task
+from mmeval.verifiers.base import verify
+from mmeval.verifiers.masks import read_gold
+from tests.tasks.test_gui_cards import DATA, REGISTRY, settled
+
+SIZE = (64, 48)
+SPACES = {"unit": 1, "percent": 100, "thousand": 1000}
+
+
+def shares(sample: Sample) -> tuple[tuple[float, float], tuple[float, float]]:
+    """The middle of a pixel in the middle of the gold mask and of one outside it, as shares of the sides."""
+    mask = read_gold(sample.target["mask"], SIZE).mask
+    inside, outside = np.argwhere(mask), np.argwhere(~mask)
+    (y1, x1), (y2, x2) = inside[len(inside) // 2], outside[0]
+    return ((x1 + 0.5) / SIZE[0], (y1 + 0.5) / SIZE[1]), ((x2 + 0.5) / SIZE[0], (y2 + 0.5) / SIZE[1])
+
+
+def said(task: Task, sample: Sample, *points: tuple[float, float]) -> Verdict:
+    """The verdict on points that are given as shares of the sides, said as the protocol asks for them."""
+    options = sample.context.options
+    frame = "unit" if options.get("rule") == "robopoint" else options.get("frame", "profile")
+    scale = SPACES[sample.context.coordinates if frame == "profile" else frame]
+    text = ", ".join(f"({x * scale:.5f}, {y * scale:.5f})" for x, y in points)
+    return verify(task.verifier, Response("ok", f"[{text}]"), sample.target, sample.context)
+
+
+def protocols(name: str) -> list[str]:
+    return ["default", *REGISTRY.cards[name].raw["protocols"]]
+
+
+@pytest.mark.parametrize("folder", ["where2place", "where2place-hub"])
+@pytest.mark.parametrize("protocol", protocols("where2place"))
+def test_where2place(folder: str, protocol: str) -> None:
+    task, samples = settled("where2place", protocol, DATA / folder, AskStyle(coordinates="thousand"))
+    assert [sample.id for sample in samples] == ["0", "1"]
+    for sample in samples:
+        asked = "".join(getattr(part, "text", "") for part in sample.messages[-1].parts)
+        assert "formatted" not in asked
+        assert ("JSON" in asked) is (protocol in ("default", "lmms-eval-json"))
+        inside, outside = shares(sample)
+        right, half, wrong = (
+            said(task, sample, *points) for points in ((inside,), (outside, inside), (outside, outside, (2.0, 0.5)))
+        )
+        assert (right.outcome, right.score, right.correct) == ("scored", 1.0, True), right
+        assert (half.score, half.correct, half.scores) == (0.5, False, {"points": 2.0, "any": 1.0})
+        assert (wrong.outcome, wrong.score, wrong.scores) == ("scored", 0.0, {"points": 3.0, "any": 0.0})
+    assert read_gold(samples[0].target["mask"], SIZE).area == 256  # 16 × 16, whatever JPEG did at the edges
+
+
+def test_a_box_counts_by_its_pixels(tmp_path: Path) -> None:
+    task, samples = settled("where2place", "box", DATA, AskStyle())
+    # Gold: 8 to 24 each way. The box 16 to 32 × 8 to 24 shares half of its pixels with it.
+    verdict = verify(task.verifier, Response("ok", "[(0.25, 0.1667, 0.5, 0.5)]"), samples[0].target, samples[0].context)
+    assert (verdict.score, verdict.scores) == (0.5, {"points": 256.0, "any": 1.0})
+
+
+@pytest.mark.parametrize("folder", ["refspatial", "refspatial-hub"])
+@pytest.mark.parametrize("protocol", protocols("refspatial"))
+def test_refspatial(folder: str, protocol: str) -> None:
+    task, samples = settled("refspatial", protocol, DATA / folder, AskStyle(coordinates="percent"))
+    part = next((name for name in ("placement", "unseen") if name in protocol), "location")
+    assert len(samples) == (2 if part == "location" else 1)
+    for sample in samples:
+        asked = "".join(getattr(content, "text", "") for content in sample.messages[-1].parts)
+        assert ("formatted as a list" in asked) is protocol.startswith("official")
+        assert (part == "placement") is ("plates" in asked or "free spot" in asked)
+        inside, outside = shares(sample)
+        right, half, wrong = (
+            said(task, sample, *points) for points in ((inside,), (inside, outside), (outside, (-0.2, 0.5)))
+        )
+        assert (right.outcome, right.score, right.correct) == ("scored", 1.0, True), right
+        assert (half.score, wrong.score) == (0.5, 0.0)
+        assert sample.subsets["step"] in ("1", "2", "3")
