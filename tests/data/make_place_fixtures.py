@@ -10,6 +10,7 @@ import json
 import sys
 from collections.abc import Callable, Sequence
 
+from datasets import Value
 from make_fixtures import HERE, picture, write
 from PIL import Image, ImageDraw
 
