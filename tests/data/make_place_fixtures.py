@@ -9,6 +9,7 @@ import io
 import json
 import sys
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from datasets import Value
 from make_fixtures import HERE, picture, write
@@ -104,7 +105,47 @@ def refspatial() -> None:
     _source("refspatial-hub", "RefSpatial-Bench")
 
 
-FIXTURES: dict[str, Callable[[], None]] = {"where2place": where2place, "refspatial": refspatial}
+def robospatial_home() -> None:
+    """The hub's three splits, and the list that the authors' download script writes of them."""
+    ask = " Answer yes or no."
+    after = " Your answer should be formatted as a list of tuples, i.e. [(x1, y1), ...]."
+    polygon = "[(0.125, 0.25), (0.5, 0.25), (0.5, 0.75), (0.125, 0.75)]"
+    splits = {
+        "configuration": [("Is the lamp left of the sofa?" + ask, "Yes"), ("Is the mug behind the book?" + ask, "No")],
+        "compatibility": [("Can the mug fit left of the lamp?" + ask, "No")],
+        "context": [("Point out free space in front of the sofa." + after, polygon)],
+    }
+    listed: list[dict[str, Any]] = []
+    for split, rows in splits.items():
+        table: list[dict[str, Any]] = []
+        for number, (question, answer) in enumerate(rows):
+            name = f"img_{split}_{number}.png"
+            row = {"category": split, "question": question, "answer": answer}
+            table.append(
+                row
+                | {
+                    "img": picture(name[4:9]),
+                    "depth_image": picture("depth"),
+                    "mask": {"bytes": _mask((8, 12, 32, 36)), "path": "mask.png"},
+                }
+            )
+            listed.append(row | {"img": f"images/{name}", "depth_image": None, "mask": None})
+            target = HERE / "robospatial-home" / "images" / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(picture(name[4:9])["bytes"])
+        path = f"robospatial-home-hub/chanhee-luke/RoboSpatial-Home/data/{split}-00000-of-00001.parquet"
+        write(path, table, ["img", "depth_image", "mask"])
+    text = json.dumps(listed, indent=2) + "\n"
+    (HERE / "robospatial-home" / "annotations.json").write_text(text, encoding="utf-8")
+    _source("robospatial-home", "RoboSpatial-Home, as its download script writes it")
+    _source("robospatial-home-hub", "RoboSpatial-Home")
+
+
+FIXTURES: dict[str, Callable[[], None]] = {
+    "where2place": where2place,
+    "refspatial": refspatial,
+    "robospatial-home": robospatial_home,
+}
 
 if __name__ == "__main__":
     for name in sys.argv[1:] or FIXTURES:

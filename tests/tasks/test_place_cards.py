@@ -82,3 +82,29 @@ def test_refspatial(folder: str, protocol: str) -> None:
         assert (right.outcome, right.score, right.correct) == ("scored", 1.0, True), right
         assert (half.score, wrong.score) == (0.5, 0.0)
         assert sample.subsets["step"] in ("1", "2", "3")
+
+
+@pytest.mark.parametrize("folder", ["robospatial-home", "robospatial-home-hub"])
+@pytest.mark.parametrize("protocol", protocols("robospatial-home"))
+def test_robospatial_home(folder: str, protocol: str) -> None:
+    task, samples = settled("robospatial-home", protocol, DATA / folder, AskStyle())
+    golds = ["No"] if "compatibility" in protocol else ["Yes", "No"]
+    assert [sample.target for sample in samples] == golds
+    for sample in samples:
+        asked = "".join(getattr(content, "text", "") for content in sample.messages[-1].parts)
+        assert asked.lower().count("yes or no") == 1
+        for said_back, right in ((sample.target, True), ("Yes" if sample.target == "No" else "No", False)):
+            verdict = verify(task.verifier, Response("ok", f"Answer: {said_back}."), sample.target, sample.context)
+            assert (verdict.outcome, verdict.correct) == ("scored", right)
+
+
+@pytest.mark.parametrize("folder", ["robospatial-home", "robospatial-home-hub"])
+@pytest.mark.parametrize("protocol", protocols("robospatial-home-context"))
+def test_robospatial_home_context(folder: str, protocol: str) -> None:
+    task, (sample,) = settled("robospatial-home-context", protocol, DATA / folder, AskStyle(coordinates="percent"))
+    asked = "".join(getattr(content, "text", "") for content in sample.messages[-1].parts)
+    assert ("Your answer should" in asked) is (protocol == "official")
+    assert sample.target == {"polygon": [8, 12, 32, 12, 32, 36, 8, 36]}
+    for points, right in ((((0.3, 0.5), (0.9, 0.9)), True), (((0.9, 0.9), (0.3, 0.5)), False), (((0.13, 0.26),), True), (((0.12, 0.5),), False)):  # fmt: skip
+        verdict = said(task, sample, *points)
+        assert (verdict.outcome, verdict.correct, verdict.score) == ("scored", right, float(right)), points
