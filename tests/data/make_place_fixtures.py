@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from datasets import Value
-from make_fixtures import HERE, picture, write
+from make_fixtures import HERE, picture, write, write_json
 from PIL import Image, ImageDraw
 
 SIZE = (64, 48)
@@ -141,7 +141,32 @@ def robospatial_home() -> None:
     _source("robospatial-home-hub", "RoboSpatial-Home")
 
 
+def ui_vision() -> None:
+    """A list for each kind of instruction; the corners of one box are out of order."""
+    elements = (
+        ("basic", "Save button", "GIMP", "icon", [4, 8, 24, 18], "gimp"),
+        ("functional", "Undo the last change", "GIMP", "icon", [40.5, 30, 52, 44], "gimp"),
+        ("spatial", "The icon left of the magnifier", "VLC Media Player", "text", [20, 40, 10, 30], "vlc"),
+    )
+    for kind, prompt, platform, sort, box, stem in elements:
+        row = {
+            "image_path": f"element_grounding/{stem}.png",
+            "image_size": list(SIZE),
+            "bbox": box,
+            "platform": platform,
+            "prompt_to_evaluate": prompt,
+            "element_type": sort,
+        }
+        write_json(
+            f"ui-vision/annotations/element_grounding/element_grounding_{kind}.json",
+            [row],
+            [f"../../images/{row['image_path']}"],
+        )
+    _source("ui-vision", "UI-Vision")
+
+
 FIXTURES: dict[str, Callable[[], None]] = {
+    "ui-vision": ui_vision,
     "where2place": where2place,
     "refspatial": refspatial,
     "robospatial-home": robospatial_home,

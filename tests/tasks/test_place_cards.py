@@ -108,3 +108,17 @@ def test_robospatial_home_context(folder: str, protocol: str) -> None:
     for points, right in ((((0.3, 0.5), (0.9, 0.9)), True), (((0.9, 0.9), (0.3, 0.5)), False), (((0.13, 0.26),), True), (((0.12, 0.5),), False)):  # fmt: skip
         verdict = said(task, sample, *points)
         assert (verdict.outcome, verdict.correct, verdict.score) == ("scored", right, float(right)), points
+
+
+@pytest.mark.parametrize("protocol", protocols("ui-vision"))
+def test_ui_vision(protocol: str) -> None:
+    task, samples = settled("ui-vision", protocol, DATA, AskStyle(coordinates="thousand"))
+    assert [sample.subsets["kind"] for sample in samples] == ["basic", "functional", "spatial"]
+    assert samples[2].target == {"box": [10, 30, 20, 40]}
+    for sample in samples:
+        left, top, right, bottom = sample.target["box"]
+        for x, y, hit in (((left + right) / 2, (top + bottom) / 2, True), (left - 2, top, False)):
+            shown = [round(x / SIZE[0] * 1000), round(y / SIZE[1] * 1000)]
+            text = "<|box_start|>({0},{1}),({0},{1})<|box_end|>" if protocol != "default" else "[{}, {}]"
+            verdict = verify(task.verifier, Response("ok", text.format(*shown)), sample.target, sample.context)
+            assert (verdict.outcome, verdict.correct) == ("scored", hit), (text, verdict)
