@@ -19,6 +19,8 @@ from mmeval.tasks.data import DELIMITED, Row, Source, read_rows, unreadable
 from mmeval.tasks.delimited import DelimitedFile, ImageOwners
 from mmeval.tasks.detection_files import DETECTION_LAYOUTS, detection_rows
 from mmeval.tasks.hub_copies import named_folders
+from mmeval.tasks.moment_lists import LAYOUT as MOMENT_LIST
+from mmeval.tasks.moment_lists import moment_rows
 
 PLACE_COLUMNS = ("_file", "_folder")
 """Columns that rows of JSON and parquet files get: some data sets tell their rows apart by the file or folder alone."""
@@ -95,6 +97,9 @@ class _FileReader:
         if layout == CLASS_LIST:
             yield from ((values, None) for values in class_rows(path))
             return
+        if layout == MOMENT_LIST:
+            yield from ((values, None) for values in moment_rows(path))
+            return
         if layout is not None:
             try:
                 yield corpus_row(layout, path), None
@@ -163,7 +168,7 @@ def local_source(files: Sequence[Path], local: LocalSource, data_dir: Path | Non
             yield row
 
     _check_content(files, local)
-    listed = {*DETECTION_LAYOUTS, *LISTS, CLASS_LIST}
+    listed = {*DETECTION_LAYOUTS, *LISTS, CLASS_LIST, MOMENT_LIST}
     total = len(files) if local.layout is not None and local.layout not in listed else None
     if all(path.suffix.lower() == ".parquet" for path in files):
         total = sum(_parquet_length(path) for path in files)

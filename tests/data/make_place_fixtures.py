@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from datasets import Value
+from datasets import List, Value
 from make_fixtures import HERE, picture, write, write_json
 from PIL import Image, ImageDraw
 
@@ -165,7 +165,49 @@ def ui_vision() -> None:
     _source("ui-vision", "UI-Vision")
 
 
+def _film(path: str) -> None:
+    """Write a clip of twelve grey frames, four to a second."""
+    import av
+    import numpy as np
+
+    target = HERE / path
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with av.open(str(target), "w") as container:
+        stream = container.add_stream("mpeg4", rate=4)
+        stream.width, stream.height, stream.pix_fmt = 32, 32, "yuv420p"
+        for number in range(12):
+            frame = av.VideoFrame.from_ndarray(np.full((32, 32, 3), 20 * number, dtype=np.uint8), format="rgb24")
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+
+
+def charades_sta() -> None:
+    """The lines of the authors' list, and the hub copy with times as half floats; two sentences share a film."""
+    moments = (
+        ("AB1CD", 0.0, 1.5, "a person opens a door."),
+        ("AB1CD", 1.2, 3.0, "person turns on the light."),
+        ("EF2GH", 0.5, 2.5, "the person sits down."),
+    )
+    for folder in ("charades-sta", "charades-sta-hub/lmms-lab/charades_sta"):
+        for video in ("AB1CD", "EF2GH"):
+            _film(f"{folder}/Charades_v1_480/{video}.mp4")
+    lines = "".join(f"{video} {start} {end}##{sentence}\n" for video, start, end, sentence in moments)
+    (HERE / "charades-sta" / "charades_sta_test.txt").write_text(lines, encoding="utf-8")
+    rows = [
+        {"video": f"{video}.mp4", "caption": sentence, "timestamp": [start, end]}
+        for video, start, end, sentence in moments
+    ]
+    write(
+        "charades-sta-hub/lmms-lab/charades_sta/data/test-00000-of-00001.parquet",
+        rows,
+        timestamp=List(Value("float16")),
+    )
+    _source("charades-sta", "Charades-STA")
+    _source("charades-sta-hub", "the hub copy of Charades-STA")
+
+
 FIXTURES: dict[str, Callable[[], None]] = {
+    "charades-sta": charades_sta,
     "ui-vision": ui_vision,
     "where2place": where2place,
     "refspatial": refspatial,

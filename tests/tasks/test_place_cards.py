@@ -7,8 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mmeval.core.errors import DataError
 from mmeval.core.types import Response, Sample, Verdict
-from mmeval.tasks.options import AskStyle
+from mmeval.tasks.moment_lists import moment_rows
+from mmeval.tasks.options import AskStyle, DataOptions
 from mmeval.tasks.task import Task
 from mmeval.verifiers.base import verify
 from mmeval.verifiers.masks import read_gold
@@ -122,3 +124,36 @@ def test_ui_vision(protocol: str) -> None:
             text = "<|box_start|>({0},{1}),({0},{1})<|box_end|>" if protocol != "default" else "[{}, {}]"
             verdict = verify(task.verifier, Response("ok", text.format(*shown)), sample.target, sample.context)
             assert (verdict.outcome, verdict.correct) == ("scored", hit), (text, verdict)
+
+
+@pytest.mark.parametrize("folder", ["charades-sta", "charades-sta-hub"])
+@pytest.mark.parametrize("protocol", protocols("charades-sta"))
+def test_charades_sta(folder: str, protocol: str) -> None:
+    task = Task.load(REGISTRY.cards["charades-sta"], protocol)
+    samples = [build() for _, build in task.open(DataOptions(data_dir=DATA / folder)).samples(AskStyle())]
+    assert [sample.target for sample in samples] == [[0.0, 1.5], [pytest.approx(1.2, abs=1e-3), 3.0], [0.5, 2.5]]
+    assert [sample.cluster for sample in samples] == ["AB1CD", "AB1CD", "EF2GH"]
+    for sample in samples:
+        assert [medium.kind for medium in sample.media] == ["video"]
+        assert Path(str(sample.media[0].path)).is_file()
+        start, end = sample.target
+        for text, overlap in (
+            (f"The event happens in {start:.2f} - {end:.2f} seconds.", 1.0),
+            (f'{{"start": {start:.2f}, "end": {end:.2f}}}', 1.0),
+            (f"{end:.2f} - {end + 9:.2f}", 0.0),
+            (f"from {start:.2f} to {2 * end - start:.2f} seconds", 0.5),
+        ):
+            verdict = verify(task.verifier, Response("ok", text), sample.target, sample.context)
+            assert (verdict.outcome, verdict.score) == ("scored", pytest.approx(overlap, abs=0.01)), text
+
+
+def test_a_list_of_moments(tmp_path: Path) -> None:
+    path = tmp_path / "list.txt"
+    path.write_text("\ufeffAB 0.0 6.9##a person, say ##twice.\r\n\nCD 1 2##x\n", encoding="utf-8")
+    rows = list(moment_rows(path))
+    assert rows[0] == {"video": "AB.mp4", "caption": "a person, say ##twice.", "timestamp": [0.0, 6.9]}
+    assert rows[1]["timestamp"] == [1.0, 2.0]
+    for line in ("AB 0.0##a", "AB 0.0 1.0 a", "AB 0 1##"):
+        path.write_text(f"AB 0 1##a\n{line}\n", encoding="utf-8")
+        with pytest.raises(DataError, match="line 2: no moment"):
+            list(moment_rows(path))
