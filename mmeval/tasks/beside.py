@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import lru_cache
@@ -51,10 +52,15 @@ def _of_row(name: str, beside: BesideSource, row: Row, read: Any) -> Any:
             remedy="add --data-dir DIR with a copy of the data set and that file",
         )
     root = row.image_root.resolve()
-    file = (root / path).resolve()
+    try:
+        file = (root / path).resolve()
+    except (OSError, ValueError) as error:
+        raise DataError(
+            f"{row.place}: no file has the name {path[:80]!r} ({error})", remedy="correct the row"
+        ) from error
     if not file.is_relative_to(root):
         raise DataError(f"{row.place}: {path!r} leaves the folder of the data set", remedy="correct the row")
-    if not file.is_file() and own:
+    if not os.path.isfile(file) and own:
         return None  # this row's alone: what needs the file says so
     return read(file, beside.rows, beside.key)
 

@@ -5,6 +5,7 @@ Names, transcripts and the presence of clips and frames are read; sound never is
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,8 @@ _VIDEO_FOLDER = "video"
 """Where CMLR and some copies of GRID keep the clips, apart from sound and text."""
 LRW_1000_RATE = 25
 """Frames per second of LRW-1000."""
+LONGEST = 600 * LRW_1000_RATE
+"""Frames of a word from which its times are a mistake; looking for so many would not end."""
 
 
 def listed_rows(layout: str, path: Path, root: Path) -> Iterator[dict[str, Any] | DataError]:
@@ -81,7 +84,7 @@ class _ClipFinder:
         """Return the path of a clip; one that is nowhere gets the usual name, and its row the error of reading it."""
         for number, (base, form, suffix) in enumerate(self._places):
             name = form(clip) + suffix
-            if (base / name).is_file():
+            if os.path.isfile(base / name):
                 self._places.insert(0, self._places.pop(number))  # the others lie alike
                 return name if base == self._root else str(base / name)
         return clip + _SUFFIXES[0]
@@ -104,7 +107,7 @@ def _lrw_1000(path: Path, root: Path) -> Iterator[dict[str, Any] | DataError]:
             first, last = (int(float(cell) * LRW_1000_RATE) + 1 for cell in cells[-2:])
         except (ValueError, OverflowError):
             first, last = 1, 0
-        if len(cells) < 5 or not cells[0] or not cells[-3] or not 1 <= first <= last:
+        if len(cells) < 5 or not cells[0] or not cells[-3] or not 1 <= first <= last < first + LONGEST:
             yield DataError(
                 f"{place}: not 'DIR,AUDIO,PINYIN,START,END' with START and END in seconds",
                 remedy="use the corpus's own info/tst_1000.txt",
@@ -112,7 +115,9 @@ def _lrw_1000(path: Path, root: Path) -> Iterator[dict[str, Any] | DataError]:
             continue
         folder = f"images/{cells[0]}"
         # The last frame that a rounded time names may be one beyond the clip.
-        end = next((number for number in range(last, first, -1) if (root / folder / f"{number}.jpg").is_file()), last)
+        end = next(
+            (number for number in range(last, first, -1) if os.path.isfile(root / folder / f"{number}.jpg")), last
+        )
         yield {
             "id": f"{cells[0]}/{first}-{last}",
             "speaker": cells[0],

@@ -112,15 +112,40 @@ def _loads(data: bytes, strict: bool) -> Any:
         orjson.JSONDecodeError: for anything else that is no JSON.
     """
     try:
-        return orjson.loads(data)
+        value = orjson.loads(data)
+        return _exact(data) if _lost_digits(value) else value
     except orjson.JSONDecodeError:
         if strict or (b"NaN" not in data and b"Infinity" not in data):
             raise
         try:
-            return json.loads(data.decode("utf-8"), parse_constant=lambda _: None)
+            return _exact(data)
         except (ValueError, RecursionError):
             pass
         raise
+
+
+def _lost_digits(value: Any) -> bool:
+    """Whether a number may be a whole one beyond 64 bits, of which orjson makes the nearest float."""
+    if isinstance(value, dict):
+        return any(map(_lost_digits, value.values()))
+    if isinstance(value, list):
+        return any(map(_lost_digits, value))
+    return isinstance(value, float) and not -(2.0**63) < value < 2.0**63
+
+
+def _exact(data: bytes) -> Any:
+    """Read JSON with NaN and Infinity as null, and whole numbers beyond 64 bits as text: two ids are never one, and no gold answer loses digits."""
+
+    def whole(digits: str) -> int | str:
+        return int(digits) if len(digits) < 19 or -(2**63) <= int(digits[:40]) < 2**64 else digits
+
+    return json.loads(data.decode("utf-8"), parse_constant=lambda _: None, parse_int=whole)
+
+
+def _refuse_repeated(line: bytes, value: dict[str, Any], path: Path, number: int) -> None:
+    """Refuse a row with a key that stands twice; the few that seem to are looked at closely."""
+    if any(line.count(orjson.dumps(key)) > 1 for key in value) and (twice := repeated_key(line)) is not None:
+        raise DataError(f"{path}, line {number}: the key {twice!r} is there twice", remedy="keep one of the two")
 
 
 def _json_lines(path: Path, strict: bool) -> Iterator[dict[str, Any]]:
@@ -140,6 +165,7 @@ def _json_lines(path: Path, strict: bool) -> Iterator[dict[str, Any]]:
                 raise DataError(
                     f"{path}, line {number}: one JSON object per line is expected", remedy="correct the line"
                 )
+            _refuse_repeated(line, value, path, number)
             yield value
 
 

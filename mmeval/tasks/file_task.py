@@ -203,15 +203,18 @@ def _items(rows: Sequence[Row], fields: Mapping[str, Any]) -> tuple[list[Row], l
         try:
             choices = read_choices(choice_cells(fields["choices"], row, "choices"), row)
             question, gold = (_text(field_value(fields[name], row, name), row, name) for name in ("question", "answer"))
+            if isinstance(question, (Mapping, list)):
+                raise DataError(
+                    f"{row.place}: the question (column {fields['question']!r}) is a {type(question).__name__}, no text",
+                    remedy="name its text with --column question=NAME, a path (NAME.text) or '= expression'",
+                )
         except DataError as error:
             problem = problem or error
             continue
         read.append((row, Item(row.place, "" if question is None else str(question), choices, gold_cell(gold))))
     if problem is not None and 2 * len(read) < len(rows):
-        raise DataError(
-            problem.message,
-            remedy=f"{problem.remedy}; or name another column with --column choices=NAME (none: --column choices=)",
-        )
+        other = "; or name another column with --column choices=NAME (none: --column choices=)"
+        raise DataError(problem.message, remedy=problem.remedy + ("" if "--column" in problem.remedy else other))
     return [row for row, _ in read], [item for _, item in read]
 
 

@@ -12,8 +12,8 @@ from typing import Any
 from urllib.parse import unquote, unquote_to_bytes
 
 from mmeval.core.errors import DataError, MediaError
+from mmeval.core.literals import read_literal
 from mmeval.core.types import Media
-from mmeval.tasks.choices import parse_literal
 from mmeval.tasks.data import Row, unreadable
 from mmeval.tasks.stored import StoredText
 
@@ -49,7 +49,7 @@ def media_from_cell(cell: Any, row: Row, column: str) -> list[Media]:
         return [Media("image", data=bytes(cell), name=name)]
     if isinstance(cell, Mapping):
         if cell.get("bytes"):
-            return [Media("image", data=bytes(cell["bytes"]), name=name)]
+            return [_from_bytes(cell["bytes"], name)]
         for key in ("path", "url"):
             if cell.get(key):
                 return media_from_cell(str(cell[key]), row, column)
@@ -74,6 +74,20 @@ def media_from_cell(cell: Any, row: Row, column: str) -> list[Media]:
     )
 
 
+def _from_bytes(held: Any, name: str) -> Media:
+    """The image in `bytes`: as JSON has none, these may be base64, or a list of numbers."""
+    if isinstance(held, str):
+        return Media("image", loader=partial(_decode_base64, held, name), name=name)
+    if isinstance(held, list) and all(type(number) is int and 0 <= number <= 255 for number in held):
+        held = bytes(held)
+    if not isinstance(held, (bytes, bytearray)):
+        raise DataError(
+            f"{name}: bytes of an image are of type {type(held).__name__}",
+            remedy="put the encoded image (PNG, JPEG …) there: bytes, base64, or a list of numbers from 0 to 255",
+        )
+    return Media("image", data=bytes(held), name=name)
+
+
 def _from_stored(cell: StoredText, row: Row, column: str, name: str) -> list[Media]:
     if not cell.opening.lstrip().startswith(b"["):
         return [Media("image", loader=partial(_decode_stored, cell, name), name=name)]
@@ -93,7 +107,13 @@ def _decode_stored(cell: StoredText, name: str) -> bytes:
 
 
 def _parsed(text: str, name: str) -> list[Any]:
-    found = parse_literal(text, name)
+    try:
+        found = read_literal(text)
+    except DataError as error:
+        raise DataError(
+            f"{name}: {error.message}",
+            remedy='several images are a list: ["a.png", "b.png"]; a path that begins with [ is written in such a list',
+        ) from error
     return found if isinstance(found, list) else [found]
 
 
@@ -121,8 +141,9 @@ def _owned(index: str, row: Row, owner: Callable[[str], Any], name: str) -> Any:
 
 
 def _from_text(cell: str, row: Row, name: str) -> Media:
-    if cell[:5].lower() == "data:":
-        return Media("image", loader=partial(_decode_data_url, cell, name), name=name)
+    text = cell.lstrip()
+    if text[:5].lower() == "data:":
+        return Media("image", loader=partial(_decode_data_url, text, name), name=name)
     scheme = _URL.match(cell)
     if scheme is not None:
         raise DataError(
@@ -130,7 +151,7 @@ def _from_text(cell: str, row: Row, name: str) -> Media:
             remedy="download the images first, below --data-dir DIR, and put their paths (or their bytes) into the column",
         )
     encoded = row.owner is not None and len(cell) > LONGEST_REFERENCE and _BASE64.fullmatch(cell)
-    if len(cell) > 1024 or (len(cell) > 40 and cell.startswith(_BASE64_STARTS)) or encoded:
+    if len(cell) > 1024 or (len(cell) > 40 and text.startswith(_BASE64_STARTS)) or encoded:
         return Media("image", loader=partial(_decode_base64, cell, name), name=name)
     if row.image_root is None and not Path(cell).is_absolute():
         return Media("image", loader=partial(_no_folder, cell, name), name=cell)
@@ -182,10 +203,10 @@ def inside(cell: str, row: Row) -> Path:
     if Path(cell).is_absolute():
         return path
     inner = path.is_relative_to(root)
-    if row.other_roots and not (inner and path.exists()):
+    if row.other_roots and not (inner and os.path.exists(path)):
         for other in row.other_roots:
             second = Path(os.path.normpath(other / cell))
-            if second.is_relative_to(other) and second.exists():
+            if second.is_relative_to(other) and os.path.exists(second):
                 return second
     if not inner:
         raise DataError(f"{row.place}: image path {cell!r} leaves the data folder", remedy="correct the path")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -48,7 +49,7 @@ def videos_from_cell(cell: Any, row: Row, column: str, sampling: FrameSampling) 
             remedy="add --data-dir DIR with a copy of the data set and its videos",
         )
     path = inside(cell, row)
-    if path.is_dir():
+    if os.path.isdir(path):
         files = sorted((file for file in path.iterdir() if FILE_NAME.search(file.name)), key=_natural)
         return [of_frames([Media("image", path=file, name=str(file)) for file in files], sampling, str(path))]
     return [Media("video", path=path, name=str(path), sampling=sampling)]

@@ -46,7 +46,7 @@ def test_rows_under_a_key_of_the_file(tmp_path: Path) -> None:
     [
         ({"file": "none.json"}, None, "no such file"), ({"file": "x.json"}, "{", "not JSON"), ({"file": "../x.json"}, "{}", "leaves the folder"),
         ({"file": "x.json", "rows": "a"}, "{}", "no list 'a'"), ({"file": "x.json", "rows": "a", "key": "id"}, '{"a": [{}]}', "key 'id'"),
-        ({"file": "{{ up }}/x.json"}, "{}", "leaves the folder"),
+        ({"file": "{{ up }}/x.json"}, "{}", "leaves the folder"), ({"file": "{{ up }}\0.json"}, None, "no file has the name"),
     ],
 )  # fmt: skip
 def test_files_that_cannot_be_read(tmp_path: Path, beside: dict[str, str], content: str | None, message: str) -> None:

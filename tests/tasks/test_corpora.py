@@ -139,7 +139,7 @@ def test_frames_and_classes_of_lrw_1000(tmp_path: Path) -> None:
     ("layout", "line"),
     [
         ("lrw-1000", "a01,a01_audio,beijing,0.4"), ("lrw-1000", "a01,a01_audio,beijing,x,0.5"), ("lrw-1000", "a01,x,beijing,0.5,0.4"),
-        ("lrw-1000", "a01,x,beijing,0,inf"), ("lrw-1000", ",x,beijing,0,1"), ("transcript-list", "s1/bbaf2n"), ("transcript-list", "BIN BLUE"),
+        ("lrw-1000", "a01,x,beijing,0,inf"), ("lrw-1000", "a01,x,beijing,0,1e15"), ("lrw-1000", ",x,beijing,0,1"), ("transcript-list", "s1/bbaf2n"), ("transcript-list", "BIN BLUE"),
     ],
 )  # fmt: skip
 def test_lines_that_are_none_of_the_corpus(layout: str, line: str, tmp_path: Path) -> None:

@@ -14,10 +14,12 @@ import pytest
 from PIL import Image
 
 from mmeval.core.errors import DataError, MediaError
+from mmeval.core.types import FrameSampling
 from mmeval.tasks.card import Dataset
 from mmeval.tasks.data import Row, lookup, read_rows
 from mmeval.tasks.images import media_from_cell
 from mmeval.tasks.sources import open_dataset
+from mmeval.tasks.videos import videos_from_cell
 
 ROWS = [{"id": "1", "q": "Wo?"}, {"id": "2", "q": "Where\nto?"}]
 
@@ -57,6 +59,32 @@ def test_an_object_of_objects_keeps_its_keys(tmp_path: Path) -> None:
     path = tmp_path / "a.json"
     path.write_text('{"7": {"q": "x"}, "8": {"q": "y"}}')
     assert list(read_rows(path)) == [{"_key": "7", "q": "x"}, {"_key": "8", "q": "y"}]
+
+
+@pytest.mark.parametrize("name", ["a.json", "a.jsonl"])
+def test_whole_numbers_beyond_64_bits_keep_their_digits(tmp_path: Path, name: str) -> None:
+    """As floats two ids would be one, and a gold answer another number."""
+    path = tmp_path / name
+    path.write_text(
+        '{"id": 1000000000000000000000000000001, "answer": [-9223372036854775809], "same": [18446744073709551615, 1e300]}'
+    )
+    (found,) = read_rows(path)
+    assert found == {
+        "id": "1000000000000000000000000000001",
+        "answer": ["-9223372036854775809"],
+        "same": [2**64 - 1, 1e300],
+    }
+    path.write_text('{"id": 1' + "0" * 5000 + ', "missing": NaN}')
+    assert list(read_rows(path)) == [{"id": "1" + "0" * 5000, "missing": None}]
+
+
+def test_a_key_that_stands_twice_in_a_line_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"id": 1, "text": "\\"id\\"", "more": {"id": 2}}\n{"id": 2, "answer": "A", "answer": "B"}\n')
+    found = read_rows(path)
+    assert next(found)["more"] == {"id": 2}
+    with pytest.raises(DataError, match=r"a\.jsonl, line 2: the key 'answer' is there twice"):
+        next(found)
 
 
 @pytest.mark.parametrize("name", ["a.json", "a.jsonl"])
@@ -121,6 +149,42 @@ def test_image_cells_of_every_form(tmp_path: Path) -> None:
     assert read({"url": "data:image/png;base64," + text}) == [small]
     assert read(str(tmp_path / "a b.png")) == [small]
     assert read(None) == read("") == []
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        {"bytes": base64.b64encode(png()).decode()},
+        {"bytes": base64.encodebytes(png()).decode(), "path": "a.png"},
+        {"bytes": list(png())},
+        "\n" + base64.encodebytes(png()).decode(),
+        " data:image/png;base64," + base64.b64encode(png()).decode(),
+    ],
+)
+def test_image_cells_as_json_has_them(tmp_path: Path, cell: Any) -> None:
+    assert read(cell, tmp_path) == [png()]
+
+
+@pytest.mark.parametrize("held", [5, 10**12, True, 0.5, [-1], [256], [True], ["a"], {"a": 1}])
+def test_bytes_of_an_image_that_are_none_are_named(tmp_path: Path, held: Any) -> None:
+    with pytest.raises(DataError, match=r"column image: bytes of an image are of type"):
+        read({"bytes": held, "path": None}, tmp_path)
+
+
+def test_text_in_brackets_that_is_no_list_of_images_is_named(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"'\[a\.png, b\.png\]' is no list") as caught:
+        read("[a.png, b.png]", tmp_path)
+    assert "choices" not in caught.value.remedy
+
+
+@pytest.mark.parametrize("name", ["a" * 900 + ".png", "a\0.png"])
+def test_a_name_that_no_file_can_have_is_its_rows_fault(tmp_path: Path, name: str) -> None:
+    row_ = Row(0, {}, "x, row 1", tmp_path, (tmp_path / "images",))
+    (media,) = media_from_cell(name, row_, "image")
+    with pytest.raises(MediaError, match="cannot read"):
+        media.read()
+    (video,) = videos_from_cell(name.replace("png", "mp4"), row_, "video", FrameSampling())
+    assert video.kind == "video"
 
 
 def test_an_image_cell_that_is_none_of_these_is_named() -> None:

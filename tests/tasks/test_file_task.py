@@ -502,3 +502,13 @@ def test_nested_values_and_expressions_are_columns_too(tmp_path: Path) -> None:
         write(tmp_path / "z.jsonl", mixed), FileOptions({**options.columns, "answer": ["= [answer, 0] | first"]})
     )
     assert [sample.target for sample in numbers] == [7, "A", 7, "A"]
+
+
+@pytest.mark.parametrize("question", [{"en": "How many?"}, ["How many?"]])
+def test_a_question_that_is_no_text_is_not_asked_as_python_shows_it(tmp_path: Path, question: Any) -> None:
+    path = write(tmp_path / "x.jsonl", [{"id": n, "question": question, "answer": n} for n in range(3)])
+    with pytest.raises(
+        DataError, match=r"row 1: the question \(column 'question'\) is a (dict|list), no text"
+    ) as caught:
+        samples(path)
+    assert "--column question=NAME" in caught.value.remedy
