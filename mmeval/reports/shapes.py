@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 from mmeval.core.errors import DataError
 from mmeval.core.types import AnswerContext
 from mmeval.verifiers.gui.gold import read_gold as read_action
+from mmeval.verifiers.gui.place import read_polygon
+from mmeval.verifiers.gui.web import rect_boxes
 from mmeval.verifiers.masks import MaskError
 from mmeval.verifiers.masks import read_gold as read_mask
 
@@ -22,7 +24,19 @@ OUTLINE_GRID = 96
 OUTLINE_CORNERS = 600
 """Corners of one outline; the browser draws nothing finer."""
 COORDINATES = frozenset(
-    {"box", "boxes", "point", "points", "mask", "heatmap", "detections", "v-triune", "screenspot", "gui-step"}
+    {
+        "box",
+        "boxes",
+        "point",
+        "points",
+        "mask",
+        "heatmap",
+        "detections",
+        "v-triune",
+        "screenspot",
+        "gui-step",
+        "web-step",
+    }
 )
 """Verifiers whose values are pixels of the original image; a list of numbers of any other one is not drawn."""
 _KEYS = ("box", "boxes", "point", "points", "end", "objects")
@@ -43,6 +57,13 @@ def shapes(verifier: str | None, value: Any, size: tuple[int, int] | None = None
         return []
     if name == "points" and isinstance(value, Mapping) and "mask" in value:
         value, name = value["mask"], "mask"
+    if isinstance(value, Mapping) and ("polygon" in value or "rects" in value):
+        try:
+            if "polygon" in value:
+                return [[number for corner in read_polygon(value["polygon"]) for number in corner]]
+            return [list(box) for box in rect_boxes(value["rects"] or [])][:SHAPE_LIMIT]
+        except (DataError, TypeError):
+            return []
     if name == "mask" and isinstance(value, Mapping):
         try:
             return outlines(read_mask(value, size).mask)

@@ -269,6 +269,10 @@ _BUILT_IN: Mapping[str, Callable[[Mapping[str, Any]], Abilities]] = {
     "emma": lambda options: Abilities({"number_words": FLAG}),
     "expression": lambda options: Abilities({**TAG_OPTIONS, **EXPRESSION_OPTIONS}, frozenset({"exact"})),
     "gui-step": _step,
+    "web-step": lambda options: Abilities(
+        {"reasoning_tags": NAMES, "frame": OptionRule(f"one of {', '.join(FRAMES)} or [width, height]", is_frame)},
+        frozenset({"element", "operation_f1", "type"}),
+    ),
     "screen-place": lambda options: Abilities({**TAG_OPTIONS, "accept_box": FLAG}, frozenset({"refused"})),
     "screen-qa": lambda options: Abilities({**TAG_OPTIONS, "whole": FLAG}, frozenset({"em", "f1"})),
     "list": _list,

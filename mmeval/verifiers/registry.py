@@ -26,6 +26,7 @@ from mmeval.verifiers.expression import ExpressionVerifier
 from mmeval.verifiers.gui.place import ScreenPlaceVerifier
 from mmeval.verifiers.gui.screen_qa import ScreenQAVerifier
 from mmeval.verifiers.gui.step import StepVerifier
+from mmeval.verifiers.gui.web import WebStepVerifier
 from mmeval.verifiers.heatmap import HeatMapVerifier
 from mmeval.verifiers.lists import ListVerifier
 from mmeval.verifiers.logicvista import LogicVistaRulesVerifier, LogicVistaVerifier
@@ -95,6 +96,7 @@ _BUILT_IN: Mapping[str, Callable[[Mapping[str, Any] | None], Verifier]] = {
     "emma": EMMAVerifier,
     "expression": ExpressionVerifier,
     "gui-step": StepVerifier,
+    "web-step": WebStepVerifier,
     "screen-place": ScreenPlaceVerifier,
     "screen-qa": ScreenQAVerifier,
     "list": ListVerifier,

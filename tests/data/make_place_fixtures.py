@@ -206,7 +206,76 @@ def charades_sta() -> None:
     _source("charades-sta-hub", "the hub copy of Charades-STA")
 
 
+def mind2web() -> None:
+    """Two tasks with the three operations, and a step whose element has no box, as the hub stores them."""
+
+    def candidate(node: int, rect: str, tag: str = "button") -> str:
+        attributes = {"backend_node_id": str(node), "bounding_box_rect": rect, "class": "own", "is_clickable": "true"}
+        inner = json.dumps(attributes)
+        return json.dumps(
+            {
+                "tag": tag,
+                "attributes": inner,
+                "is_original_target": True,
+                "is_top_level_target": True,
+                "backend_node_id": str(node),
+            }
+        )
+
+    done = ["[textbox]  City -> TYPE: Rome", "[combobox]  Guests -> SELECT: 2 guests", "[button]  Search -> CLICK"]
+    hidden = "-1,-1,-1,-1"
+    steps = (
+        ("task-a", 0, {"op": "TYPE", "original_op": "TYPE", "value": "Rome"}, [candidate(5, "4,8.5,20,10", "input")]),
+        (
+            "task-a",
+            1,
+            {"op": "SELECT", "original_op": "SELECT", "value": "2 guests"},
+            [candidate(7, hidden), candidate(8, "30,8,20,12", "select")],
+        ),
+        ("task-a", 2, {"op": "CLICK", "original_op": "ENTER", "value": ""}, [candidate(9, "40,30,16,9")]),
+        (
+            "task-b",
+            0,
+            {"op": "CLICK", "original_op": "HOVER", "value": ""},
+            [candidate(3, "0,0,12,12"), candidate(4, "2,2,4,4", "span")],
+        ),
+        ("task-b", 1, {"op": "CLICK", "original_op": "CLICK", "value": ""}, [candidate(6, hidden)]),
+    )
+    for split in ("test_task", "test_website", "test_domain"):
+        rows = [
+            {
+                "action_uid": f"{split}-{task}-{index}",
+                "raw_html": "<html></html>",
+                "cleaned_html": "<html></html>",
+                "operation": json.dumps(operation),
+                "pos_candidates": found,
+                "neg_candidates": [candidate(1, "0,0,64,48", "html")],
+                "website": "own",
+                "domain": "Travel",
+                "subdomain": "Hotel",
+                "annotation_id": task,
+                "confirmed_task": "Find a room in Rome for two" if task == "task-a" else "Open the menu",
+                "screenshot": picture(f"{task[-1]}{index}"),
+                "action_reprs": done if task == "task-a" else ["[span]  Menu -> HOVER", "[link]  Hidden -> CLICK"],
+                "target_action_index": str(index),
+                "target_action_reprs": "own",
+            }
+            for task, index, operation, found in (steps if split == "test_task" else steps[2:4])
+        ]
+        texts = List(Value("string"))
+        write(
+            f"mind2web/osunlp/Multimodal-Mind2Web/data/{split}-00000-of-00001.parquet",
+            rows,
+            ["screenshot"],
+            pos_candidates=texts,
+            neg_candidates=texts,
+            action_reprs=texts,
+        )
+    _source("mind2web", "Multimodal-Mind2Web")
+
+
 FIXTURES: dict[str, Callable[[], None]] = {
+    "mind2web": mind2web,
     "charades-sta": charades_sta,
     "ui-vision": ui_vision,
     "where2place": where2place,

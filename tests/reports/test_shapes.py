@@ -79,3 +79,19 @@ def test_regions_of_steps() -> None:
     assert regions({"action": "crop", "box": [1, 2, 3, 4], "region": [0, 0, 10, 10]}) == [[0.0, 0.0, 10.0, 10.0]]
     assert regions({"action": "search", "query": "x"}) == []
     assert regions(None) == []
+
+
+def test_regions_of_points_and_elements_of_pages_are_drawn() -> None:
+    mask = np.zeros((8, 8), dtype=bool)
+    mask[2:4, 2:6] = True
+    code = encode_runs(mask)
+    assert shapes("points/1", {"mask": code}) == shapes("mask/1", code)
+    assert shapes("points/1", {"polygon": [1, 1, 6, 1, 6, 6]}) == [[1.0, 1.0, 6.0, 1.0, 6.0, 6.0]]
+    assert shapes("points/1", [[1.0, 2.0], [3.0, 4.0]]) == [[1.0, 2.0], [3.0, 4.0]]
+    target = {"operation": "CLICK", "value": "", "rects": ["1,2,3,4", "-1,-1,-1,-1"]}
+    assert shapes("web-step/1", target) == [[1.0, 2.0, 4.0, 6.0]]
+    assert shapes("web-step/1", {"operation": "CLICK", "point": [3.0, 4.0]}) == [[3.0, 4.0]]
+    for damaged in ({"polygon": [1, 2]}, {"polygon": None}, {"mask": {"counts": 3}}):
+        assert shapes("points/1", damaged) == []
+    assert shapes("web-step/1", {"rects": ["x"]}) == []
+    assert shapes("web-step/1", {"rects": 3}) == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -157,3 +158,25 @@ def test_a_list_of_moments(tmp_path: Path) -> None:
         path.write_text(f"AB 0 1##a\n{line}\n", encoding="utf-8")
         with pytest.raises(DataError, match="line 2: no moment"):
             list(moment_rows(path))
+
+
+@pytest.mark.parametrize("protocol", protocols("mind2web"))
+def test_mind2web(protocol: str) -> None:
+    task, samples = settled("mind2web", protocol, DATA, AskStyle(coordinates="thousand"))
+    assert len(samples) == (2 if protocol in ("website", "domain") else 4)  # the step without a box is left out
+    for sample in samples:
+        x, y, width, height = (float(part) for part in sample.target["rects"][-1].split(","))
+        for dx, hit in ((width / 2, True), (-8.0, False)):
+            point = [round((x + dx) / SIZE[0] * 1000), round((y + height / 2) / SIZE[1] * 1000)]
+            text = json.dumps(
+                {"action": sample.target["operation"].lower(), "point": point, "value": sample.target["value"]}
+            )
+            verdict = verify(task.verifier, Response("ok", f"```json\n{text}\n```"), sample.target, sample.context)
+            assert (verdict.outcome, verdict.correct, verdict.score) == ("scored", hit, float(hit)), (text, verdict)
+            assert verdict.scores == {"element": float(hit), "operation_f1": 1.0, "type": 1.0}
+    if protocol == "default":
+        asked = ["".join(getattr(content, "text", "") for content in sample.messages[-1].parts) for sample in samples]
+        assert "Done before: nothing" in asked[0]
+        assert "\n[textbox]  City -> TYPE: Rome\n[combobox]  Guests -> SELECT: 2 guests\n" in asked[2]
+        assert "Search -> CLICK" not in asked[2]
+        assert [sample.cluster for sample in samples] == ["task-a"] * 3 + ["task-b"]

@@ -183,7 +183,7 @@ TEXTS = (
     '<answer>{"rating": 3.4}</answer>', '{"distortion_class": "blur", "severity": "slight"}', "Overall Judgment: Answer 1 is better.",
     r"The area is \boxed{\frac{\sqrt{3}}{2}}", "[1, 2, 3]", "[1, 2, 3, 4, 5, 6]", "bin blue at f two now", '["yes", "no", null]', "[['a red hat']]",
     "I'm sorry, I cannot see the image.", "<think>unfinished", "click(x=120, y=80)", "A: Yes\nB: No", "答案是B", "none of them",
-    '{"tokens": ["a"], "with": [-0.1], "without": [-0.5]}',
+    '{"tokens": ["a"], "with": [-0.1], "without": [-0.5]}', '{"action": "click", "point": [30, 40]}',
 )  # fmt: skip
 TARGETS: tuple[Any, ...] = (
     None, "A", "B", "C", "D", "yes", "no", True, False, 0, 1, 3, 3.5, 4.0, "3", "red", "a red hat", r"\frac{\sqrt{3}}{2}", [1, 2, 3], ["red", "blue"],

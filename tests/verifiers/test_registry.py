@@ -66,6 +66,12 @@ OPTIONS: list[tuple[str, dict[str, object], str, object]] = [
         '{"name": "mobile_use", "arguments": {"action": "click", "coordinate": [420, 420]}}',
         {"kind": "click", "point": [420, 420]},
     ),
+    (
+        "web-step",
+        {"frame": "original"},
+        '{"action": "type", "point": [2, 3], "value": "Rome"}',
+        {"operation": "TYPE", "value": "rome", "rects": ["1,2,4,4"]},
+    ),
     ("screen-place", {"accept_box": True}, "[2, 3]", {"box": [1, 2, 5, 6]}),
     ("screen-qa", {}, "Wi-Fi", ["Wi-Fi"]),
     ("dependency", {}, '{"tokens": ["x"], "with": [-1.0], "without": [-2.0]}', True),

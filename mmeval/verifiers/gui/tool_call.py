@@ -74,7 +74,7 @@ def read_tool_call(text: str) -> list[tuple[Action, tuple[int, int]]]:
     tags = list(_TAGS.finditer(text))
     for start, part in [(tag.start(1), tag.group(1)) for tag in tags] or [(0, text)]:
         for value, place in list(tagged_calls(part)) or json_objects(part, in_tags=bool(tags)):
-            for call in _calls(value):
+            for call in named_calls(value):
                 found.append((_action(call), (start + place[0], start + place[1])))
     return found
 
@@ -140,11 +140,11 @@ def _literal(text: str, start: int, *, in_tags: bool) -> tuple[Any, int]:
     return (value if isinstance(value, dict) else None), position + 1
 
 
-def _calls(value: Any) -> Iterator[Mapping[str, Any]]:
+def named_calls(value: Any) -> Iterator[Mapping[str, Any]]:
     """Yield the flat objects that name an action: arguments with the action's name under `action`."""
     if isinstance(value, list):
         for entry in value:
-            yield from _calls(entry)
+            yield from named_calls(entry)
         return
     if not isinstance(value, Mapping):
         return
@@ -154,7 +154,7 @@ def _calls(value: Any) -> Iterator[Mapping[str, Any]]:
             value = value[name]
     for name in ("tool_calls", "actions"):
         if isinstance(value.get(name), list):
-            yield from _calls(value[name])
+            yield from named_calls(value[name])
             return
     arguments = value.get("arguments", value.get("parameters", value.get("args", value.get("input"))))
     if isinstance(arguments, str) and "name" in value:
@@ -175,7 +175,7 @@ def _calls(value: Any) -> Iterator[Mapping[str, Any]]:
 
 def _named(named: Any, arguments: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     if isinstance(named, Mapping):
-        yield from _calls(named)
+        yield from named_calls(named)
     else:
         yield {**{str(key).lower(): entry for key, entry in arguments.items()}, **arguments, "action": named}
 
@@ -188,14 +188,14 @@ def _action(call: Mapping[str, Any]) -> Action:
     if name in ("click", "tap") and str(call.get("button", "left")).lower() == "right":
         name = "right_click"
     if name in _POINTED:
-        return Action(_POINTED[name], _point(call))
+        return Action(_POINTED[name], point_of(call))
     if name in _PLAIN:
         return _PLAIN[name]
     if name in _STOP:
         status = call.get("status", call.get("goal_status", "failure" if name == "impossible" else None))
         return Action("stop", detail=None if status is None else text_of(status, "status").lower())
     if name in _TYPE:
-        return Action("type", _point(call), text=_text(call, "text", "content", "value", "input_text", "message"))
+        return Action("type", point_of(call), text=_text(call, "text", "content", "value", "input_text", "message"))
     if name == "answer":
         return Action("answer", text=_text(call, "text", "answer", "content", "value"))
     if name in _PRESS:
@@ -205,21 +205,21 @@ def _action(call: Mapping[str, Any]) -> Action:
     if name in _TAKE_OVER:
         return Action("take-over", detail=str(call.get("message", call.get("text", ""))) or None)
     if name in _DRAG:
-        return Action("drag", _point(call), _point(call, _ENDS))
+        return Action("drag", point_of(call), point_of(call, _ENDS))
     if name in _SWIPE:
         return _scroll(call, name)
     raise ParseError(f"outside the dialect: {written[:40]}")
 
 
 def _scroll(call: Mapping[str, Any], name: str) -> Action:
-    place = _point(call)
+    place = point_of(call)
     named = call.get("direction", call.get("scroll_direction", call.get("input_text")))
     if named is None and isinstance(call.get("to"), str) and not _NUMBERS.fullmatch(call["to"]):
         named = call["to"]
     if named is not None:
         direction = named_direction(named)
         return Action("scroll", place, direction=direction, detail="finger" if name == "swipe" else None)
-    end = _point(call, _ENDS)
+    end = point_of(call, _ENDS)
     if place is not None and end is not None:
         return Action("scroll", place, end)
     amount = call.get("pixels", call.get("amount", call.get("scroll_amount")))
@@ -237,7 +237,12 @@ def _scroll(call: Mapping[str, Any], name: str) -> Action:
     return Action("scroll", place, direction=ways[amount < 0])
 
 
-def _point(call: Mapping[str, Any], names: tuple[str, ...] = _POINTS) -> Point | None:
+def point_of(call: Mapping[str, Any], names: tuple[str, ...] = _POINTS) -> Point | None:
+    """Return the point of a call, under the first of some keys that it has, else of x and y; None without one.
+
+    Raises:
+        ParseError: when what stands there is no point.
+    """
     for name in names:
         if call.get(name) is not None:
             return _pair(call[name])
