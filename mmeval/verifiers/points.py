@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from mmeval.core.errors import DataError, UsageError
@@ -27,6 +28,7 @@ BOXES = ("none", "pixels")
 """What four numbers in one pair of brackets are: nothing, or all pixels of the box."""
 _LIST = re.compile(r"[\[(]\s*+[\[({]")
 """How a list of points or of objects begins."""
+_WORD = re.compile(r"[^\W\d_]+")
 _BRACKET = re.compile(r"[\[({\])}]")
 _FENCE = re.compile(r"```[A-Za-z0-9]{0,12}\s*?\n(.*?)(?:```|\Z)", re.DOTALL)
 _TUPLE = re.compile(r"\(([^()]{1,400})\)")
@@ -117,15 +119,27 @@ def _read(
 def _stated(text: str, shapes: list[Shape]) -> list[Shape]:
     """Return the shapes that are the answer: behind the last answer phrase, in the last fence, inside lists of points."""
     phrases = [end for _, end in answer_phrases(text)]
-    if phrases:
-        shapes = [shape for shape in shapes if shape.start >= phrases[-1] - 1] or shapes
+    behind = [shape for shape in shapes if phrases and shape.start >= phrases[-1] - 1]
+    shapes = behind or shapes
     for fence in reversed(list(_FENCE.finditer(text))):
         within = [shape for shape in shapes if fence.start(1) <= shape.start < fence.end(1)]
         if within:
             shapes = within
             break
-    spans = list(_lists(text))
-    return [shape for shape in shapes if any(start < shape.start < end for start, end in spans)] or shapes
+    spans = _lists(text)
+    listed = [shape for shape in shapes if any(start < shape.start < end for start, end in spans)]
+    return listed or (_together(text, shapes) if behind else shapes)
+
+
+def _together(text: str, shapes: list[Shape]) -> list[Shape]:
+    """Return the first shapes between which there are no words: what follows them explains the answer."""
+    count = 1
+    for before, after in pairwise(shapes):
+        words = _WORD.findall(text, before.end, after.start)
+        if any(word.lower() not in ("and", "or") for word in words):
+            break
+        count += 1
+    return shapes[:count]
 
 
 def _lists(text: str) -> list[tuple[int, int]]:

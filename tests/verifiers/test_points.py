@@ -46,6 +46,8 @@ def read(text: str, space: str = "pixels", **options: Any) -> Any:
         ('<point x="12" y="22" alt="free">free</point>', [[12, 22]]),
         ("<think>maybe (1, 2)</think><answer>[(12, 22)]</answer>", [[12, 22]]),
         ("The cup is at (40, 50). The answer is [(12, 22), (13, 23)].", [[12, 22], [13, 23]]),
+        ("Answer: (12, 22) and (13, 23)\nExplanation: right of (70, 70)", [[12, 22], [13, 23]]),
+        ("Answer:\n- x=12, y=22\n- x=13, y=23", [[12, 22], [13, 23]]),
         ("Coordinates in [0, 1] or (0, 100). Points: [(12, 22), (13, 23)]", [[12, 22], [13, 23]]),
         ("The cup stands at (40, 50).\n```json\n[[12, 22]]\n```", [[12, 22]]),
         ("1. (12, 22)\n2. (40, 50)", [[12, 22], [40, 50]]),
