@@ -17,7 +17,7 @@ from mmeval.cli.signals import end_as_by_ctrl_c, end_at_once, was_interrupt
 from mmeval.cli.streams import Streams
 from mmeval.cli.terminal import echo
 from mmeval.core.errors import MmevalError, UsageError, nearest
-from mmeval.core.shortage import shortage_error
+from mmeval.core.shortage import refused_error, shortage_error
 from mmeval.core.user_paths import home_folder
 
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -124,7 +124,7 @@ def _carry_out(arguments: Sequence[str]) -> int:
         if was_interrupt(error):
             echo("interrupted", err=True)
             return 130
-        if (short := shortage_error(error)) is not None:
+        if (short := shortage_error(error) or refused_error(error)) is not None:
             echo(f"error: {short}", err=True)
             return short.exit_code
         echo(

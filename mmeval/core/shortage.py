@@ -1,14 +1,35 @@
-"""What a machine runs out of: memory, open files, processes. Neither a bug nor the fault of the data that met it."""
+"""What a machine runs out of (memory, open files, processes) or refuses (a name, a file). Neither a bug nor the fault of the data that met it."""
 
 from __future__ import annotations
 
 import errno
+import os
 from collections.abc import Iterator
 
 from mmeval.core.errors import StorageError
 
 _MEMORY = ("cannot allocate memory", "failed to map segment")
 _THREAD = "can't start new thread"
+_SHOWN = 120
+"""Characters of a path in a message."""
+
+
+_NAME = "give a shorter name, or another one"
+_PERMISSION = "check the permissions of the file and of every folder above it"
+_ROOM = "free some room there, or name a place with room"
+_REFUSALS = {
+    errno.ENAMETOOLONG: _NAME,
+    errno.ELOOP: "look for links that point to each other",
+    errno.ENOTDIR: "one of the folders of this path is a file; name another path",
+    errno.EACCES: _PERMISSION,
+    errno.EPERM: _PERMISSION,
+    errno.EROFS: "name a place on a file system that can be written",
+    errno.ENOSPC: _ROOM,
+    errno.EDQUOT: _ROOM,
+    errno.EIO: "check the disk or the network file system, then run the same command again",
+    errno.ESTALE: "mount the network file system again, then run the same command again",
+}
+"""What no file, or no user, gets from the operating system, and what to do about it."""
 
 
 class ShortageError(StorageError):
@@ -34,6 +55,16 @@ def shortage_error(error: BaseException) -> ShortageError | None:
                 f"the machine ran out: {told}",
                 remedy="raise that limit or lower --concurrency, then run the same command again; every committed answer is kept",
             )
+    return None
+
+
+def refused_error(error: BaseException) -> StorageError | None:
+    """The error for the user, when one inside `error` (which may be a group) is the system's refusal of a file that it names."""
+    for leaf in leaves(error):
+        if isinstance(leaf, OSError) and leaf.filename is not None and leaf.errno in _REFUSALS:
+            place = os.fsdecode(leaf.filename) if isinstance(leaf.filename, (str, bytes)) else str(leaf.filename)
+            shown = place if len(place) <= _SHOWN else f"{place[:_SHOWN]}… ({len(place)} characters)"
+            return StorageError(f"cannot use {shown}: {leaf.strerror}", remedy=_REFUSALS[leaf.errno])
     return None
 
 

@@ -185,7 +185,7 @@ def stream_batches(path: Path, columns: Sequence[str] | None = None, size: int =
     import pyarrow.parquet as pq
 
     try:
-        with pq.ParquetFile(path, pre_buffer=False) as file:
+        with pq.ParquetFile(path, pre_buffer=False, page_checksum_verification=True) as file:
             present = file.schema_arrow.names
             if lacking := set(_NEEDED.get(path.name, ())).difference(present):
                 raise _damaged(path, ValueError(f"there is no column {min(lacking)}"))

@@ -123,7 +123,9 @@ def write_labels_table(run: Run, labels: Iterable[Label]) -> None:
     temporary = path.with_name(f".{FILE}.{os.getpid()}")
     try:
         with create(temporary) as handle:
-            pq.write_table(pa.table(columns, schema=labels_schema()), handle, compression="zstd")
+            pq.write_table(
+                pa.table(columns, schema=labels_schema()), handle, compression="zstd", write_page_checksum=True
+            )
         temporary.replace(path)
     except OSError as error:
         temporary.unlink(missing_ok=True)

@@ -52,7 +52,7 @@ class TableWriter:
         self._maps = [field.name for field in schema if pa.types.is_map(field.type)]
         self._temporary = path.with_name(path.name + ".new")
         self._handle = create(self._temporary)
-        self._writer = pq.ParquetWriter(self._handle, schema, compression="zstd")
+        self._writer = pq.ParquetWriter(self._handle, schema, compression="zstd", write_page_checksum=True)
         self._batch: list[dict[str, Any]] = []
         self._written = self._tables = 0
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import errno
 import os
+from pathlib import Path
 
 import pytest
 
-from mmeval.core.errors import MediaError
-from mmeval.core.shortage import ShortageError, shortage, shortage_error
+from mmeval.core.errors import MediaError, StorageError
+from mmeval.core.shortage import ShortageError, refused_error, shortage, shortage_error
 
 
 @pytest.mark.parametrize(
@@ -53,3 +54,29 @@ def test_errors_that_cause_each_other_end() -> None:
     one, other = ValueError("one"), ValueError("other")
     one.__cause__, other.__cause__ = other, one
     assert shortage(one) == ""
+
+
+def test_a_name_that_is_too_long_for_a_file_is_no_bug(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="too long") as caught:
+        (tmp_path / ("n" * 300)).exists()
+    found = refused_error(ExceptionGroup("tasks", [ValueError("x"), caught.value]))
+    assert isinstance(found, StorageError)
+    assert (found.exit_code, found.remedy) == (2, "give a shorter name, or another one")
+    assert "File name too long" in found.message
+    assert len(found.message) < 220
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ELOOP, errno.EIO])
+def test_a_file_that_the_system_refuses_is_named(number: int) -> None:
+    found = refused_error(OSError(number, os.strerror(number), b"runs/r"))
+    assert found is not None
+    assert found.message == f"cannot use runs/r: {os.strerror(number)}"
+    assert found.remedy
+
+
+@pytest.mark.parametrize(
+    "error",
+    [ValueError("x"), OSError("x"), OSError(errno.EACCES, "x"), FileNotFoundError(errno.ENOENT, "x", "card.yaml")],
+)
+def test_other_errors_stay_bugs(error: Exception) -> None:
+    assert refused_error(error) is None

@@ -14,7 +14,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mmeval.core.errors import DataError
 from mmeval.runs import tables
+from mmeval.runs.folder import stream_batches
 from mmeval.runs.schema import results_schema
 from mmeval.runs.tables import TableWriter, json_row
 
@@ -117,3 +119,22 @@ def test_a_table_that_is_given_up_leaves_nothing_and_says_nothing_more(tmp_path:
         broken()
     gc.collect()  # Arrow's writer would complain of its closed file here
     assert not list(tmp_path.iterdir())
+
+
+def test_a_flipped_bit_of_a_table_is_never_read_as_another_value(tmp_path: Path) -> None:
+    """Compression alone has no checksum: a flipped bit of the answer A was the answer Q."""
+    schema = pa.schema([("response", pa.string()), ("score", pa.float64())])
+    path = tmp_path / "t.parquet"
+    rows = [{"response": f"answer {number}", "score": number / 64} for number in range(64)]
+    with TableWriter(path, schema) as writer:
+        writer.add(rows)
+    kept = path.read_bytes()
+    chunk = pq.read_metadata(path).row_group(0).column(1)
+    pages = (chunk.dictionary_page_offset or chunk.data_page_offset) + chunk.total_compressed_size
+    for place in range(4, pages, 3):
+        path.write_bytes(kept[:place] + bytes([kept[place] ^ 16]) + kept[place + 1 :])
+        try:
+            found = [row for batch in stream_batches(path) for row in batch.to_pylist()]
+        except DataError:
+            continue
+        assert found == rows, place
