@@ -160,9 +160,7 @@ def _compare(
     if table is not None:
         mcnemar = (mcnemar_mid_p(table), mcnemar_exact(table), mcnemar_asymptotic(table))
         others = (*mcnemar, *(test for test in others if not test.method.startswith("mcnemar")))
-    lost = np.flatnonzero(data.candidate < data.base)
-    gained = np.flatnonzero(data.candidate > data.base)
-    items = data.items
+    lost, gained = data.moved()
     return Comparison(
         base_name=base,
         candidate_name=candidate,
@@ -171,9 +169,9 @@ def _compare(
         metric=data.metric,
         condition=data.condition,
         subset=subset,
-        n=len(items),
+        n=pair.n,
         unit=data.units[0].kind,
-        clusters=len(items) if options.independent else len(set(data.clusters)),
+        clusters=pair.n if options.independent else len(set(data.clusters)),
         coverage=data.coverage,
         table=table,
         base=values[0],
@@ -184,8 +182,8 @@ def _compare(
         p=1.0 if difference.p_value is None else difference.p_value,
         others=others,
         mde=pair.detectable(DEFAULT_AIM),
-        lost=tuple(items[i] for i in lost),
-        gained=tuple(items[i] for i in gained),
+        lost=lost,
+        gained=gained,
         rescored=data.rescored,
         notes=tuple(note for note in (*data.notes, difference.note) if note),
     )

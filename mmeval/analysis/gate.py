@@ -19,13 +19,14 @@ from mmeval.analysis.gate_data import (
     flips,
     labels,
     paired_values,
+    raw_values,
 )
 from mmeval.analysis.gate_policy import OPERATIONAL, Policy, Rule, Waiver
 from mmeval.analysis.gate_verdicts import Demand, Evidence, adjusted, level_evidence, paired_evidence, verdict
-from mmeval.analysis.paired_scores import PairedScores
 from mmeval.analysis.pairing import Side
 from mmeval.core.errors import ComparisonError, DataError, IncompleteError, UsageError, nearest
 from mmeval.metrics import get_metric
+from mmeval.stats.intervals import FloatArray
 
 Verdict = Literal["PASS", "WAIVED", "INCONCLUSIVE", "FAIL", "ERROR", "INVALID"]
 SEVERITY: tuple[Verdict, ...] = ("INVALID", "FAIL", "ERROR", "INCONCLUSIVE", "WAIVED", "PASS")
@@ -112,13 +113,12 @@ def run_gate(
     return GateReport(baseline, candidate, policy, findings, today, worst, code, reason)
 
 
-def expand(policy: Policy, sources: tuple[Source, ...], alone: bool = False) -> list[Check]:
-    """Apply every rule to the tasks that it matches.
+def expand(policy: Policy, sources: tuple[Source, ...]) -> list[Check]:
+    """Apply every rule to the tasks that it matches on either side: what the candidate lacks is judged too, as INVALID.
 
     Args:
         policy: the rules.
         sources: baseline and candidate, or the baseline alone.
-        alone: whether there is no candidate.
 
     Raises:
         UsageError: naming every rule that matches nothing, with the nearest names.
@@ -129,11 +129,10 @@ def expand(policy: Policy, sources: tuple[Source, ...], alone: bool = False) -> 
     for given in policy.rules:
         found: list[Check] = []
         for rule in _parts(given):
-            used = sources if rule.paired or alone else sources[-1:]
-            targets = _targets(rule, used)
-            kept = [one for one in targets if not finished or _has_rows(one, used)]
+            targets = _targets(rule, sources)
+            kept = [one for one in targets if not finished or _has_rows(one, sources)]
             if not kept:
-                lost.append(f"rule {given.id!r} matches nothing: {_why_nothing(rule, used, targets)}")
+                lost.append(f"rule {given.id!r} matches nothing: {_why_nothing(rule, sources, targets)}")
                 break
             found += [Check(rule, target) for target in kept]
         checks += found
@@ -209,28 +208,40 @@ def _line(error: ComparisonError | IncompleteError) -> str:
 def _measured(check: Check, sources: tuple[Source, Source], policy: Policy, calibration: Calibration | None) -> Finding:
     rule, target, defaults = check.rule, check.target, policy.defaults
     if not rule.paired:
-        return _level(check, candidate_values(sources[1], target, defaults), policy)
+        found = candidate_values(sources[1], target, defaults)
+        check_scale(check, np.concatenate([found.values, _of_baseline(sources[0], target)]))
+        return _level(check, found, policy)
     data = paired_values(*sources, target, defaults)
     if rule.metric == "flip_rate":
-        return _level(check, flips(data), policy)
+        differing = flips(data)
+        check_scale(check, differing.values)
+        return _level(check, differing, policy)
     if len(data.items) < defaults.min_n:
         raise _too_few(len(data.items), policy)
     check_scale(check, np.concatenate([data.base, data.candidate]))
     notes = list(data.notes)
     if calibration is not None:
-        notes += calibration.check(rule, target, len(data.items), _repeats(sources))
+        answers = (sources[0].answers(target), sources[1].answers(target))
+        notes += calibration.check(rule, target, len(data.items), answers)
     if data.values() is None:
         raise ComparisonError(f"{target.place}: {target.metric} is undefined (0/0) on these items")
     pair = data.pair(independent=defaults.cluster == "none")
-    found = paired_evidence(demand_of(check, policy), pair, _single(sources, target))
-    lost, gained = _moved(data)
-    return Finding(check, "INCONCLUSIVE", found, None, "", (*notes, *_noted(found)), lost, gained)
+    single = all(source.answers(target) == 1 for source in sources)
+    evidence = paired_evidence(demand_of(check, policy), pair, single)
+    lost, gained = data.moved()
+    return Finding(check, "INCONCLUSIVE", evidence, None, "", (*notes, *_noted(evidence)), lost, gained)
+
+
+def _of_baseline(source: Source, target: Target) -> FloatArray:
+    """Values of the baseline's rows, which say on what scale a metric without bounds is measured."""
+    if is_share(target.metric) or source.unfinished:
+        return np.empty(0)
+    return np.array([value for _, _, value in raw_values(source.rows(target), target.metric)], dtype=np.float64)
 
 
 def _level(check: Check, values: Values, policy: Policy) -> Finding:
     if values.values.size < policy.defaults.min_n:
         raise _too_few(values.values.size, policy)
-    check_scale(check, values.values)
     labels = None if policy.defaults.cluster == "none" else values.clusters
     found = level_evidence(demand_of(check, policy), values.values, labels, values.functional)
     return Finding(check, "INCONCLUSIVE", found, notes=(*values.notes, *_noted(found)))
@@ -266,7 +277,7 @@ def is_share(metric: str) -> bool:
     return metric in OPERATIONAL or get_metric(metric).bounds == (0.0, 1.0)
 
 
-def check_scale(check: Check, values: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> None:
+def check_scale(check: Check, values: FloatArray) -> None:
     """Refuse percent where a fraction is meant.
 
     Raises:
@@ -283,20 +294,6 @@ def check_scale(check: Check, values: np.ndarray[tuple[int, ...], np.dtype[np.fl
                 " lie in [0, 1]",
                 remedy=f"give a fraction: {f'{given / 100:g}' if 0 <= given <= 100 else '0.02 for two points'}",
             )
-
-
-def _repeats(sources: tuple[Source, Source]) -> tuple[int, int]:
-    first, second = (max(1, source.side.run.manifest.repeats) for source in sources)
-    return first, second
-
-
-def _single(sources: tuple[Source, Source], target: Target) -> bool:
-    return all(source.rows(target)["repeat"].nunique() <= 1 for source in sources)
-
-
-def _moved(data: PairedScores) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    lost, gained = np.flatnonzero(data.candidate < data.base), np.flatnonzero(data.candidate > data.base)
-    return tuple(data.items[i] for i in lost), tuple(data.items[i] for i in gained)
 
 
 def _decided(findings: Sequence[Finding], policy: Policy) -> list[Finding]:

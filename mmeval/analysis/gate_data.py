@@ -114,6 +114,10 @@ class Source:
             return found
         return found[[target.subset in subset_pairs(subsets) for subsets in found["subsets"]]]
 
+    def answers(self, target: Target) -> int:
+        """Answers per item of a target; the tasks of one run may differ in that."""
+        return max(1, int(self.rows(target)["repeat"].nunique()))
+
     @property
     def unfinished(self) -> str:
         """What is missing from the run, or nothing."""
@@ -151,6 +155,11 @@ def candidate_values(source: Source, target: Target, defaults: Defaults) -> Valu
     """
     source.check_finished()
     frame = source.rows(target)
+    if frame.empty:
+        raise ComparisonError(
+            f"{target.place}: {source.side.label} has no rows under condition {target.condition}",
+            remedy="run what the baseline ran, or name in the rule the tasks that are meant",
+        )
     _check_failed(source, target, frame, defaults)
     _check_repeats(source, target, frame)
     name = target.metric
@@ -231,12 +240,20 @@ def _remedy(error: ComparisonError) -> str:
 
 def flips(data: PairedScores) -> Values:
     """By item, the chance that an answer of the candidate and one of the baseline are scored differently."""
-    metric = get_metric(data.metric)
-    if metric.binary and metric.k is None:
-        values = data.base * (1 - data.candidate) + data.candidate * (1 - data.base)
-    else:
-        values = (data.base != data.candidate).astype(np.float64)
-    return Values(values, data.clusters, data.items, data.notes)
+    rows = [
+        (side.unit_of_row, scores)
+        for side, scores in zip(data.units, (data.rows.base, data.rows.candidate), strict=True)
+    ]
+    kept = [(units[units >= 0], scores.values[units >= 0]) for units, scores in rows]
+    levels = np.unique(np.concatenate([values for _, values in kept]))
+    places, shares = [], []
+    for units, values in kept:
+        place, count = np.unique(units * levels.size + np.searchsorted(levels, values), return_counts=True)
+        places.append(place)
+        shares.append(count / np.bincount(units)[place // levels.size])
+    both, first, second = np.intersect1d(places[0], places[1], assume_unique=True, return_indices=True)
+    agree = np.bincount(both // levels.size, weights=shares[0][first] * shares[1][second], minlength=len(data.items))
+    return Values(np.maximum(0.0, 1 - agree), data.clusters, data.items, data.notes)
 
 
 def raw_values(frame: pd.DataFrame, metric: str) -> list[tuple[str, str, float]]:

@@ -85,18 +85,14 @@ def plan_gate(baseline: Side, policy: Policy, calibration: Calibration | None = 
         ComparisonError: rows that cannot be used.
     """
     source = Source(baseline)
-    checks = expand(policy, (source,), alone=True)
+    checks = expand(policy, (source,))
     family = sum(not check.rule.informational for check in checks)
     level = policy.defaults.alpha / max(1, family) if policy.defaults.correction == "holm" else policy.defaults.alpha
-    repeats = max(1, baseline.run.manifest.repeats)
-    rules = tuple(_planned(check, source, policy, calibration, (level, repeats)) for check in checks)
+    rules = tuple(_planned(check, source, policy, calibration, level) for check in checks)
     return Plan(baseline.label, policy, rules, level)
 
 
-def _planned(
-    check: Check, source: Source, policy: Policy, calibration: Calibration | None, given: tuple[float, int]
-) -> Planned:
-    level, repeats = given
+def _planned(check: Check, source: Source, policy: Policy, calibration: Calibration | None, level: float) -> Planned:
     rule, target = check.rule, check.target
     values = _values(check, source, policy)
     check_scale(check, values.values)
@@ -113,7 +109,8 @@ def _planned(
         drop = None
     else:
         if calibration is not None:
-            calibration.check(rule, target, n, (repeats, repeats))
+            answers = source.answers(target)
+            calibration.check(rule, target, n, (answers, answers))
         drop = 2 * max(rule.tolerance, rule.harm)
         # A yes-or-no score differs by 1 where it differs; others scale with their spread (a variance of 1/4 at most).
         scale = 1.0 if is_binary(values.values) else 4 * float(values.values.var())

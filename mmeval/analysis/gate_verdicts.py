@@ -67,7 +67,8 @@ class Evidence:
     """Whether the estimate is bad enough for FAIL."""
     test: str
     mde: float | None
-    """Smallest difference detected with 80 % power at one-sided alpha; None where the data cannot give one."""
+    """Smallest difference detected with 80 % power by the test of the FAIL side, uncorrected: one-sided at alpha, two-sided
+    for equivalence. None where the data cannot give one."""
     needed: int | None
     """Items with which a candidate as good as the baseline would pass with 80 % power."""
     table: PairedTable | None = None
@@ -118,8 +119,8 @@ def paired_evidence(demand: Demand, given: Pair, single: bool) -> Evidence:
         p=min(1.0, p),
         harmful=harmful,
         test=found.difference.method,
-        mde=given.detectable(aim(demand.alpha)),
-        needed=_needed(given, demand),
+        mde=given.detectable(replace(aim(demand.alpha), sides=2 if demand.kind == "equivalence" else 1)),
+        needed=_needed(given, demand, found.table),
         table=table,
         standard_error=found.difference.standard_error,
         note=found.difference.note,
@@ -156,13 +157,13 @@ def level_evidence(
     if share and (independent or not found.standard_error):
         trials = found.n if independent else found.clusters
         interval = wilson(min(max(mean, 0.0), 1.0) * trials, trials, 1 - 2 * demand.alpha)
-        below = _score_p(mean, demand.value, trials)
+        p = _score_p(mean, demand, trials)
         test = "wilson" if independent else "wilson-clusters"
     else:
-        below, interval, test = *_t_p(found, demand.value), "cr1-t" if found.clusters < found.n else "t"
+        p, interval, test = *_t_p(found, demand), "cr1-t" if found.clusters < found.n else "t"
         if interval is not None and share:
             interval = interval.clip(0.0, 1.0)
-    level = _Level(mean, interval, below, test, found.standard_error)
+    level = _Level(mean, interval, p, test, found.standard_error)
     return level.evidence(demand, found.n, found.clusters, _needed_level(data, mean, clusters, demand))
 
 
@@ -172,8 +173,8 @@ class _Level:
 
     value: float
     interval: Interval | None
-    below: float
-    """One-sided p-value against a true value of at least the bound."""
+    p: float
+    """One-sided p-value against a true value on the right side of the bound."""
     test: str
     standard_error: float | None
 
@@ -190,7 +191,7 @@ class _Level:
             delta=None,
             interval=interval,
             shown=reached,
-            p=self.below if floor else 1 - self.below,
+            p=self.p,
             harmful=self.value < bound if floor else self.value > bound,
             test=self.test,
             mde=None,
@@ -207,18 +208,18 @@ def _functional_evidence(demand: Demand, functional: Functional, index: IntArray
         raise ValueError("the metric is undefined on these items: 0/0")
     clusters = int(index.max()) + 1
     if found.limits is not None:
-        below = found.limits.one_sided(demand.value, "less")
+        p = found.limits.one_sided(demand.value, "less" if demand.kind == "floor" else "greater")
     elif found.interval is not None and clusters > 1:
-        below = _score_p(found.value, demand.value, max(1, round(functional.effective_clusters(index, clusters))))
+        p = _score_p(found.value, demand, max(1, round(functional.effective_clusters(index, clusters))))
     else:
-        below = 0.5
+        p = 0.5
     test = "none" if found.interval is None else found.interval.method
     distance = found.value - demand.value if demand.kind == "floor" else demand.value - found.value
     needed = None
     if found.standard_error and distance > 0:
         noise = Noise(found.standard_error**2 * index.size)
         needed = _bounded(mean_difference_sample_size(distance, noise, aim(demand.alpha)))
-    level = _Level(found.value, found.interval, below, test, found.standard_error)
+    level = _Level(found.value, found.interval, p, test, found.standard_error)
     return level.evidence(demand, index.size, clusters, needed)
 
 
@@ -243,11 +244,18 @@ def aim(alpha: float) -> Aim:
     return Aim(alpha=alpha, power=0.8, sides=1)
 
 
-def _needed(pair: Pair, demand: Demand) -> int | None:
-    # Even without a discordant pair a score limit needs z^2 (1 - m) / m items.
-    least = math.ceil(aim(demand.alpha).level_quantile ** 2 * max(0.0, 1 - demand.tolerance) / demand.tolerance)
-    size = pair.needed(demand.tolerance, aim(demand.alpha))
-    return None if size is None else _bounded(max(size, least))
+def _needed(pair: Pair, demand: Demand, table: PairedTable | None) -> int | None:
+    wanted = aim(demand.alpha)
+    if demand.kind == "equivalence":  # both limits have to hold, of which each fails half as often
+        wanted = replace(wanted, power=(1 + wanted.power) / 2)
+    size = pair.needed(demand.tolerance, wanted)
+    if size is None:
+        return None
+    if table is not None and (pair.cluster_count == pair.n or not table.discordant):
+        # Even without a discordant pair a score limit needs z^2 (1 - m) / m of them.
+        least = wanted.level_quantile**2 * max(0.0, 1 - demand.tolerance) / demand.tolerance
+        size = max(size, math.ceil(least * pair.n / pair.cluster_count))
+    return _bounded(size)
 
 
 def _needed_level(data: FloatArray, mean: float, clusters: Sequence[str] | None, demand: Demand) -> int | None:
@@ -267,20 +275,23 @@ def _bounded(size: int) -> int | None:
     return size if size <= MAXIMUM_NEEDED else None
 
 
-def _score_p(mean: float, value: float, trials: int) -> float:
-    """One-sided p-value against a true share of at least `value`."""
-    if not 0 < value < 1:
-        outside = mean < value if value >= 1 else mean <= value and value < 0
-        return 0.0 if outside else 1.0
-    statistic = (mean - value) / math.sqrt(value * (1 - value) / trials)
-    return NormalDist().cdf(statistic)
+def _score_p(mean: float, demand: Demand, trials: int) -> float:
+    """One-sided p-value against a true share on the right side of the bound."""
+    if demand.kind == "floor":
+        share, least = mean, demand.value
+    else:  # a ceiling of successes is a floor of failures
+        share, least = 1 - mean, 1 - demand.value
+    if not 0 < least < 1:
+        return 0.0 if share < least else 1.0
+    return NormalDist().cdf((share - least) / math.sqrt(least * (1 - least) / trials))
 
 
-def _t_p(found: MeanEstimate, value: float) -> tuple[float, Interval | None]:
-    """One-sided p-value against a true mean of at least `value`, and the interval; (0.5, None) without a spread."""
+def _t_p(found: MeanEstimate, demand: Demand) -> tuple[float, Interval | None]:
+    """One-sided p-value against a true mean on the right side of the bound, and the interval; (0.5, None) without a spread."""
     from scipy.special import stdtr
 
     if not found.standard_error:
         return 0.5, None
-    statistic = (float(found.mean or 0.0) - value) / found.standard_error
-    return float(stdtr(found.clusters - 1, statistic)), found.interval
+    statistic = (float(found.mean or 0.0) - demand.value) / found.standard_error
+    p = stdtr(found.clusters - 1, statistic if demand.kind == "floor" else -statistic)
+    return float(p), found.interval

@@ -88,6 +88,14 @@ class PairedScores:
         functionals = None if first is None or second is None else (first, second)
         return pair_of(self.base, self.candidate, None if independent else self.clusters, functionals)
 
+    def moved(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Items whose value fell, and items whose value rose; means of equal answers differ by rounding at most."""
+        rise = self.candidate - self.base
+        least = 1e-12 * np.maximum(1.0, np.maximum(np.abs(self.base), np.abs(self.candidate)))
+        items = self.items
+        lost, gained = (np.flatnonzero(mask).tolist() for mask in (rise < -least, rise > least))
+        return tuple(items[i] for i in lost), tuple(items[i] for i in gained)
+
     def take(self, units: Sequence[int]) -> PairedScores:
         """The same for some of the units; coverage is then of those alone."""
         index = np.asarray(units, dtype=np.int64)

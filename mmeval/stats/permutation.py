@@ -110,9 +110,12 @@ class SignFlips:
         """Return the one-sided p-value against a true mean difference of at most `difference`."""
         observed = float(self.sums.sum() - difference * self.sizes.sum())
         totals = self.flipped_sums - difference * self.flipped_sizes
-        if self.exact:  # the enumeration fixes the first sign; the other half are its mirror images
-            totals = np.concatenate([totals, -totals])
-        return self._share(totals, observed, difference)
+        if not self.exact:  # the data are one assignment more, as in `two_sided`
+            totals = np.append(totals, observed)
+        # Every assignment has a mirror image, which is as likely: half of the two-sided value where that side is meant.
+        least = observed - self._tolerance(difference)
+        hits = int(np.count_nonzero(totals >= least)) + int(np.count_nonzero(-totals >= least))
+        return hits / (2 * totals.size)
 
     def interval(self, level: float) -> Interval | None:
         """Return the differences whose two-sided p-value exceeds 1 - level, or None where none is ruled out."""
@@ -139,10 +142,12 @@ class SignFlips:
         return Interval(low, high, level, self.method)
 
     def _share(self, totals: FloatArray, observed: float, difference: float) -> float:
-        # Equal totals summed in another order differ by rounding; they count as equal.
-        tolerance = 1e-12 * float(np.abs(self.sums).sum() + abs(difference) * self.sizes.sum())
-        hits = int(np.count_nonzero(totals >= observed - tolerance))
+        hits = int(np.count_nonzero(totals >= observed - self._tolerance(difference)))
         return hits / totals.size if self.exact else (1 + hits) / (1 + totals.size)
+
+    def _tolerance(self, difference: float) -> float:
+        """Equal totals summed in another order differ by rounding; they count as equal."""
+        return 1e-12 * float(np.abs(self.sums).sum() + abs(difference) * self.sizes.sum())
 
 
 def _enumerate_signs(rows: FloatArray) -> FloatArray:

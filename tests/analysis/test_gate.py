@@ -440,3 +440,71 @@ def test_a_floor_does_not_pass_beside_a_broken_baseline(
 def test_percent_is_answered_with_the_fraction(runs: Callable[..., tuple[str, str]]) -> None:
     with pytest.raises(UsageError, match=r"give a fraction: 0\.65"):
         gate(runs(300, 10, 12, 78), {"id": "f", "kind": "floor", "value": 65})
+
+
+def scored(*answers: float, items: int = 40) -> list[dict[str, Any]]:
+    """Every item with the same answers, which differ."""
+    return [
+        {"id": f"q{item}", "score": value, "repeat": repeat}
+        for item in range(items)
+        for repeat, value in enumerate(answers)
+    ]
+
+
+def test_the_order_of_equal_answers_moves_no_item(tmp_path: Path) -> None:
+    """0.1 + 0.2 + 0.3 is not 0.3 + 0.2 + 0.1 to a computer, and nothing changed."""
+    pair = (
+        write_run(tmp_path / "b", scored(0.1, 0.2, 0.3), models=("b",), metrics=["mean"]),
+        write_run(tmp_path / "c", scored(0.3, 0.2, 0.1), models=("c",), metrics=["mean"]),
+    )
+    found = only(gate(pair, NI))
+    assert (found.lost, found.gained) == ((), ())
+
+
+def test_flips_are_of_single_answers_whatever_their_scores(tmp_path: Path) -> None:
+    pair = (
+        write_run(tmp_path / "b", scored(0.1, 0.2, 0.3), models=("b",), metrics=["mean"]),
+        write_run(tmp_path / "c", scored(0.3, 0.3, 0.1, 0.7), models=("c",), metrics=["mean"]),
+    )
+    limit = {"id": "c", "kind": "ceiling", "metric": "flip_rate", "value": 0.5}
+    evidence = only(gate(pair, limit)).evidence
+    assert evidence is not None
+    # 0.3 meets 0.3 in 1/3 * 2/4 of the pairs of answers, 0.1 meets 0.1 in 1/3 * 1/4.
+    assert evidence.candidate == pytest.approx(1 - (2 + 1) / 12)
+    with pytest.raises(UsageError, match=r"give a fraction: 0\.05"):
+        gate(pair, {**limit, "value": 5})
+
+
+def test_a_collapse_to_zero_is_no_mistake_in_the_policy(tmp_path: Path) -> None:
+    """Scores of the candidate alone lie in [0, 1]; the baseline says that the scale is another one."""
+    rows = [{"id": f"q{n}", "score": float(50 + n % 40)} for n in range(60)]
+    base = write_run(tmp_path / "b", rows, models=("b",), metrics=["mean"])
+    zeros = [{**row, "score": float(n == 0)} for n, row in enumerate(rows)]
+    candidate = write_run(tmp_path / "c", zeros, models=("c",), metrics=["mean"])
+    floor = {"id": "f", "kind": "floor", "value": 60}
+    assert only(gate((base, candidate), floor)).verdict == "FAIL"
+    other = write_run(tmp_path / "d", zeros, models=("d",), metrics=["mean"])
+    with pytest.raises(UsageError, match="give a fraction"):
+        gate((candidate, other), floor)
+
+
+def test_a_pattern_of_floors_judges_what_the_candidate_lacks(tmp_path: Path) -> None:
+    """A candidate that was not asked a task of the baseline must not pass a floor on every task."""
+    base, candidate = pair_of(300, 10, 12, 78)
+    for row in [*base[200:], *candidate[200:]]:
+        row["task"] = "hard"
+    runs = [write_run(tmp_path / name, base[:200], models=(name,)) for name in ("b", "c")]
+    second = write_run(tmp_path / "h", base[200:], models=("h",), name="hard")
+    manifest = read_manifest(Path(runs[0]))
+    hard = read_manifest(Path(second)).tasks[0]
+    write_manifest(Path(runs[0]), manifest.model_copy(update={"tasks": [*manifest.tasks, hard]}))
+    floor = {"id": "f", "kind": "floor", "value": 0.1}
+    report = gate((runs[0], runs[1]), floor)
+    assert [one.verdict for one in report.findings] == ["PASS"]  # the baseline has no row of it either
+    whole = write_run(tmp_path / "w", [{**row, "model": "w"} for row in base], models=("w",))
+    write_manifest(Path(whole), read_manifest(Path(whole)).model_copy(update={"tasks": [*manifest.tasks, hard]}))
+    report = gate((whole, runs[1]), floor)
+    assert [(one.check.target.task, one.verdict) for one in report.findings] == [("quiz", "PASS"), ("hard", "INVALID")]
+    assert "task hard: c has no rows under condition standard; run what the baseline ran" in report.findings[1].message
+    assert report.exit_code == 5
+    assert gate((whole, runs[1]), {**floor, "task": "quiz"}).exit_code == 0

@@ -197,6 +197,25 @@ def test_margins_below_the_noise_are_refused(tmp_path: Path) -> None:
     assert "not calibrated" in found.notes[-1]
 
 
+def test_the_noise_is_that_of_the_tasks_own_answers(tmp_path: Path) -> None:
+    """A run may ask one task sixteen times and another once: run.json has the larger number."""
+    noise = calibrated(write_run(tmp_path / "r", flipping(400, 4, 0.2)))
+    base, candidate = pair_of(300, 10, 12, 78)
+    pair = [edit(write_run(tmp_path / n, rows, models=(n,)), repeats=16) for n, rows in (("b", base), ("c", candidate))]
+    sides = open_sides(pair)
+    low = policy_of({"id": "ni", "kind": "non_inferiority", "margin": noise.entries[0].at(400, (1, 1)) * 0.9})
+    with pytest.raises(UsageError, match="below the noise"):
+        run_gate(sides[0], sides[1], low, datetime.date(2026, 6, 1), noise)
+    with pytest.raises(UsageError, match="below the noise"):
+        plan_gate(sides[0], low, noise)
+    # Sixteen answers of an import, whose run.json knows of one only.
+    rows = [[{**row, "repeat": k} for row in side for k in range(16)] for side in (base, candidate)]
+    more = open_sides([write_run(tmp_path / f"m{n}", side, models=(f"m{n}",)) for n, side in enumerate(rows)])
+    fine = policy_of({"id": "ni", "kind": "non_inferiority", "margin": noise.entries[0].at(400, (16, 16)) * 1.01})
+    assert run_gate(more[0], more[1], fine, datetime.date(2026, 6, 1), noise).findings[0].verdict != "INVALID"
+    plan_gate(more[0], fine, noise)
+
+
 def test_a_calibration_gives_the_plan_its_discordance(tmp_path: Path) -> None:
     noise = calibrated(write_run(tmp_path / "r", flipping(2000, 2, 0.01)))
     run = write_run(tmp_path / "b", quiz(*[1, 0] * 500))

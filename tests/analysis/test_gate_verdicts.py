@@ -9,10 +9,13 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from mmeval.analysis.gate_policy import Kind
 from mmeval.analysis.gate_verdicts import Demand, adjusted, level_evidence, paired_evidence, verdict
+from mmeval.stats.functionals import RatioMean
 from mmeval.stats.intervals import wilson
 from mmeval.stats.paired import PairedTable, mcnemar_mid_p
 from mmeval.stats.pairs import Pair, pair_of
+from mmeval.stats.power import Aim
 
 Floats = npt.NDArray[np.float64]
 
@@ -108,6 +111,65 @@ class TestLevels:
         labels = [str(i // 4) for i in range(40)]
         found = level_evidence(Demand("floor", value=0.5), np.ones(40), labels)
         assert (found.test, found.clusters, found.interval) == ("wilson-clusters", 10, wilson(10, 10, 0.9))
+
+
+class TestRepairs:
+    def test_a_ceiling_that_is_met_exactly_is_no_rejected_hypothesis(self) -> None:
+        """A p-value of 0 there would relax Holm's correction of the rules beside it."""
+        assert level_evidence(Demand("ceiling", value=0.0), np.zeros(100), None).p == 1.0
+        assert level_evidence(Demand("ceiling", value=1.0), np.ones(100), None).p == 1.0
+        assert level_evidence(Demand("ceiling", value=0.0), shares(1, 100), None).p == 0.0
+        assert level_evidence(Demand("floor", value=1.0), shares(99, 100), None).p == 0.0
+
+    @pytest.mark.parametrize("value", [0.3, 2.9])
+    def test_a_few_clusters_never_show_a_ratio_beyond_its_bound_for_certain(self, value: float) -> None:
+        """All resamples lie beyond the bound, and four clusters are four clusters."""
+        errors, words = np.array([30.0, 31.0, 29.0, 33.0]), np.array([20.0, 20.0, 20.0, 20.0])
+        ratio = RatioMean.of(errors, words)
+        kind: Kind = "ceiling" if value < 1 else "floor"
+        found = level_evidence(Demand(kind, value=value), errors / words, None, ratio)
+        assert found.harmful
+        assert not found.shown
+        assert 1e-5 < found.p < 0.05
+        back = level_evidence(Demand("floor" if value < 1 else "ceiling", value=value), errors / words, None, ratio)
+        assert (back.shown, back.harmful, back.p) == (True, False, 1.0)
+
+    def test_equivalence_needs_both_limits(self) -> None:
+        """GATES: n = discordance ((z_alpha + z_power) / m)^2 for one limit; both hold in 80 % when each holds in 90 %."""
+        one = paired_evidence(Demand("non_inferiority", 0.03, 0.03), pair(), True)
+        both = paired_evidence(Demand("equivalence", 0.03, 0.03), pair(), True)
+        quantile = NormalDist().inv_cdf
+        for found, power in ((one, 0.8), (both, 0.9)):
+            size = 25 / 200 * ((quantile(0.95) + quantile(power)) / 0.03) ** 2
+            assert found.needed == math.ceil(size)
+        assert both.mde == pair().detectable(Aim(alpha=0.05, power=0.8, sides=2))
+        assert one.mde == pair().detectable(Aim(alpha=0.05, power=0.8, sides=1))
+
+    def test_only_a_score_limit_has_a_least_number_of_items(self) -> None:
+        generator = np.random.default_rng(2)
+        base = generator.normal(0.5, 0.1, 100)
+        found = paired_evidence(Demand("non_inferiority", 0.01, 0.01), pair_of(base, base + 1e-4 * base), True)
+        assert found.needed == 1
+        # Eight items of a cluster that never differ are one unit.
+        labels = [str(number // 8) for number in range(200)]
+        same = shares(150, 200)
+        z = NormalDist().inv_cdf(0.95)
+        clustered = paired_evidence(Demand("non_inferiority", 0.03), pair_of(same, same, labels), True)
+        assert clustered.needed == math.ceil(8 * z * z * 0.97 / 0.03)
+
+    def test_random_sign_flips_agree_with_the_limits_that_are_shown(self) -> None:
+        """21 to 29 clusters are drawn at random; PASS and the lower limit rest on the same draws."""
+        generator = np.random.default_rng(0)
+        for _ in range(8):
+            base = generator.integers(0, 2, 100).astype(float)
+            candidate = np.where(generator.random(100) < 0.3, 1 - base, base)
+            given = pair_of(base, candidate, [str(number % 25) for number in range(100)])
+            interval = paired_evidence(Demand("non_inferiority", 0.05, 0.05), given, True).interval
+            assert interval is not None
+            for factor in (0.998, 0.9995, 1.0005, 1.002):
+                if (margin := -factor * interval.low) > 0:
+                    found = paired_evidence(Demand("non_inferiority", margin, margin), given, True)
+                    assert found.shown == (interval.low > -margin)
 
 
 def test_holm_corrects_the_family_and_none_leaves_it() -> None:
