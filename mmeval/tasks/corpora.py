@@ -15,7 +15,17 @@ import orjson
 from mmeval.core.errors import DataError
 
 Layout: TypeAlias = Literal[
-    "grid", "lrs", "lrw", "lrw-1000", "transcript-list", "reasonseg", "agd20k", "classes", "class-list", "moment-list"
+    "grid",
+    "lrs",
+    "lrw",
+    "lrw-1000",
+    "transcript-list",
+    "reasonseg",
+    "agd20k",
+    "classes",
+    "class-list",
+    "moment-list",
+    "episodes",
 ]
 _PICTURES = (".jpg", ".jpeg", ".png")
 GRID_UNSEEN = ("s1", "s2", "s20", "s22")

@@ -18,6 +18,8 @@ from mmeval.tasks.corpora import corpus_row
 from mmeval.tasks.data import DELIMITED, Row, Source, read_rows, unreadable
 from mmeval.tasks.delimited import DelimitedFile, ImageOwners
 from mmeval.tasks.detection_files import DETECTION_LAYOUTS, detection_rows
+from mmeval.tasks.episode_files import LAYOUT as EPISODES
+from mmeval.tasks.episode_files import episode_rows
 from mmeval.tasks.hub_copies import named_folders
 from mmeval.tasks.moment_lists import LAYOUT as MOMENT_LIST
 from mmeval.tasks.moment_lists import moment_rows
@@ -97,8 +99,9 @@ class _FileReader:
         if layout == CLASS_LIST:
             yield from ((values, None) for values in class_rows(path))
             return
-        if layout == MOMENT_LIST:
-            yield from ((values, None) for values in moment_rows(path))
+        if layout in (MOMENT_LIST, EPISODES):
+            rows = moment_rows(path) if layout == MOMENT_LIST else episode_rows(path)
+            yield from ((values, None) for values in rows)
             return
         if layout is not None:
             try:
@@ -168,7 +171,7 @@ def local_source(files: Sequence[Path], local: LocalSource, data_dir: Path | Non
             yield row
 
     _check_content(files, local)
-    listed = {*DETECTION_LAYOUTS, *LISTS, CLASS_LIST, MOMENT_LIST}
+    listed = {*DETECTION_LAYOUTS, *LISTS, CLASS_LIST, MOMENT_LIST, EPISODES}
     total = len(files) if local.layout is not None and local.layout not in listed else None
     if all(path.suffix.lower() == ".parquet" for path in files):
         total = sum(_parquet_length(path) for path in files)

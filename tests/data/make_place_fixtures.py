@@ -274,7 +274,45 @@ def mind2web() -> None:
     _source("mind2web", "Multimodal-Mind2Web")
 
 
+def aitw() -> None:
+    """Two groups of tasks, as SeeClick's file has them: touches as x, y from 0 to 1, elements as y, x, height, width in a row."""
+
+    def step(
+        stem: str,
+        goal: str,
+        kind: int,
+        text: str,
+        touch: tuple[float, float] = (-1.0, -1.0),
+        lift: tuple[float, float] = (-1.0, -1.0),
+        typed: str = "",
+    ) -> dict[str, Any]:
+        (HERE / "aitw" / "aitw_imgs" / "own").mkdir(parents=True, exist_ok=True)
+        (HERE / "aitw" / "aitw_imgs" / "own" / f"{stem}.png").write_bytes(picture(stem, size=(48, 96))["bytes"])
+        return {
+            "ep_id": stem[0], "step": int(stem[1:]), "goal": goal, "img_filename": f"own/{stem}", "action_type_id": kind, "action_type_text": text,
+            "annot_position": [0.1, 0.1, 0.05, 0.1, 0.6, 0.2, 0.1, 0.2], "touch": list(touch), "lift": list(lift), "type_text": typed,
+        }  # fmt: skip
+
+    goal = "open the clock"
+    tasks = {
+        "general": [
+            [
+                step("a0", goal, 6, "press home"),
+                step("a1", goal, 4, "scroll up", (0.5, 0.2), (0.5, 0.8)),
+                step("a2", goal, 4, "click", (0.25, 0.65), (0.26, 0.65)),
+                step("a3", goal, 10, "status task complete"),
+            ]
+        ],
+        "webshopping": [
+            [step("b0", "search for socks", 3, "type", typed="socks"), step("b1", "search for socks", 7, "press enter")]
+        ],
+    }
+    (HERE / "aitw" / "aitw_data_test.json").write_text(json.dumps(tasks, indent=1) + "\n", encoding="utf-8")
+    _source("aitw", "AITW as SeeClick distributes it")
+
+
 FIXTURES: dict[str, Callable[[], None]] = {
+    "aitw": aitw,
     "mind2web": mind2web,
     "charades-sta": charades_sta,
     "ui-vision": ui_vision,

@@ -10,6 +10,7 @@ import pytest
 
 from mmeval.core.errors import DataError
 from mmeval.core.types import Response, Sample, Verdict
+from mmeval.tasks.episode_files import episode_rows
 from mmeval.tasks.moment_lists import moment_rows
 from mmeval.tasks.options import AskStyle, DataOptions
 from mmeval.tasks.task import Task
@@ -180,3 +181,51 @@ def test_mind2web(protocol: str) -> None:
         assert "\n[textbox]  City -> TYPE: Rome\n[combobox]  Guests -> SELECT: 2 guests\n" in asked[2]
         assert "Search -> CLICK" not in asked[2]
         assert [sample.cluster for sample in samples] == ["task-a"] * 3 + ["task-b"]
+
+
+def test_aitw() -> None:
+    task, samples = settled("aitw", "default", DATA, AskStyle(coordinates="thousand"))
+    right = {
+        "general-0-0": '{"action": "system_button", "button": "Home"}',
+        "general-0-1": '{"action": "swipe", "coordinate": [500, 800], "coordinate2": [500, 300]}',  # the axis alone counts
+        "general-0-2": '{"action": "click", "coordinate": [250, 650]}',
+        "general-0-3": '{"action": "terminate", "status": "success"}',
+        "webshopping-0-0": '{"action": "type", "text": "shoes"}',  # and of texts nothing
+        "webshopping-0-1": '{"action": "system_button", "button": "Enter"}',
+    }
+    wrong = {
+        "general-0-1": '{"action": "swipe", "coordinate": [100, 500], "coordinate2": [900, 500]}',
+        "general-0-2": '{"action": "click", "coordinate": [900, 100]}',
+        "general-0-3": '{"action": "terminate", "status": "failure"}',
+    }
+    assert [sample.id for sample in samples] == list(right)
+    for sample in samples:
+        for arguments, hit in (
+            (right[sample.id], True),
+            (wrong.get(sample.id, '{"action": "system_button", "button": "Back"}'), False),
+        ):
+            text = f'<tool_call>\n{{"name": "mobile_use", "arguments": {arguments}}}\n</tool_call>'
+            verdict = verify(task.verifier, Response("ok", text), sample.target, sample.context)
+            assert (verdict.outcome, verdict.correct) == ("scored", hit), (sample.id, arguments, verdict)
+    asked = "".join(getattr(content, "text", "") for content in samples[2].messages[-1].parts)
+    assert "Done before: 1. home; 2. scroll up;" in asked
+    assert {sample.cluster for sample in samples} == {"general-0", "webshopping-0"}
+
+
+def test_files_of_episodes(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    path.write_text('{"t": [[{"goal": "x"}, {"goal": "y"}], []], "u": []}', encoding="utf-8")
+    rows = list(episode_rows(path))
+    assert [(row["task"], row["episode"], row["step"], len(row["previous"])) for row in rows] == [
+        ("t", 0, 0, 0),
+        ("t", 0, 1, 1),
+    ]
+    for text, message in (
+        ("[", "not JSON"),
+        ("[]", "no lists of episodes"),
+        ('{"t": 3}', "no lists of episodes"),
+        ('{"t": [{}]}', "no list of steps"),
+    ):
+        path.write_text(text, encoding="utf-8")
+        with pytest.raises(DataError, match=message):
+            list(episode_rows(path))

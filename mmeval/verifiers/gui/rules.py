@@ -1,7 +1,7 @@
 """When a step on a screen is right: mmeval's own rule, and those of published evaluators.
 
 Sources: OS-Atlas (android_control/evaluation_unify.py), AgentCPM-GUI (evaluator.py, after Qwen2.5-VL's), GUI-R1
-(eval_omni.py), GUI-Odyssey (GUIOdyssey_action_matching.py), MagicGUI (evaluator_honor.py, and the README's table of rewards).
+(eval_omni.py), AITW (action_matching.py, as SeeClick uses it), GUI-Odyssey (GUIOdyssey_action_matching.py), MagicGUI (evaluator_honor.py, and the README's table of rewards).
 """
 
 from __future__ import annotations
@@ -203,6 +203,38 @@ def _agent_details(action: Action, wanted: Action) -> bool:
     return wanted.kind != "press" or action.key == wanted.key
 
 
+def _aitw_kind(action: Action) -> tuple[str, str | None, bool]:
+    """Touches of the screen are one type, clicks and scrolls; each key is another, and so is each way to stop."""
+    kind = "touch" if action.kind in ("click", "scroll") else action.kind
+    return kind, action.key, kind == "stop" and action.detail == "failure"
+
+
+def _aitw(action: Action, gold: Gold, size: Size) -> Step:
+    """AITW's action matching: of scrolls the axis alone counts, of texts nothing."""
+    wanted = gold.action
+    same = _aitw_kind(action) == _aitw_kind(wanted)
+    pointed = wanted.kind == "click"
+    if not same or wanted.kind not in ("click", "scroll"):
+        return Step(same, same, False, pointed)
+    if action.kind != wanted.kind:
+        return Step(True, False, False, pointed)
+    if wanted.kind == "scroll":
+        upright = ("up", "down")
+        right = (action.direction in upright) == (wanted.direction in upright)
+        return Step(True, right)
+    shared = [box for box in (_augmented(box, size) for box in gold.elements) if inside(wanted.point, box)]
+    hit = any(inside(action.point, box) for box in shared) or within(action.point, wanted.point, size, 0.14)
+    return Step(True, hit, hit, True)
+
+
+def _augmented(box: tuple[float, ...], size: Size) -> tuple[float, ...]:
+    """2.4 times as wide and high about its centre; at the screen's left and upper edge it is moved, not cut, as the script does."""
+    (left, top, right, bottom), (width, height) = box, size
+    wide, high = min(float(width), 2.4 * (right - left)), min(float(height), 2.4 * (bottom - top))
+    x, y = max(0.0, left - 0.7 * (right - left)), max(0.0, top - 0.7 * (bottom - top))
+    return x, y, x + wide, y + high
+
+
 def _gui_r1(action: Action, gold: Gold, size: Size) -> Step:
     """GUI-R1: the point counts whatever the type is, and steps with neither point nor text are not counted."""
     wanted = gold.action
@@ -308,6 +340,7 @@ RULES: Mapping[str, Rule] = {
     "osatlas-odyssey": _os_atlas_odyssey,
     "qwen": _agent(0.04, nearest=True, long_press_clicks=True),
     "agentcpm": _agent(0.14, nearest=False, long_press_clicks=False),
+    "aitw": _aitw,
     "gui-r1": _gui_r1,
     "odyssey": _odyssey,
     "magicgui": _magicgui,

@@ -120,6 +120,18 @@ NODES = {**GOLD, "elements": [[480, 980, 520, 1020], [0, 0, 1000, 2000], [600, 9
         ("odyssey", typed("York"), typed("New York"), RIGHT),
         ("odyssey", press("home"), press("back"), NOT_TYPE),
         ("odyssey", {"kind": "stop", "detail": "failure"}, {"kind": "stop"}, NOT_TYPE),
+        ("aitw", click(640, 1000), GOLD, HIT),
+        ("aitw", click(641, 1000), GOLD, MISS),
+        ("aitw", click(641, 1000), {**GOLD, "elements": [[400, 900, 600, 1100]]}, HIT),  # the element 2.4 times as large
+        ("aitw", click(741, 1000), {**GOLD, "elements": [[400, 900, 600, 1100]]}, MISS),
+        ("aitw", scroll("up"), GOLD, MISS),  # both are touches
+        ("aitw", click(500, 1000), scroll("up"), WRONG),
+        ("aitw", scroll("down"), scroll("up"), RIGHT),
+        ("aitw", scroll("left"), scroll("up"), WRONG),
+        ("aitw", typed("a"), typed("b"), RIGHT),
+        ("aitw", typed("a"), GOLD, OTHER),
+        ("aitw", press("home"), press("back"), NOT_TYPE),
+        ("aitw", {"kind": "stop", "detail": "failure"}, {"kind": "stop"}, NOT_TYPE),
         ("gui-r1", click(639, 1000), GOLD, HIT),
         ("gui-r1", click(640, 1000), GOLD, MISS),  # strictly below
         ("gui-r1", click(500, 1000, "long-press"), GOLD, (1, 0, 1, 1)),  # the point counts whatever the type is
