@@ -93,6 +93,8 @@ def gold_answer(raw: Any, kind: str, form: str, choices: Choices, row: Row) -> A
     if isinstance(raw, (bytes, bytearray)):
         raw = plain_text(raw, row.place, "fields.answer")
     if kind == "point" and isinstance(raw, Mapping) and "mask" in raw:
+        if absent(raw["mask"]):
+            return None
         return {"mask": mask_target(raw["mask"], row, "fields.answer", raw.get("above"))}
     if kind != "choice" or form == "value":
         if isinstance(raw, float) and math.isinf(raw):

@@ -36,6 +36,8 @@ def mask_target(cell: Any, row: Row, column: str, above: int | None = None) -> A
         DataError: for a cell that is none of these, or a picture that cannot be read or whose format changes pixels.
     """
     name = f"{row.place}, column {column}"
+    if above is not None and (isinstance(above, bool) or not isinstance(above, int) or not 0 <= above < 255):
+        raise DataError(f"{name}: above {above!r} is no grey value", remedy="give a whole number from 0 to 254")
     if isinstance(cell, str) and cell.lstrip()[:1] in ("{", "["):
         try:
             cell = orjson.loads(cell)

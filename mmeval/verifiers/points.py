@@ -15,7 +15,7 @@ from mmeval.verifiers.box import read_box
 from mmeval.verifiers.coordinates import Shape, find_four, find_points, sorted_corners
 from mmeval.verifiers.detections import FRAMES, is_frame, pixels_of
 from mmeval.verifiers.gui.place import in_polygon, read_polygon
-from mmeval.verifiers.masks import MaskError, read_gold
+from mmeval.verifiers.masks import MaskError, read_gold, size_of
 
 if TYPE_CHECKING:
     from mmeval.verifiers.masks import Mask
@@ -39,7 +39,7 @@ class PointsVerifier:
     """Several points, value a list of [x, y] in pixels of the original image; the score is the share of them in the region.
 
     The target is {"mask": a run-length code or polygons}, {"box": [x1, y1, x2, y2]} or {"polygon": [x1, y1, x2, y2, …]}, edges of
-    the latter two inside. A point of fractions lies in the pixel that it falls into; one outside the image is outside the region.
+    the latter two inside; a mask may be of another size than the image, if of the same shape. A point of fractions lies in the pixel that it falls into; one outside the image is outside the region.
     `correct`: all points are inside. Scores: `points`, their number, and `any`, whether one is inside.
 
     Points are read behind the last answer phrase, of fenced text the last fence; where lists of points stand, pairs outside them do
@@ -185,8 +185,10 @@ def _counted(value: Any, target: Any, context: AnswerContext) -> tuple[int, int]
     kind = next(iter(target)) if isinstance(target, Mapping) and len(target) == 1 else None
     if kind == "mask":
         mask = _mask(target["mask"], context)
+        width, height = context.image_size or mask.shape[::-1]
+        scale = (mask.shape[1] / width, mask.shape[0] / height) * 2
         inside = total = 0
-        for place in value:
+        for place in ([one * factor for one, factor in zip(place, scale, strict=False)] for place in value):
             if len(place) == 2:
                 inside += _in_mask(place, mask)
                 total += 1
@@ -214,8 +216,15 @@ def _points_alone(value: Sequence[Sequence[float]]) -> list[tuple[float, float]]
 
 
 def _mask(target: Any, context: AnswerContext) -> Mask:
+    """Return the pixels of the region; a run-length code may be of a picture that is larger or smaller, but of the image's shape."""
+    size = context.image_size
     try:
-        gold = read_gold(target, context.image_size)
+        if size is not None and isinstance(target, Mapping) and "counts" in target:
+            width, height = size_of(target)
+            # Less than a pixel off, as sides are whole numbers.
+            if abs(width * size[1] - height * size[0]) < max(width, size[0]):
+                size = (width, height)
+        gold = read_gold(target, size)
     except MaskError as error:
         raise DataError(f"gold mask: {error}", remedy="correct the row's mask") from error
     return gold.mask if gold.ignored is None else gold.mask & ~gold.ignored

@@ -11,8 +11,10 @@ import pytest
 
 from mmeval.core.errors import DataError
 from mmeval.core.types import Response, Sample, Verdict
+from mmeval.tasks.choices import Choices
 from mmeval.tasks.corpora import corpus_row
 from mmeval.tasks.data import Row
+from mmeval.tasks.gold import gold_answer
 from mmeval.tasks.masks import mask_target
 from mmeval.tasks.options import AskStyle
 from mmeval.tasks.task import Task
@@ -137,3 +139,27 @@ def test_cells_of_masks(cell: Any, target: Any) -> None:
 def test_cells_that_are_no_masks(cell: Any) -> None:
     with pytest.raises(DataError, match="x, row 1"):
         mask_target(cell, Row(0, {}, "x, row 1"), "mask")
+
+
+def test_grey_values_of_masks_and_jpeg() -> None:
+    grey = np.zeros((48, 64), dtype=np.uint8)
+    grey[8:24, 8:24] = 255
+    wanted = encode_runs(grey > 0)
+    row = Row(0, {}, "x, row 1")
+    for mode in ("L", "RGB", "RGBA", "1", "P"):
+        assert mask_target(png(grey, mode), row, "mask", 127) == wanted
+    assert mask_target(png(grey, form="JPEG"), row, "mask", 127) == wanted
+    assert mask_target(png(grey // 2), row, "mask", 127) == encode_runs(grey > 255)
+    assert mask_target(png(grey // 2), row, "mask", 0) == wanted
+    for above in (-1, 255, True, 0.5, "1"):
+        with pytest.raises(DataError, match="no grey value"):
+            mask_target(png(grey), row, "mask", above)  # type: ignore[arg-type]
+
+
+def test_a_point_may_have_a_mask_as_its_gold() -> None:
+    row, table = Row(0, {}, "x, row 1"), [[0, 1], [1, 1]]
+    assert gold_answer({"mask": table, "above": 3}, "point", "value", Choices((), ()), row) == {
+        "mask": mask_target(table, row, "m")
+    }
+    assert gold_answer({"mask": None, "above": 3}, "point", "value", Choices((), ()), row) is None
+    assert gold_answer({"box": [0, 0, 1, 1]}, "point", "value", Choices((), ()), row) == {"box": [0, 0, 1, 1]}

@@ -161,3 +161,11 @@ def test_its_own_answers_are_read_back() -> None:
 def test_endless_brackets_are_read_in_linear_time() -> None:
     for text in ("[[" * 50_000, "[(" * 30_000 + ")]" * 30_000, "(1,2)," * 20_000, "```\n" * 20_000):
         PointsVerifier().parse(text, context())
+
+
+def test_a_mask_of_the_shape_of_the_image() -> None:
+    half = {"mask": encode_runs(MASK[::2, ::2])}
+    for value, score in (([[11, 21]], 1.0), ([[31, 21]], 0.0), ([[10, 20, 50, 40]], 0.5)):
+        assert PointsVerifier().match(value, half, context()).score == score
+    with pytest.raises(DataError, match="40 × 80 pixels, the image 100 × 80"):
+        PointsVerifier().match([[1, 1]], {"mask": encode_runs(MASK[:, :40])}, context())
