@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Container, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -109,28 +109,30 @@ def _loads(data: bytes, strict: bool) -> Any:
     """Read JSON in which, unless it is strict, NaN and Infinity may stand, as Python's own writer leaves them for missing scores; they are null.
 
     Raises:
-        orjson.JSONDecodeError: for anything else that is no JSON.
+        ValueError: for anything else that is no JSON.
     """
     try:
         value = orjson.loads(data)
-        return _exact(data) if _lost_digits(value) else value
     except orjson.JSONDecodeError:
         if strict or (b"NaN" not in data and b"Infinity" not in data):
             raise
-        try:
+        with suppress(ValueError):
             return _exact(data)
-        except (ValueError, RecursionError):
-            pass
         raise
+    return _exact(data) if _lost_digits(value) else value
 
 
 def _lost_digits(value: Any) -> bool:
     """Whether a number may be a whole one beyond 64 bits, of which orjson makes the nearest float."""
-    if isinstance(value, dict):
-        return any(map(_lost_digits, value.values()))
-    if isinstance(value, list):
-        return any(map(_lost_digits, value))
-    return isinstance(value, float) and not -(2.0**63) < value < 2.0**63
+    waiting = [value]
+    while waiting:  # no recursion: a parser of C goes deeper than Python's stack
+        entry = waiting.pop()
+        if isinstance(entry, float):
+            if not -(2.0**63) < entry < 2.0**63:
+                return True
+        elif isinstance(entry, (dict, list)):
+            waiting.extend(entry.values() if isinstance(entry, dict) else entry)
+    return False
 
 
 def _exact(data: bytes) -> Any:
@@ -139,12 +141,21 @@ def _exact(data: bytes) -> Any:
     def whole(digits: str) -> int | str:
         return int(digits) if len(digits) < 19 or -(2**63) <= int(digits[:40]) < 2**64 else digits
 
-    return json.loads(data.decode("utf-8"), parse_constant=lambda _: None, parse_int=whole)
+    try:
+        return json.loads(data.decode("utf-8"), parse_constant=lambda _: None, parse_int=whole)
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
 
 
 def _refuse_repeated(line: bytes, value: dict[str, Any], path: Path, number: int) -> None:
     """Refuse a row with a key that stands twice; the few that seem to are looked at closely."""
-    if any(line.count(orjson.dumps(key)) > 1 for key in value) and (twice := repeated_key(line)) is not None:
+    if all(line.count(orjson.dumps(key)) == 1 for key in value):
+        return
+    try:
+        twice = repeated_key(line)
+    except DataError as error:
+        raise DataError(f"{path}, line {number}: {error.message}", remedy=error.remedy) from error
+    if twice is not None:
         raise DataError(f"{path}, line {number}: the key {twice!r} is there twice", remedy="keep one of the two")
 
 
@@ -157,7 +168,7 @@ def _json_lines(path: Path, strict: bool) -> Iterator[dict[str, Any]]:
                 continue
             try:
                 value = _loads(line, strict)
-            except orjson.JSONDecodeError as error:
+            except ValueError as error:
                 raise DataError(
                     f"{path}, line {number}: not JSON: {error}", remedy="correct or remove the line"
                 ) from error
@@ -173,7 +184,7 @@ def _json_rows(path: Path, strict: bool) -> Iterator[dict[str, Any]]:
     data = path.read_bytes().removeprefix(_BYTE_ORDER_MARK)
     try:
         value = _loads(data, strict)
-    except orjson.JSONDecodeError as error:
+    except ValueError as error:
         # Several benchmarks ship JSON lines under the suffix .json.
         if data.lstrip().startswith(b"{") and b"\n" in data.strip():
             yield from _json_lines(path, strict)

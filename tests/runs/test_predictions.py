@@ -44,6 +44,13 @@ def test_a_misspelt_key_is_refused_with_the_one_that_is_meant(tmp_path: Path, ke
         list(read_jsonl(path))
 
 
+@pytest.mark.parametrize("key", ["response", "condition", "finish_reason"])
+def test_a_list_where_a_text_belongs_is_refused(tmp_path: Path, key: str) -> None:
+    path = write(tmp_path / "a.jsonl", [{"id": "a", "score": 1, key: ["x"]}])
+    with pytest.raises(DataError, match=f"key '{key}': text is expected, this is list"):
+        list(read_jsonl(path))
+
+
 def test_a_look_alike_beside_the_key_itself_is_told_once(tmp_path: Path) -> None:
     rows = [{"id": str(i), "score": i, "scores": [1, 2]} for i in range(3)]
     told: list[str] = []

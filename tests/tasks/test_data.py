@@ -464,3 +464,14 @@ def test_the_commit_of_the_hub_is_recorded(monkeypatch: pytest.MonkeyPatch) -> N
         assert (source.describe["revision"], source.describe["commit"]) == (revision, commit)
         assert [found.values for found in source.rows()] == [{"q": "x"}]
         assert asked[-1] == (("org/pictures", None), {"revision": revision})
+
+
+@pytest.mark.parametrize("name", ["a.json", "a.jsonl"])
+def test_rows_nested_beyond_pythons_stack(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    deep = '{"id": 1, "deep": ' + "[" * 1000 + "]" * 1000
+    path.write_text(deep + "}")
+    assert [row["id"] for row in read_rows(path)] == [1]
+    path.write_text(deep + ', "big": 1000000000000000000000000000001}')
+    with pytest.raises(DataError, match=rf"{name}.*nested too deeply"):
+        list(read_rows(path))

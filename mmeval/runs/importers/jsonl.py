@@ -83,7 +83,7 @@ def _prediction(values: Mapping[str, Any], place: str, reading: Reading, ignored
         score=score,
         correct=correct,
         repeat=repeat,
-        condition=str(values.get("condition") or "standard"),
+        condition=as_text(values, "condition", place) or "standard",
         target=values.get("target"),
         extracted=values.get("extracted"),
         cluster=None if values.get("cluster") is None else str(values["cluster"]),

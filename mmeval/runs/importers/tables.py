@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from mmeval.core.errors import DataError
+from mmeval.core.shortage import shortage
 from mmeval.runs.importers.archive import Archive
 from mmeval.tasks.data import read_rows
 
@@ -105,16 +106,15 @@ def is_json_table(path: Path) -> bool:
 
 
 def _workbook(path: Path) -> Iterator[dict[str, Cell]]:
-    import zipfile
-
     import openpyxl
-    from openpyxl.utils.exceptions import InvalidFileException
 
     with Archive(path, MOST_WORKBOOK_BYTES, "workbook"):
         pass  # a bomb is refused before openpyxl unpacks it
     try:
         book = openpyxl.load_workbook(path, read_only=True, data_only=False)
-    except (InvalidFileException, zipfile.BadZipFile, KeyError, ValueError, OSError, SyntaxError) as error:
+    except Exception as error:  # openpyxl fails in many ways on damaged parts
+        if shortage(error):
+            raise
         raise DataError(
             f"{path}: not a readable workbook: {error}", remedy="save it as xlsx again, or as tsv"
         ) from error
@@ -141,7 +141,11 @@ def _workbook(path: Path) -> Iterator[dict[str, Cell]]:
             }
             if any(cell.value is not None for cell in row.values()):
                 yield {**dict.fromkeys(filter(None, header), Cell(None, "empty")), **row}
-    except (zipfile.BadZipFile, ValueError, SyntaxError, EOFError) as error:
+    except DataError:
+        raise
+    except Exception as error:  # as above; parts are unpacked while rows are read
+        if shortage(error):
+            raise
         raise DataError(
             f"{path}: the workbook is damaged: {error}", remedy="save it as xlsx again, or as tsv"
         ) from error

@@ -301,3 +301,18 @@ def test_accepted_answers_that_stand_as_a_list_in_a_cell_are_several(tmp_path: P
         assert [entry.own.values["answer"] for entry in found.values() if entry.own] == golds[kind]
     assert golds["text"] == golds[None] == [["STOP", "stop sign"], "[2014, 2016]", "[unclear"]
     assert golds["list"] == [str(row[2]) for row in rows[1:]]
+
+
+def test_a_workbook_with_a_flipped_bit_is_refused_or_read_as_it_was(tmp_path: Path) -> None:
+    path = workbook(tmp_path / "a.xlsx", [["index", "prediction"], *([n, f"text {n * n}"] for n in range(12))])
+    kept, whole = path.read_bytes(), list(read_table(path))
+    refused = 0
+    for place in range(30, len(kept), len(kept) // 40):
+        path.write_bytes(kept[:place] + bytes([kept[place] ^ 4]) + kept[place + 1 :])
+        try:
+            found = list(read_table(path))
+        except DataError:
+            refused += 1
+        else:
+            assert found == whole, place
+    assert refused > 20
