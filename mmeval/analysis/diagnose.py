@@ -14,6 +14,7 @@ import numpy as np
 from mmeval.analysis.diagnose_arms import arms
 from mmeval.analysis.diagnose_data import TaskItems, binary, both, plain
 from mmeval.analysis.diagnose_findings import (
+    CELLS,
     DiagnoseOptions,
     Diagnosis,
     Finding,
@@ -102,10 +103,10 @@ def _perception(task: TaskItems) -> Iterator[Finding]:
             numbers["agreement"] = raters_agree(task)
         if source == "two-hop":
             numbers["for_the_reader"] = described(task)
-        cells = rates.counts
+        cells = "; ".join(f"{kind} {count}" for kind, count in zip(CELLS, rates.counts, strict=True))
         says = (
-            f"by {source}: {percent(rates.perceived)} perceived; right {percent(rates.right_if_perceived)} where perceived, "
-            f"{percent(rates.right_if_not)} where not; {percent(blamed)} of {len(wrong)} failures lack perception ({'/'.join(map(str, cells))})"
+            f"by {source}: {percent(rates.perceived)} perceived; right: {percent(rates.right_if_perceived)} where perceived, "
+            f"{percent(rates.right_if_not)} where not; {percent(blamed)} of {len(wrong)} failures lack perception ({cells})"
         )
         if numbers.get("for_the_reader"):
             says += f"; {100 * numbers['for_the_reader']['estimate']:.1f} % described well enough, between the floor (blind) and the ceiling (exact caption) of this reader"
@@ -198,7 +199,7 @@ def _masking(task: TaskItems) -> Iterator[Finding]:
         "n": int(rows.size),
         "chance": task.record.chance,
     }
-    listed = ", ".join(f"{step['p']:g}: {100 * step['accuracy']:.0f} %" for step in steps)
+    listed = ", ".join(f"{step['p']:g}: {100 * step['accuracy']:.1f} %" for step in steps)
     says = f"accuracy by share of masked patches {listed}; slope {points(trend.estimate, trend.interval)} per whole picture"
     says += (
         ", the same for every item"

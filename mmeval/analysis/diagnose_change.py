@@ -103,7 +103,11 @@ def _adjusted(findings: Sequence[Finding]) -> list[Finding]:
         adjusted = holm([found[place].numbers["p"] for place in places]).tolist() if places else []
         for place, value in zip(places, adjusted, strict=True):
             one = found[place]
-            told = f"; Holm over {len(places)} {value:.2g}" if len(places) > 1 and one.numbers["p"] < 0.05 else ""
+            told = (
+                f"; adjusted (Holm, {len(places)} tests) {value:.2g}"
+                if len(places) > 1 and one.numbers["p"] < 0.05
+                else ""
+            )
             found[place] = replace(
                 one, numbers={**one.numbers, "p_holm": float(value), "family": len(places)}, says=one.says + told
             )

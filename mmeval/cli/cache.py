@@ -55,7 +55,12 @@ def cache() -> None:
 @_file
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
 def stats(cache_file: Path | None, as_json: bool) -> None:
-    """Count answers by model."""
+    """Count answers by model.
+
+    \b
+    Example:
+      mmeval cache stats
+    """
     with _open(cache_file) as opened:
         found = opened.stats()
     if as_json:
@@ -78,13 +83,22 @@ def stats(cache_file: Path | None, as_json: bool) -> None:
 
 @cache.command()
 @_file
-def verify(cache_file: Path | None) -> int:
-    """Check the database and the checksum of every answer; exit code 2 when something is damaged."""
+@click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
+def verify(cache_file: Path | None, as_json: bool) -> int:
+    """Check the database and the checksum of every answer; exit code 2 when something is damaged.
+
+    \b
+    Example:
+      mmeval cache verify
+    """
     with _open(cache_file) as opened:
         count = opened.stats().responses
         damaged = list(opened.damaged())
-    for key in damaged:
-        echo(f"damaged: {key}")
+    if as_json:
+        echo_json(orjson.dumps({"schema": 1, "responses": count, "damaged": damaged}))
+    else:
+        for key in damaged:
+            echo(f"damaged: {key}")
     echo(
         f"{count} answers, {len(damaged)} damaged" + ("; they count as absent and are asked again" if damaged else ""),
         err=True,
@@ -308,7 +322,8 @@ def _told(path: Path, taken: dict[Path, Taken], as_json: bool) -> int:
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), required=True, help="The new cache; it must not exist."
 )
-def salvage(cache_file: Path | None, output: Path) -> None:
+@click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
+def salvage(cache_file: Path | None, output: Path, as_json: bool) -> None:
     """Copy the sound answers of a damaged cache into a new one; the old file stays as it is.
 
     \b
@@ -319,5 +334,8 @@ def salvage(cache_file: Path | None, output: Path) -> None:
 
     path = _place(cache_file)
     found = copy_sound_answers(path, output)
+    if as_json:
+        record = {"schema": 1, "cache": str(output), "kept": found.kept, "damaged": found.damaged}
+        echo_json(orjson.dumps({**record, "complete": found.complete}))
     rest = "" if found.complete else "; where the database cannot be read, its pages were searched one by one"
     echo(f"{found.kept} answers kept, {found.damaged} entries damaged{rest}; go on with --cache {output}", err=True)

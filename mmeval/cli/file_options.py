@@ -8,11 +8,12 @@ from typing import Any
 import click
 
 
-def file_options(more: str = "") -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def file_options(more: str = "", source: str = "-t file:PATH") -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Return a decorator that adds `--column`, `--answer-kind` and `--answer-form` to a command.
 
     Args:
         more: what else `--column` is for, as the beginning of its help.
+        source: how the command is told the data file.
     """
     options = (
         click.option(
@@ -20,17 +21,17 @@ def file_options(more: str = "") -> Callable[[Callable[..., Any]], Callable[...,
             "columns",
             multiple=True,
             metavar="ROLE=COLUMN",
-            help=f"{more}{'with' if more else 'With'} -t file:PATH: the column of question, image, choices, answer, category, id, hint or cluster.",
+            help=f"{more}{'with' if more else 'With'} {source}: the column of question, image, choices, answer, category, id, hint or cluster.",
         ),
         click.option(
             "--answer-kind",
             metavar="KIND",
-            help="With -t file:PATH: choice, number, yes-no, text … instead of what the answers look like.",
+            help=f"With {source}: choice, number, yes-no, text … instead of what the answers look like.",
         ),
         click.option(
             "--answer-form",
             metavar="FORM",
-            help="With -t file:PATH: how answers name an option: letter, text, index (from 0) or position (from 1).",
+            help=f"With {source}: how answers name an option: letter, text, index (from 0) or position (from 1).",
         ),
     )
 

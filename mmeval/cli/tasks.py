@@ -124,7 +124,7 @@ def _print_table(rows: list[dict[str, Any]]) -> None:
     "--sample", "sample", type=click.IntRange(min=0), metavar="I", help="Also show sample I as it would be asked."
 )
 @click.option("--data-dir", type=click.Path(path_type=Path), help="Folder with data sets in their own layout.")
-@file_options()
+@file_options(source="file:PATH")
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
 @task_path_option
 def show(
@@ -192,7 +192,8 @@ def _sample_json(task: Any, index: int, data_dir: Path | None) -> dict[str, Any]
 
 @tasks.command("check")
 @click.argument("cards", nargs=-1, required=True, type=click.Path(path_type=Path))
-def check(cards: tuple[Path, ...]) -> int:
+@click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
+def check(cards: tuple[Path, ...], as_json: bool) -> int:
     """Explain every mistake in card files (and suites, in a folder of that name); exit code 2 when there is one.
 
     \b
@@ -205,6 +206,7 @@ def check(cards: tuple[Path, ...]) -> int:
     from mmeval.tasks.suite_check import explain_suite
 
     wrong = 0
+    told = []
     for path in cards:
         problem: MmevalError | None
         try:
@@ -214,11 +216,14 @@ def check(cards: tuple[Path, ...]) -> int:
                 problem = explain(CardFile(path.stem, path, read_yaml(path)))
         except MmevalError as error:
             problem = error
-        if problem is None:
-            echo(f"{path}: good")
-        else:
+        told.append({"card": str(path), "error": None if problem is None else str(problem)})
+        if problem is not None:
             wrong += 1
             echo(f"error: {problem}", err=True)
+        elif not as_json:
+            echo(f"{path}: good")
+    if as_json:
+        echo_json(orjson.dumps({"schema": 1, "cards": told}))
     echo(f"{len(cards) - wrong} good, {wrong} with mistakes", err=True)
     return 2 if wrong else 0
 
@@ -229,7 +234,8 @@ def check(cards: tuple[Path, ...]) -> int:
 @click.option(
     "--from", "source", metavar="PATH", help="Data file (TSV, CSV, JSON lines, JSON, parquet) to make it for."
 )
-@file_options()
+@file_options(source="--from PATH")
+@click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
 def new(
     name: str,
     output: Path | None,
@@ -237,6 +243,7 @@ def new(
     columns: tuple[str, ...],
     answer_kind: str | None,
     answer_form: str | None,
+    as_json: bool,
 ) -> None:
     """Write a commented card to start from, or the card of a data file.
 
@@ -287,6 +294,8 @@ def new(
     except UsageError:
         path.unlink()
         raise
+    if as_json:
+        echo_json(orjson.dumps({"schema": 1, "task": name, "card": str(path)}))
     echo(
         f"wrote {path}; edit it, then: mmeval tasks check {path} && mmeval run --task-path {path.parent} -t {name}{data_dir} -m tiny",
         err=True,

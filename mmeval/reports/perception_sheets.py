@@ -181,7 +181,7 @@ def _shortcut(told: Told) -> Iterator[Sheet]:
         [words(who), rate_of(one["lsr"]), rate_of(one["of_right"]), whole(one["n"]), whole(one["not_applicable"])]
         for who, one in told
     ]
-    head = "Model | Of all items (LSR) | Of right answers | Items | Not applicable"
+    head = "Model | Of all items (language shortcut rate) | Of right answers | Items | Not applicable"
     yield _sheet("shortcut", "Right although the own description does not suffice, %", head, rows)
 
 
@@ -301,7 +301,11 @@ def _answers(told: Told) -> Iterator[Sheet]:
     name = "Source" if any("source" in one for _, one in told) else "Condition"
     head = f"Models | {name} | Baseline | Candidate | Difference | p | p Holm | p exact | Lost | Gained | MDE | Items"
     yield _sheet(
-        "change", "Shares in %, difference and MDE in points; McNemar where answers are right or wrong", head, rows, 2
+        "change",
+        "Shares in %, difference and MDE in points; p exact: McNemar's exact test, which takes items as independent",
+        head,
+        rows,
+        2,
     )
 
 
@@ -315,6 +319,13 @@ def _split(told: Told) -> Iterator[Sheet]:
         "split", "perception + reasoning + luck = difference in accuracy, points",
         "Models | Source | Perception | Reasoning | Luck | Difference | Items", rows, 2,
     )  # fmt: skip
+
+
+_SYMMETRY = {
+    "bowker": "Bowker's test",
+    "stuart-maxwell": "Stuart–Maxwell test",
+    "bowker-swaps": "Bowker's statistic, clusters swapped",
+}
 
 
 def _transitions(told: Told) -> Iterator[Sheet]:
@@ -335,7 +346,7 @@ def _transitions(told: Told) -> Iterator[Sheet]:
         " | ".join(("Models", "Source", "Before", *after)), rows, 3,
     )  # fmt: skip
     head = "Models | Source | Failures without perception | of them right now | Failures with perception | of them right now"
-    head += "".join(f" | p {name}" for name in named)
+    head += "".join(f" | p, {_SYMMETRY[name]}" for name in named)
     yield _sheet("mended", "Failures of the baseline that the candidate answers rightly", head, tests, 2)
 
 

@@ -278,7 +278,7 @@ def test_differences_of_one_kind_are_adjusted_together() -> None:
     assert [one.numbers["family"] for one in answers] == [3, 3, 3]
     assert answers[0].numbers["p"] == pytest.approx(2 * 0.5**6 - 0.5**6)
     assert answers[0].numbers["p_holm"] == pytest.approx(3 * answers[0].numbers["p"])
-    assert "Holm over 3 0.047" in answers[0].says
+    assert "adjusted (Holm, 3 tests) 0.047" in answers[0].says
 
 
 def test_a_foreign_table_of_labels_is_refused(tmp_path: Path) -> None:

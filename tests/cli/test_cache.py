@@ -28,7 +28,8 @@ def test_an_archive_carries_a_run_to_another_machine(mmeval: Callable, tmp_path:
     taken = mmeval("cache", "import", "x.gz", "--cache", "b.sqlite", "--json")
     assert (taken.code, taken.json["added"]) == (0, done.json["answers"])
     assert run(mmeval, "fake", "runs/b", "b.sqlite", *two_hop)["asked"] == 0
-    assert mmeval("cache", "verify", "--cache", "b.sqlite").code == 0
+    sound = mmeval("cache", "verify", "--cache", "b.sqlite", "--json")
+    assert (sound.code, sound.json["damaged"]) == (0, [])
     everything = mmeval("cache", "export", "all.gz", "--all", "--cache", "a.sqlite", "--json")
     assert everything.json["answers"] > done.json["answers"]
     with sqlite3.connect(tmp_path / "a.sqlite") as database:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 
 HEAVY = {
@@ -49,6 +50,21 @@ def test_every_command_has_help_with_an_example(tmp_path: Path) -> None:
         )
         assert done.returncode == 0, done.stderr
         assert "Example" in done.stdout, name
+
+
+def test_all_that_a_command_groups_has_help_with_an_example_and_json() -> None:
+    from mmeval.cli.main import cli
+
+    context = click.Context(cli)
+    seen = 0
+    for name in ("tasks", "cache", "judge"):
+        group = cli.get_command(context, name)
+        assert isinstance(group, click.Group)
+        for below, command in group.commands.items():
+            seen += 1
+            assert "Example" in (command.help or ""), f"{name} {below}"
+            assert any("--json" in parameter.opts for parameter in command.params), f"{name} {below}"
+    assert seen == 15
 
 
 def test_arguments_that_are_no_unicode_are_refused(tmp_path: Path) -> None:

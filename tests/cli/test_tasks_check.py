@@ -42,5 +42,7 @@ def test_all_mistakes_at_once_and_the_other_cards_too(mmeval: Callable, tmp_path
 
 
 def test_the_card_that_new_writes_is_good(mmeval: Callable, tmp_path: Path) -> None:
-    assert mmeval("tasks", "new", "own/first", "-o", "own.yaml").code == 0
-    assert mmeval("tasks", "check", "own.yaml").code == 0
+    assert mmeval("tasks", "new", "own/first", "-o", "own.yaml", "--json").json["card"] == "own.yaml"
+    found = mmeval("tasks", "check", "own.yaml", "none.yaml", "--json")
+    assert found.code == 2
+    assert [one["error"] is None for one in found.json["cards"]] == [True, False]
