@@ -343,10 +343,10 @@ def _why(one: Finding, found: Verdict, p_adjusted: float, policy: Policy) -> str
 
 def _need(evidence: Evidence) -> str:
     if evidence.delta is None and evidence.needed is not None:
-        return f"; this value would need about {evidence.needed}"
-    return (
-        "" if evidence.needed is None else f"; a candidate as good as the baseline would need about {evidence.needed}"
-    )
+        return f"; this value would need about {evidence.needed} items"
+    if evidence.needed is None:
+        return ""
+    return f"; a candidate as good as the baseline would need about {evidence.needed} items"
 
 
 def _waived(one: Finding, waivers: Sequence[Waiver], today: datetime.date) -> Finding:

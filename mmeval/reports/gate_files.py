@@ -227,22 +227,23 @@ def row(one: Finding) -> list[str]:
     bound = rule.value if rule.value is not None else rule.tolerance
     cells = [one.verdict, _rule(one), _task(one), rule.kind]
     if found is None:
-        return [*cells, "–", "–", _number(bound, share), "–", "–"]
+        return [*cells, "–", "–", _number(bound, share, rule.value is not None, ""), "–", "–"]
     level = found.delta is None
     low_high = found.interval
     limits = "–"
     if low_high is not None:
-        limits = f"[{_number(low_high.low, share, not level)}, {_number(low_high.high, share, not level)}]"
+        limits = f"[{_number(low_high.low, share, level)}, {_number(low_high.high, share, level)}]"
     estimate = found.candidate if found.delta is None else found.delta
     n = items_text(found.n, found.clusters)
     p = found.p if one.p_adjusted is None else one.p_adjusted
     shown = "<0.0001" if p < 0.0001 else f"{p:.4f}" if p < 0.001 else f"{p:.3f}"
-    return [*cells, _number(estimate, share, not level), limits, _number(bound, share), shown, n]
+    return [*cells, _number(estimate, share, level), limits, _number(bound, share, level, ""), shown, n]
 
 
-def _number(value: float, share: bool, sign: bool = False) -> str:
-    shown = format(100 * value if share else value, ("+" if sign else "") + (".2f" if share else ".4g"))
-    return f"{shown} %" if share else shown
+def _number(value: float, share: bool, level: bool, sign: str = "+") -> str:
+    """A value as it stands (`level`), or a difference, of which shares are in points: 2 % of 50 % would be one."""
+    shown = format(100 * value if share else value, ("" if level else sign) + (".2f" if share else ".4g"))
+    return f"{shown} {'%' if level else 'points'}" if share else shown
 
 
 def _task(one: Finding) -> str:

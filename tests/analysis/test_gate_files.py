@@ -89,7 +89,7 @@ def test_the_files_say_the_same(report: GateReport, tmp_path: Path) -> None:
     written = paths[2].read_text()
     assert written.startswith(files.MARKER)
     assert written.index("`ni`") < written.index("`near`") < written.index("`fine`")
-    assert "-20.00 %" in written
+    assert "-20.00 points" in written
 
 
 def test_equal_inputs_give_equal_bytes(pair: tuple[str, str], report: GateReport, tmp_path: Path) -> None:
