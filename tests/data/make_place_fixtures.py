@@ -50,7 +50,7 @@ def where2place() -> None:
         ("00", "Find free space left of the cup.", (8, 8, 24, 24)),
         ("01", "Mark an empty spot on the upper shelf.", (32, 16, 56, 40)),
     ]
-    folder = HERE / "where2place"
+    folder = HERE / "where2place-authors"
     lines = []
     for number, (stem, question, box) in enumerate(rows):
         lines.append(
@@ -64,9 +64,9 @@ def where2place() -> None:
         {"question_id": str(number), "question": question, "question_type": "where2place", "image": picture(stem), "mask": {"bytes": _mask(box, "JPEG"), "path": f"{stem}.jpg"}}
         for number, (stem, question, box) in enumerate(rows)
     ]  # fmt: skip
-    write("where2place-hub/FlagEval/Where2Place/data/test-00000-of-00001.parquet", hub, ["image", "mask"])
-    _source("where2place", "Where2Place")
-    _source("where2place-hub", "the hub copy of Where2Place")
+    write("where2place/FlagEval/Where2Place/data/test-00000-of-00001.parquet", hub, ["image", "mask"])
+    _source("where2place-authors", "Where2Place")
+    _source("where2place", "the hub copy of Where2Place")
 
 
 def refspatial() -> None:

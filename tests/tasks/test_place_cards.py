@@ -43,7 +43,7 @@ def protocols(name: str) -> list[str]:
     return ["default", *REGISTRY.cards[name].raw["protocols"]]
 
 
-@pytest.mark.parametrize("folder", ["where2place", "where2place-hub"])
+@pytest.mark.parametrize("folder", ["where2place", "where2place-authors"])
 @pytest.mark.parametrize("protocol", protocols("where2place"))
 def test_where2place(folder: str, protocol: str) -> None:
     task, samples = settled("where2place", protocol, DATA / folder, AskStyle(coordinates="thousand"))
