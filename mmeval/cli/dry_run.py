@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from mmeval.cli.keys import model_key
+from mmeval.cli.signals import run_loop
 from mmeval.cli.terminal import echo
 from mmeval.core.types import TextPart
 from mmeval.runs.config import RunConfig
@@ -18,7 +17,7 @@ CHARACTERS_PER_TOKEN = 4.0
 
 def show_dry_run(config: RunConfig) -> None:
     """Print the first request of each task and model, and count samples, images and an estimate of prompt tokens of text."""
-    asyncio.run(_show(config))
+    run_loop(lambda: _show(config))
 
 
 async def _show(config: RunConfig) -> None:

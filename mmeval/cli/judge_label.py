@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +12,7 @@ from mmeval.cli.judge_options import judge_options, judge_values
 from mmeval.cli.keys import judge_key
 from mmeval.cli.place_options import cache_option, task_path_option
 from mmeval.cli.ray_options import beside_ray, ray_options, ray_values
+from mmeval.cli.signals import run_loop
 from mmeval.cli.terminal import echo, echo_json
 from mmeval.core.errors import UsageError
 
@@ -85,7 +85,7 @@ def label(
         tuple(str(path) for path in task_paths),
     )  # fmt: skip
     with beside_ray(judge.get("workers")):
-        tally = asyncio.run(_label(opened, settings))
+        tally = run_loop(lambda: _label(opened, settings))
     _report(opened, tally, as_json)
     return 6 if tally.faults else 0
 

@@ -19,7 +19,7 @@ from mmeval.cli.keys import model_key
 from mmeval.cli.parameter_types import FiniteRange
 from mmeval.cli.place_options import cache_option, task_path_option
 from mmeval.cli.ray_options import beside_ray, ray_options, ray_values
-from mmeval.cli.signals import end_as_by_ctrl_c, ending
+from mmeval.cli.signals import end_as_by_ctrl_c, ending, run_loop
 from mmeval.cli.terminal import echo
 from mmeval.core.errors import MmevalError, UsageError
 from mmeval.core.memory import steady_memory
@@ -177,7 +177,7 @@ def run(
 
     def carry_out(one: RunConfig, into: Path) -> Outcome:
         with beside_ray(one.workers):
-            return asyncio.run(_execute(one, into, cache_path, overwrite, trace_file))
+            return run_loop(lambda: _execute(one, into, cache_path, overwrite, trace_file))
 
     members = expand_series(config.models)
     if members is not None and trace_file is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import sys
 from pathlib import Path
@@ -14,6 +13,7 @@ from mmeval.cli.judge_options import judge_options, judge_values
 from mmeval.cli.keys import judge_key
 from mmeval.cli.place_options import cache_option, task_path_option
 from mmeval.cli.ray_options import beside_ray, ray_options, ray_values
+from mmeval.cli.signals import run_loop
 from mmeval.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def score(
         overwrite=overwrite,
     )
     with beside_ray(judge.get("workers")):
-        outcome = asyncio.run(_score(opened, settings))
+        outcome = run_loop(lambda: _score(opened, settings))
     return print_outcome(outcome, report=report, as_json=as_json)
 
 

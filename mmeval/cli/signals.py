@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn, TypeVar
+
+Result = TypeVar("Result")
 
 OTHERS = tuple(
     getattr(signal, name) for name in ("SIGTERM", "SIGHUP", "SIGXCPU") if hasattr(signal, name)
@@ -24,6 +28,41 @@ def end_at_once() -> None:
     for number in (signal.SIGINT, *OTHERS):
         if signal.getsignal(number) in (_interrupt, signal.default_int_handler):
             signal.signal(number, signal.SIG_DFL)
+
+
+def run_loop(make: Callable[[], Coroutine[Any, Any, Result]]) -> Result:
+    """Run a coroutine in an event loop of its own and return its result, as `asyncio.run` does.
+
+    An interrupt waits until the loop is made: one that is thrown away half made says so with a traceback.
+    """
+    import asyncio
+
+    runner = asyncio.Runner()
+    with _held_back():
+        runner.get_loop()
+    work = make()
+    try:
+        with runner:
+            return runner.run(work)
+    finally:
+        work.close()  # where an interrupt came before its first step
+
+
+@contextmanager
+def _held_back() -> Iterator[None]:
+    """Let an interrupt that comes inside be raised at the end."""
+    came: list[int] = []
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, *OTHERS)}
+    held = {number: one for number, one in handlers.items() if one in (_interrupt, signal.default_int_handler)}
+    for number in held:
+        signal.signal(number, lambda number, frame: came.append(number))
+    try:
+        yield
+    finally:
+        for number, one in held.items():
+            signal.signal(number, one)
+    if came:
+        raise KeyboardInterrupt
 
 
 def was_interrupt(error: BaseException) -> bool:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from mmeval.cli.parameter_types import FiniteRange
-from mmeval.cli.signals import ending
+from mmeval.cli.signals import ending, run_loop
 from mmeval.cli.terminal import echo, echo_json
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def view(
         if open_page:
             _open(url, Path(folder))
         options = BuildOptions(max_mb, baseline, template_dir)
-        asyncio.run(_serve(runs, listening, token, Builder(Path(folder), options)))
+        run_loop(lambda: _serve(runs, listening, token, Builder(Path(folder), options)))
     echo("view: ended; runs go on by themselves", err=True)
     return 0
 

@@ -13,9 +13,9 @@ from mmeval.tasks.card import Card, merge, mistakes, validate
 from mmeval.tasks.gold_columns import leaks
 from mmeval.tasks.prompts import TEMPLATE_NAMES, compile_expression
 from mmeval.tasks.registry import CardFile
-from mmeval.verifiers.abilities import Abilities, abilities_of
+from mmeval.verifiers.abilities import abilities_of
 from mmeval.verifiers.judge_files import judges_beside
-from mmeval.verifiers.option_rules import OptionRule
+from mmeval.verifiers.option_rules import Abilities, OptionRule
 
 if TYPE_CHECKING:
     from mmeval.metrics import Metric

@@ -1,4 +1,4 @@
-"""What values the options of the built-in verifiers may have."""
+"""What a verifier can do, and what values the options of the built-in ones may have."""
 
 from __future__ import annotations
 
@@ -6,11 +6,6 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
-
-from mmeval.verifiers.lists import ELEMENTS, FORMS
-from mmeval.verifiers.reasonmap import FORMS as ROUTE_FORMS
-from mmeval.verifiers.reasonmap import RULES as ROUTE_RULES
-from mmeval.verifiers.text import SCORES
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +16,22 @@ class OptionRule:
     """In words, for messages."""
     accepts: Callable[[Any], bool]
     """Whether it may have a value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Abilities:
+    """What a verifier takes and gives under some options."""
+
+    options: Mapping[str, OptionRule]
+    """The options that it, or the engine that guesses, reads."""
+    scores: frozenset[str] = frozenset()
+    """Names that the `scores` of every scored verdict have."""
+    correct: bool = True
+    """Whether its verdicts are right or wrong, beside the score."""
+    more: str = ""
+    """Which option would make it give more, in words."""
+    needs: frozenset[str] = frozenset()
+    """Options that every row must bring where the card does not set them."""
 
 
 def is_number(value: Any) -> bool:
@@ -71,10 +82,8 @@ NUMBER_OPTIONS = {
     "mra": FLAG,
     "range": OptionRule("[lowest, highest] or [lowest, highest, step]", _is_range),
 }
-TEXT_OPTIONS = {"match": one_of(*SCORES), "whole": FLAG, "spaces": FLAG}
 YES_NO_OPTIONS = {"words": one_of("any", "yes-no", "true-false")}
 EXPRESSION_OPTIONS = dict.fromkeys(("tolerance_abs", "tolerance_rel", "precision"), TOLERANCE)
-LIST_OPTIONS = {**EXPRESSION_OPTIONS, "form": one_of(*FORMS), "element": one_of(*ELEMENTS), "order": FLAG}
 RATING_OPTIONS = {
     "low": BOUND,
     "high": BOUND,
@@ -91,11 +100,31 @@ MATHVISTA_OPTIONS = {
 }
 MATCHING_OPTIONS = {"verbose_guard": FLAG, "answer_phrase": FLAG, "length_guards": FLAG}
 REASONMAP_OPTIONS = {"question_type": one_of("Counting1", "Counting2", "Counting3", "TorF1", "TorF2")}
-TRANSIT_OPTIONS = {
-    "form": one_of(*ROUTE_FORMS),
-    "rule": one_of(*ROUTE_RULES),
-    "stations": OptionRule("an object of lists of stations by line", lambda value: isinstance(value, Mapping)),
-    "country": NAME,
-    "city": NAME,
-}
 VLMEVALKIT_OPTIONS = {**MATCHING_OPTIONS, "fallback": one_of("guess", "wrong")}
+
+
+def text_options() -> dict[str, OptionRule]:
+    """Return the options of texts."""
+    from mmeval.verifiers.text import SCORES
+
+    return {"match": one_of(*SCORES), "whole": FLAG, "spaces": FLAG}
+
+
+def list_options() -> dict[str, OptionRule]:
+    """Return the options of lists."""
+    from mmeval.verifiers.lists import ELEMENTS, FORMS
+
+    return {**EXPRESSION_OPTIONS, "form": one_of(*FORMS), "element": one_of(*ELEMENTS), "order": FLAG}
+
+
+def transit_options() -> dict[str, OptionRule]:
+    """Return the options of routes on a transit map."""
+    from mmeval.verifiers.reasonmap import FORMS, RULES
+
+    return {
+        "form": one_of(*FORMS),
+        "rule": one_of(*RULES),
+        "stations": OptionRule("an object of lists of stations by line", lambda value: isinstance(value, Mapping)),
+        "country": NAME,
+        "city": NAME,
+    }

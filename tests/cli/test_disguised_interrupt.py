@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import gc
+import os
 import signal
+import sys
+from asyncio.base_events import BaseEventLoop
 
 import pytest
 from pydantic_core import CoreConfig, SchemaValidator, core_schema
 
 from mmeval.cli import main
-from mmeval.cli.signals import was_interrupt
+from mmeval.cli.signals import run_loop, was_interrupt
 
 
 def interrupted_build() -> Exception:
@@ -45,6 +49,30 @@ def test_an_interrupt_before_or_after_the_command(monkeypatch: pytest.MonkeyPatc
     with pytest.raises(SystemExit) as caught:
         main.main()
     assert caught.value.code == 130
+
+
+def test_ctrl_c_while_the_event_loop_is_made_leaves_no_half_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    complaints: list[object] = []
+    started: list[bool] = []
+    make = BaseEventLoop.__init__
+
+    def interrupted(self: BaseEventLoop) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        make(self)
+
+    async def work() -> None:
+        started.append(True)
+
+    monkeypatch.setattr(sys, "unraisablehook", complaints.append)
+    monkeypatch.setattr(BaseEventLoop, "__init__", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run_loop(work)
+    gc.collect()
+    assert (complaints, started) == ([], [])
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    monkeypatch.undo()
+    run_loop(work)
+    assert started == [True]
 
 
 def test_a_command_that_is_over_is_ended_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -193,6 +193,9 @@ def _preload(*more: str) -> None:
         "PIL.Image", "PIL.PngImagePlugin", "aiohttp", "tests.faults.hooks", *more,
     ):  # fmt: skip
         importlib.import_module(name)
+    registry = importlib.import_module("mmeval.verifiers.registry")
+    for name in registry.list_verifiers():
+        registry.get_verifier(name)
 
 
 if __name__ == "__main__":
