@@ -88,3 +88,17 @@ def test_a_user_without_a_home_is_told_so(capsys: pytest.CaptureFixture[str], mo
             main.main()
         assert end.value.code == code
     assert "error: no home folder is known" in capsys.readouterr().err
+
+
+def test_a_run_imports_no_verifier_that_its_tasks_do_not_name(tmp_path: Path) -> None:
+    script = (
+        "import sys, mmeval.cli.run, mmeval.runs.execute, mmeval.tasks.file_task\n"
+        "from mmeval.verifiers.registry import get_verifier\n"
+        "get_verifier('yes-no')\n"
+        "print(*(name for name in sys.modules if name.startswith('mmeval.verifiers.')))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    loaded = {name.removeprefix("mmeval.verifiers.") for name in done.stdout.split()}
+    assert "yes_no" in loaded
+    assert not loaded & {"choice", "number", "expression", "text", "detections", "vlmevalkit", "ocrbench", "verdict"}
