@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
+from scipy.stats import binom, norm
 
 from mmeval.analysis.gate import run_gate
 from mmeval.analysis.gate_calibrate import Calibration, calibrate, load_calibration
 from mmeval.analysis.gate_data import Source
 from mmeval.analysis.gate_plan import Plan, plan_gate
 from mmeval.analysis.gate_policy import Policy
+from mmeval.analysis.gate_verdicts import Demand, level_evidence
 from mmeval.analysis.pairing import open_sides
 from mmeval.core.errors import DataError, IncompleteError, UsageError
 from mmeval.runs.manifest import read_manifest, write_manifest
@@ -247,3 +249,108 @@ def test_what_is_not_calibrated_is_said(tmp_path: Path) -> None:
     assert found.notes[0].startswith("not calibrated: quiz, pass@2: one number from many answers")
     more = edit(run, conditions=["standard", "blind"])
     assert "not calibrated: quiz, blind: one answer per item" in calibrated(more).notes
+
+
+def passing(kind: Literal["floor", "ceiling"], value: float, n: int, rate: float) -> float:
+    """Chance of PASS by going through every number of right answers and judging it."""
+    shown = [
+        level_evidence(Demand(kind, value=value), np.repeat([1.0, 0.0], [k, n - k]), None).shown for k in range(n + 1)
+    ]
+    return float(np.dot(binom.pmf(np.arange(n + 1), n, rate), shown))
+
+
+def test_chances_of_shares_are_those_of_the_judge(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "b", quiz(*[1] * 48, *[0] * 12))
+    rows = quiz(*[k // 4 % 5 > 0 for k in range(60)])
+    for number, row in enumerate(rows):
+        row["cluster"] = f"image{number // 4}"
+    clustered = write_run(tmp_path / "c", rows)
+    for kind, value in (("floor", 0.7), ("floor", 0.8), ("ceiling", 0.88), ("ceiling", 0.8), ("ceiling", 1.0)):
+        rule = {"id": "r", "kind": kind, "value": value}
+        (scenario,) = planned(run, rule).rules[0].scenarios
+        assert (scenario.discordance, scenario.detects) == (None, None)
+        assert scenario.passes == pytest.approx(passing(kind, value, 60, 0.8), abs=1e-9)  # type: ignore[arg-type]
+        (one,) = planned(clustered, rule).rules
+        trials = round(60 / one.design_effect)
+        assert (one.n, one.clusters, 12 <= trials <= 16) == (60, 15, True)
+        assert one.scenarios[0].passes == pytest.approx(passing(kind, value, trials, 0.8), abs=1e-9)  # type: ignore[arg-type]
+        assert planned(clustered, rule, cluster="none").rules[0].scenarios == (scenario,)
+    limit = {"id": "f", "kind": "ceiling", "metric": "flip_rate", "value": 0.3}
+    chances = [one.passes for one in planned(run, limit).rules[0].scenarios]
+    assert chances == pytest.approx([passing("ceiling", 0.3, 60, share) for share in (0.1, 0.2)], abs=1e-9)
+
+
+def test_chances_of_other_means_are_normal(tmp_path: Path) -> None:
+    values = np.linspace(0.0, 6.0, 50)
+    run = write_run(
+        tmp_path / "b", [{"id": f"q{k}", "score": float(v)} for k, v in enumerate(values)], metrics=["mean"]
+    )
+    error = float(values.std(ddof=1)) / 50**0.5
+    plan = planned(
+        run, {"id": "f", "kind": "floor", "value": 2.5}, {"id": "c", "kind": "ceiling", "value": 3.5},
+        {"id": "p", "kind": "non_inferiority", "margin": 0.5}, discordance=[0.1],
+    )  # fmt: skip
+    for one in plan.rules[:2]:
+        assert one.scenarios[0].passes == pytest.approx(norm.cdf(0.5 / error - norm.ppf(0.95)))
+    # Scores that differ in a tenth of the items: a tenth of the largest variance that their spread allows, 4 var.
+    noise = (0.1 * 4 * float(values.var()) / 50) ** 0.5
+    (scenario,) = plan.rules[2].scenarios
+    assert scenario.passes == pytest.approx(norm.cdf(0.5 / noise - norm.ppf(0.95)))
+    assert scenario.detects == pytest.approx(norm.cdf((1.0 - max(0.5, norm.ppf(1 - 0.05 / 3) * noise)) / noise))
+    flat = write_run(tmp_path / "c", [{"id": f"q{k}", "score": 2.5} for k in range(50)], metrics=["mean"])
+    same = planned(flat, {"id": "f", "kind": "floor", "value": 2.0}, {"id": "p", "kind": "equivalence", "margin": 0.5})
+    assert [one.scenarios[0].passes for one in same.rules] == [0.0, 1.0]  # no spread, no limit; no difference
+
+
+@pytest.mark.parametrize(
+    ("rule", "harm", "drop"),
+    [
+        ({"kind": "non_inferiority", "margin": 0.05}, 0.05, 0.1),
+        ({"kind": "non_inferiority", "margin": 0.05, "min_effect": 0.07}, 0.07, 0.14),
+        ({"kind": "no_regression", "margin": 0.05, "min_effect": 0.02}, 0.02, 0.1),
+        ({"kind": "no_regression", "min_effect": 0.05}, 0.05, 0.1),
+        ({"kind": "no_regression", "margin": 0.05}, 0.0, 0.1),
+        ({"kind": "equivalence", "margin": 0.05}, 0.05, 0.1),
+    ],
+)
+def test_chances_of_pairs_are_normal(tmp_path: Path, rule: dict[str, Any], harm: float, drop: float) -> None:
+    run = write_run(tmp_path / "b", quiz(*[1, 0] * 200))
+    plan = planned(run, {"id": "a", **rule}, {"id": "b", **rule}, {"id": "i", **rule, "informational": True})
+    assert plan.alpha_adjusted == 0.025
+    assert planned(run, {"id": "a", **rule}, {"id": "b", **rule}, correction="none").alpha_adjusted == 0.05
+    assert plan.rules[0].drop == pytest.approx(drop)
+    two = rule["kind"] == "equivalence"
+    for one, share in zip(plan.rules[0].scenarios, (0.1, 0.2), strict=True):
+        error = (share / 400) ** 0.5
+        within = norm.cdf(0.05 / error - norm.ppf(0.95))
+        assert one.passes == pytest.approx(max(0.0, 2 * within - 1) if two else within)
+        least = norm.ppf(1 - 0.025 / (2 if two else 1)) * error
+        assert one.detects == pytest.approx(norm.cdf((drop - max(harm, least)) / error))
+
+
+def test_the_better_scenario_decides(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "b", quiz(*[1, 0] * 100))
+    rule = {"id": "n", "kind": "non_inferiority", "margin": 0.05}
+    first, second = planned(run, rule).rules[0].scenarios
+    assert first.passes > second.passes
+    middle = (first.passes + second.passes) / 2
+    assert planned(run, rule, min_power=middle).refused == ()
+    (refused,) = planned(run, rule, min_power=first.passes + 0.01).refused
+    assert refused.problem == f"cannot pass: a candidate as good as the baseline passes in {first.passes:.0%} of cases"
+    assert planned(run, rule, min_n=200).refused == ()
+    assert planned(run, rule, min_n=201).refused[0].problem == "200 items are fewer than min_n 201"
+
+
+def test_a_macro_mean_is_planned_by_its_own_error(tmp_path: Path) -> None:
+    """Ten items of one label weigh as much as ninety of the other, so that the number is noisier than a mean."""
+    rows = quiz(*[k % 2 for k in range(100)])
+    for number, row in enumerate(rows):
+        row["subsets"] = {"part": "few" if number < 10 else "many"}
+    run = write_run(tmp_path / "b", rows, metrics=["macro:part", "accuracy"])
+    rule = {"id": "n", "kind": "non_inferiority", "margin": 0.1}
+    macro, plain = (planned(run, {**rule, "metric": metric}).rules[0] for metric in ("macro:part", "accuracy"))
+    assert plain.design_effect == 1.0
+    assert macro.design_effect == pytest.approx((0.25 / 10 + 0.25 / 90) / 4 / (0.25 / 100), rel=0.25)
+    assert macro.scenarios[0].passes < plain.scenarios[0].passes
+    (floor,) = planned(run, {"id": "f", "kind": "floor", "value": 0.3, "metric": "macro:part"}).rules
+    assert 0.5 < floor.scenarios[0].passes < 0.95
