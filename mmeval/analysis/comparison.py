@@ -12,7 +12,7 @@ import numpy as np
 from mmeval.analysis.paired_scores import PairedScores
 from mmeval.analysis.pairing import PairingOptions, RowTables, Side, pair_runs
 from mmeval.core.errors import ComparisonError, unknown
-from mmeval.metrics import Units
+from mmeval.metrics import Units, get_metric
 from mmeval.stats.intervals import Interval
 from mmeval.stats.multiplicity import adjust, ranking_groups
 from mmeval.stats.paired import PairedTable, mcnemar_asymptotic, mcnemar_exact, mcnemar_mid_p
@@ -242,7 +242,7 @@ def _rankings(
             i, j = names.index(one.base_name), names.index(one.candidate_name)
             matrix[i, j] = matrix[j, i] = one.p_adjusted
         means = np.array(values, dtype=np.float64)
-        groups = ranking_groups(means, matrix)
+        groups = ranking_groups(means if get_metric(found[0].metric).better == "higher" else -means, matrix)
         order = [model for group in groups for model in group]
         binary = all(one.table is not None for one in found)
         scores = np.array([side.values for side in sides])

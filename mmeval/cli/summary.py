@@ -144,9 +144,11 @@ def summary_line(outcome: Outcome) -> str:
     took = "" if seconds is None else f", {seconds:.1f} s"
     shard = outcome.manifest.shard
     part = "" if shard is None else f" (shard {shard.index}/{shard.count})"
+    judge = outcome.manifest.judge
+    judged = "" if judge is None else f"{judge.summary.get('calls', 0)} of the judge, "
     return (
         f"{outcome.manifest.status}{part}: {rows} row{'' if rows == 1 else 's'}{missing}, coverage {coverage}, {counts.get('asked', 0)} model call{'' if counts.get('asked') == 1 else 's'}, "
-        f"{counts.get('cached', 0)} rows from cache{took} -> {outcome.folder}"
+        f"{judged}{counts.get('cached', 0)} rows from cache{took} -> {outcome.folder}"
     )
 
 

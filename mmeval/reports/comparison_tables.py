@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from mmeval.analysis.comparison import CONTRACT_NAMES, Comparison, ComparisonReport, Ranking
+from mmeval.metrics import get_metric
 from mmeval.reports.escapes import LATEX_UNICODE, csv_cell, latex_comment, latex_text, markdown_text
 from mmeval.reports.format import is_share, items_text, visible_text
 from mmeval.reports.method_names import INTERVALS, TESTS
@@ -218,6 +219,9 @@ def csv_text(report: ComparisonReport) -> str:
     return stream.getvalue()
 
 
+_LATEX_MARKS = "bold: better than every other model, Holm-adjusted p below 0.05 over the tests of the task; dagger: the best value, not shown to be"
+
+
 def latex(report: ComparisonReport) -> str:
     """Two booktabs tables: models as rows and tasks as columns; then every comparison with the columns of `NAMES`.
 
@@ -237,7 +241,7 @@ def latex(report: ComparisonReport) -> str:
         row += [_latex_cell(report, wholes, model, task, condition) for task, condition in columns]
         lines.append(" & ".join(row) + r" \\")
     lines += [r"\bottomrule", r"\end{tabular}", ""]
-    notes = [f"% {latex_comment(note)}" for note in footnotes(report)]
+    notes = [f"% {latex_comment(note)}" for note in (_LATEX_MARKS, *footnotes(report))]
     return "\n".join([*lines, *_latex_comparisons(report), *notes]) + "\n"
 
 
@@ -264,10 +268,11 @@ def _latex_cell(report: ComparisonReport, wholes: Sequence[Comparison], model: s
     if model not in values:
         return "--"
     text = _value(values[model], is_share(here[0].metric))
-    if values[model] < max(values.values()):
+    higher = get_metric(here[0].metric).better == "higher"
+    if values[model] != (max if higher else min)(values.values()):
         return text
     ranking = next((r for r in report.rankings if (r.task, r.condition) == (task, condition)), None)
     pairs = ranking.pairs if ranking is not None else here
     against = [one for one in pairs if model in (one.base_name, one.candidate_name)]
-    best = all(one.significant and (one.delta > 0) == (one.candidate_name == model) for one in against)
+    best = all(one.significant and (one.delta > 0) == (higher == (one.candidate_name == model)) for one in against)
     return rf"\textbf{{{text}}}" if best else rf"{text}$^\dagger$"

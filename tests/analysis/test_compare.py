@@ -115,6 +115,28 @@ class TestNumbers:
         assert ranking["overall"]["test"] == "cochran-q"
         assert ranking["overall"]["p"] < 1e-6
 
+    def test_of_errors_fewer_are_better(self, make_run: Callable[..., str]) -> None:
+        """WER: the model with the fewest errors leads and is bold."""
+        runs = []
+        for name, errors in (("many", 6), ("few", 2), ("most", 9)):
+            rows = [
+                {
+                    "id": f"q{n}",
+                    "score": 0.0,
+                    "scores": {"word_errors": float((n + errors) % 10 < errors), "words": 1.0},
+                }
+                for n in range(100)
+            ]
+            runs.append(make_run(name, rows, metrics=["wer"]))
+        report = compare_runs(open_sides(runs), ComparisonOptions())
+        (ranking,) = report.rankings
+        assert ranking.models == ("few", "many", "most")
+        assert ranking.groups == (("few",), ("many",), ("most",))
+        few, most = report.comparisons
+        assert (few.delta, most.delta) == (pytest.approx(-0.4), pytest.approx(0.3))
+        written = tables.latex(report)
+        assert [line.split(" & ")[0] for line in written.splitlines() if "textbf" in line] == ["few"]
+
     @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(
         cells=st.tuples(*[st.integers(0, 6)] * 4).filter(lambda cells: sum(cells) > 0),

@@ -65,6 +65,7 @@ def test_a_judge_reads_what_rules_leave_open_and_resumes(mmeval: Callable, tmp_p
         again = mmeval(*command)
         assert again.code == 0, again.err
         assert len(endpoint.bodies) == asked, "verdicts come from the cache"
+        assert "model calls, 6 of the judge, " in first.err
         assert "a judge decided 100" in mmeval(*[part for part in command if part != "--json"]).out
     rows = pd.read_parquet(tmp_path / "runs/r/results.parquet").set_index("sample_id")
     assert rows.loc["2", "correct"]

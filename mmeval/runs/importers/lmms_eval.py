@@ -28,6 +28,8 @@ _QUESTIONS, _CHOICES, _ANSWERS = (
     ("answer", "target", "gt_answer"),
 )
 """Keys of `doc` under which data sets keep question, options and gold answer."""
+_FAILED = "[LMMS_EVAL_REQUEST_FAILED"
+"""How an answer begins that lmms-eval wrote because the endpoint failed; its cache serves it ever after."""
 _LIKELIHOOD = "the answer was chosen by likelihood, and there is no text"
 _REPEATED = "the same answer once more, through another filter"
 
@@ -126,6 +128,15 @@ class _File:
             short = filtered[repeat] if filtered is not None and repeat < len(filtered) else None
             if repeat:
                 shared = {**shared, "official": None, "stored_score": None}
+            if text.lstrip().startswith(_FAILED):
+                told = {**shared, "official": None, "stored_score": None}
+                yield Prediction(
+                    **told,
+                    repeat=repeat,
+                    status="error",
+                    error=f"lmms-eval stored {text.strip()[:200]!r} instead of an answer",
+                )
+                continue
             yield Prediction(
                 **shared,
                 repeat=repeat,

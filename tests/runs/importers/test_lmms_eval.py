@@ -145,3 +145,11 @@ def test_a_folder_gives_its_one_file(tmp_path: Path) -> None:
     assert len(read(tmp_path)[0]) == 1
     with pytest.raises(DataError, match="several tasks or runs"):
         read(TOY)
+
+
+def test_an_endpoint_s_failure_is_no_answer(tmp_path: Path) -> None:
+    failed = "[LMMS_EVAL_REQUEST_FAILED after 5 retries] Connection error"
+    rows = {"doc_id": 0, "target": "A", "resps": [[failed, "A"]], "acc": 0.0}
+    found, _ = read(write(tmp_path / "a_samples_toy.jsonl", rows))
+    assert [(one.status, one.response, one.stored_score) for one in found] == [("error", None, None), ("ok", "A", None)]
+    assert "Connection error" in found[0].error
