@@ -49,7 +49,7 @@ def test_every_verdict_says_why(pairs: Pairs) -> None:
     assert found.evidence is not None
     assert found.message == (
         f"neither a drop nor its absence within 0.05 is shown; detectable with 80 % power: {found.evidence.mde:.3g}"
-        f"; a candidate as good as the baseline would need about {found.evidence.needed}"
+        f"; a candidate as good as the baseline would need about {found.evidence.needed} items"
     )
     assert message(few, EQ).startswith("neither a difference nor its absence within 0.05 is shown; detectable")
     many = [{"id": f"r{n}", "kind": "no_regression", "min_effect": 0.005} for n in range(10)]
@@ -65,7 +65,7 @@ def test_every_verdict_says_why(pairs: Pairs) -> None:
     assert close.evidence is not None
     assert close.evidence.needed is not None
     assert close.message == (
-        f"0.78 is too close to 0.76 to tell on 400 items; this value would need about {close.evidence.needed}"
+        f"0.78 is too close to 0.76 to tell on 400 items; this value would need about {close.evidence.needed} items"
     )
 
 
