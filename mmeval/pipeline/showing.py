@@ -16,6 +16,7 @@ from mmeval.engines.base import EngineInfo
 from mmeval.pipeline.media import BICUBIC, Grid, decode_rgb, prepare
 from mmeval.pipeline.partners import Partners
 from mmeval.tasks.task import Task
+from mmeval.verifiers.place_abilities import IN_PICTURE
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -29,7 +30,13 @@ QWEN_PIXELS = (56 * 56, 12_845_056)
 
 def task_grid(info: EngineInfo, task: Task) -> Grid | None:
     """The sizes to send where the answer is read in pixels of the processor's grid; other tasks send the original bytes."""
-    return model_grid(info) if task.card.answer.kind in COORDINATE_KINDS else None
+    return model_grid(info) if asks_for_places(task) else None
+
+
+def asks_for_places(task: Task) -> bool:
+    """Whether answers hold places in the picture: the whole answer, or a part of it (a click among the actions on a screen)."""
+    answer = task.card.answer
+    return answer.kind in COORDINATE_KINDS or (answer.verifier or answer.kind) in IN_PICTURE
 
 
 def model_grid(info: EngineInfo) -> Grid | None:

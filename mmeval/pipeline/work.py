@@ -24,7 +24,7 @@ from mmeval.pipeline.partners import Partners
 from mmeval.pipeline.plan import RunPlan
 from mmeval.pipeline.retriever import Retriever
 from mmeval.pipeline.sent_media import store_media
-from mmeval.pipeline.showing import COORDINATE_KINDS, model_grid, prepared, shown, task_grid
+from mmeval.pipeline.showing import asks_for_places, model_grid, prepared, shown, task_grid
 from mmeval.pipeline.trace import NO_TRACE, Tracer
 from mmeval.tasks.looking import RATING, SCALAR
 from mmeval.tasks.opened import OpenTask, RowError
@@ -253,7 +253,7 @@ def _under_condition(
     condition = ticket.condition
     if condition.needs_picture and not source:
         raise NotApplicableError("the item has no picture that this condition could change or take away")
-    if condition.moves and ticket.task.task.card.answer.kind in COORDINATE_KINDS:
+    if condition.moves and asks_for_places(ticket.task.task):
         raise NotApplicableError("the answer is a place in the picture, which a crop would move")
     sample, sent = shown(stage, ticket, condition, original, source, grid)
     if not condition.contrast:

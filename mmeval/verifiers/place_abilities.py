@@ -172,3 +172,6 @@ PLACES: Mapping[str, Callable[[Mapping[str, Any]], Abilities]] = {
     "refcoco": _refcoco,
     "screenspot": _screenspot,
 }
+
+IN_PICTURE = frozenset(PLACES) - {"moment", "box3d", "caption3d"}
+"""Verifiers whose answers are places in a picture as it is shown."""

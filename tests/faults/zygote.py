@@ -129,6 +129,8 @@ class Zygote:
         return ended
 
     def __enter__(self) -> Zygote:
+        assert self._process.stdout is not None
+        self._process.stdout.readline()  # the time that it needs to import everything is no command's
         return self
 
     def __exit__(
@@ -156,10 +158,13 @@ def _become(message: dict[str, Any]) -> None:
         from tests.faults.hooks import install
 
         install(message["hook"])
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         main()
         code = 0
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else 1
+    except KeyboardInterrupt:  # before `main` had begun
+        code = 130
     finally:
         for stream in (sys.stdout, sys.stderr):
             if stream is not None:
@@ -168,6 +173,7 @@ def _become(message: dict[str, Any]) -> None:
 
 
 def _serve() -> None:
+    print("ready", flush=True)
     for line in sys.stdin:
         message = json.loads(line)
         answer: int | None
@@ -201,5 +207,7 @@ def _preload(*more: str) -> None:
 if __name__ == "__main__":
     sys.path.insert(0, str(ROOT))
     sys.path[:] = [entry for entry in sys.path if Path(entry or ".").resolve() != Path(__file__).resolve().parent]
+    # As in a process of its own, which is ended by Ctrl-C until Python has begun.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     _preload(*sys.argv[1:])
     _serve()

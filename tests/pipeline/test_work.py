@@ -18,9 +18,10 @@ from mmeval.core.types import Response
 from mmeval.engines.base import SAMPLING_FIELDS, EngineInfo
 from mmeval.pipeline.cache import ResponseCache
 from mmeval.pipeline.plan import RunPlan
+from mmeval.pipeline.showing import asks_for_places, task_grid
 from mmeval.pipeline.work import Stage, Unit, prepare_units, style_of, tickets
 from mmeval.tasks.options import DataOptions
-from mmeval.tasks.registry import CardFile
+from mmeval.tasks.registry import CardFile, Registry
 from mmeval.tasks.task import Task
 
 ALL = frozenset({"text", "image", "images", "video"})
@@ -156,3 +157,18 @@ def test_media_are_stored_as_sent(stage: Stage, tmp_path: Path) -> None:
     assert stored == {f"{sha256}.png": data for sha256, data in images.items()}
     with pytest.raises(StorageError, match=r"cannot store media(.|\n)*--no-media"):
         units(replace(stage, media_dir=tmp_path / "absent"))
+
+
+@pytest.mark.parametrize(
+    ("name", "places"),
+    [
+        ("androidcontrol-low", True), ("gui-odyssey", True), ("magic-rich", True), ("screenspot", True), ("refcoco", True),
+        ("screenqa-short", False), ("charades-sta", False), ("scanrefer", False), ("mathvista", False),
+    ],
+)  # fmt: skip
+def test_pictures_with_places_are_sent_in_the_sizes_of_the_processor(name: str, places: bool) -> None:
+    task = Task.load(Registry([]).cards[name])
+    assert asks_for_places(task) is places
+    in_pixels = replace(INFO, profile={"coordinates": "pixels", "grid": 28})
+    assert (task_grid(in_pixels, task) is not None) is places
+    assert task_grid(replace(INFO, profile={"coordinates": "0-1000", "grid": 28}), task) is None
