@@ -173,3 +173,31 @@ def test_small_subsets_are_left_out_and_the_rest_is_one_family(tmp_path: Path) -
     )
     only = compare_runs(open_sides(sides), ComparisonOptions(by=("size",))).comparisons
     assert [one.subset for one in only] == [None, ("size", "five"), ("size", "many")]
+
+
+def test_a_condition_that_neither_side_has_for_a_task_is_no_difference(tmp_path: Path) -> None:
+    """Some conditions suit some tasks alone; run.json lists them for all."""
+    places = (("one", "standard"), ("one", "other"), ("two", "standard"))
+    sides = [whole(tmp_path / name, {(name, task, condition): 9 for task, condition in places}) for name in ("b", "c")]
+    first, second = open_sides(sides)
+    found = pair_runs(first, second, PairingOptions())
+    assert [(one.task, one.condition) for one in found] == list(places)
+
+
+def test_one_task_of_two_is_scored_again(tmp_path: Path) -> None:
+    """The answers are read for both tasks, and the task that was scored alike keeps its scores."""
+    sides = []
+    for name, text in (("b", "5"), ("c", "no idea")):
+        counted = [
+            {"id": f"k{n}", "right": False, "response": text, "target": "5", "task": "synthetic/count"}
+            for n in range(10)
+        ]
+        run = write_run(tmp_path / name, [*quiz(*[1, 0] * 5), *counted], models=(name,))
+        again = TaskRecord(**{**RECORD, "name": "synthetic/count", "score_digest": name * 64})
+        manifest = read_manifest(Path(run))
+        write_manifest(Path(run), manifest.model_copy(update={"tasks": [*manifest.tasks, again]}))
+        sides.append(run)
+    found = compare_runs(open_sides(sides), ComparisonOptions()).comparisons
+    assert [(one.task, one.rescored, one.base, one.candidate) for one in found] == [
+        ("quiz", 0, 0.5, 0.5), ("synthetic/count", 20, 1.0, 0.0),
+    ]  # fmt: skip
