@@ -85,6 +85,13 @@ class RunConfig(BaseModel):
     judge_swap: bool = False
     """Also ask with the two answers in the other order, where a judge card shows two."""
 
+    @field_validator("output", "data_dir", "cache", "engine_python", "prompt_file", mode="before")
+    @classmethod
+    def _no_zero_bytes(cls, value: Any) -> Any:
+        if isinstance(value, str) and "\0" in value:
+            raise ValueError(f"{value!r} holds a zero byte, which no path may")
+        return value
+
     @field_validator("sampling")
     @classmethod
     def _known_sampling(cls, values: dict[str, Any]) -> dict[str, Any]:

@@ -61,8 +61,23 @@ def configured_cards(config: RunConfig) -> list[FileCard]:
 
 
 def recorded_cards(records: Sequence[TaskRecord]) -> list[FileCard]:
-    """The cards of data files that a run's records hold, so that its answers are scored again without the file."""
-    return [FileCard(record.card) for record in records if record.card is not None]
+    """The cards of data files that a run's records hold, so that its answers are scored again without the file.
+
+    Raises:
+        UsageError: when one is no such card, for somebody may have edited `run.json`.
+    """
+    found = []
+    for number, record in enumerate(records):
+        if record.card is None:
+            continue
+        local = parse_card(record.card, f"run.json, tasks.{number}.card").dataset.local
+        if local is None or not local.files:
+            raise UsageError(
+                f"run.json: tasks.{number}.card names no data file (dataset.local.files)",
+                remedy="repeat the run with the same command",
+            )
+        found.append(FileCard(record.card))
+    return found
 
 
 def record_of_card(card: Card) -> dict[str, Any] | None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import orjson
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from mmeval import __version__
 from mmeval.core.errors import DataError
@@ -90,6 +90,15 @@ class TaskRecord(_Record):
     limit: float | int | None = None
     sampling: dict[str, Any] = Field(default_factory=dict)
     """Decoding as asked for, every field (the seed is one per request); empty for imported predictions and older runs."""
+
+    @field_validator("sampling")
+    @classmethod
+    def _numbers_and_stops(cls, values: dict[str, Any]) -> dict[str, Any]:
+        for name, value in values.items():
+            if name != "stop" and value is not None and not isinstance(value, (int, float)):
+                raise ValueError(f"{name}: a number is expected")
+        return values
+
     dataset: dict[str, Any] = Field(default_factory=dict)
     published: list[dict[str, Any]] = Field(default_factory=list)
     """Published numbers with the protocol they belong to."""
@@ -162,6 +171,11 @@ class MergedRecord(_Record):
     hardware: dict[str, Any]
 
 
+_LISTS = ("models", "tasks", "base_urls", "conditions", "task_paths")
+_MAPPINGS = ("file_tasks", "sampling", "engine_args")
+"""Keys of `config` by the form in which every reader expects them."""
+
+
 class Manifest(_Record):
     """The manifest of one run folder."""
 
@@ -177,6 +191,16 @@ class Manifest(_Record):
     """Argument vector with secrets removed."""
     config: dict[str, Any]
     """The resolved configuration; `mmeval run --config run.json` repeats the run."""
+
+    @field_validator("config")
+    @classmethod
+    def _lists_and_mappings(cls, values: dict[str, Any]) -> dict[str, Any]:
+        for kind, word, names in ((list, "a list", _LISTS), (dict, "a mapping", _MAPPINGS)):
+            for name in names:
+                if not isinstance(values.get(name, kind()), kind):
+                    raise ValueError(f"{name}: {word} is expected")
+        return values
+
     config_digest: str
     """Of the part of `config` that is identity, not transport."""
     versions: dict[str, str]

@@ -27,6 +27,7 @@ from mmeval.runs.config import RunConfig, build_config, default_output, read_con
         ({"allow_errors": 2}, "key allow_errors"),
         ({"models": "tiny"}, r"key models: a list is expected, e.g. \[tiny\]"),
         ({"modls": []}, "key modls"),
+        ({"cache": "a\0b"}, "key cache(.*)zero byte"),
         ({"sampling": {"temprature": 1}}, "did you mean temperature"),
         ({"sampling": {"temperature": "warm"}}, "not a number"),
     ],

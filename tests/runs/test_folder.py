@@ -14,11 +14,13 @@ import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from pydantic import ValidationError
 
 from mmeval.core.errors import DataError, StorageError, UsageError
 from mmeval.core.hashing import sha256_bytes
 from mmeval.reports.build import _write as write_page
 from mmeval.runs import tables
+from mmeval.runs.file_tasks import recorded_cards
 from mmeval.runs.folder import link_media, open_run, row_count, subset_pairs
 from mmeval.runs.manifest import (
     SCHEMA_VERSION,
@@ -111,6 +113,8 @@ def rewrite(folder: Path, **changes: Any) -> None:
             r"key surprise is not known here: the run was written by mmeval 99\.1(.|\n)*use mmeval 99\.1",
         ),
         ({"models": [{}]}, r"run\.json: key models\.0\."),
+        ({"config": {"tasks": 1.5}}, r"run\.json: key config: (.*)tasks: a list is expected"),
+        ({"config": {"file_tasks": []}}, r"run\.json: key config: (.*)file_tasks: a mapping is expected"),
     ],
 )
 def test_a_manifest_that_does_not_fit_is_named_by_key(tmp_path: Path, changes: dict[str, Any], says: str) -> None:
@@ -467,3 +471,18 @@ def test_numbers_of_another_width_are_the_same_table(run: Path) -> None:
     before = open_run(run).results()["score"].tolist()
     pq.write_table(table.set_column(6, "repeat", table["repeat"].cast(pa.int64())), path)
     assert open_run(run).results()["score"].tolist() == before
+
+
+def test_decoding_of_a_task_is_numbers() -> None:
+    with pytest.raises(ValidationError, match="top_p: a number is expected"):
+        TaskRecord.model_validate({"sampling": {"top_p": [1], "stop": ["x"]}})
+
+
+@pytest.mark.parametrize("files", [None, []])
+def test_a_stored_card_without_its_file_is_named(files: Any) -> None:
+    card = {
+        "name": "file/x", "family": "file", "title": "x", "dataset": {"local": {"files": files}}, "answer": {"kind": "text"},
+        "fields": {"question": "q", "answer": "a"}, "metrics": ["accuracy"],
+    }  # fmt: skip
+    with pytest.raises(UsageError, match=r"run\.json(.|\n)*dataset\.local\.files|run\.json, tasks\.0\.card"):
+        recorded_cards([TaskRecord.model_construct(card=card)])
