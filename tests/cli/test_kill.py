@@ -82,7 +82,8 @@ def test_an_interrupt_keeps_what_is_finished(tmp_path: Path, number: signal.Sign
     assert "Traceback" not in err
     manifest = json.loads((tmp_path / "runs/r/run.json").read_text())
     assert manifest["status"] == "interrupted"
-    assert len(table(tmp_path / "runs/r")) >= 20
+    # An answer that was committed but not yet scored (at most one a slot) is a row of the next run.
+    assert len(table(tmp_path / "runs/r")) >= 20 - 8
     known = committed(cache)
     again = start(tmp_path, "runs/r", "c.sqlite")
     out, err = again.communicate(timeout=120)
