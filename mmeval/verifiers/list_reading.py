@@ -19,8 +19,24 @@ _LONGEST = 20_000
 _BRACKETS: Mapping[str, str] = {"[": "]", "{": "}", "(": ")"}
 _OPENING = re.compile(r"[\[{(]")
 _WORD_SEPARATOR = re.compile(r"(?:(?<!\s)\s++(?:,\s++)?|,\s++)(?:and|or|und|et)\s+|(?:(?<!\s)\s++)?[和与及]\s*")
+_CONNECTIVE = re.compile(r"^\s*(?:(?:and|or)\s+)?(?:and|or|then|finally|followed\s+by)\s+", re.IGNORECASE)
+_ARROW = re.compile(r"\s*(?:→|⟶|➔|➜|⇒|[-=]{1,2}>|\\(?:right|long)arrow(?![A-Za-z])|\\(?:longright|Right)arrow(?![A-Za-z])|\\to(?![A-Za-z]))\s*")
+_RANKED = re.compile(r"\s*(?:>|≻|\\succ(?![A-Za-z])|\\gt(?![A-Za-z]))\s*")
+_COMMAS = re.compile(r"[,;、，；\n]")
+_SPACED_NUMBERS = re.compile(r"[+\-−]?[0-9]+(?:\.[0-9]+)?(?:[ \t]+[+\-−]?[0-9]+(?:\.[0-9]+)?)+")
+_LEAD = re.compile(
+    r"\s*(?:(?:the|these|those|they|it|this|my|i|there)\b[^,;:\n]{0,80}?\b(?:is|are|was|were|includes?|shows?|contains?|see)(?:\s*:|\b)"
+    r"|[A-Za-z][^,;:\n]{0,60}:)\s*(?=\S)",
+    re.IGNORECASE,
+)
+"""What introduces a list in its own line: "The objects are", "Order:"."""
+_WORDS = 4
+"""Words of the longest element of a list that no sign marks as one."""
 _BULLET = re.compile(r"\s*(?:[-*•–]|[0-9]{1,3}[.)]|\([0-9]{1,3}\))\s+(?P<item>\S(?:.*\S)?)\s*$")
-_NO_LIST = re.compile(r"\W*(?:i|we)\s+(?:can|could|do|did|am|are)\b", re.IGNORECASE)
+_NO_LIST = re.compile(
+    r"\W*(?:(?:i|we)\s+(?:can|could|do|did|am|are)(?:n?['’]t|not)?\b|(?:there|it|they)\s+(?:is|are|was|were|do|does)(?:n['’]t|\s+no(?:t|ne|thing)?\b))",
+    re.IGNORECASE,
+)
 _QUOTES = {'"': '"', "'": "'", "“": "”", "‘": "’", "`": "`"}
 
 
@@ -61,10 +77,38 @@ def find_list(section: Section, element: str) -> tuple[int, int, list[Any]] | st
     )
     if text.strip()[:1] in ("[", "{"):
         one_line = False  # cut off before it closes
-    plain = list_elements(text.strip(), element) if one_line else None
-    if plain is None or (element == "text" and not _is_enumeration(text)):
-        return "not found"
-    return *_place(text, 0, len(text)), plain
+    if not one_line:
+        return _line_by_line(text, element) or "not found"
+    return _enumeration(text, element) or "not found"
+
+
+def _enumeration(text: str, element: str) -> tuple[int, int, list[Any]] | None:
+    """Return the list that is a line, without what introduces it."""
+    lead = _LEAD.match(text)
+    if lead is not None and ":" in lead.group() and ":" in text[lead.end() :]:
+        lead = None  # pairs of names and values
+    start, end = _place(text, lead.end() if lead else 0, len(text))
+    if element == "text" and not _is_enumeration(text[start:end]):
+        return None
+    value = list_elements(text[start:end].rstrip(".。") if lead else text[start:end], element)
+    return None if value is None else (start, end, value)
+
+
+def _line_by_line(text: str, element: str) -> tuple[int, int, list[Any]] | None:
+    """Return the list whose elements are short lines, where all lines are, but for one above them that ends with a colon."""
+    if len(text) > _LONGEST or declines(text) or text.strip()[:1] in ("[", "{"):
+        return None
+    written = [text[start:end] for start, end in lines(text)]
+    if written and written[0].endswith((":", "：")):
+        del written[0]
+    if not 2 <= len(written) <= _MOST[element]:
+        return None
+    if any(
+        len(one.split()) > _WORDS or _COMMAS.search(one) or _BULLET.match(one) or one[-1] in ".!?:。" for one in written
+    ):
+        return None
+    value = [_typed(mask(one).strip(), element) for one in written]
+    return None if None in value else (*_place(text, 0, len(text)), value)
 
 
 def _of_object(text: str, element: str) -> list[Any] | None:
@@ -97,8 +141,8 @@ def _bracketed(text: str) -> bool:
 
 def _is_enumeration(text: str) -> bool:
     """Whether a line lists short things ("cat, dog and bird"), and is no sentence with commas."""
-    parts = _split(text.strip().rstrip("."))
-    return all(len(part.split()) <= 4 for part in parts)
+    parts = _in_order(text, "text") or _split(text.strip().rstrip("."))
+    return all(len(part.split()) <= _WORDS for part in parts)
 
 
 def _behind_phrase(text: str, masked: str, element: str) -> tuple[int, int, list[Any]] | None:
@@ -182,7 +226,7 @@ def list_elements(text: str, element: str) -> list[Any] | None:
     if parsed is None:
         if _bracketed(text):
             text = text[1:-1]
-        parsed = list(_split(text))
+        parsed = _in_order(text, element) or _split(text)
     values = [_typed(item, element) for item in parsed]
     if not values or len(values) > _MOST[element] or any(value is None for value in values):
         return None
@@ -198,6 +242,19 @@ def _from_json(text: str) -> list[Any] | None:
         return None
     plain = isinstance(found, list) and all(isinstance(item, (str, int, float)) for item in found)
     return found if plain else None
+
+
+def _in_order(text: str, element: str) -> list[str] | None:
+    """Return what arrows, signs of rank or, of numbers, spaces alone set apart; None where commas do."""
+    if element == "expression" or _COMMAS.search(text):
+        return None
+    if element == "number" and _SPACED_NUMBERS.fullmatch(text.strip()) and read_number(text) is None:
+        return text.split()
+    for pattern in (_ARROW, _RANKED):
+        parts = [part.strip() for part in pattern.split(text.strip())]
+        if len(parts) > 1 and all(parts) and all(len(part.split()) <= _WORDS for part in parts):
+            return parts
+    return None
 
 
 def _split(text: str) -> list[str]:
@@ -227,7 +284,7 @@ def _at_words(part: str) -> list[str]:
     stripped = part.strip()
     if stripped[:1] in _QUOTES:
         return [stripped]
-    return _WORD_SEPARATOR.split(re.sub(r"^\s*(?:and|or)\s+", "", part))
+    return _WORD_SEPARATOR.split(_CONNECTIVE.sub("", part))
 
 
 def _typed(item: Any, element: str) -> Any:

@@ -39,7 +39,7 @@ class ListVerifier:
     """
 
     name = "list"
-    version = "2"
+    version = "3"
     blocking = True
     """Matching may wait for another process."""
 

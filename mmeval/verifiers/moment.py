@@ -18,7 +18,8 @@ _DEPTH = 32
 """Lists and objects in one another that are looked into."""
 _NUMBER = r"[0-9]{1,7}(?:\.[0-9]{1,9})?"
 _SECONDS, _MINUTES, _HOURS = r"(?:seconds?|secs?\.?|s|秒)", r"(?:minutes?|mins?\.?|m|分钟?)", r"(?:hours?|hrs?\.?|h)"
-_CLOCK = rf"(?:[0-9]{{1,3}}:)?[0-9]{{1,3}}:{_NUMBER}"
+_CLOCK = rf"(?:[0-9]{{1,3}}:[0-9]{{1,2}}:[0-9]{{1,2}},[0-9]{{3}}|(?:[0-9]{{1,3}}:)?[0-9]{{1,3}}:{_NUMBER})"
+"""With a comma before thousandths as subtitles have it: 00:00:03,500."""
 _TIME = (
     rf"(?:{_CLOCK}(?![0-9:])|{_NUMBER}\s?{_MINUTES}\s{{0,9}}(?:,|and)?\s{{0,9}}{_NUMBER}\s?{_SECONDS}|{_NUMBER}\s?(?:{_SECONDS}|{_MINUTES}|{_HOURS})|{_NUMBER})"
     r"(?![0-9A-Za-z.:]*[0-9:])(?![A-Za-z%])"
@@ -28,7 +29,7 @@ _ABOUT = r"(?:(?:at|around|about|approximately|roughly|the|second|time|timestamp
 _FROM = rf"(?<![0-9A-Za-z.:\-]){_WORDS}(?P<start>{_TIME}){_WORDS}(?:\s{{0,9}}(?:mark|point))?"
 _TO = rf"{_ABOUT}{_WORDS}(?P<end>{_TIME})(?!-[0-9])"
 _RANGE = re.compile(
-    rf"{_FROM}\s{{0,9}}[\])>]?\s{{0,9}}(?:-|–|—|~|～|→|->|,|;|到|至|\bto\b|\band\b|\b(?:un)?till?\b|\bthrough\b)\s{{0,9}}[\[(<]?\s{{0,9}}{_TO}",
+    rf"{_FROM}\s{{0,9}}[\])>]?\s{{0,9}}(?P<between>-{{1,3}}>|-|–|—|~|～|→|,|;|(?:开始)?\s{{0,9}},?\s{{0,9}}[到至]|(?<=>)(?=<)|\bto\b|\band\b|\b(?:un)?till?\b|\bthrough\b)\s{{0,9}}[\[(<]?\s{{0,9}}{_TO}",
     re.IGNORECASE,
 )
 _ENDS = re.compile(
@@ -36,6 +37,14 @@ _ENDS = re.compile(
     rf"[^0-9]{{0,60}}?\b(?:end(?:s|ing|ed)?|finish(?:es|ing)?|stop(?:s|ping)?|until)(?:[_\s-]?(?:time|timestamp|second|s))?{_WORDS}\s{{0,9}}(?:is|:|=)?\s{{0,9}}{_TO}",
     re.IGNORECASE,
 )
+_TAGS = re.compile(r"<(?P<name>start|end)>|</?(?:start|end|time|timestamps?|moment|span)>", re.IGNORECASE)
+_MORE, _LESS = re.compile(r"\s*[,;]\s*[0-9]"), re.compile(r"[0-9]\s{0,9}[,;]\s{0,9}\Z")
+_COUNTED = re.compile(
+    r"\s{1,9}(?!(?:and|or|in|of|on|at|during|when|where|while|as|is|are|was|for|with|which|that|this|because|since|the|an?|mark|both|inclusive)\b)[A-Za-z]",
+    re.IGNORECASE,
+)
+"""A word that says what the numbers count ("3 to 4 times")."""
+_FRAME = re.compile(r"\bframes?\s{0,3}(?:#|no\.?|numbers?)?\s{0,3}\Z", re.IGNORECASE)
 _PARTS = re.compile(rf"({_NUMBER})\s?(?:({_HOURS})|({_MINUTES})|{_SECONDS})?", re.IGNORECASE)
 _STARTS = ("start", "start_time", "starttime", "begin", "begin_time", "from", "start_second", "start_sec")
 _STOPS = ("end", "end_time", "endtime", "stop", "finish", "to", "end_second", "end_sec")
@@ -61,7 +70,7 @@ class MomentVerifier:
     """
 
     name = "moment"
-    version = "1"
+    version = "2"
 
     def __init__(self, options: Mapping[str, Any] | None = None) -> None:
         self._options = dict(options or {})
@@ -71,7 +80,7 @@ class MomentVerifier:
         section = answer_section(text, merged_options(self._options, context.options))
         if isinstance(section, Extraction):
             return section
-        found = _of_json(section.text) or _of_text(mask(section.text))
+        found = _of_json(section.text) or _of_text(_TAGS.sub(_untagged, mask(section.text)))
         phrases = [end for _, end in answer_phrases(section.text)]
         if len({one.seconds for one in found}) > 1 and phrases:
             found = [one for one in found if one.start >= phrases[-1] - 1] or found
@@ -150,11 +159,28 @@ def _of_text(text: str) -> list[_Stated]:
         found = []
         for match in pattern.finditer(text):
             start, end = _time(match["start"]), _time(match["end"])
-            if start is not None and end is not None:
+            if start is not None and end is not None and not _of_something_else(match):
                 found.append(_Stated(_alike(match, start, end), match.start("start"), match.end("end")))
         if found:
             return found
     return []
+
+
+def _untagged(tag: re.Match[str]) -> str:
+    """A tag as so many spaces, with the word that names its time: `<start>3.2</start>`."""
+    return f" {tag['name']}:" if tag["name"] else " " * len(tag.group())
+
+
+def _of_something_else(match: re.Match[str]) -> bool:
+    """Whether two numbers are no moment: two of a longer list, an answer that is cut off, a count, numbers of frames."""
+    text, start, end = match.string, match.start("start"), match.end("end")
+    if end == len(text) and any(text.count(opening) > text.count(closing) for opening, closing in ("[]", "()", "{}")):
+        return True
+    between = match.groupdict().get("between") or ""
+    if between.strip() in (",", ";") and (_MORE.match(text, end) or _LESS.search(text, max(0, start - 20), start)):
+        return True
+    bare = all(re.fullmatch(_NUMBER, match[name]) for name in ("start", "end"))
+    return bare and bool(_COUNTED.match(text, end) or _FRAME.search(text, max(0, start - 20), start))
 
 
 def _alike(match: re.Match[str], start: float, end: float) -> tuple[float, float]:
@@ -175,6 +201,7 @@ def _time(written: Any) -> float | None:
         return None
     text = written.strip()
     if ":" in text:
+        text = text.replace(",", ".")
         total = 0.0
         for part in text.split(":"):
             total = total * 60 + float(part)

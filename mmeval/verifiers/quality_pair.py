@@ -36,6 +36,10 @@ _STATEMENTS: tuple[tuple[re.Pattern[str], bool], ...] = tuple(
         (rf"\b(?:prefer|choose|pick|favou?r|go\s+with)\s+{_LABEL}", False),
         (rf"\b(?:answer|winner|verdict|choice|better\s+(?:{_NOUN}|one|quality))[\"']?\s*(?:is|:|=)\s*[\"']?\s*{_LABEL}", False),
         (rf"[\"'](?:better(?:[ _]{_NOUN})?|answer|winner|choice|result|comparison(?:[ _]result)?|preferred(?:[ _]{_NOUN})?)[\"']\s*:\s*[\"']?(?:{_NOUN}\s*)?(?P<letter>[AB])\b(?P<ordinal>)", False),
+        (rf"\b{_NOUN}\s*(?P<letter>[AB12])\s*(?:>{{1,2}}|≻)\s*{_NOUN}\s*[AB12]\b(?P<ordinal>)", False),
+        (rf"\b{_NOUN}\s*(?P<letter>[AB12])\s*<{{1,2}}\s*{_NOUN}\s*[AB12]\b(?P<ordinal>)", True),
+        (r"(?:图像?|图片|照片)\s*(?P<letter>[AB12])(?P<ordinal>)(?:的?质量)?(?:看起来|明显|稍微?|略)?(?:更好|更高|较好)", False),
+        (r"第(?P<ordinal>[一二])(?:张|幅|个)?(?:图像?|图片|照片)(?P<letter>)(?:的?质量)?(?:看起来|明显|稍微?|略)?(?:更好|更高|较好)", False),
         (rf"\b(?:so|therefore|thus|hence)\W+{_LABEL}\W*$", False),
     )
 )  # fmt: skip
@@ -47,12 +51,13 @@ _ALIKE = re.compile(
     re.IGNORECASE,
 )
 _WHOLE = re.compile(
-    rf"\W*(?:(?:the\s+)?(?:final\s+)?answer\s*+(?:is|:)?\W*)?(?:(?:{_NOUN}\s*)?(?P<letter>[AB12])|(?:the\s+)?(?P<ordinal>first|second)(?:\s+(?:{_NOUN}|one))?|(?P<even>{_EVEN}|tie))\W*",
+    rf"\W*(?:(?:the\s+)?(?:final\s+)?answer\s*+(?:is|:)?\W*)?(?:(?:{_NOUN}\s*)?(?P<letter>[AB12])|(?:the\s+)?(?P<ordinal>first|second)(?:\s+(?:{_NOUN}|one))?|(?P<even>(?:(?:about|roughly|nearly|almost)\s+)?{_EVEN}|tie))\W*",
     re.IGNORECASE,
 )
 _NEGATED = re.compile(r"(?:\b(?:not|neither|nor|never|whether|if|cannot)\b|n['’]t\b)[^.,;:\n]{0,40}$", re.IGNORECASE)
 _BUT = re.compile(r"\b(?:but|however|though|although|yet|still)\b", re.IGNORECASE)
-_VALUES: Mapping[str, str] = {"A": "A", "1": "A", "FIRST": "A", "B": "B", "2": "B", "SECOND": "B"}
+_OVERALL = re.compile(r"\b(?:overall|all\s+in\s+all|on\s+the\s+whole)\W{1,3}(?:the\s)?\Z", re.IGNORECASE)
+_VALUES: Mapping[str, str] = {"A": "A", "1": "A", "FIRST": "A", "B": "B", "2": "B", "SECOND": "B", "一": "A", "二": "B"}
 
 
 class QualityPairVerifier:
@@ -64,7 +69,7 @@ class QualityPairVerifier:
     """
 
     name = "quality-pair"
-    version = "2"
+    version = "3"
 
     def __init__(self, options: Mapping[str, Any] | None = None) -> None:
         self._options = dict(options or {})
@@ -86,6 +91,9 @@ class QualityPairVerifier:
         last = stated[-1]
         if len(values) == 2 and values[0] == SIMILAR and _BUT.search(plain, stated[0][1], last[2]):
             values = values[1:]
+        overall = [one for one in stated if _OVERALL.search(plain, max(0, one[1] - 24), one[1])]
+        if len(values) > 1 and len(overall) == 1 and all(one[0] == last[0] for one in stated if one[1] >= overall[0][1]):
+            values = [last[0]]
         if len(values) > 1:
             return Extraction(reason="several verdicts")
         return Extraction(values[0], section.span(last[1], last[2]))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from mmeval.core.errors import DataError
@@ -23,14 +23,14 @@ _BAD = frozenset(
         "erroneous", "-1", "错误", "不正确", "✗", "✘", "❌", "✖", "not correct", "not right", "not valid", "not sound", "not accurate",
     }
 )  # fmt: skip
-_WORDS = sorted((_GOOD | _BAD | {"0", "neutral"}) - {"1", "-1", "+1"}, key=len, reverse=True)
-_VERDICT = rf"(?P<verdict>-1|\+?1(?![0-9.])|{'|'.join(re.escape(word).replace(chr(92) + ' ', '[ ]+') for word in _WORDS)})(?![A-Za-z0-9+])"
+_WORDS = sorted((_GOOD | _BAD | {"neutral"}) - {"1", "-1", "+1"}, key=len, reverse=True)
+_VERDICT = rf"(?P<verdict>(?:-1|\+?1|0)(?!\.?[0-9])|{'|'.join(re.escape(word).replace(chr(92) + ' ', '[ ]+') for word in _WORDS)})(?![A-Za-z0-9+])"
 _WORD = rf"(?P<verdict>{'|'.join(word.replace(' ', '[ ]+') for word in _WORDS if word[0].isalpha())})(?![A-Za-z0-9+])"
 _SEPARATED = r"[\s*)\]\"':：.=→–—|-]{0,24}?"
 _IS = r"(?:is|was|seems|looks)\s+"
 _OPENED = r"[\s*\"'`(\[{]{0,12}"
 _GOES_ON = (
-    r"(?=\s{0,4}(?:\Z|\n|[.,;:!)\]}\"'*`|–—(/。，；：！（<]|-\s)"
+    r"(?=\s{0,4}(?:\Z|\n|[.,;:!)\]}\"'*`|–—(/。，；：！（<✓✔✅☑✗✘❌✖]|-\s)"
     r"|\s+(?:because|since|as|and|but|so|step|reasoning|application|identification|calculation|computation|use|usage|reading|interpretation|observation"
     r"|conclusion|deduction|logic|inference|statement)\b)"
 )
@@ -45,13 +45,33 @@ _FAULTLESS = re.compile(
     rf"{_SEPARATED}{_OPENED}(?:there\s+(?:is|are)\s+)?no\s+(?:errors?|mistakes?|issues?|problems?|flaws?)\b|{_SEPARATED}{_OPENED}error-free\b",
     re.IGNORECASE,
 )
+_FAULTY = re.compile(
+    rf"{_SEPARATED}{_OPENED}(?:(?:this|the)\s+step\s+)?(?:there\s+(?:is|are)|contains?|has)\s+(?:an?\s+|some\s+)?(?:[a-z]+\s+)?(?:errors?|mistakes?)\b",
+    re.IGNORECASE,
+)
+_TITLE = re.compile(r"\s*\(([^()\n]{1,80})\)(?=[\s*]*(?:[:：]|(?:is|was)\s))")
+"""What a step is about, behind its number: "Step 1 (reading the graph): correct"."""
+_ALL = re.compile(
+    rf"(?<!not\s)\b(?:all|each|every)\s+(?:(?:of\s+)?the\s+)?(?:[0-9]+\s+|[a-z]+\s+)?steps?\s+(?:is|are)\s+{_WORD}(?=\s*(?:[.!\n]|\Z))",
+    re.IGNORECASE,
+)
+_GROUP = re.compile(
+    rf"\bsteps\s+((?:[0-9]{{1,3}}\s*(?:,\s*and|,|and|&|-|–|to|through)\s*){{1,40}}[0-9]{{1,3}})\s+are\s+(?:all\s+|both\s+)?{_WORD}(?=\s*(?:[.,;!\n]|\Z))",
+    re.IGNORECASE,
+)
+"""Several steps at once: "Steps 1-3 are correct"."""
 _LABELLED = re.compile(
     rf"\b(?:verdict|judge?ment|label|assessment|evaluation|correctness|rating|(?:this|the)\s+step\s+is)\b[\s*\"'`:=]{{0,12}}(?:is\s{{1,4}})?[\s*\"'`(\[]{{0,12}}{_VERDICT}"
+    rf"|\bthe\s+(?:calculation|computation|arithmetic|reasoning|logic|identification|reading|interpretation|application)\b[^.\n]{{0,60}}\bis\s+{_WORD.replace('<verdict>', '<about>')}{_GOES_ON}"
     rf"|\b(?:conclusion|result|this\s+is)\b[\s*\"'`:=]{{0,12}}(?:is\s{{1,4}})?[\s*\"'`(\[]{{0,12}}{_WORD.replace('<verdict>', '<word>')}{_GOES_ON}",
     re.IGNORECASE,
 )  # fmt: skip
 _BOXED = re.compile(rf"\\boxed\s*\{{\s*+(?:\\text\s*+\{{)?\s*+{_VERDICT}", re.IGNORECASE)
 _CLOSING = re.compile(rf"[(\[]\s{{0,8}}{_VERDICT}\s{{0,8}}[)\]][\s.*]{{0,24}}\Z", re.IGNORECASE)
+_LAST_WORD = re.compile(
+    rf"[.!?](?:[ \t*]{{1,8}}(?P<sign>[✓✔✅✗✘❌✖])|[\s*]{{1,8}}{_WORD})[\s.*!]{{0,24}}\Z", re.IGNORECASE
+)
+"""A sentence of its own at the end: "It reads the axis. Correct."."""
 _STEP = r"(?:step[\s_]*#?|步骤\s*|第\s*(?=[0-9]+\s*步))([0-9]{1,3})(?![0-9])(?:\s*步)?"
 _STEP_HEAD = re.compile(
     rf"^[ \t>*#•(\[{{\"'|-]{{0,24}}{_STEP}|(?<=[.,;。，；|\"'])[ \t*]{{0,8}}{_STEP}(?={_SEPARATED}(?:{_IS})?{_OPENED}{_VERDICT.replace('?P<verdict>', '?:')})"
@@ -60,10 +80,11 @@ _STEP_HEAD = re.compile(
 )
 """At the start of a line; inside of one where a verdict follows at once ("Step 1: +, Step 2: -")."""
 _NUMBER_HEAD = re.compile(
-    r"^[ \t>*#(|]{0,24}([0-9]{1,3})(?=[ \t]*[.):：=→|]|[ \t]+[+✓✔✅✗✘❌-])|(?<=[,;])[ \t]*([0-9]{1,3})(?=[ \t]*[:=→][ \t]*[+✓✔✅✗✘❌-])",
-    re.MULTILINE,
+    r"^[ \t>*#(|]{0,24}([0-9]{1,3})(?=[ \t]*[.):：=→|]|[ \t]+[+✓✔✅✗✘❌-])|(?<=[,;])[ \t]*([0-9]{1,3})(?=[ \t]*[:=→][ \t]*(?:[+✓✔✅✗✘❌-]|(?:in)?correct\b|right\b|wrong\b))",
+    re.MULTILINE | re.IGNORECASE,
 )
 _LAST_CELL = re.compile(rf"\|\s{{0,8}}{_VERDICT}\s{{0,8}}\|?\s{{0,24}}\Z", re.IGNORECASE)
+_NUMERIC = re.compile(r"[0-9]")
 _ARROW = re.compile(r"[-=]{1,2}>")
 _ANSWER_TAG = re.compile(r"</?answer>", re.IGNORECASE)
 _BOX = re.compile(r"\\boxed\s*\{([^{}]*)\}")
@@ -91,7 +112,7 @@ class StepVerdictVerifier:
     """
 
     name = "step-verdicts"
-    version = "2"
+    version = "3"
 
     def __init__(self, options: Mapping[str, Any] | None = None) -> None:
         self._options = dict(options or {})
@@ -118,8 +139,10 @@ class StepVerdictVerifier:
         if found is None and sequence is not None:
             found = ["+" if sign == "+" else "-" for sign in re.findall(r"[+−-]", sequence)]
         if found is None:
+            found = _words_alone(answer, count)
+        if found is None:
             # A list of another length may be anything (a citation, a point).
-            found = _from_lines(answer, count) or listed
+            found = _from_lines(answer, count) or _of_all(answer, count) or listed
         if found is None:
             return Extraction(reason="no verdict on any step" if answer.strip() else "empty")
         if len(found) != count:
@@ -297,6 +320,31 @@ def _of_numbered(entries: Sequence[tuple[int, str | None]], count: int) -> list[
     return found
 
 
+def _words_alone(text: str, count: int) -> list[str | None] | None:
+    """Return the verdicts of an answer that is nothing but a word or mark for every step."""
+    if len(text) > 40 * (count + 1):
+        return None
+    parts = [part for part in re.split(r"[\s,;|*`\[\]\"'.]+|(?<=\s)[-•](?=\s)|\A\s*[-•](?=\s)", text) if part]
+    found = [_read(part, False) for part in parts]
+    alone = len(found) == count and None not in found and not any(_NUMERIC.search(part) for part in parts)
+    return found if alone else None
+
+
+def _of_all(text: str, count: int) -> list[str | None] | None:
+    """Return the verdict that the answer gives of all steps; None where it gives several."""
+    found = {_read(one.group("verdict"), False) for one in _ALL.finditer(text)}
+    return [found.pop()] * count if len(found) == 1 else None
+
+
+def _of_groups(text: str, count: int) -> Iterator[tuple[int, str | None]]:
+    """Yield the verdicts of "steps 1 and 3 are correct", "steps 2-4 are wrong"."""
+    for one in _GROUP.finditer(text):
+        verdict = _read(one.group("verdict"), False)
+        for part in re.finditer(r"([0-9]+)(?:\s*(?:-|–|to|through)\s*([0-9]+))?", one.group(1)):
+            first, last = int(part[1]), int(part[2] or part[1])
+            yield from ((number, verdict) for number in range(max(first, 1), min(last, count) + 1))
+
+
 def _from_lines(text: str, count: int) -> list[str | None] | None:
     for head in (_STEP_HEAD, _NUMBER_HEAD):
         heads = list(head.finditer(text))
@@ -307,17 +355,29 @@ def _from_lines(text: str, count: int) -> list[str | None] | None:
                 for one, end in zip(heads, ends, strict=True)
             ]
             zero = _zero(verdict for _, verdict in blocks)
-            found = _of_numbered([(number, _read(word, zero) if word else None) for number, word in blocks], count)
+            read = [(number, _read(word, zero) if word else None) for number, word in blocks]
+            found = _of_numbered([*read, *_of_groups(text, count)], count)
             if found is not None:
                 return found
-    return None
+    return _of_numbered(list(_of_groups(text, count)), count)
 
 
 def _of_block(block: str) -> str | None:
     """The word of the verdict in what is said of one step."""
-    line = block.split("\n", 1)[0]
+    line, _, below = block.partition("\n")
+    title = _TITLE.match(line)
+    if title is not None and _read(title.group(1), False) is None:
+        line = line[title.end() :]
+    if not re.search(r"[^\s*#:：_.)\]]", line):
+        under = below.strip().partition("\n")[0]
+        word = _DIRECT_WORD.match(under) if _FAULTLESS.match(under) is None else None
+        if word is not None:
+            return str(word.group("verdict") or word.group("alone"))
+        line = under if _FAULTLESS.match(under) or _FAULTY.match(under) else line
     if _FAULTLESS.match(line) is not None:
         return "+"
+    if _FAULTY.match(line) is not None:
+        return "-"
     # A word first: the dash of "Step 1 - correct" is no verdict.
     word = _DIRECT_WORD.match(line)
     if word is not None:
@@ -325,7 +385,7 @@ def _of_block(block: str) -> str | None:
     first = _DIRECT.match(line)
     if first is not None and _GOING_WORD.match(first.group("verdict")) is None and not _mere_dash(line, first):
         return str(first.group("verdict"))
-    for pattern in (_LABELLED, _BOXED, _CLOSING, _LAST_CELL):
+    for pattern in (_LABELLED, _BOXED, _CLOSING, _LAST_WORD, _LAST_CELL):
         words: set[str] = {
             next(filter(None, one.groupdict().values())).lower() for one in pattern.finditer(block.rstrip())
         }

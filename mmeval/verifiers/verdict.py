@@ -8,7 +8,7 @@ from typing import Any
 
 from mmeval.core.errors import DataError
 from mmeval.core.types import AnswerContext, Extraction, Match
-from mmeval.verifiers.answer import Section, after_reasoning, answer_section, merged_options
+from mmeval.verifiers.answer import Section, after_reasoning, answer_section, mask, merged_options
 
 STYLES = ("overall-judgment", "bracket", "bracket-official")
 TIES = ("no-answer", "half")
@@ -20,18 +20,21 @@ _ADVERB = r"(?:(?:much|far|slightly|clearly|significantly|marginally|overall|gen
 _BE = r"(?:is|was|seems|appears|looks|would\s+be|(?:seems|appears)\s+to\s+be)"
 _BETTER = re.compile(
     rf"\b{_LABEL}\s+(?:{_BE}\s+{_ADVERB}(?:better|superior|best|stronger|preferred|preferable|winner|winning)\b"
-    rf"|(?:clearly\s+|slightly\s+)?(?:wins|outperforms|surpasses)\b)",
+    rf"|(?:clearly\s+|slightly\s+)?(?:wins|outperforms|surpasses)\b"
+    rf"|(?:should|would|must|can)\s+be\s+(?:preferred|chosen|favou?red)\b|(?:does|did)\s+(?:a|the)\s+(?:much\s+)?better\s+job\b"
+    rf"|(?:provides|gives|offers|has|contains)\s+(?:a|the)\s+(?:much\s+|slightly\s+|overall\s+)?better\s+(?:overall\s+)?(?:answer|response|description|explanation|caption)\b"
+    rf"|{_BE}\s+(?:more\s+[a-z]+(?:\s*,|\s+and)\s+){{1,3}}(?:is\s+)?(?:therefore\s+|thus\s+|so\s+)?(?:the\s+)?better\b)",
     re.IGNORECASE,
 )
-_WORSE = re.compile(rf"\b{_LABEL}\s+{_BE}\s+{_ADVERB}(?:worse|inferior|weaker)\b", re.IGNORECASE)
+_WORSE = re.compile(rf"\b{_LABEL}\s+{_BE}\s+(?:{_ADVERB}(?:worse|inferior|weaker)|not\s+(?:quite\s+)?as\s+good\s+as)\b", re.IGNORECASE)
 _CHOSEN = re.compile(
     rf"\b(?:prefer|choose|pick|favou?r|go\s+with)\s+{_LABEL}"
-    rf"|\b(?:(?:better|preferred|superior|winning|best|stronger)\s+(?:{_NOUN}|one)|winner|(?:final\s+)?verdict|my\s+(?:choice|preference))\s*(?:is|:|=)\s*"
+    rf"|\b(?:(?:better|preferred|superior|winning|best|stronger)\s+(?:{_NOUN}|one)|winner|(?:final\s+)?verdict|(?:my|final)\s+(?:choice|preference)|(?<![a-z]\s)preference(?=\s*[:=]))\s*(?:is|:|=)\s*"
     rf"(?:{_LABEL_AGAIN}|[\(\[]?(?P<bare>[12AB])\b(?!\s*(?:and|or|/|,|&))[\)\]]?)",
     re.IGNORECASE,
 )  # fmt: skip
 _ORDERED = re.compile(
-    rf"\b{_NOUN}\s*(?P<label>[12AB])\s*>{{1,2}}\s*(?:{_NOUN}\s*)?[12AB]\b"
+    rf"\b{_NOUN}\s*(?P<label>[12AB])\s*(?:>{{1,2}}|≻)\s*(?:{_NOUN}\s*)?[12AB]\b"
     rf"|\b{_NOUN}\s*[12AB]\s*<{{1,2}}\s*(?:{_NOUN}\s*)?(?P<label2>[12AB])\b",
     re.IGNORECASE,
 )
@@ -41,7 +44,8 @@ _FIELD = re.compile(
     re.IGNORECASE,
 )  # fmt: skip
 _JUDGMENT = re.compile(
-    r"\boverall\s+judge?ment\b|\btherefore\b|\bfinal\s+(?:verdict|judge?ment|answer|decision)\b|\bin\s+conclusion\b", re.IGNORECASE
+    r"\boverall\s+judge?ment\b|\btherefore\b|\bfinal\s+(?:verdict|judge?ment|answer|decision)\b|\bin\s+conclusion\b|(?<=[.\n])\s*+(?:overall|all\s+in\s+all|in\s+summary)\s*,",
+    re.IGNORECASE,
 )  # fmt: skip
 _LINE = re.compile(
     rf"\W*{_LABEL}\s+{_BE}\s+{_ADVERB}better(?:\s+(?:overall|one|answer|response|image|than\s+{_LABEL_AGAIN})){{0,2}}[ \t.!\"')]*(?=\n|\Z)",
@@ -102,7 +106,7 @@ class PairVerdictVerifier:
     """
 
     name = "pair-verdict"
-    version = "4"
+    version = "5"
 
     def __init__(self, options: Mapping[str, Any] | None = None) -> None:
         self._options = dict(options or {})
@@ -210,7 +214,7 @@ def _is_negated(text: str, place: int) -> bool:
 
 def _judgment(section: Section) -> Extraction:
     # Stars of Markdown stand between the words; a space each keeps the offsets.
-    plain = Section(re.sub(r"[*#_`]", " ", section.text), section.start, section.marked)
+    plain = Section(re.sub(r"[*#_`]", " ", mask(section.text)), section.start, section.marked)
     marks = [found.end() for found in _JUDGMENT.finditer(plain.text)]
     # Only the last ones can decide; the limit bounds the work on text that repeats the phrase for ever.
     for start in reversed(marks[-32:]):

@@ -221,7 +221,7 @@ def test_bad_option(options: dict[str, Any]) -> None:
 
 def test_verdict() -> None:
     found = verify(ListVerifier({"element": "number"}), Response("ok", "The answer is [1, 2]."), [1, 2], PLAIN)
-    assert (found.outcome, found.correct, found.extracted, found.verifier) == ("scored", True, [1, 2], "list/2")
+    assert (found.outcome, found.correct, found.extracted, found.verifier) == ("scored", True, [1, 2], "list/3")
 
 
 @pytest.mark.parametrize(
