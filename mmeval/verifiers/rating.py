@@ -15,7 +15,11 @@ from mmeval.verifiers.numerals import Numeral, find_numerals
 
 _OF_HIGH = re.compile(r"(/|\b(?:out\s+)?of\b|满分)[ \t]*([0-9]+(?:\.[0-9]+)?)(?![0-9])", re.IGNORECASE)
 _LAST_NUMBER = re.compile(r"(?<![0-9.,])([0-9]+(?:\.[0-9]+)?)\s*$")
-_LABEL = re.compile(r"\b(?:rating|score|quality|grade)\b\s*(?:is|of|:|=)+\s*", re.IGNORECASE)
+_LABEL = re.compile(
+    r"\b(?:rating|score|quality|grade)\b\s*(?:is|of|:|=)+\s*"
+    r"|\brate\s+(?:it|(?:this|the)(?:\s+(?:(?:image|picture|photo|video|overall|visual)(?:['’]s)?\s+){0,2}(?:image|picture|photo|video|quality)(?:\s+of\s+(?:this|the)\s+\w+)?)?)\s+(?:(?:as|at|with|an?)\s+){0,2}",
+    re.IGNORECASE,
+)
 
 _JSON_RATING = re.compile(
     r"""["'](?:rating|score)["']\s*:\s*("[^"\n]{0,80}"|'[^'\n]{0,80}'|[^,}\n]{1,80})""", re.IGNORECASE
@@ -40,7 +44,7 @@ class RatingVerifier:
     """
 
     name = "rating"
-    version = "6"
+    version = "7"
 
     def __init__(self, options: Mapping[str, Any] | None = None) -> None:
         self._options = dict(options or {})

@@ -21,15 +21,15 @@ UNITS = ("words", "characters")
 MARKS = ("keep", "drop")
 _DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 _SPOKEN = (
-    r"transcript(?:ion)?|sentence|words?|utterance|phrase|speech|text|lip[- ]?reading(?:\s+result)?|result|prediction"
+    r"transcript(?:ion)?|sentence|words?|utterance|phrase|speech|text|lip[- ]?reading(?:\s+result)?|result|prediction|best\s+guess|output"
 )
 _LABEL = re.compile(
     r"[\s*#_]*(?:(?:sure|certainly|okay|of course)[!,.]\s*)?(?:(?:based on|from|judging (?:by|from)|looking at)\s[^,:\n\"]{1,80},\s*)?"
-    r"(?:(?:i (?:think|believe)|it (?:seems|appears))\s+(?:that\s+)?)?(?:here(?:'s|\s+is|\s+are)\s+)?(?:(?:the|my)\s+)?"
+    r"(?:(?:i (?:think|believe)|it (?:seems|appears|looks\s+(?:like|as\s+if)))\s+(?:that\s+)?)?(?:here(?:'s|\s+is|\s+are)\s+)?(?:(?:the|my)\s+)?"
     r"(?:(?:most\s+)?(?:likely|possible|final|full|complete|predicted|spoken)\s+)?"
     rf"(?:(?:{_SPOKEN})(?:\s+(?:spoken|said|of\s+the\s+(?:video|clip|speech|speaker)))?(?:\s+in\s+the\s+(?:middle\s+of\s+the\s+)?(?:video|clip))?"
     r"(?:\s+(?:is|are|reads?|(?:appears?|seems?)\s+to\s+be))?"
-    r"|(?:speaker|person|man|woman|individual|he|she)\s+(?:in\s+the\s+(?:video|clip)\s+)?(?:says|said|is\s+saying|(?:appears?|seems?)\s+to\s+(?:say|be\s+saying)))"
+    r"|(?:speaker|person|man|woman|individual|he|she|they)\s+(?:in\s+the\s+(?:video|clip)\s+)?(?:says?|said|(?:is|are|was)\s+(?:(?:most\s+)?(?:likely|probably)\s+)?saying|(?:likely|probably)\s+(?:says|said)|(?:appears?|seems?)\s+to\s+(?:say|be\s+saying)))"
     r"[\s*_]*+(?:[:：][\s*_]*|-\s+|,?\s*(?=[\"“‘「『'`]\S))",
     re.IGNORECASE,
 )
@@ -44,7 +44,7 @@ _ANSWER = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 _LABEL_ZH = re.compile(
-    r"\s*(?:[^：:\n，。]{0,12}(?:说|讲)(?:的是|道|的内容是?)?|(?:唇语|转录|转写|内容|句子|文字)[^：:\n，。]{0,8})\s*(?:[：:]|了?(?=[“「『]))\s*"
+    r"\s*(?:[^：:\n，。]{0,12}(?:说|讲)(?:的是|道|的内容是?)?|(?:唇语|口型|嘴型|转录|转写|内容|句子|文字)[^：:\n，。]{0,8})\s*(?:[：:]|了?(?=[“「『]))\s*"
 )
 _KEYS = ("transcript", "transcription", "text", "sentence", "words", "speech", "answer")
 _FENCE = re.compile(r"\s*```[a-z]{0,10}[ \t]*\n?(.*?)\n?```[\s.]*", re.DOTALL | re.IGNORECASE)
@@ -55,11 +55,12 @@ _REMARK = re.compile(
 )
 _SPEECHLESS = re.compile(r"\b(?:lip|lips|lip-?read\w*|video|frames?|audio|transcri\w+|mouth)\b", re.IGNORECASE)
 _SILENT = re.compile(
-    r"\W*(?:inaudible|unintelligible|silence|silent|no (?:speech|audio|sound|words?)(?:\s+(?:is|was|were|are))?(?:\s+(?:detected|spoken|heard|present|visible))?|n/a)\W*"
+    r"\W*(?:inaudible|unintelligible|unclear|indistinct|silence|silent|no (?:speech|audio|sound|words?)(?:\s+(?:is|was|were|are))?(?:\s+(?:detected|spoken|heard|present|visible))?|n/a)\W*"
+    r"|the\s+(?:speaker|person|man|woman)(?:\s+in\s+the\s+(?:video|clip))?\s+(?:is|remains|stays)\s+silent|.{0,40}\b(?:lips?|video|clip|audio|speaker|mouth)\b.{0,60}\b(?:can['’]?t|cannot|couldn['’]?t|unable\s+to)\s+make\s+out\s+(?:the|any)\s+words"
     r"|(?:it is |it's |i am |i'm )?(?:unable|not able|impossible|not possible) to (?:determine|tell|transcribe|read|identify|say)"
     r"(?:\W*|\b.{0,80}\b(?:lips?|lip-?read\w*|video|clip|frames?|audio|speech|said|saying|says|speaker|mouth|words?|what)\b.{0,80})"
     r"|(?:the\s+(?:video|clip)\b.{0,60})?\b(?:there\s+is\s+)?no\s+(?:sound|audio|speech)\b.{0,20}\b(?:available|provided|present|included|in\s+the\s+(?:video|clip))\b.{0,40}"
-    r"|(?:抱歉|对不起|很抱歉)?[，,]?\s*(?:我)?(?:无法|不能|没法|看不出)(?:从[^，。]{0,12})?(?:读唇|唇读|确定|判断|识别|辨认|看出|得知|知道)[^\n]{0,60}",
+    r"|(?:(?:视频|片段)中?)?没有(?:声音|音频|语音|说话)[，,。]?(?:[^\n]{0,8}(?:无法|不能)[^\n]{0,20})?|(?:抱歉|对不起|很抱歉)?[，,]?\s*(?:我)?(?:无法|不能|没法|看不出)(?:进行)?(?:从[^，。]{0,12})?(?:读唇|唇读|转录|转写|听清|确定|判断|识别|辨认|看出|得知|知道)[^\n]{0,60}",
     re.IGNORECASE | re.DOTALL,
 )
 """The whole answer: a note that nothing is said or seen."""
@@ -70,6 +71,15 @@ _UNREAD = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 """The whole answer: a refusal to read lips."""
+_EITHER = re.compile(
+    r"[\s*]*[\"“]([^\"“”\n]{1,200})[\"”][\s*]*,?\s*(?:or|and|/)\s*(?:(?:maybe|possibly|perhaps)\s+)?[\"“]([^\"“”\n]{1,200})[\"”]",
+    re.IGNORECASE,
+)
+"""Two transcripts to choose from."""
+_REFUSED = re.compile(
+    r"(?:i['’]?m\s+|i\s+am\s+)?sorry,\s+(?:but\s+)?i\s+(?:can['’]?t|cannot|can not|am\s+(?:unable|not\s+able)\s+to|['’]?m\s+(?:unable|not\s+able)\s+to)\s+(?:help|assist)(?:\s+you)?\s+with\s+(?:that|this)(?:\s+\w+)?",
+    re.IGNORECASE,
+)
 _QUOTES = "\"'“”‘’「」『』`*"
 _CLOSING = {'"': '"', "“": "”", "「": "」", "『": "』"}
 
@@ -90,7 +100,7 @@ class TranscriptVerifier:
     """
 
     name = "transcript"
-    version = "4"
+    version = "5"
 
     def __init__(self, options: Mapping[str, Any] | None = None) -> None:
         self._options = dict(options or {})
@@ -103,11 +113,14 @@ class TranscriptVerifier:
             return section
         start, end = section.span(*_said(mask(section.text)))
         said = text[start:end]
-        if (looks_like_refusal(said) and _SPEECHLESS.search(said)) or _UNREAD.fullmatch(said):
+        if (looks_like_refusal(said) and _SPEECHLESS.search(said)) or _UNREAD.fullmatch(said) or _REFUSED.fullmatch(said):
             return Extraction(reason="refusal")
         if _SILENT.fullmatch(said):
             return Extraction(reason="no speech")
         first, last = _inner(said)
+        either = _EITHER.match(text, start + max(0, first - 1)) or _EITHER.match(text, start + first)
+        if either is not None and normalise(either[1], options) != normalise(either[2], options):
+            return Extraction(reason="ambiguous")
         value = said[first:last]
         if not normalise(value, options):
             return Extraction(reason="empty")
