@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from mmeval.core.errors import DataError
 from mmeval.core.types import AnswerContext, Extraction, Match
-from mmeval.verifiers.answer import answer_phrases, answer_section, merged_options
+from mmeval.verifiers.answer import answer_phrases, answer_section, merged_options, negated
 from mmeval.verifiers.coordinates import Box, Shape, find_boxes, iou, shape_in_pixels, sorted_corners
 from mmeval.verifiers.thresholds import overlap_threshold
+
+
+_NOT_AT = re.compile(r"(?:\bnot|n['’]t)\s+(?:(?:be|located|situated)\s+)?(?:at|in|on|near|around)\s+(?:the\s+)?(?:[a-z]+\s+)?[(\"'`*]*\Z", re.IGNORECASE)
 
 
 class BoxVerifier:
@@ -21,7 +25,7 @@ class BoxVerifier:
     """
 
     name = "box"
-    version = "3"
+    version = "4"
 
     def __init__(self, options: Mapping[str, Any] | None = None) -> None:
         self._options = dict(options or {})
@@ -59,12 +63,18 @@ class BoxVerifier:
 
 def one_shape(text: str, found: list[Shape]) -> Shape | str:
     """Return the one shape that a text states, or why there is none; an answer phrase decides between several."""
+    found = [shape for shape in found if not _is_negated(text, shape.start)]
     if not found:
         return "not found"
     phrases = [end for _, end in answer_phrases(text)]
     if len({shape.numbers for shape in found}) > 1 and phrases:
         found = [shape for shape in found if shape.start >= phrases[-1] - 1] or found
     return found[0] if len({shape.numbers for shape in found}) == 1 else "ambiguous"
+
+
+def _is_negated(text: str, place: int) -> bool:
+    """Whether a shape is one that the text says it is not: "not at (1, 2)", "not [1, 2, 3, 4]"."""
+    return negated(text, place) or _NOT_AT.search(text, max(0, place - 48), place) is not None
 
 
 def read_box(target: Any) -> Box:

@@ -26,7 +26,7 @@ class BoxesVerifier:
     """
 
     name = "boxes"
-    version = "3"
+    version = "4"
 
     def __init__(self, options: Mapping[str, Any] | None = None) -> None:
         self._options = dict(options or {})

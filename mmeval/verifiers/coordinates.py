@@ -91,6 +91,7 @@ _NAMES = {
 _SIDES = {"width": 2, "w": 2, "height": 3, "h": 3}
 # An opening bracket without its end is an answer that was cut off, perhaps inside a number.
 _BARE_BOX = re.compile(rf"[^0-9\[(<{{]*?{_FOUR}[^0-9]*", re.IGNORECASE)
+_BARE_LINE = re.compile(rf"[ \t]*{_FOUR.replace(chr(92) + 's', '[ ]')}[ \t]*[.,]?(?:[;\n]|\Z)", re.IGNORECASE)
 _POINTS = re.compile(r"<points?\s[^<>]{0,100000}>", re.IGNORECASE)
 """Molmo's tags: `<point x="1" y="2" alt="…">`, `<points x1="1" y1="2" x2="3" y2="4" …>`."""
 _PAIRED = re.compile(
@@ -102,6 +103,12 @@ _WRITTEN = re.compile(r"[0-9]+(?:\.[0-9]+)?")
 _STEPS = re.compile(r"\s*".join([r"<loc([0-9]{4})>"] * 4))
 _STEPS_WHOLE = 1024.0
 """PaliGemma's tokens count 1024 steps per side, and name y before x."""
+_BINS = re.compile(r"\s*".join([r"<loc_([0-9]{1,3})>"] * 4))
+_BINS_WHOLE = 1000.0
+"""Florence-2's tokens are bins, a thousand per side, x before y; a coordinate is the middle of its bin."""
+_CELLS = re.compile(r"<patch_index_([0-9]{4})>\s*<patch_index_([0-9]{4})>")
+_CELLS_WHOLE = 32
+"""Kosmos-2's tokens are the cells of two corners, 32 per side; in a box of more than one row and column a corner is the middle of its cell."""
 _OPEN_TAG = re.compile(r"<[|A-Za-z][^<>]*\Z")
 _ALONE = r"(?<![0-9)\]]\s)(?<![0-9)\],])"
 """Not right behind a number or another pair, which would make it a corner of a box."""
@@ -110,8 +117,8 @@ _POINT, _LISTED = (
         "|".join(
             [
                 rf"{before}{_PAIR}",
-                rf"<\|?(?:point|point_start)\|?>\s*\(?\s*({_NUMBER}){_COMMA}({_NUMBER})",
-                _keyed("x", "y"),
+                rf"<\|?(?:point|point_start|click|coordinates?|position|location)\|?>\s*\(?\s*({_NUMBER}){_COMMA}({_NUMBER})",
+                _keyed(*(rf"(?:cent(?:er|re)_?)?{axis}(?:_?coord(?:inate)?|_?cent(?:er|re))?" for axis in "xy")),
             ]
         ),
         re.IGNORECASE,
@@ -125,15 +132,12 @@ _BARE_POINT = re.compile(rf"[^0-9\[(<{{]*?({_NUMBER})(?:\s*,\s*|\s+)({_NUMBER})[
 def find_boxes(text: str, order: Literal["xy", "yx"]) -> list[Shape]:
     """Return every complete box: `[x1, y1, x2, y2]`, two corner pairs, box tags, or named corners.
 
-    Four `<loc0123>` tokens are a box in their own steps, whatever space is declared, and then the only form that is read.
-    JSON that is cut off gives the boxes before the cut. Four bare numbers count only when they are all the
-    numbers of the text. A box with a number that is not finite is left out.
+    Location tokens (`<loc0123>`, `<loc_123>`, `<patch_index_0123>`) are boxes in their own steps, whatever space is declared, and then
+    the only form that is read. JSON that is cut off gives the boxes before the cut. Four bare numbers count only when they are all
+    the numbers of the text, or of every line. A box with a number that is not finite is left out.
     """
     text = without_points(text.translate(_WIDE))
-    found = []
-    for match in _STEPS.finditer(text):
-        top, left, bottom, right = map(float, match.groups())
-        found.append(Shape((left, top, right, bottom), *match.span(), _STEPS_WHOLE))
+    found = list(_of_tokens(text))
     for match in () if found else _BOX.finditer(text):
         groups = [(group, index) for index, group in enumerate(match.groups(), 1) if group is not None]
         parts = [group for group, _ in groups]
@@ -146,7 +150,37 @@ def find_boxes(text: str, order: Literal["xy", "yx"]) -> list[Shape]:
     if not found:
         bare = _BARE_BOX.fullmatch(text)
         shape = _shape(list(bare.groups()), order, bare) if bare else None
-        return [shape] if shape else []
+        return [shape] if shape else _bare_lines(text, order)
+    return found
+
+
+def _of_tokens(text: str) -> Iterator[Shape]:
+    """Yield the boxes of location tokens."""
+    for match in _STEPS.finditer(text):
+        top, left, bottom, right = map(float, match.groups())
+        yield Shape((left, top, right, bottom), *match.span(), _STEPS_WHOLE)
+    for match in _BINS.finditer(text):
+        x1, y1, x2, y2 = (float(number) + 0.5 for number in match.groups())
+        yield Shape((x1, y1, x2, y2), *match.span(), _BINS_WHOLE)
+    for match in _CELLS.finditer(text):
+        (top, left), (bottom, right) = (divmod(int(number), _CELLS_WHOLE) for number in match.groups())
+        if max(top, bottom) < _CELLS_WHOLE:
+            inner = 0.0 if top == bottom or left == right else 0.5
+            numbers = (left + inner, top + inner, right + 1 - inner, bottom + 1 - inner)
+            yield Shape(numbers, *match.span(), float(_CELLS_WHOLE))
+
+
+def _bare_lines(text: str, order: Literal["xy", "yx"]) -> list[Shape]:
+    """Return the boxes of a text whose every line is four numbers and nothing else."""
+    found: list[Shape] = []
+    position, last = 0, len(text.rstrip())
+    while position < last:
+        match = _BARE_LINE.match(text, position)
+        shape = _shape(list(match.groups()), order, match) if match else None
+        if match is None or shape is None:
+            return []
+        found.append(shape)
+        position = match.end()
     return found
 
 

@@ -54,7 +54,7 @@ class CountVerifier(NumberVerifier):
     """
 
     name = "count"
-    version = f"4+{NumberVerifier.version}"
+    version = f"5+{NumberVerifier.version}"
 
     def parse(self, text: str, context: AnswerContext) -> Extraction:
         """Return the number."""

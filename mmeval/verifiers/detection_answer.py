@@ -45,7 +45,7 @@ _FLAT = re.compile(r"""\{(?:[^{}"]++|"(?:[^"\\]++|\\.)*+")*+\}|\{[^{}]*\}""", re
 """An object without objects in it; braces inside of quoted text are text."""
 _VALUE_START = re.compile(r"\[\s*(?:[\[{\"'\-+.0-9]|\])|\{\s*[\"'}]")
 _REFERENCE = re.compile(
-    r"<ref>([^<]{0,300})</ref>|<\|object_ref_start\|>([^<]{0,300})<\|object_ref_end\|>|<\|ref\|>([^<]{0,300})<\|/ref\|>",
+    r"<(?:ref|p|phrase)>([^<]{0,300})</(?:ref|p|phrase)>|<\|object_ref_start\|>([^<]{0,300})<\|object_ref_end\|>|<\|ref\|>([^<]{0,300})<\|/ref\|>",
     re.IGNORECASE,
 )
 _DEPTH = 12
@@ -286,15 +286,23 @@ _NAME_BEHIND = re.compile(r"[ \t]*([^\s<;][^<;\n]{0,80}?)[ \t]*(?=[;<\n]|\Z)")
 """The class behind PaliGemma's tokens ("<loc0001>… cat ; <loc0002>… dog")."""
 
 
+_NAME_BEFORE = re.compile(r"([^\s<>;][^<>;\n]{0,80}?)[ \t]*\Z")
+"""The class before Florence-2's tokens ("cat<loc_1>…dog<loc_2>…"); boxes that follow at once are of it too."""
+
+
 def _tagged(text: str, order: Literal["xy", "yx"], found: Statement) -> None:
     """Boxes in brackets or tags; `<ref>class</ref>` before them names their class."""
     references = [(match.end(), match.group(match.lastindex or 0)) for match in _REFERENCE.finditer(text)]
-    place = -1
+    place, end, before = -1, 0, None
     for shape in find_boxes(text, order):
         while place + 1 < len(references) and references[place + 1][0] <= shape.start:
             place += 1
         label = references[place][1].strip() or None if place >= 0 else None
-        if shape.whole is not None and (behind := _NAME_BEHIND.match(text, shape.end)) is not None:
+        if text.startswith("<loc_", shape.start):
+            named = _NAME_BEFORE.search(text, max(end, shape.start - 100), shape.start)
+            label = before = named[1] if named else before
+            end = shape.end
+        elif shape.whole is not None and (behind := _NAME_BEHIND.match(text, shape.end)) is not None:
             label = behind[1]
         first, second, third, fourth = shape.numbers
         found.boxes.append(Stated((first, second, third, fourth), label, None, shape.whole))

@@ -14,6 +14,15 @@ _NAME = re.compile(
     r"\s*(?::|=|→|->|–|—|\||\s-(?=\s))[*_`\s]{0,4}"
 )
 """A class before its box: "- **Cat**: [1, 2, 3, 4]"; a number behind it ("cat 2") counts the objects."""
+_SHORT_NAME = re.compile(
+    r"\s*(?:[-+•*]\s+|\(?[0-9]{1,3}[.):]\s*)?[*_`\"'“”]{0,3}(?P<name>[^\W\d_][\w'’/-]{0,30}(?:[ ][^\W\d_][\w'’/-]{0,30}){0,2})[*_`\"'“”]{0,3}\s*"
+)
+_SENTENCE = re.compile(
+    r"\b(?:a|an|the|at|is|are|was|and|or|not|on|in|of|with|from|to|by|as|so|i|it|its|here|sure|located|found|around|near|has|have|there|this|that)\b",
+    re.IGNORECASE,
+)
+"""A word that no name of a class has, so that what stands before a box is a sentence."""
+_BOX_TAG = re.compile(r"</?(?:box|bbox)>")
 _GOES_ON = re.compile(r"[\s,;&]*+(?:and)?[\s,;]*")
 _GENERIC = re.compile(
     r"(?:the\s+|final\s+|my\s+)*(?:bounding\s+box(?:es)?|bbox(?:es)?(?:_2d)?|box(?:es)?|coordinates?|coords?|answers?|positions?|locations?|detections?"
@@ -35,6 +44,9 @@ _NOTHING = re.compile(
     rf"|(?:the|these|those)\s+{_THING}?\s*(?:is|are|was|were)\s*(?:not|n['’]t)\s+{_FOUND}(?:\s+(?:in|on)\s+{_THING})?)\W*",
     re.IGNORECASE,
 )
+_NOTHING_ZH = re.compile(
+    r"\s*(?:(?:在)?(?:图像?|图片|画面|照片)(?:中|里)?(?:并)?(?:没有|不存在|未发现|未检测到|看不到)|(?:没有|未)(?:检测到|发现|找到))[^，。,\n0-9]{1,30}[。.]?\s*"
+)
 _CELL = re.compile(r"(?<!\\)\|")
 
 
@@ -50,8 +62,14 @@ def named_boxes(
     name: str | None = None
     for shape in find_boxes(text, order):
         between = text[end : shape.start]
+        if "box>" in between:
+            opened = _BOX_TAG.sub(" ", between.partition("</")[2] or between).strip(" []>")
+            between = f"{opened}:" if opened else ","
         line = between.rpartition("\n")[2] if "\n" in between else between.lstrip(" ,;.")
         named = _NAME.fullmatch(line)
+        if named is None:
+            named = _SHORT_NAME.fullmatch(line)
+            named = None if named is None or _SENTENCE.search(named.group("name")) else named
         if named is not None and _GENERIC.fullmatch(named.group("name")) is None:
             name = named.group("name").strip()
         elif name is None or "\n" in between or _GOES_ON.fullmatch(between) is None:
@@ -82,7 +100,8 @@ def table_rows(text: str) -> Iterator[dict[str, Any]]:
 
 def says_nothing(text: str) -> bool:
     """Whether a text says that nothing is there: "No objects", "There are no cats in the image."."""
-    return len(text) <= 400 and _NOTHING.fullmatch(text.strip("` \t\r\n")) is not None
+    plain = text.strip("` \t\r\n")
+    return len(text) <= 400 and (_NOTHING.fullmatch(plain) or _NOTHING_ZH.fullmatch(plain)) is not None
 
 
 def _cells(line: str) -> list[str]:

@@ -41,7 +41,7 @@ class DetectionsVerifier:
     """
 
     name = "detections"
-    version = "3"
+    version = "4"
 
     def __init__(self, options: Mapping[str, Any] | None = None) -> None:
         self._options = dict(options or {})
@@ -145,7 +145,7 @@ class VTriuneVerifier(DetectionsVerifier):
     """
 
     name = "v-triune"
-    version = "2"
+    version = "3"
 
     def parse(self, text: str, context: AnswerContext) -> Extraction:
         """Return the boxes, and how much of the format is kept; reasoning that the engine split off has no tags any more."""

@@ -34,7 +34,7 @@ class HeatMapVerifier:
     """
 
     name = "heatmap"
-    version = "1"
+    version = "2"
 
     def __init__(self, options: Mapping[str, Any] | None = None) -> None:
         self._options = dict(options or {})

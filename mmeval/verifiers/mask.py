@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -10,8 +11,9 @@ from mmeval.core.errors import DataError
 from mmeval.core.types import AnswerContext, Extraction, Match
 from mmeval.verifiers.answer import answer_section, merged_options
 from mmeval.verifiers.box import one_shape
+from mmeval.verifiers.broken_json import parsed
 from mmeval.verifiers.coordinates import find_boxes, iou, scales, shape_in_pixels, sorted_corners, to_pixels
-from mmeval.verifiers.mask_answers import find_codes, find_polygons, json_values, stated_part
+from mmeval.verifiers.mask_answers import find_codes, find_polygons, json_values, stated_part, written_polygon
 from mmeval.verifiers.masks import (
     Gold,
     MaskError,
@@ -31,6 +33,9 @@ READINGS = ("mask", "box-as-mask", "box")
 """What is taken for the answer: masks; boxes, filled; or one box, compared with the box around the gold mask."""
 
 
+_FENCES = re.compile(r"\A\s*```[a-z]{0,10}|```\s*\Z", re.IGNORECASE)
+
+
 class MaskVerifier:
     """The target is a mask: a run-length code, {"shapes": …} or {"polygons": …} (`masks.read_gold`).
 
@@ -44,7 +49,7 @@ class MaskVerifier:
     """
 
     name = "mask"
-    version = "2"
+    version = "3"
 
     def __init__(self, options: Mapping[str, Any] | None = None) -> None:
         self._options = dict(options or {})
@@ -83,7 +88,11 @@ class MaskVerifier:
             return made
         content, start = made
         reason = "not found"
-        for value, begin, end in reversed(list(json_values(content))):
+        literal = parsed(_FENCES.sub("", content).strip())
+        values = list(json_values(content))
+        if literal is not None and not any(isinstance(value, Mapping) for value, _, _ in values):
+            values.append((literal, 0, len(content)))  # a Python literal
+        for value, begin, end in reversed(values):
             try:
                 mask = _stated(value, context)
             except MaskError as error:
@@ -91,6 +100,9 @@ class MaskVerifier:
                 continue
             if mask is not None:
                 return Extraction(mask, (start + begin, start + end))
+        polygon = written_polygon(content) if reason == "not found" else None
+        if polygon is not None and (found := _stated({"polygon": polygon[0]}, context)) is not None:
+            return Extraction(found, (start + polygon[1], start + polygon[2]))
         if reason == "not found" and find_boxes(content, context.coordinate_order):
             reason = "boxes, no mask"
         return Extraction(reason=reason)

@@ -14,7 +14,18 @@ from mmeval.verifiers.enclosed import enclosed
 MASK_TAG = "mask"
 """Tag around the mask that a segmenter added to a response."""
 _TAGGED = re.compile(rf"<{MASK_TAG}>(.*?)</{MASK_TAG}>", re.DOTALL)
-_POLYGONS = frozenset({"polygon", "polygons", "segmentation", "segmentations"})
+_POLYGONS = frozenset({"polygon", "polygons", "segmentation", "segmentations", "contour", "contours", "vertices", "outline", "boundary"})  # fmt: skip
+_MASKS = frozenset({"mask", "masks"})
+"""Keys that hold a polygon where they hold points."""
+_NUMBER = r"[+\-−]?[0-9]+(?:\.[0-9]+)?"
+_POINT = rf"[\[(]\s*({_NUMBER})\s*,\s*({_NUMBER})\s*[\])]"
+_WRITTEN = re.compile(
+    rf"(?:<poly(?:gon)?>|\b(?:polygon|contour|outline|mask|segmentation)\b[^\[(\n]{{0,60}}|\A)[\s\[(`]*(?={_POINT})"
+    rf"(?P<points>{_POINT.replace('(' + _NUMBER + ')', _NUMBER)}(?:[\s,;]*{_POINT.replace('(' + _NUMBER + ')', _NUMBER)}){{2,5000}})(?!\s*,?\s*[\[(])",
+    re.IGNORECASE,
+)
+"""Three points or more outside of JSON, behind a word that says what they are, or the whole answer."""
+_FLAT = re.compile(rf"<poly(?:gon)?>\s*(?P<points>{_NUMBER}(?:[\s,]+{_NUMBER}){{5,10000}})\s*</poly(?:gon)?>", re.IGNORECASE)
 _ATTEMPTS = 64
 _DEPTH = 8
 _DIGITS = 300
@@ -92,10 +103,14 @@ def find_polygons(value: Any, depth: int = 0) -> Iterator[list[Any]]:
         return
     if isinstance(value, Mapping):
         for key, entry in value.items():
-            if str(key).lower() in _POLYGONS and isinstance(entry, list) and entry:
+            entry = _pairs_of(entry)
+            points = isinstance(entry, list) and len(entry) > 2 and all(_is_pair(one) for one in entry)
+            if points and str(key).lower() in _MASKS:
+                yield [entry]
+            elif str(key).lower() in _POLYGONS and isinstance(entry, list) and entry:
                 # One polygon alone may be written without a list around it: numbers, or pairs of numbers.
                 alone = not isinstance(entry[0], list) or _is_pair(entry[0])
-                yield [entry] if alone else entry
+                yield [entry] if alone else [_pairs_of(one) for one in entry]
             else:
                 yield from find_polygons(entry, depth + 1)
     elif isinstance(value, list):
@@ -103,5 +118,26 @@ def find_polygons(value: Any, depth: int = 0) -> Iterator[list[Any]]:
             yield from find_polygons(entry, depth + 1)
 
 
-def _is_pair(value: list[Any]) -> bool:
-    return len(value) == 2 and all(isinstance(number, (int, float)) for number in value)
+def written_polygon(text: str) -> tuple[list[float], int, int] | None:
+    """Return the only polygon that a text states outside of JSON objects, [x1, y1, x2, y2 …], and its place; None without one."""
+    found = [*_WRITTEN.finditer(text), *_FLAT.finditer(text)]
+    if len(found) != 1:
+        return None
+    numbers = [float(number.replace("−", "-")) for number in re.findall(_NUMBER, found[0]["points"])]
+    return numbers, *found[0].span("points")
+
+
+def _pairs_of(value: Any) -> Any:
+    """Return points that are written as objects ({"x": 1, "y": 2}) as pairs; anything else as it is."""
+    if not isinstance(value, list) or not value or not all(isinstance(one, Mapping) for one in value):
+        return value
+    named = [{str(key).lower(): entry for key, entry in one.items()} for one in value]
+    return [[one["x"], one["y"]] for one in named] if all(set(one) == {"x", "y"} for one in named) else value
+
+
+def _is_pair(value: Any) -> bool:
+    return (
+        isinstance(value, list)
+        and len(value) == 2
+        and all(isinstance(number, (int, float)) and not isinstance(number, bool) for number in value)
+    )

@@ -24,7 +24,7 @@ class PointVerifier:
     """
 
     name = "point"
-    version = "4"
+    version = "5"
 
     def __init__(self, options: Mapping[str, Any] | None = None) -> None:
         self._options = dict(options or {})
@@ -71,11 +71,12 @@ class PointVerifier:
 
 
 def _two_points(text: str, numbers: tuple[float, ...]) -> bool:
-    """Whether two pairs are two points rather than a box's corners: joined by "and", or the second left of or above the first."""
+    """Whether two pairs are points rather than a box's corners: joined by "and", the same, or the second left of or above the first."""
     between = _BETWEEN.search(text)
     if between is None:
         return False
-    return "and" in between.group().lower() or numbers[2] < numbers[0] or numbers[3] < numbers[1]
+    apart = "and" in between.group().lower() or numbers[2] < numbers[0] or numbers[3] < numbers[1]
+    return apart or numbers[:2] == numbers[2:]
 
 
 def _centre(numbers: tuple[float, ...]) -> tuple[float, ...]:

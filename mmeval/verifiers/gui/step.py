@@ -23,7 +23,7 @@ class StepVerifier:
     """
 
     name = "gui-step"
-    version = "3"
+    version = "4"
 
     def __init__(self, options: Mapping[str, Any] | None = None) -> None:
         self._options = dict(options or {})

@@ -55,6 +55,7 @@ _POINTS = (
     "point_2d",
     "start_box",
 )
+_STARTS = ("start_coordinate", "start_point", "start", "start_box")
 _ENDS = ("coordinate2", "end_coordinate", "end_point", "end", "to", "end_box")
 
 
@@ -72,11 +73,24 @@ def read_tool_call(text: str) -> list[tuple[Action, tuple[int, int]]]:
     """
     found = []
     tags = list(_TAGS.finditer(text))
-    for start, part in [(tag.start(1), tag.group(1)) for tag in tags] or [(0, text)]:
+    parts = [(tag.start(1), _closed(tag.group(1)) if tag.end(1) < tag.end() else tag.group(1)) for tag in tags]
+    for start, part in parts or [(0, text)]:
         for value, place in list(tagged_calls(part)) or json_objects(part, in_tags=bool(tags)):
             for call in named_calls(value):
-                found.append((_action(call), (start + place[0], start + place[1])))
+                found.append((_action(call), (start + place[0], min(start + place[1], len(text)))))
     return found
+
+
+def _closed(part: str) -> str:
+    """Return what stands in closed tags, its last brace added where that alone is missing."""
+    end = len(part.rstrip())
+    if "{" not in part or part[end - 1] != "}" or len(part) > _LONGEST:
+        return part
+    try:
+        json.loads(mended := f"{part[:end]}}}", strict=False, object_pairs_hook=_once)
+    except (ValueError, RecursionError):
+        return part
+    return mended
 
 
 def json_objects(text: str, *, in_tags: bool) -> Iterator[tuple[Any, tuple[int, int]]]:
@@ -205,17 +219,33 @@ def _action(call: Mapping[str, Any]) -> Action:
     if name in _TAKE_OVER:
         return Action("take-over", detail=str(call.get("message", call.get("text", ""))) or None)
     if name in _DRAG:
+<<<<<<< HEAD
         return Action("drag", point_of(call), point_of(call, _ENDS))
+=======
+        start, end = _point(call, _STARTS), _point(call, _ENDS)
+        if start is not None and end is None:
+            end = _point(call, ("coordinate",))  # where a start is named, the other place is the end
+        return Action("drag", start or _point(call), end)
+>>>>>>> 14d6b0d (Boxes, points, masks and steps on screens as they were judged by hand)
     if name in _SWIPE:
         return _scroll(call, name)
     raise ParseError(f"outside the dialect: {written[:40]}")
 
 
 def _scroll(call: Mapping[str, Any], name: str) -> Action:
+<<<<<<< HEAD
     place = point_of(call)
+=======
+    both = next((call[key] for key in _POINTS if _are_two(call.get(key))), None)
+    if both is not None:
+        return Action("scroll", _pair(both[0]), _pair(both[1]))
+    place = _point(call)
+>>>>>>> 14d6b0d (Boxes, points, masks and steps on screens as they were judged by hand)
     named = call.get("direction", call.get("scroll_direction", call.get("input_text")))
     if named is None and isinstance(call.get("to"), str) and not _NUMBERS.fullmatch(call["to"]):
         named = call["to"]
+    if named is None and isinstance(call.get("value"), str) and call["value"].strip():
+        named = call["value"]
     if named is not None:
         direction = named_direction(named)
         return Action("scroll", place, direction=direction, detail="finger" if name == "swipe" else None)
@@ -254,6 +284,15 @@ def point_of(call: Mapping[str, Any], names: tuple[str, ...] = _POINTS) -> Point
     if names is _POINTS and call.get("x1") is not None and second != (None, None):
         return _pair([call.get("x1"), call.get("y1")])
     return None
+
+
+def _are_two(value: Any) -> bool:
+    """Whether a value is two points: [[x1, y1], [x2, y2]]."""
+    return (
+        isinstance(value, (list, tuple))
+        and len(value) == 2
+        and all(isinstance(one, (list, tuple)) and len(one) == 2 for one in value)
+    )
 
 
 def _pair(value: Any) -> Point:
