@@ -48,7 +48,7 @@ class ExpressionVerifier:
     """
 
     name = "expression"
-    version = "4"
+    version = "5"
     blocking = True
     """Matching may wait for another process."""
 

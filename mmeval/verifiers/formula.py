@@ -18,6 +18,12 @@ from mmeval.verifiers.unit_names import UNITS
 from mmeval.verifiers.vocabulary import RUNNING
 
 _PLAIN_NUMBER = re.compile(r"(-?)([0-9]{1,300}(?:\.[0-9]{1,300})?)")
+SET_BUILDER = re.compile(
+    r"\\(?:left\s*\\)?\{\s*(?P<name>[A-Za-z])\s*(?:\\in\s*(?:\\mathbb\s*\{?\s*R\s*\}?|ℝ)\s*)?(?:\\(?:mid|vert|colon|middle\s*\|)(?![A-Za-z])|[|:｜])\s*"
+    r"(?P<condition>(?P=name)(?![A-Za-z])[^{}|]{1,200}|[^{}|]{1,100}[<>≤≥]\s*(?P=name)(?![A-Za-z])[^{}|]{0,100}|[^{}|]{1,100}\\[lg]e?q?(?:slant)?\s+(?P=name)(?![A-Za-z])[^{}|]{0,100}?)"
+    r"\s*\\(?:right\s*\\)?\}"
+)
+"""`\\{x \\mid x \\ge 5\\}`: the condition says all."""
 MAX_NESTING = 100
 """Levels of the deepest tree; every term of a sum is one."""
 RELATIONS = frozenset({"=", "!=", "<", ">", "<=", ">=", "~", "in"})
@@ -38,6 +44,8 @@ def parse_formula(text: str, *, labels: bool = True) -> Tree:
     Raises:
         NotAFormula: when the text is none, when it can be read in two ways, or when it is too long or too deep.
     """
+    builder = SET_BUILDER.fullmatch(text.strip())
+    text = builder["condition"] if builder is not None else text
     plain = _PLAIN_NUMBER.fullmatch(text)
     if plain is not None:
         number: Tree = ("dec" if "." in text else "int", plain.group(2))
@@ -179,7 +187,7 @@ class _Parser(OperandReader):
             unit = self._unit(tree)
             if unit is not None:
                 return unit
-            if self._peek().kind not in OPERANDS:
+            if self._peek().kind not in OPERANDS and not self._unit_apart():
                 return tree
             if self._peek().kind == "number":
                 raise NotAFormula
@@ -221,7 +229,7 @@ class _Parser(OperandReader):
                 ("" if not names or token.kind in ("^", "/", "number", "*") or names[-1] in "^/*" else " ") + token.text
             )
             index += 1
-        if words > _UNIT_WORDS:
+        if words > _UNIT_WORDS or (names[-2:-1] == ["/"] and names[-1].isdigit()):
             return None
         self._at = index
         return ("unit", tree, "".join(names))

@@ -24,6 +24,9 @@ _MATH = re.compile(
 _DISPLAY = re.compile(r"\s*(?:\$\$|\\\[)")
 _STOP = re.compile(r"[!?。！？](?=\s|$)|\.(?=\s|$|\*|\")|\n")
 _BREAK = re.compile(r"[,;]\s|\s(?:because|since|as|which|where|when|so|if|with|after|from|by|\()|\s*\n|\s*。")
+_CONDITIONS = re.compile(r"\\\{\s*[A-Za-z]\s*(?:\\in\s*[^{}|]{0,30}?)?(?:\\(?:mid|vert|colon)(?![A-Za-z])|[|:])")
+_JOINED = re.compile(r"\s*(?:,|;|(?:,\s*)?\b(?:and|or)\b|和|或)\s*", re.IGNORECASE)
+_GIVES = re.compile(r"\W*(?:since|because|if|when|given|as|with|for|where|let)\b", re.IGNORECASE)
 _SIGN = re.compile(r"[=≈:：]")
 _LEAD = re.compile(r"(?:\W*+[A-Za-z\u4e00-\u9fff]++\W++){0,8}\W*")
 _COPULA = re.compile(r"(?:\b(?:is|are|equals|be|get|gives?|to|of|have|as)|=|:|是|为|等于)\s*$", re.IGNORECASE)
@@ -105,6 +108,8 @@ class _Finder:
         if declines(self._text):
             return "refusal"
         number = find_number(self._section)
+        if _CONDITIONS.search(self._text):
+            return self._words(0, len(self._text)) or "not found"  # the numbers of a set's condition are no answer
         if not isinstance(number, str):
             return number.start, number.end
         return self._words(0, len(self._text)) or number
@@ -219,7 +224,7 @@ class _Finder:
                 return place
         return None
 
-    def _concluding(self, masked: str) -> tuple[int, int] | None:
+    def _concluding(self, masked: str) -> tuple[int, int] | str | None:
         """Return the formula with which the last sentence ends, or its only one."""
         text = self._text[: len(masked)].rstrip()
         spans = [found.span() for found in _MATH.finditer(text, max(0, len(text) - _TAIL))]
@@ -230,8 +235,23 @@ class _Finder:
         if not spans or len(text[spans[-1][1] :].split()) > 3:
             return None
         last = spans[-1]
+        joined = self._joined(spans, start)
+        if joined is not None:
+            return self._formula(*joined) or "ambiguous"
         stated = _COPULA.search(text, max(0, last[0] - 24), last[0]) is not None or "=" in text[slice(*last)]
         return self._with_unit(*last, len(text)) if stated or len(spans) == 1 else None
+
+    def _joined(self, spans: list[tuple[int, int]], start: int) -> tuple[int, int] | None:
+        """Return where the equations stand that the last one is stated together with ("$a = 3$ and $b = 4$"); None where it is alone."""
+        if _GIVES.match(self._text, start):
+            return None
+        first = len(spans) - 1
+        while first > 0 and _JOINED.fullmatch(self._text, spans[first - 1][1], spans[first][0]):
+            first -= 1
+        together = spans[first:]
+        if len(together) < 2 or not all("=" in self._text[slice(*span)] for span in together):
+            return None
+        return together[0][0], together[-1][1]
 
     def _labelled(self, masked: str) -> tuple[int, int] | None:
         """Return the formula behind a label on the last line ("Area = 9π")."""

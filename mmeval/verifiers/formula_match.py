@@ -14,7 +14,7 @@ from mmeval.verifiers.formula_tree import SCALARS, Tree, children, contains, end
 from mmeval.verifiers.formula_values import approximate, differ_somewhere, exact, same_number
 from mmeval.verifiers.number import numbers_equal
 from mmeval.verifiers.symbolic import symbolically_equal
-from mmeval.verifiers.unit_names import UNITS, comparable
+from mmeval.verifiers.unit_names import PRODUCTS, UNITS, comparable
 
 MIN_DIGITS = 6
 """Significant digits from which on a decimal number stands for the exact number that it rounds or cuts off."""
@@ -282,6 +282,8 @@ def _as_letters(tree: Tree, letters: Set[str]) -> Tree:
     parts = tuple(_as_letters(part, letters) if isinstance(part, tuple) else part for part in tree)
     if parts[:1] == ("unit",) and parts[2] in letters:
         return ("mul", parts[1], ("sym", parts[2]))
+    if parts[:1] == ("unit",) and parts[2] in PRODUCTS and set(parts[2]) <= set(letters):
+        return ("mul", ("mul", parts[1], ("sym", parts[2][0])), ("sym", parts[2][1]))
     return parts
 
 

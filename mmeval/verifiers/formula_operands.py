@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from mmeval.verifiers.formula_tokens import NotAFormula, Token
 from mmeval.verifiers.formula_tree import SCALARS, Tree, endless
+from mmeval.verifiers.unit_names import PRODUCTS
 from mmeval.verifiers.vocabulary import words
 
 MAX_DEPTH = 24
@@ -75,6 +76,7 @@ class OperandReader:
 
     def _primary(self) -> Tree:
         self._enter()
+        self._unit_apart()
         token = self._peek()
         reader = getattr(self, "_read_" + _READERS[token.kind]) if token.kind in _READERS else None
         if reader is None:
@@ -83,6 +85,15 @@ class OperandReader:
         tree: Tree = reader(token)
         self._depth -= 1
         return tree
+
+    def _unit_apart(self) -> bool:
+        """Cut a unit where an operand must stand into its letters: `mg` is m times g."""
+        token = self._peek()
+        if token.kind != "word" or token.text not in PRODUCTS:
+            return False
+        first, second = token.text
+        self._tokens[self._at : self._at + 1] = [Token("symbol", first, token.spaced), Token("symbol", second)]
+        return True
 
     def _read_number(self, token: Token) -> Tree:
         kind = "int" if token.text.isdigit() else "dec"

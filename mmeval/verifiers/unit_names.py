@@ -37,12 +37,24 @@ _PLURAL = re.compile(r"(?<=[a-z]{2})s$")
 UNITS = frozenset([*_FACTORS, *_OTHER, *_SPELLED, *(name + "s" for name in _FACTORS if len(name) > 2)])
 """All names that the rules take for units."""
 
+PRODUCTS = frozenset({"mg", "kg", "cm", "km", "mm", "nm", "ms", "mA", "mV", "kV", "MV"})
+"""Units that are two names side by side where no number stands before them: the weight mg."""
+
 _POWER_WORDS = {"square": 2, "sq": 2, "squared": 2, "cubic": 3, "cu": 3, "cubed": 3}
+_PER = re.compile(r"\s*/\s*|\s+per\s+", re.IGNORECASE)
+_SPEEDS: Mapping[str, str] = {"kmh": "km/h", "kmph": "km/h", "mph": "mi/h"}
 _ATOM = re.compile(r"(?P<name>[A-Za-z\u4e00-\u9fffΩ]+)(?:\s*\^?\s*\{?\s*(?P<power>[23])\s*\}?)?")
 
 
 def scale_of(unit: str) -> tuple[str, Fraction] | None:
-    """Return (dimension, factor to its base unit) of a unit such as `cm`, `cm^2`, `square metres`; None if unknown."""
+    """Return (dimension, factor to its base unit) of a unit such as `cm`, `cm^2`, `square metres`, `km/h`; None if unknown."""
+    unit = _PER.sub("/", unit.strip())
+    unit = _SPEEDS.get(unit, unit)
+    if unit.count("/") == 1:
+        above, below = (scale_of(part) for part in unit.split("/"))
+        if above is None or below is None:
+            return None
+        return f"{above[0]}/{below[0]}", above[1] / below[1]
     power, names = 1, []
     for found in _ATOM.finditer(unit):
         name = found.group("name")

@@ -316,7 +316,12 @@ def test_units() -> None:
     assert comparable("m", "kg") is None
     assert comparable("apples", "m") == 1
     assert scale_of("square feet") == scale_of("ft^2")
-    assert scale_of("m/s") is None
+    assert scale_of("m/s") == ("length/time", 1)
+    assert comparable("km/h", "m/s") * 18 == 5
+    assert comparable("km per hour", "kmh") == 1
+    assert comparable("m/s", "m/s^2") is None
+    assert comparable("g/cm^3", "kg/m^3") == 1000
+    assert scale_of("apples/m") is None
     assert scale_of("平方厘米") == scale_of("cm^2")
 
 
