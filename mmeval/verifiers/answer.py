@@ -16,7 +16,7 @@ from typing import Any
 
 from mmeval.core.types import Extraction
 from mmeval.verifiers.base import looks_like_refusal
-from mmeval.verifiers.json_answer import json_answer
+from mmeval.verifiers.json_answer import json_answer, unescaped
 
 REASONING_TAGS = ("think", "thinking", "thought", "reasoning", "analysis")
 ANSWER_TAGS = ("answer", "final_answer", "conclusion")
@@ -87,7 +87,8 @@ def final_answer(
     field = json_answer(text, start, end)
     inner = field or _boxed(text, start, end)
     if inner is not None:
-        return Section(text[inner[0] : inner[1]], inner[0], True, (start, end), field is None)
+        content = text[inner[0] : inner[1]]
+        return Section(content if field is None else unescaped(content), inner[0], True, (start, end), field is None)
     return Section(text[start:end], start, tagged)
 
 

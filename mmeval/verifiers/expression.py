@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from mmeval.core.errors import DataError, UndecidedError
@@ -64,6 +65,11 @@ class ExpressionVerifier:
             section = answer_section(text[start:end], options)
             if isinstance(section, Extraction):
                 return section
+            first = start + section.start
+            if section.text != text[first : first + len(section.text)]:
+                # The text of a JSON field without its escapes, each of the same length.
+                read = self.parse(section.text, context)
+                return read if read.span is None else replace(read, span=(read.span[0] + first, read.span[1] + first))
             found = find_formula(section)
             if isinstance(found, str):
                 return Extraction(reason=found)

@@ -18,6 +18,10 @@ from mmeval.verifiers.unit_names import UNITS
 from mmeval.verifiers.vocabulary import RUNNING
 
 _PLAIN_NUMBER = re.compile(r"(-?)([0-9]{1,300}(?:\.[0-9]{1,300})?)")
+_NAMED_POINT = re.compile(
+    r"(?<![A-Za-z0-9\\_^{}()=])([A-TV-Z])(?=\s?(?:\\left\s*)?\((?=[^()]{0,80}[0-9])[^()=]{1,80},[^()=]{1,80}\)\s*(?:\Z|[,;$]|and\b|or\b|和))"
+)
+"""A point by its name: A(3, -4)."""
 SET_BUILDER = re.compile(
     r"\\(?:left\s*\\)?\{\s*(?P<name>[A-Za-z])\s*(?:\\in\s*(?:\\mathbb\s*\{?\s*R\s*\}?|ℝ)\s*)?(?:\\(?:mid|vert|colon|middle\s*\|)(?![A-Za-z])|[|:｜])\s*"
     r"(?P<condition>(?P=name)(?![A-Za-z])[^{}|]{1,200}|[^{}|]{1,100}[<>≤≥]\s*(?P=name)(?![A-Za-z])[^{}|]{0,100}|[^{}|]{1,100}\\[lg]e?q?(?:slant)?\s+(?P=name)(?![A-Za-z])[^{}|]{0,100}?)"
@@ -44,6 +48,7 @@ def parse_formula(text: str, *, labels: bool = True) -> Tree:
     Raises:
         NotAFormula: when the text is none, when it can be read in two ways, or when it is too long or too deep.
     """
+    text = _NAMED_POINT.sub(r"\1=", text)
     builder = SET_BUILDER.fullmatch(text.strip())
     text = builder["condition"] if builder is not None else text
     plain = _PLAIN_NUMBER.fullmatch(text)

@@ -32,6 +32,8 @@ _LEAD = re.compile(r"(?:\W*+[A-Za-z\u4e00-\u9fff]++\W++){0,8}\W*")
 _COPULA = re.compile(r"(?:\b(?:is|are|equals|be|get|gives?|to|of|have|as)|=|:|是|为|等于)\s*$", re.IGNORECASE)
 _COMMAND = re.compile(r"\\[A-Za-z]+")
 _PROSE = re.compile(r"[A-Za-z]{4,}")
+_MINUTES = re.compile(r"(?:°|\\circ)[\s}]{0,4}[0-9]{1,2}(?:\.[0-9]+)?\s?['′’](?:\s?[0-9]{1,2}(?:\.[0-9]+)?\s?(?:''|′′|’’|\"|″))?\Z")
+"""Minutes and seconds of an angle at the end: no quotation marks."""
 _EDGE = " \t\r\n*\"'“”`"
 _WRAPPED = re.compile(
     r"(?:\\(?:text|textbf|mathrm|mathbf|mbox|boxed|fbox|bf|rm)\s*\{(?P<inner>.*)\}|\$\$(?P<dollars>[^$]*)\$\$|\$(?P<dollar>[^$]*)\$"
@@ -56,7 +58,7 @@ def tidy(text: str) -> str:
     previous = None
     while text != previous:
         previous = text
-        text = text.strip(_EDGE)
+        text = text.lstrip(_EDGE) if _MINUTES.search(text) else text.strip(_EDGE)
         if text[-1:] in (".", "。", ",", ";") and text[-2:] not in ("..", "\\,", "\\;"):
             text = text[:-1]
         found = _WRAPPED.fullmatch(text)
@@ -153,6 +155,10 @@ class _Finder:
         text = self._text
         while start < end and text[start] in _EDGE + "=≈:：":
             start += 1
+        while end > start and text[end - 1].isspace():
+            end -= 1
+        if _MINUTES.search(text, max(start, end - 40), end):
+            return start, end
         while start < end and (
             text[end - 1] in _EDGE or (text[end - 1] in ".。,;" and text[end - 2 : end - 1] not in (".", "\\"))
         ):

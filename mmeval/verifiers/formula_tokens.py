@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 
 from mmeval.verifiers.unit_names import UNITS
 from mmeval.verifiers.vocabulary import ENGLISH, GREEK, GREEK_CAPITALS, SEPARATING, words
@@ -153,6 +154,9 @@ _VULGAR = {
     **{"⅙": "1/6", "⅚": "5/6", "⅛": "1/8", "⅜": "3/8", "⅝": "5/8", "⅞": "7/8"},
 }
 _VULGAR_SIGN = re.compile("[" + "".join(_VULGAR) + "]")
+_ARC = re.compile(
+    r"(?<![0-9.])([0-9]{1,4})\s*(?:°|\^\s*\{?\s*\\circ\s*\}?)\s*([0-9]{1,2}(?:\.[0-9]{1,6})?)\s*['′’](?!['′’])(?:\s*([0-9]{1,2}(?:\.[0-9]{1,6})?)\s*(?:''|′′|’’|\"|″))?"
+)
 _RAISED_PRIMES = re.compile(r"\^\s*(?:\{\s*((?:(?:\\prime(?![A-Za-z])|['′])\s*)+)\}|\\prime(?![A-Za-z]))")
 _SET_LETTERS = dict(zip("ℝℕℤℚℂ", "RNZQC", strict=True))
 _MAX_LETTERS = 4
@@ -178,8 +182,16 @@ def tokenize(text: str) -> list[Token]:
     text = _RAISED_RUN.sub(lambda found: "^{" + found.group().translate(_RAISED) + "}", text)
     text = _LOWERED_RUN.sub(lambda found: "_{" + found.group().translate(_LOWERED) + "}", text)
     text = _RAISED_PRIMES.sub(lambda found: "'" * max(1, len(re.findall(r"prime|['′]", found.group(1) or ""))), text)
+    text = _ARC.sub(_in_degrees, text)
     text = _VULGAR_SIGN.sub(lambda found: "\\frac{" + _VULGAR[found.group()].replace("/", "}{") + "}", text)
     return _Scanner(_REPEATING.sub(_repeating, text)).tokens()
+
+
+def _in_degrees(found: re.Match[str]) -> str:
+    """Return an angle in degrees, minutes and seconds in degrees alone."""
+    degrees, minutes, seconds = (Fraction(part or "0") for part in found.groups())
+    value = degrees + minutes / 60 + seconds / 3600
+    return f"\\frac{{{value.numerator}}}{{{value.denominator}}}°"
 
 
 def _repeating(found: re.Match[str]) -> str:

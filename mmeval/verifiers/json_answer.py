@@ -11,6 +11,8 @@ ANSWER_KEYS = (
     "correct_choice", "prediction", "result",
 )  # fmt: skip
 """Names of the field that holds the answer, the surest first; case, spaces and hyphens do not count."""
+_ESCAPED = re.compile(r"(?:\\\\)+|\\[\"/]")
+_SINGLE = re.compile(r"\\(?!n(?![a-z])|u[0-9a-fA-F]{4})")
 _OPENING = re.compile(r"\{\s*\"")
 _AFTER = re.compile(r"[\s`.]*")
 _ATTEMPTS = 3
@@ -33,6 +35,16 @@ def json_answer(text: str, start: int, end: int) -> tuple[int, int] | None:
         if _AFTER.fullmatch(text, close, end):
             return _place(text, opening.start(), close, fields)
     return None
+
+
+def unescaped(text: str) -> str:
+    r"""Return the text of a JSON field, equally long, with spaces for the backslashes that JSON puts before backslashes and quotes.
+
+    `\\frac{3}{4}` becomes ` \frac{3}{4}`. Where a model forgot to double them (`\frac`), every backslash is its own.
+    """
+    if "\\" not in text or _SINGLE.search(_ESCAPED.sub("", text)):
+        return text
+    return _ESCAPED.sub(lambda found: " " * (len(found[0]) // 2) + found[0][-1] * (len(found[0]) // 2), text)
 
 
 def objects(text: str, most: int = 400) -> list[dict[str, Any]]:
