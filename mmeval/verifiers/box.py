@@ -13,8 +13,10 @@ from mmeval.verifiers.answer import answer_phrases, answer_section, merged_optio
 from mmeval.verifiers.coordinates import Box, Shape, find_boxes, iou, shape_in_pixels, sorted_corners
 from mmeval.verifiers.thresholds import overlap_threshold
 
-
-_NOT_AT = re.compile(r"(?:\bnot|n['’]t)\s+(?:(?:be|located|situated)\s+)?(?:at|in|on|near|around)\s+(?:the\s+)?(?:[a-z]+\s+)?[(\"'`*]*\Z", re.IGNORECASE)
+_NOT_AT = re.compile(
+    r"(?:\bnot|n['’]t)\s+(?:(?:be|located|situated)\s+)?(?:at|in|on|near|around)\s+(?:the\s+)?(?:[a-z]+\s+)?[(\"'`*]*\Z",
+    re.IGNORECASE,
+)
 
 
 class BoxVerifier:

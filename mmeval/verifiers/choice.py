@@ -34,7 +34,7 @@ class ChoiceVerifier:
     """
 
     name = "choice"
-    version = "7"
+    version = "8"
 
     def __init__(self, options: Mapping[str, Any] | None = None) -> None:
         self._options = dict(options or {})

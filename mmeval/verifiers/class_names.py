@@ -76,7 +76,7 @@ class ClassNameVerifier:
     """
 
     name = "class-name"
-    version = "2"
+    version = "3"
 
     def __init__(self, options: Mapping[str, Any] | None = None) -> None:
         self._options = dict(options or {})

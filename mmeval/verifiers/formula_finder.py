@@ -32,7 +32,9 @@ _LEAD = re.compile(r"(?:\W*+[A-Za-z\u4e00-\u9fff]++\W++){0,8}\W*")
 _COPULA = re.compile(r"(?:\b(?:is|are|equals|be|get|gives?|to|of|have|as)|=|:|是|为|等于)\s*$", re.IGNORECASE)
 _COMMAND = re.compile(r"\\[A-Za-z]+")
 _PROSE = re.compile(r"[A-Za-z]{4,}")
-_MINUTES = re.compile(r"(?:°|\\circ)[\s}]{0,4}[0-9]{1,2}(?:\.[0-9]+)?\s?['′’](?:\s?[0-9]{1,2}(?:\.[0-9]+)?\s?(?:''|′′|’’|\"|″))?\Z")
+_MINUTES = re.compile(
+    r"(?:°|\\circ)[\s}]{0,4}[0-9]{1,2}(?:\.[0-9]+)?\s?['′’](?:\s?[0-9]{1,2}(?:\.[0-9]+)?\s?(?:''|′′|’’|\"|″))?\Z"
+)
 """Minutes and seconds of an angle at the end: no quotation marks."""
 _EDGE = " \t\r\n*\"'“”`"
 _WRAPPED = re.compile(

@@ -91,7 +91,7 @@ class OperandReader:
         token = self._peek()
         if token.kind != "word" or token.text not in PRODUCTS:
             return False
-        first, second = token.text
+        first, second = token.text[0], token.text[1]
         self._tokens[self._at : self._at + 1] = [Token("symbol", first, token.spaced), Token("symbol", second)]
         return True
 

@@ -20,7 +20,9 @@ _BRACKETS: Mapping[str, str] = {"[": "]", "{": "}", "(": ")"}
 _OPENING = re.compile(r"[\[{(]")
 _WORD_SEPARATOR = re.compile(r"(?:(?<!\s)\s++(?:,\s++)?|,\s++)(?:and|or|und|et)\s+|(?:(?<!\s)\s++)?[和与及]\s*")
 _CONNECTIVE = re.compile(r"^\s*(?:(?:and|or)\s+)?(?:and|or|then|finally|followed\s+by)\s+", re.IGNORECASE)
-_ARROW = re.compile(r"\s*(?:→|⟶|➔|➜|⇒|[-=]{1,2}>|\\(?:right|long)arrow(?![A-Za-z])|\\(?:longright|Right)arrow(?![A-Za-z])|\\to(?![A-Za-z]))\s*")
+_ARROW = re.compile(
+    r"\s*(?:→|⟶|➔|➜|⇒|[-=]{1,2}>|\\(?:right|long)arrow(?![A-Za-z])|\\(?:longright|Right)arrow(?![A-Za-z])|\\to(?![A-Za-z]))\s*"
+)
 _RANKED = re.compile(r"\s*(?:>|≻|\\succ(?![A-Za-z])|\\gt(?![A-Za-z]))\s*")
 _COMMAS = re.compile(r"[,;、，；\n]")
 _SPACED_NUMBERS = re.compile(r"[+\-−]?[0-9]+(?:\.[0-9]+)?(?:[ \t]+[+\-−]?[0-9]+(?:\.[0-9]+)?)+")

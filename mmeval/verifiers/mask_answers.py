@@ -25,7 +25,9 @@ _WRITTEN = re.compile(
     re.IGNORECASE,
 )
 """Three points or more outside of JSON, behind a word that says what they are, or the whole answer."""
-_FLAT = re.compile(rf"<poly(?:gon)?>\s*(?P<points>{_NUMBER}(?:[\s,]+{_NUMBER}){{5,10000}})\s*</poly(?:gon)?>", re.IGNORECASE)
+_FLAT = re.compile(
+    rf"<poly(?:gon)?>\s*(?P<points>{_NUMBER}(?:[\s,]+{_NUMBER}){{5,10000}})\s*</poly(?:gon)?>", re.IGNORECASE
+)
 _ATTEMPTS = 64
 _DEPTH = 8
 _DIGITS = 300

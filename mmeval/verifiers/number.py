@@ -87,7 +87,7 @@ class NumberVerifier:
     """
 
     name = "number"
-    version = "8"
+    version = "9"
 
     def __init__(self, options: Mapping[str, Any] | None = None) -> None:
         self._options = dict(options or {})

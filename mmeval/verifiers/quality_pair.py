@@ -92,7 +92,11 @@ class QualityPairVerifier:
         if len(values) == 2 and values[0] == SIMILAR and _BUT.search(plain, stated[0][1], last[2]):
             values = values[1:]
         overall = [one for one in stated if _OVERALL.search(plain, max(0, one[1] - 24), one[1])]
-        if len(values) > 1 and len(overall) == 1 and all(one[0] == last[0] for one in stated if one[1] >= overall[0][1]):
+        if (
+            len(values) > 1
+            and len(overall) == 1
+            and all(one[0] == last[0] for one in stated if one[1] >= overall[0][1])
+        ):
             values = [last[0]]
         if len(values) > 1:
             return Extraction(reason="several verdicts")

@@ -60,7 +60,7 @@ class TextVerifier:
     """
 
     name = "text"
-    version = "3"
+    version = "4"
 
     def __init__(self, options: Mapping[str, Any] | None = None) -> None:
         self._options = dict(options or {})

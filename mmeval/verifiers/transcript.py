@@ -20,9 +20,7 @@ NUMBERS = ("keep", "digits")
 UNITS = ("words", "characters")
 MARKS = ("keep", "drop")
 _DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
-_SPOKEN = (
-    r"transcript(?:ion)?|sentence|words?|utterance|phrase|speech|text|lip[- ]?reading(?:\s+result)?|result|prediction|best\s+guess|output"
-)
+_SPOKEN = r"transcript(?:ion)?|sentence|words?|utterance|phrase|speech|text|lip[- ]?reading(?:\s+result)?|result|prediction|best\s+guess|output"
 _LABEL = re.compile(
     r"[\s*#_]*(?:(?:sure|certainly|okay|of course)[!,.]\s*)?(?:(?:based on|from|judging (?:by|from)|looking at)\s[^,:\n\"]{1,80},\s*)?"
     r"(?:(?:i (?:think|believe)|it (?:seems|appears|looks\s+(?:like|as\s+if)))\s+(?:that\s+)?)?(?:here(?:'s|\s+is|\s+are)\s+)?(?:(?:the|my)\s+)?"
@@ -113,7 +111,11 @@ class TranscriptVerifier:
             return section
         start, end = section.span(*_said(mask(section.text)))
         said = text[start:end]
-        if (looks_like_refusal(said) and _SPEECHLESS.search(said)) or _UNREAD.fullmatch(said) or _REFUSED.fullmatch(said):
+        if (
+            (looks_like_refusal(said) and _SPEECHLESS.search(said))
+            or _UNREAD.fullmatch(said)
+            or _REFUSED.fullmatch(said)
+        ):
             return Extraction(reason="refusal")
         if _SILENT.fullmatch(said):
             return Extraction(reason="no speech")

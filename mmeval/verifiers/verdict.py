@@ -26,7 +26,9 @@ _BETTER = re.compile(
     rf"|{_BE}\s+(?:more\s+[a-z]+(?:\s*,|\s+and)\s+){{1,3}}(?:is\s+)?(?:therefore\s+|thus\s+|so\s+)?(?:the\s+)?better\b)",
     re.IGNORECASE,
 )
-_WORSE = re.compile(rf"\b{_LABEL}\s+{_BE}\s+(?:{_ADVERB}(?:worse|inferior|weaker)|not\s+(?:quite\s+)?as\s+good\s+as)\b", re.IGNORECASE)
+_WORSE = re.compile(
+    rf"\b{_LABEL}\s+{_BE}\s+(?:{_ADVERB}(?:worse|inferior|weaker)|not\s+(?:quite\s+)?as\s+good\s+as)\b", re.IGNORECASE
+)
 _CHOSEN = re.compile(
     rf"\b(?:prefer|choose|pick|favou?r|go\s+with)\s+{_LABEL}"
     rf"|\b(?:(?:better|preferred|superior|winning|best|stronger)\s+(?:{_NOUN}|one)|winner|(?:final\s+)?verdict|(?:my|final)\s+(?:choice|preference)|(?<![a-z]\s)preference(?=\s*[:=]))\s*(?:is|:|=)\s*"

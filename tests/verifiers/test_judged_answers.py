@@ -82,7 +82,9 @@ def test_formulas_are_right_where_they_were_judged_so() -> None:
         ("expression", r'{"answer": "\\begin{pmatrix} 1 \\\\ 2 \\end{pmatrix}"}', (), r"\begin{pmatrix} 1   \\ 2  \end{pmatrix}"),
     ],
 )  # fmt: skip
-def test_backslashes_of_json_are_no_part_of_the_answer(name: str, text: str, choices: tuple[str, ...], value: Any) -> None:
+def test_backslashes_of_json_are_no_part_of_the_answer(
+    name: str, text: str, choices: tuple[str, ...], value: Any
+) -> None:
     found = get_verifier(name).parse(text, AnswerContext(choices))
     assert found.value == value
     assert found.span is not None

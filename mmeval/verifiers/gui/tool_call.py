@@ -219,28 +219,20 @@ def _action(call: Mapping[str, Any]) -> Action:
     if name in _TAKE_OVER:
         return Action("take-over", detail=str(call.get("message", call.get("text", ""))) or None)
     if name in _DRAG:
-<<<<<<< HEAD
-        return Action("drag", point_of(call), point_of(call, _ENDS))
-=======
-        start, end = _point(call, _STARTS), _point(call, _ENDS)
+        start, end = point_of(call, _STARTS), point_of(call, _ENDS)
         if start is not None and end is None:
-            end = _point(call, ("coordinate",))  # where a start is named, the other place is the end
-        return Action("drag", start or _point(call), end)
->>>>>>> 14d6b0d (Boxes, points, masks and steps on screens as they were judged by hand)
+            end = point_of(call, ("coordinate",))  # where a start is named, the other place is the end
+        return Action("drag", start or point_of(call), end)
     if name in _SWIPE:
         return _scroll(call, name)
     raise ParseError(f"outside the dialect: {written[:40]}")
 
 
 def _scroll(call: Mapping[str, Any], name: str) -> Action:
-<<<<<<< HEAD
-    place = point_of(call)
-=======
     both = next((call[key] for key in _POINTS if _are_two(call.get(key))), None)
     if both is not None:
         return Action("scroll", _pair(both[0]), _pair(both[1]))
-    place = _point(call)
->>>>>>> 14d6b0d (Boxes, points, masks and steps on screens as they were judged by hand)
+    place = point_of(call)
     named = call.get("direction", call.get("scroll_direction", call.get("input_text")))
     if named is None and isinstance(call.get("to"), str) and not _NUMBERS.fullmatch(call["to"]):
         named = call["to"]
