@@ -17,7 +17,7 @@ _OF_HIGH = re.compile(r"(/|\b(?:out\s+)?of\b|满分)[ \t]*([0-9]+(?:\.[0-9]+)?)(
 _LAST_NUMBER = re.compile(r"(?<![0-9.,])([0-9]+(?:\.[0-9]+)?)\s*$")
 _LABEL = re.compile(
     r"\b(?:rating|score|quality|grade)\b\s*(?:is|of|:|=)+\s*"
-    r"|\brate\s+(?:it|(?:this|the)(?:\s+(?:(?:image|picture|photo|video|overall|visual)(?:['’]s)?\s+){0,2}(?:image|picture|photo|video|quality)(?:\s+of\s+(?:this|the)\s+\w+)?)?)\s+(?:(?:as|at|with|an?)\s+){0,2}",
+    r"|\brate\s+(?:it|(?:this|the)(?:\s+(?:(?:image|picture|photo|video|overall|visual)(?:['’]s)?\s+){0,2}(?:image|picture|photo|video|quality)(?:\s+of\s+(?:this|the)\s+\w+)?)?)\s+(?:(?:as|at|with|an?)\s+){0,2}(?=[\"'(]?[0-9])",
     re.IGNORECASE,
 )
 
