@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import deque
 from collections.abc import Mapping
 from typing import Any
 
@@ -148,7 +149,8 @@ def _found(section: Section, text: str, label: re.Pattern[str] | None) -> Numera
     text = text[: body_end(text[: own_turn(text)])]
     positions = {end for _, end in answer_phrases(text)}
     if label is not None:
-        positions |= {found.end() for found in label.finditer(text)}
+        # Only the last ones can decide; the limit bounds the work on text that repeats the label for ever.
+        positions |= {found.end() for found in deque(label.finditer(text), maxlen=32)}
     behind = _behind_phrases(text, sorted(positions))
     if behind is not None:
         return behind
