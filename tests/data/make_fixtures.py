@@ -47,6 +47,24 @@ def write(path: str, rows: Sequence[dict[str, Any]], images: Sequence[str] = (),
     print(f"{target.relative_to(HERE)}: {len(rows)} rows, {target.stat().st_size} bytes")
 
 
+def film(path: str) -> None:
+    """Write a clip of twelve grey frames, four to a second."""
+    import av
+    import numpy as np
+
+    target = HERE / path
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with av.open(str(target), "w") as container:
+        stream = container.add_stream("mpeg4", rate=4)
+        stream.width, stream.height, stream.pix_fmt = 32, 32, "yuv420p"
+        for number in range(12):
+            frame = av.VideoFrame.from_ndarray(np.full((32, 32, 3), 20 * number, dtype=np.uint8), format="rgb24")
+            for packet in stream.encode(frame):
+                container.mux(packet)
+        for packet in stream.encode():
+            container.mux(packet)
+
+
 def write_json(path: str, rows: Any, images: Sequence[str], lines: bool = False) -> None:
     """Write a JSON file (or JSON lines), and drawn pictures at the paths that its rows name (relative to the file)."""
     target = HERE / path

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from datasets import List, Value
-from make_fixtures import HERE, picture, write, write_json
+from make_fixtures import HERE, film, picture, write, write_json
 from PIL import Image, ImageDraw
 
 SIZE = (64, 48)
@@ -165,22 +165,6 @@ def ui_vision() -> None:
     _source("ui-vision", "UI-Vision")
 
 
-def _film(path: str) -> None:
-    """Write a clip of twelve grey frames, four to a second."""
-    import av
-    import numpy as np
-
-    target = HERE / path
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with av.open(str(target), "w") as container:
-        stream = container.add_stream("mpeg4", rate=4)
-        stream.width, stream.height, stream.pix_fmt = 32, 32, "yuv420p"
-        for number in range(12):
-            frame = av.VideoFrame.from_ndarray(np.full((32, 32, 3), 20 * number, dtype=np.uint8), format="rgb24")
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
-
-
 def charades_sta() -> None:
     """The lines of the authors' list, and the hub copy with times as half floats; two sentences share a film."""
     moments = (
@@ -190,7 +174,7 @@ def charades_sta() -> None:
     )
     for folder in ("charades-sta", "charades-sta-hub/lmms-lab/charades_sta"):
         for video in ("AB1CD", "EF2GH"):
-            _film(f"{folder}/Charades_v1_480/{video}.mp4")
+            film(f"{folder}/Charades_v1_480/{video}.mp4")
     lines = "".join(f"{video} {start} {end}##{sentence}\n" for video, start, end, sentence in moments)
     (HERE / "charades-sta" / "charades_sta_test.txt").write_text(lines, encoding="utf-8")
     rows = [

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from datasets import List, Value
-from make_fixtures import HERE, picture, write
+from make_fixtures import HERE, film, picture, write
 
 TEXTS = List(Value("string"))
 TEST = "data/test-00000-of-00001.parquet"
@@ -152,7 +152,7 @@ def vsi_bench() -> None:
     for name, chosen in (("test", rows), ("test_debiased", rows[:3])):
         _lines(f"vsi-bench/{name}.jsonl", chosen)
     for folder, scene in (("arkitscenes", "41069025"), ("scannet", "scene0011_00")):
-        _film(f"vsi-bench/{folder}/{scene}.mp4")
+        film(f"vsi-bench/{folder}/{scene}.mp4")
     source("vsi-bench", "VSI-Bench", OWN)
 
 
@@ -394,24 +394,6 @@ def _lines(path: str, rows: Sequence[dict[str, Any]]) -> None:
     target.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
 
 
-def _film(path: str) -> None:
-    """Write a clip of twelve grey frames."""
-    import av
-    import numpy as np
-
-    target = HERE / path
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with av.open(str(target), "w") as container:
-        stream = container.add_stream("mpeg4", rate=4)
-        stream.width, stream.height, stream.pix_fmt = 32, 32, "yuv420p"
-        for number in range(12):
-            frame = av.VideoFrame.from_ndarray(np.full((32, 32, 3), 20 * number, dtype=np.uint8), format="rgb24")
-            for packet in stream.encode(frame):
-                container.mux(packet)
-        for packet in stream.encode():
-            container.mux(packet)
-
-
 def _json(path: str, rows: Sequence[dict[str, Any]]) -> None:
     target = HERE / path
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -465,7 +447,7 @@ def scenes() -> None:
     for name in ("scanqa", "sqa3d"):
         for number in range(3):
             _picture(f"{name}/frames/{scene}/{number}.png")
-        _film(f"{name}/videos/{scene}.mp4")
+        film(f"{name}/videos/{scene}.mp4")
         source(name, {"scanqa": "ScanQA", "sqa3d": "SQA3D"}[name], OWN)
 
 
