@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Collection, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,8 @@ from mmeval.tasks.moment_lists import moment_rows
 
 PLACE_COLUMNS = ("_file", "_folder")
 """Columns that rows of JSON and parquet files get: some data sets tell their rows apart by the file or folder alone."""
+GLANCED_TOGETHER = 256
+"""Rows of some columns alone that are read before the file is looked at again."""
 READ_WHOLE = 256 << 20
 """Bytes up to which the hash of a file is made of all of it; the first request of a run waits for it."""
 
@@ -148,7 +151,10 @@ def local_source(files: Sequence[Path], local: LocalSource, data_dir: Path | Non
             others = tuple(
                 other for other in dict.fromkeys((*near, *(one / "images" for one in near))) if other != root
             )
-            for number, (values, owner) in enumerate(unchanged(path, reader.rows(path, wanted, position, columns))):
+            # Rows without their pictures are small: looking at the file after each of them would take longer than reading it.
+            together = 1 if columns is None else GLANCED_TOGETHER
+            found = unchanged(path, reader.rows(path, wanted, position, columns), together)
+            for number, (values, owner) in enumerate(found):
                 place = f"{path}, row {number + 1}"
                 if isinstance(values, DataError):
                     named = {"id": f"{path.parent.name}/{path.name}, row {number + 1}"}
@@ -157,18 +163,18 @@ def local_source(files: Sequence[Path], local: LocalSource, data_dir: Path | Non
                     yield Row(position, values, place, root, others, owner)
                 position += 1
 
-    def unchanged(path: Path, found: Iterator[Cells]) -> Iterator[Cells]:
-        """The rows of a file, none of them read after somebody has changed it."""
+    def unchanged(path: Path, found: Iterator[Cells], together: int) -> Iterator[Cells]:
+        """The rows of a file, none of them read after somebody has changed it; so many are read before the file is looked at."""
         while True:
             try:
-                row = next(found, None)
+                batch = list(islice(found, together))
             except DataError as error:
                 _refuse_changed(path, stamps[path], error)
                 raise
             _refuse_changed(path, stamps[path])
-            if row is None:
+            if not batch:
                 return
-            yield row
+            yield from batch
 
     _check_content(files, local)
     listed = {*DETECTION_LAYOUTS, *LISTS, CLASS_LIST, MOMENT_LIST, EPISODES}

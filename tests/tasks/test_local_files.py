@@ -6,11 +6,14 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from mmeval.core.errors import DataError
+from mmeval.tasks import local_files
 from mmeval.tasks.card import Dataset, LocalSource
-from mmeval.tasks.local_files import find_local_files, local_source
+from mmeval.tasks.local_files import GLANCED_TOGETHER, find_local_files, local_source
 from mmeval.tasks.options import AskStyle, DataOptions
 from mmeval.tasks.registry import CardFile
 from mmeval.tasks.sources import open_dataset
@@ -131,3 +134,25 @@ def test_rows_of_a_file_that_changes_are_refused(tmp_path: Path, name: str, way:
         path.unlink()
     with pytest.raises(DataError, match=f"{name} was changed while the run read it"):
         next(rows)
+
+
+def test_rows_of_some_columns_are_read_many_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A look at the file after each row takes longer than reading it; a change is refused all the same."""
+    path = tmp_path / "rows.parquet"
+    count = 4 * GLANCED_TOGETHER
+    rows = pa.table({"question": ["q"] * count, "answer": ["a"] * count, "image": [b"i"] * count})
+    pq.write_table(rows, path)
+    looks: list[Path] = []
+    stamp = local_files._stamp
+    monkeypatch.setattr(local_files, "_stamp", lambda one: (looks.append(one), stamp(one))[1])
+    source = local_source([path], LocalSource(files=["rows.parquet"]))
+    assert source.glance is not None
+    looks.clear()
+    assert sum(1 for _ in source.glance((), ["question"])) == count
+    assert len(looks) == 5
+    found = source.glance((), ["question"])
+    next(found)
+    pq.write_table(rows.slice(1), tmp_path / "new")
+    (tmp_path / "new").replace(path)
+    with pytest.raises(DataError, match="was changed while the run read it"):
+        list(found)
