@@ -9,12 +9,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import orjson
-
 from mmeval.core.errors import DataError
 from mmeval.core.templates import compile_template
 from mmeval.tasks.card import BesideSource
-from mmeval.tasks.data import Row, Source, unreadable
+from mmeval.tasks.data import Row, Source, read_json
 
 
 def with_beside(source: Source, beside: Mapping[str, BesideSource]) -> Source:
@@ -68,12 +66,7 @@ def _of_row(name: str, beside: BesideSource, row: Row, read: Any) -> Any:
 def _content(path: Path, rows: str | None, key: str | None) -> Any:
     if not path.is_file():
         raise DataError(f"{path}: no such file, and every row needs it", remedy="put it beside the data file")
-    with unreadable(path):
-        data = path.read_bytes()
-    try:
-        value = orjson.loads(data)
-    except orjson.JSONDecodeError as error:
-        raise DataError(f"{path}: not JSON: {error}", remedy="download the file again") from error
+    value = read_json(path)
     try:
         entries = value if rows is None else value[rows]
         return entries if key is None else {str(entry[key]): entry for entry in entries}

@@ -180,6 +180,20 @@ def _json_lines(path: Path, strict: bool) -> Iterator[dict[str, Any]]:
             yield value
 
 
+def read_json(path: Path) -> Any:
+    """Return what a JSON file holds.
+
+    Raises:
+        DataError: when it cannot be read, or is no JSON.
+    """
+    with unreadable(path):
+        data = path.read_bytes()
+    try:
+        return orjson.loads(data)
+    except orjson.JSONDecodeError as error:
+        raise DataError(f"{path}: not JSON: {error}", remedy="download the file again") from error
+
+
 def _json_rows(path: Path, strict: bool) -> Iterator[dict[str, Any]]:
     data = path.read_bytes().removeprefix(_BYTE_ORDER_MARK)
     try:

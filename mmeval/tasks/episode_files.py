@@ -6,10 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import orjson
-
 from mmeval.core.errors import DataError
-from mmeval.tasks.data import unreadable
+from mmeval.tasks.data import read_json
 
 LAYOUT = "episodes"
 
@@ -22,12 +20,7 @@ def episode_rows(path: Path) -> Iterator[dict[str, Any]]:
     Raises:
         DataError: when the file cannot be read, or is of another form.
     """
-    with unreadable(path):
-        data = path.read_bytes()
-    try:
-        tasks = orjson.loads(data)
-    except orjson.JSONDecodeError as error:
-        raise DataError(f"{path}: not JSON: {error}", remedy="download the file again") from error
+    tasks = read_json(path)
     if not isinstance(tasks, dict) or not all(isinstance(episodes, list) for episodes in tasks.values()):
         raise DataError(f"{path}: no lists of episodes by task", remedy="the file is {TASK: [[STEP, …], …]}")
     for task, episodes in tasks.items():
