@@ -10,92 +10,40 @@ from typing import Any
 from mmeval.core.errors import DataError
 from mmeval.core.types import AnswerContext, Extraction, Match
 from mmeval.verifiers.answer import after_reasoning, merged_options
+from mmeval.verifiers.step_patterns import (
+    ALL,
+    ANSWER_TAG,
+    ARROW,
+    BAD,
+    BOX,
+    BOXED,
+    CLOSING,
+    DASH,
+    DIRECT,
+    DIRECT_WORD,
+    FAULTLESS,
+    FAULTY,
+    GOING_WORD,
+    GOOD,
+    GROUP,
+    KEYS,
+    LABELLED,
+    LAST_CELL,
+    LAST_WORD,
+    LISTS,
+    NUMBER_HEAD,
+    NUMERIC,
+    PARTS,
+    SEQUENCE,
+    STEP_HEAD,
+    TITLE,
+)
 
 STEPS = "steps"
 """Option with the number of steps of the row, or the steps themselves."""
 CLASSES = ("correct", "incorrect")
 COUNTS = tuple(f"{kind}_{name}" for name in CLASSES for kind in ("hit", "said", "are"))
 """Scores with the counts of a row: steps of a class found, said, and there; neutral steps are in none."""
-_GOOD = frozenset({"+", "correct", "right", "yes", "true", "valid", "sound", "accurate", "good", "1", "+1", "正确", "✓", "✔", "✅", "☑"})  # fmt: skip
-_BAD = frozenset(
-    {
-        "-", "−", "–", "—", "incorrect", "wrong", "no", "false", "invalid", "unsound", "flawed", "inaccurate", "bad", "error",
-        "erroneous", "-1", "错误", "不正确", "✗", "✘", "❌", "✖", "not correct", "not right", "not valid", "not sound", "not accurate",
-    }
-)  # fmt: skip
-_WORDS = sorted((_GOOD | _BAD | {"neutral"}) - {"1", "-1", "+1"}, key=len, reverse=True)
-_VERDICT = rf"(?P<verdict>(?:-1|\+?1|0)(?!\.?[0-9])|{'|'.join(re.escape(word).replace(chr(92) + ' ', '[ ]+') for word in _WORDS)})(?![A-Za-z0-9+])"
-_WORD = rf"(?P<verdict>{'|'.join(word.replace(' ', '[ ]+') for word in _WORDS if word[0].isalpha())})(?![A-Za-z0-9+])"
-_SEPARATED = r"[\s*)\]\"':：.=→–—|-]{0,24}?"
-_IS = r"(?:is|was|seems|looks)\s+"
-_OPENED = r"[\s*\"'`(\[{]{0,12}"
-_GOES_ON = (
-    r"(?=\s{0,4}(?:\Z|\n|[.,;:!)\]}\"'*`|–—(/。，；：！（<✓✔✅☑✗✘❌✖]|-\s)"
-    r"|\s+(?:because|since|as|and|but|so|step|reasoning|application|identification|calculation|computation|use|usage|reading|interpretation|observation"
-    r"|conclusion|deduction|logic|inference|statement)\b)"
-)
-"""Behind a word that is a verdict by itself: "Right triangle ABC" and "No change" are none."""
-_DIRECT_WORD = re.compile(
-    rf"{_SEPARATED}(?:{_IS}{_OPENED}{_WORD}|{_OPENED}{_WORD.replace('<verdict>', '<alone>')}{_GOES_ON})", re.IGNORECASE
-)
-_DIRECT = re.compile(rf"{_SEPARATED}(?:{_IS})?{_OPENED}{_VERDICT}", re.IGNORECASE)
-_DASH = re.compile(r"[-−–—]")
-_GOING_WORD = re.compile(r"[A-Za-z]")
-_FAULTLESS = re.compile(
-    rf"{_SEPARATED}{_OPENED}(?:there\s+(?:is|are)\s+)?no\s+(?:errors?|mistakes?|issues?|problems?|flaws?)\b|{_SEPARATED}{_OPENED}error-free\b",
-    re.IGNORECASE,
-)
-_FAULTY = re.compile(
-    rf"{_SEPARATED}{_OPENED}(?:(?:this|the)\s+step\s+)?(?:there\s+(?:is|are)|contains?|has)\s+(?:an?\s+|some\s+)?(?:[a-z]+\s+)?(?:errors?|mistakes?)\b",
-    re.IGNORECASE,
-)
-_TITLE = re.compile(r"\s*\(([^()\n]{1,80})\)(?=[\s*]*(?:[:：]|(?:is|was)\s))")
-"""What a step is about, behind its number: "Step 1 (reading the graph): correct"."""
-_ALL = re.compile(
-    rf"(?<!not\s)\b(?:all|each|every)\s+(?:(?:of\s+)?the\s+)?(?:[0-9]+\s+|[a-z]+\s+)?steps?\s+(?:is|are)\s+{_WORD}(?=\s*(?:[.!\n]|\Z))",
-    re.IGNORECASE,
-)
-_GROUP = re.compile(
-    rf"\bsteps\s+((?:[0-9]{{1,3}}\s*(?:,\s*and|,|and|&|-|–|to|through)\s*){{1,40}}[0-9]{{1,3}})\s+are\s+(?:all\s+|both\s+)?{_WORD}(?=\s*(?:[.,;!\n]|\Z))",
-    re.IGNORECASE,
-)
-"""Several steps at once: "Steps 1-3 are correct"."""
-_LABELLED = re.compile(
-    rf"\b(?:verdict|judge?ment|label|assessment|evaluation|correctness|rating|(?:this|the)\s+step\s+is)\b[\s*\"'`:=]{{0,12}}(?:is\s{{1,4}})?[\s*\"'`(\[]{{0,12}}{_VERDICT}"
-    rf"|\bthe\s+(?:calculation|computation|arithmetic|reasoning|logic|identification|reading|interpretation|application)\b[^.\n]{{0,60}}\bis\s+{_WORD.replace('<verdict>', '<about>')}{_GOES_ON}"
-    rf"|\b(?:conclusion|result|this\s+is)\b[\s*\"'`:=]{{0,12}}(?:is\s{{1,4}})?[\s*\"'`(\[]{{0,12}}{_WORD.replace('<verdict>', '<word>')}{_GOES_ON}",
-    re.IGNORECASE,
-)  # fmt: skip
-_BOXED = re.compile(rf"\\boxed\s*\{{\s*+(?:\\text\s*+\{{)?\s*+{_VERDICT}", re.IGNORECASE)
-_CLOSING = re.compile(rf"[(\[]\s{{0,8}}{_VERDICT}\s{{0,8}}[)\]][\s.*]{{0,24}}\Z", re.IGNORECASE)
-_LAST_WORD = re.compile(
-    rf"[.!?](?:[ \t*]{{1,8}}(?P<sign>[✓✔✅✗✘❌✖])|[\s*]{{1,8}}{_WORD})[\s.*!]{{0,24}}\Z", re.IGNORECASE
-)
-"""A sentence of its own at the end: "It reads the axis. Correct."."""
-_STEP = r"(?:step[\s_]*#?|步骤\s*|第\s*(?=[0-9]+\s*步))([0-9]{1,3})(?![0-9])(?:\s*步)?"
-_STEP_HEAD = re.compile(
-    rf"^[ \t>*#•(\[{{\"'|-]{{0,24}}{_STEP}|(?<=[.,;。，；|\"'])[ \t*]{{0,8}}{_STEP}(?={_SEPARATED}(?:{_IS})?{_OPENED}{_VERDICT.replace('?P<verdict>', '?:')})"
-    rf"|[ \t]{_STEP}(?=\**[:：→]{_SEPARATED}{_OPENED}{_VERDICT.replace('?P<verdict>', '?:')})",
-    re.IGNORECASE | re.MULTILINE,
-)
-"""At the start of a line; inside of one where a verdict follows at once ("Step 1: +, Step 2: -")."""
-_NUMBER_HEAD = re.compile(
-    r"^[ \t>*#(|]{0,24}([0-9]{1,3})(?=[ \t]*[.):：=→|]|[ \t]+[+✓✔✅✗✘❌-])|(?<=[,;])[ \t]*([0-9]{1,3})(?=[ \t]*[:=→][ \t]*(?:[+✓✔✅✗✘❌-]|(?:in)?correct\b|right\b|wrong\b))",
-    re.MULTILINE | re.IGNORECASE,
-)
-_LAST_CELL = re.compile(rf"\|\s{{0,8}}{_VERDICT}\s{{0,8}}\|?\s{{0,24}}\Z", re.IGNORECASE)
-_NUMERIC = re.compile(r"[0-9]")
-_ARROW = re.compile(r"[-=]{1,2}>")
-_ANSWER_TAG = re.compile(r"</?answer>", re.IGNORECASE)
-_BOX = re.compile(r"\\boxed\s*\{([^{}]*)\}")
-_SEQUENCE = re.compile(r"[\s`*]{0,12}[\[(]?\s{0,8}[+−-](?:[\s,;|]{0,8}[+−-])*\s{0,8}[\])]?[\s`*.]{0,12}")
-_KEYS = ("correct", "is_correct", "correctness", "label", "verdict", "judgment", "judgement", "judge", "rating", "score", "result")  # fmt: skip
-_PARTS = (
-    ("visual_ok", "visual_alignment", "image_alignment", "visual_correct"),
-    ("logic_ok", "logical_soundness", "logic", "logical_correct", "logic_correct"),
-)
-"""Keys of the two judgements that critics like GM-PRM give of a step; it is right when both are."""
-_LISTS = ("steps", "verdicts", "judgments", "judgements", "labels", "process_correctness", "step_verdicts", "results", "answer")  # fmt: skip
 
 
 class StepVerdictVerifier:
@@ -130,12 +78,12 @@ class StepVerdictVerifier:
         answer = after_reasoning(text, options)
         if answer is None:
             return Extraction(reason="unfinished reasoning")
-        answer = _ARROW.sub(" → ", _ANSWER_TAG.sub("\n", answer))
+        answer = ARROW.sub(" → ", ANSWER_TAG.sub("\n", answer))
         listed = _from_json(answer, count)
         found = listed if listed is not None and len(listed) == count else None
-        boxes = _BOX.findall(answer)
+        boxes = BOX.findall(answer)
         alone = (answer, *boxes) if len(boxes) == 1 else (answer,)
-        sequence = next((one for one in alone if _SEQUENCE.fullmatch(one.strip())), None)
+        sequence = next((one for one in alone if SEQUENCE.fullmatch(one.strip())), None)
         if found is None and sequence is not None:
             found = ["+" if sign == "+" else "-" for sign in re.findall(r"[+−-]", sequence)]
         if found is None:
@@ -233,7 +181,7 @@ def _read(value: Any, zero_is_bad: bool) -> str | None:
     word = re.sub(r"\s+", " ", str(value).strip().strip(".\"'*").lower())
     if word == "0":
         return "-" if zero_is_bad else None
-    return "+" if word in _GOOD else "-" if word in _BAD else None
+    return "+" if word in GOOD else "-" if word in BAD else None
 
 
 def _from_json(text: str, count: int) -> list[str | None] | None:
@@ -259,7 +207,7 @@ def _from_json(text: str, count: int) -> list[str | None] | None:
 
 def _of_value(value: Any, count: int) -> list[str | None] | None:
     if isinstance(value, dict):
-        inner = next((value[key] for key in _LISTS if isinstance(value.get(key), (list, dict))), None)
+        inner = next((value[key] for key in LISTS if isinstance(value.get(key), (list, dict))), None)
         if inner is not None:
             return _of_value(inner, count)
         numbered = {int(m.group(1)): v for k, v in value.items() if (m := re.fullmatch(r"\D{0,8}([0-9]{1,3})", str(k)))}
@@ -285,10 +233,10 @@ def _entry(value: Any, zero_is_bad: bool) -> str | None:
     if not isinstance(value, dict):
         return _read(value, zero_is_bad)
     named = {re.sub(r"[\s-]+", "_", str(key).strip().lower()): cell for key, cell in value.items()}
-    direct = next((named[key] for key in _KEYS if key in named), None)
+    direct = next((named[key] for key in KEYS if key in named), None)
     if direct is not None:
         return _read(direct, zero_is_bad)
-    parts = [next((_read(named[key], zero_is_bad) for key in keys if key in named), None) for keys in _PARTS]
+    parts = [next((_read(named[key], zero_is_bad) for key in keys if key in named), None) for keys in PARTS]
     if "-" in parts:
         return "-"
     return "+" if parts == ["+", "+"] else None
@@ -326,19 +274,19 @@ def _words_alone(text: str, count: int) -> list[str | None] | None:
         return None
     parts = [part for part in re.split(r"[\s,;|*`\[\]\"'.]+|(?<=\s)[-•](?=\s)|\A\s*[-•](?=\s)", text) if part]
     found = [_read(part, False) for part in parts]
-    alone = len(found) == count and None not in found and not any(_NUMERIC.search(part) for part in parts)
+    alone = len(found) == count and None not in found and not any(NUMERIC.search(part) for part in parts)
     return found if alone else None
 
 
 def _of_all(text: str, count: int) -> list[str | None] | None:
     """Return the verdict that the answer gives of all steps; None where it gives several."""
-    found = {_read(one.group("verdict"), False) for one in _ALL.finditer(text)}
+    found = {_read(one.group("verdict"), False) for one in ALL.finditer(text)}
     return [found.pop()] * count if len(found) == 1 else None
 
 
 def _of_groups(text: str, count: int) -> Iterator[tuple[int, str | None]]:
     """Yield the verdicts of "steps 1 and 3 are correct", "steps 2-4 are wrong"."""
-    for one in _GROUP.finditer(text):
+    for one in GROUP.finditer(text):
         verdict = _read(one.group("verdict"), False)
         for part in re.finditer(r"([0-9]+)(?:\s*(?:-|–|to|through)\s*([0-9]+))?", one.group(1)):
             first, last = int(part[1]), int(part[2] or part[1])
@@ -346,7 +294,7 @@ def _of_groups(text: str, count: int) -> Iterator[tuple[int, str | None]]:
 
 
 def _from_lines(text: str, count: int) -> list[str | None] | None:
-    for head in (_STEP_HEAD, _NUMBER_HEAD):
+    for head in (STEP_HEAD, NUMBER_HEAD):
         heads = list(head.finditer(text))
         if heads:
             ends = [following.start() for following in heads[1:]] + [len(text)]
@@ -365,27 +313,27 @@ def _from_lines(text: str, count: int) -> list[str | None] | None:
 def _of_block(block: str) -> str | None:
     """The word of the verdict in what is said of one step."""
     line, _, below = block.partition("\n")
-    title = _TITLE.match(line)
+    title = TITLE.match(line)
     if title is not None and _read(title.group(1), False) is None:
         line = line[title.end() :]
     if not re.search(r"[^\s*#:：_.)\]]", line):
         under = below.strip().partition("\n")[0]
-        word = _DIRECT_WORD.match(under) if _FAULTLESS.match(under) is None else None
+        word = DIRECT_WORD.match(under) if FAULTLESS.match(under) is None else None
         if word is not None:
             return str(word.group("verdict") or word.group("alone"))
-        line = under if _FAULTLESS.match(under) or _FAULTY.match(under) else line
-    if _FAULTLESS.match(line) is not None:
+        line = under if FAULTLESS.match(under) or FAULTY.match(under) else line
+    if FAULTLESS.match(line) is not None:
         return "+"
-    if _FAULTY.match(line) is not None:
+    if FAULTY.match(line) is not None:
         return "-"
     # A word first: the dash of "Step 1 - correct" is no verdict.
-    word = _DIRECT_WORD.match(line)
+    word = DIRECT_WORD.match(line)
     if word is not None:
         return str(word.group("verdict") or word.group("alone"))
-    first = _DIRECT.match(line)
-    if first is not None and _GOING_WORD.match(first.group("verdict")) is None and not _mere_dash(line, first):
+    first = DIRECT.match(line)
+    if first is not None and GOING_WORD.match(first.group("verdict")) is None and not _mere_dash(line, first):
         return str(first.group("verdict"))
-    for pattern in (_LABELLED, _BOXED, _CLOSING, _LAST_WORD, _LAST_CELL):
+    for pattern in (LABELLED, BOXED, CLOSING, LAST_WORD, LAST_CELL):
         words: set[str] = {
             next(filter(None, one.groupdict().values())).lower() for one in pattern.finditer(block.rstrip())
         }
@@ -399,6 +347,6 @@ def _of_block(block: str) -> str | None:
 def _mere_dash(line: str, first: re.Match[str]) -> bool:
     """Whether a dash only joins a step's number to its words ("Step 1 - The angle is 30.")."""
     place = first.start("verdict")
-    if _DASH.fullmatch(first.group("verdict")) is None or re.search(r"[:：=→|)\]\"'`]", line[:place]):
+    if DASH.fullmatch(first.group("verdict")) is None or re.search(r"[:：=→|)\]\"'`]", line[:place]):
         return False
     return re.match(r"\s*\w", line[place + 1 :]) is not None
